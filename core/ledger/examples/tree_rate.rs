@@ -9,7 +9,7 @@ use std::time::Instant;
 use bubi_ledger::tree::{Changes, HashSuite, Overlay, OwnerKey, ProofWindow, State};
 
 const HEADER: [u8; 1] = [0];
-const ROUNDS: u64 = 15;
+const ROUNDS: u64 = 25;
 
 /// A small deterministic generator (splitmix64), so that every run measures the same accounts.
 struct Numbers(u64);

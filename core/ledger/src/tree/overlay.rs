@@ -13,7 +13,7 @@ use super::cells::{
 use super::hashing::{cell_leaf, owner_leaf, path_of, Hash, HashSuite, Path};
 use super::key::{check_cell, check_key, OwnerKey, TreeError};
 use super::state::{Owner, State};
-use super::trie::{ideal_depth, Base, Change, Layer, Leaf, LeafBase, Stack, TrieDelta};
+use super::trie::{ideal_depth, Base, Change, Layer, Leaf, LeafBase, Slot, Stack, TrieDelta};
 
 /// Writes to the cells of one owner: the new value, or `None` for a removal.
 pub(crate) type Writes = BTreeMap<Box<[u8]>, Option<Box<[u8]>>>;
@@ -307,13 +307,19 @@ impl<'a> View<'a> {
 
     /// Computes the state root after `changes` on top of this view.
     pub fn finish(&self, changes: Changes) -> Overlay {
-        let writes: Vec<(OwnerKey, Writes)> = changes.owners.into_iter().collect();
-        let mut owners: Vec<OwnerChange> = writes
+        let suite = self.suite();
+        let mut writes: Vec<(Path, OwnerKey, Writes)> = changes
+            .owners
+            .into_par_iter()
+            .map(|(owner, writes)| (path_of(suite, owner.as_bytes()), owner, writes))
+            .collect();
+        // In path order the owners lie side by side in memory, and the result is sorted already.
+        writes.par_sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        let owners: Vec<OwnerChange> = writes
             .into_par_iter()
             .with_min_len(64)
-            .filter_map(|(owner, writes)| self.owner(&owner).finish(writes))
+            .filter_map(|(path, owner, writes)| self.owner_at(path, &owner).finish(writes))
             .collect();
-        owners.par_sort_unstable_by(|one, other| one.path.cmp(&other.path));
         let (mut owner_count, mut cell_count) = (self.owner_count(), self.cell_count());
         for change in &owners {
             owner_count = owner_count + u64::from(change.after > 0) - u64::from(change.before > 0);
@@ -338,7 +344,10 @@ impl<'a> View<'a> {
     }
 
     pub(crate) fn owner(&self, key: &OwnerKey) -> OwnerView<'a> {
-        let path = path_of(self.suite(), key.as_bytes());
+        self.owner_at(path_of(self.suite(), key.as_bytes()), key)
+    }
+
+    fn owner_at(&self, path: Path, key: &OwnerKey) -> OwnerView<'a> {
         OwnerView {
             suite: self.suite(),
             key: *key,
@@ -446,39 +455,49 @@ impl<'a> OwnerView<'a> {
 
     /// The owner after `writes`; `None` if they change nothing.
     fn finish(&self, writes: Writes) -> Option<OwnerChange> {
-        let before = self.count();
-        let (mut created, mut removed) = (0_u64, 0_u64);
-        let mut cells = Vec::with_capacity(writes.len());
-        for (key, value) in writes {
-            let old = self.get(&key);
-            if old == value.as_deref() {
-                continue;
+        if self.is_direct() {
+            let stored = self.materialise(&[]);
+            let find = |key: &[u8]| stored.binary_search_by(|cell| cell.0.cmp(key)).ok().map(|position| stored[position].1);
+            let before = stored.len() as u64;
+            let (cells, after) = effective(before, writes, find)?;
+            let mut merged = stored;
+            apply_changes(&mut merged, &cells);
+            if is_small(&merged) {
+                let root = direct_root(self.suite, &merged).hash;
+                return Some(self.changed(root, (before, after), cells, None));
             }
-            created += u64::from(old.is_none());
-            removed += u64::from(value.is_none());
-            cells.push(CellChange { key, value });
+            return Some(self.finish_large((before, after), cells));
         }
-        if cells.is_empty() {
-            return None;
-        }
-        let after = before + created - removed;
-        let (root, sub) = self.new_root(&cells, after);
-        let leaf = (after > 0).then(|| owner_leaf(self.suite, &self.key, &root));
-        Some(OwnerChange { key: self.key, path: self.path, leaf, before, after, cells, sub })
+        let before = self.count();
+        let (cells, after) = effective(before, writes, |key| self.get(key))?;
+        Some(self.finish_large((before, after), cells))
     }
 
-    fn new_root(&self, cells: &[CellChange], after: u64) -> (Hash, Option<Box<SubDelta>>) {
-        if self.is_direct() && after <= SMALL_CELLS as u64 {
-            let merged = self.materialise(cells);
-            if is_small(&merged) {
-                return (direct_root(self.suite, &merged).hash, None);
-            }
-        }
-        let leaves = leaf_changes(self.suite, cells);
-        let delta = self.lower().stack().update(&leaves, ideal_depth(after));
-        let root = delta.root().unwrap_or(super::trie::Slot::EMPTY).hash;
-        (root, Some(Box::new(SubDelta { leaves, delta })))
+    fn finish_large(&self, counts: (u64, u64), cells: Vec<CellChange>) -> OwnerChange {
+        let leaves = leaf_changes(self.suite, &cells);
+        let delta = self.lower().stack().update(&leaves, ideal_depth(counts.1));
+        let root = delta.root().unwrap_or(Slot::EMPTY).hash;
+        self.changed(root, counts, cells, Some(Box::new(SubDelta { leaves, delta })))
     }
+
+    fn changed(&self, root: Hash, (before, after): (u64, u64), cells: Vec<CellChange>, sub: Option<Box<SubDelta>>) -> OwnerChange {
+        let leaf = (after > 0).then(|| owner_leaf(self.suite, &self.key, &root));
+        OwnerChange { key: self.key, path: self.path, leaf, before, after, cells, sub }
+    }
+}
+
+/// The writes that change a cell, and the number of cells after them; `None` if there is none.
+fn effective<'b>(before: u64, writes: Writes, old: impl Fn(&[u8]) -> Option<&'b [u8]>) -> Option<(Vec<CellChange>, u64)> {
+    let mut after = before;
+    let mut cells = Vec::with_capacity(writes.len());
+    for (key, value) in writes {
+        let old = old(&key);
+        if old != value.as_deref() {
+            after = after + u64::from(value.is_some()) - u64::from(old.is_some());
+            cells.push(CellChange { key, value });
+        }
+    }
+    (!cells.is_empty()).then_some((cells, after))
 }
 
 enum LowerBase<'a> {
