@@ -175,3 +175,100 @@ fn nonzero_scalar(bytes: &[u8]) -> Option<NonZeroScalar> {
 fn reduce(bytes: &FieldBytes) -> Scalar {
     <Scalar as Reduce<FieldBytes>>::reduce(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn array<const N: usize>(text: &str) -> [u8; N] {
+        hex::decode(text).unwrap().try_into().unwrap()
+    }
+
+    /// GB/T 32918.5-2017 appendix A: the example on the recommended curve, every published step.
+    #[test]
+    fn the_standard_example_is_reproduced() {
+        let key = SigningKey::from_bytes(&array(
+            "3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8",
+        ))
+        .unwrap();
+        assert_eq!(
+            hex::encode(key.public.to_uncompressed_point()),
+            "0409f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020\
+             ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13"
+        );
+        let e = message_scalar(IDENTITY, &key.public, b"message digest");
+        assert_eq!(
+            hex::encode(e.to_repr()),
+            "f0b43e94ba45accaace692ed534382eb17e6ab5a19ce7b31f4486fdfc0d28640"
+        );
+        let nonce: [u8; 32] =
+            array("59276e27d506861a16680f3ad9c02dccef3cc1fa3cdbe4ce6d54b80deac1bc21");
+        let signature = key.sign_with(e, nonzero_scalar(&nonce).unwrap()).unwrap();
+        assert_eq!(
+            hex::encode(signature.0),
+            "f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3\
+             b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa"
+        );
+        assert_eq!(
+            verify(&key.public_key(), b"message digest", &signature),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn another_identity_is_another_signature() {
+        let key = SigningKey::from_bytes(&[7; 32]).unwrap();
+        let signature = key.sign_with_identity(b"", b"message").unwrap();
+        let public_key = key.public_key();
+        assert_eq!(
+            verify(&public_key, b"message", &signature),
+            Err(SignatureError::Mismatch)
+        );
+        assert_eq!(
+            verify_with_identity(b"", &public_key, b"message", &signature),
+            Ok(())
+        );
+    }
+
+    /// Negating s or t, the moves that work for ECDSA, gives nothing valid.
+    #[test]
+    fn a_signature_has_no_simple_twin() {
+        let key = SigningKey::from_bytes(&[9; 32]).unwrap();
+        let signature = key.sign(b"message").unwrap();
+        let r = nonzero_scalar(&signature.0[..32]).unwrap();
+        let s = nonzero_scalar(&signature.0[32..]).unwrap();
+        for (r, s) in [(*r, -*s), (-*r, -*s), (-*r, *s), (*r, -*s - *r - *r)] {
+            let mut twin = [0; 64];
+            twin[..32].copy_from_slice(&r.to_repr());
+            twin[32..].copy_from_slice(&s.to_repr());
+            let verdict = verify(&key.public_key(), b"message", &Signature(twin));
+            assert_eq!(verdict, Err(SignatureError::Mismatch));
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        let key = SigningKey::from_bytes(&[9; 32]).unwrap();
+        let good = key.sign(b"message").unwrap();
+        let order: [u8; 32] =
+            array("fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123");
+        for half in [0, 32] {
+            for bytes in [[0; 32], order, [0xff; 32]] {
+                let mut bad = good;
+                bad.0[half..half + 32].copy_from_slice(&bytes);
+                assert_eq!(
+                    verify(&key.public_key(), b"message", &bad),
+                    Err(SignatureError::MalformedSignature)
+                );
+            }
+        }
+        // r + s = n makes t zero.
+        let r = nonzero_scalar(&good.0[..32]).unwrap();
+        let mut bad = good;
+        bad.0[32..].copy_from_slice(&(-*r).to_repr());
+        assert_eq!(
+            verify(&key.public_key(), b"message", &bad),
+            Err(SignatureError::MalformedSignature)
+        );
+    }
+}
