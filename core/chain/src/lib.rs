@@ -1,0 +1,4 @@
+//! The ledger of one node.
+mod admission;
+mod error;
+mod index;
