@@ -6,7 +6,8 @@
 use std::error::Error;
 use std::time::Instant;
 
-use bubi_ledger::tree::{Changes, HashSuite, Overlay, OwnerKey, ProofWindow, State};
+use bubi_crypto::HashSuite;
+use bubi_ledger::tree::{Changes, Overlay, OwnerKey, ProofWindow, State};
 
 const HEADER: [u8; 1] = [0];
 const ROUNDS: u64 = 25;

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use bubi_crypto::{Hash, HashSuite};
 use bubi_ledger::tree::{
-    AccountEvidence, AccountProof, CellEvidence, CellGap, CellProof, Changes, Chunk, Hash, HashSuite, Overlay,
+    AccountEvidence, AccountProof, CellEvidence, CellGap, CellProof, Changes, Chunk, Overlay,
     OwnerGap, OwnerKey, ProofError, ProofWindow, Scratch, State, StateBuilder, TreeError, View, EMPTY_ROOT,
 };
 use proptest::prelude::*;
