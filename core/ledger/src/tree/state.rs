@@ -3,10 +3,11 @@
 use std::ops::Bound;
 use std::sync::Mutex;
 
+use bubi_crypto::{Hash, HashSuite};
 use rayon::prelude::*;
 
 use super::cells::{CellRef, Cells, CellsIter};
-use super::hashing::{cell_leaf, owner_leaf, path_of, Hash, HashSuite, Path};
+use super::hashing::{cell_leaf, owner_leaf, path_of, Path};
 use super::key::{check_cell, OwnerKey, TreeError};
 use super::overlay::{Overlay, OwnerChange};
 use super::trie::{ideal_depth, push_exact, subtrie, Base, Entry, Leaf, Trie};
@@ -127,12 +128,12 @@ impl State {
         let leaf = |owner: &Owner| {
             let cell = |(key, value): CellRef<'_>| Leaf { path: path_of(suite, key), hash: cell_leaf(suite, key, value) };
             let mut leaves: Vec<Leaf> = owner.cells.iter().map(cell).collect();
-            leaves.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+            leaves.sort_unstable_by_key(|leaf| leaf.path);
             let root = subtrie(suite, &leaves, 0).hash;
             Leaf { path: path_of(suite, owner.key.as_bytes()), hash: owner_leaf(suite, &owner.key, &root) }
         };
         let mut leaves: Vec<Leaf> = self.trie.buckets().par_iter().flatten_iter().map(leaf).collect();
-        leaves.par_sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        leaves.par_sort_unstable_by_key(|leaf| leaf.path);
         subtrie(suite, &leaves, 0).hash
     }
 
@@ -167,6 +168,18 @@ impl State {
 
     pub(crate) fn owner(&self, path: &Path) -> Option<&Owner> {
         self.trie.bucket(path).iter().find(|owner| owner.path == *path)
+    }
+
+    /// Reads what the owners at `paths` will need, all of one kind before the next: independent reads wait for
+    /// memory together, while the look-ups that follow would wait one after another.
+    pub(crate) fn warm(&self, paths: &(impl Iterator<Item = Path> + Clone)) {
+        let buckets = || paths.clone().map(|path| (path, self.trie.bucket(&path)));
+        let lengths: usize = buckets().map(|(_, bucket)| bucket.len()).sum();
+        let entries = buckets().flat_map(|(_, bucket)| bucket.iter().map(|owner| owner.path.0[0] ^ owner.leaf.0[31]));
+        let bits = entries.fold(0, std::ops::BitXor::bitxor);
+        let cells = buckets().filter_map(|(path, bucket)| bucket.iter().find(|owner| owner.path == path));
+        let bytes = cells.fold(0, |bits, owner| bits ^ owner.cells.warm());
+        std::hint::black_box((lengths, bits, bytes));
     }
 
     pub(crate) fn upper(&self) -> &dyn Base {
@@ -360,7 +373,7 @@ impl StateBuilder {
 
 /// Distributes the owners whose path starts with byte `first` over their buckets: 2^(depth − 8) of them, or one.
 fn into_buckets(mut owners: Vec<Owner>, first: u8, depth: u32) -> Result<Vec<Vec<Owner>>, TreeError> {
-    owners.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    owners.sort_unstable_by_key(|leaf| leaf.path);
     if let Some(pair) = owners.windows(2).find(|pair| pair[0].path == pair[1].path) {
         return Err(TreeError::NotGrouped(pair[0].key));
     }

@@ -5,9 +5,10 @@
 //! overlay are a [`TrieDelta`]; a [`Stack`] reads a base through several of them. Layers may differ in
 //! depth: a node below the stored levels of the layer that decides it is computed from the leaves.
 
+use bubi_crypto::{Hash, HashSuite};
 use rayon::prelude::*;
 
-use super::hashing::{node_hash, Hash, HashSuite, Path, EMPTY_ROOT};
+use super::hashing::{node_hash, Path, EMPTY_ROOT};
 
 /// Deepest stored level: 2^28 buckets.
 const MAX_DEPTH: u32 = 28;
@@ -200,7 +201,8 @@ impl<E: Entry> Trie<E> {
     /// former nodes in `delta`, which then covers all stored levels.
     pub(crate) fn swap_nodes(&mut self, delta: &mut TrieDelta, paths: impl Iterator<Item = Path>) {
         let shared = (delta.depth.min(self.depth) + 1) as usize;
-        self.levels[..shared].par_iter_mut().zip(&mut delta.levels[..shared]).for_each(|(nodes, changed)| {
+        let levels = self.levels[..shared].par_iter_mut().zip(&mut delta.levels[..shared]);
+        levels.for_each(|(nodes, changed)| {
             for (index, slot) in changed {
                 std::mem::swap(&mut nodes[*index as usize], slot);
             }
@@ -228,7 +230,9 @@ impl<E: Entry> Trie<E> {
                 let old = std::mem::replace(&mut self.levels[level as usize][position], slot);
                 delta.levels[level as usize].push((index, old));
             }
-            touched.iter_mut().for_each(|index| *index /= 2);
+            for index in &mut touched {
+                *index /= 2;
+            }
             touched.dedup();
         }
         delta.depth = self.depth;
