@@ -70,9 +70,12 @@ fn check_log<D: Disk>(disk: &D, chain_id: &[u8; 32], findings: &mut Vec<Damage>)
                 (DamageKind::Content, Cure::FromPeers)
             };
             findings.push(Damage { file: segment::path(number), offset, kind, action });
-        } else if !newest && segment::read_index(disk, chain_id, number)?.as_ref() != Some(&scan.segment) {
-            let file = segment::index_path(number);
-            findings.push(Damage { file, offset: 0, kind: DamageKind::Index, action: Cure::OnOpen });
+        } else if !newest {
+            let indexed = note(segment::read_index(disk, chain_id, number), findings)?;
+            if indexed.is_some_and(|indexed| indexed.as_ref() != Some(&scan.segment)) {
+                let file = segment::index_path(number);
+                findings.push(Damage { file, offset: 0, kind: DamageKind::Index, action: Cure::OnOpen });
+            }
         }
         segments.push(scan.segment);
     }

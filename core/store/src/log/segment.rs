@@ -185,15 +185,20 @@ pub(crate) fn read_index<D: Disk>(disk: &D, chain_id: &[u8; 32], number: u64) ->
         Err(error) => return Err(StoreError::from_io(&file, "open", &error)),
     };
     let length = handle.len().map_err(|error| StoreError::from_io(&file, "stat", &error))?;
-    let mut segment = decode_header(&read_range(&handle, &file, 0, HEADER)?, chain_id, number)?;
+    let segment = decode_header(&read_range(&handle, &file, 0, HEADER)?, chain_id, number)?;
     let Some(bytes) = read_file(disk, &index_path(number))? else { return Ok(None) };
-    segment.length = length;
-    Ok(parse_index(&bytes, segment))
+    let Some(indexed) = parse_index(&bytes, segment) else { return Ok(None) };
+    if length < indexed.length {
+        return Err(StoreError::damaged(&file, length, DamageKind::Content, Cure::FromPeers));
+    }
+    // A longer file was continued after its sidecar had been written.
+    Ok((length == indexed.length).then_some(indexed))
 }
 
 fn parse_index(bytes: &[u8], mut segment: Segment) -> Option<Segment> {
     let mut fields = Fields(unseal(bytes)?);
-    let matches = &fields.array::<8>()? == INDEX_MAGIC && fields.u64()? == segment.number && fields.u64()? == segment.length;
+    let matches = &fields.array::<8>()? == INDEX_MAGIC && fields.u64()? == segment.number;
+    segment.length = fields.u64()?;
     segment.first_block = fields.u64()?;
     let same_segment = fields.u32()? == segment.seed;
     let count = fields.u32()?;
