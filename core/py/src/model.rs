@@ -4,8 +4,8 @@ use crate::error::{decode_error, refused};
 use bubi_codec::{block::Genesis, decode, encode, transaction::transaction_hash, transaction::TransactionBody};
 use bubi_crypto::PublicKey;
 use bubi_ledger::{
-    execute, genesis_cells,
-    tree::{State, View},
+    execute, genesis_state,
+    tree::View,
     Context, LiveIds, VerifiedTransaction,
 };
 use pyo3::{prelude::*, types::PyBytes};
@@ -24,7 +24,7 @@ fn broken(error: impl std::fmt::Display) -> PyErr {
 pub(crate) fn ledger_model_run(py: Python<'_>, genesis: &[u8], blocks: Vec<(u64, Batches)>) -> PyResult<Vec<Executed>> {
     let value: Genesis = decode(genesis).map_err(decode_error)?;
     let (suite, chain) = (value.v1().suite, value.chain_id(genesis));
-    let mut state = State::from_cells(suite, genesis_cells(&value).map_err(broken)?).map_err(broken)?;
+    let mut state = genesis_state(&value).map_err(broken)?;
     let mut live = LiveIds::new(suite);
     let mut results = Vec::new();
     for (height, (time, batches)) in (1..).zip(blocks) {
