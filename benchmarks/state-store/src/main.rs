@@ -186,6 +186,8 @@ mod with_heed {
         }
         fn scan(&self, from: &[u8], to: &[u8]) -> Result<(u64, u64), Fault> {
             let transaction = self.0.read_txn()?;
+            // LMDB refuses an empty key.
+            let from = if from.is_empty() { &[0][..] } else { from };
             let upper = if to.is_empty() { Bound::Unbounded } else { Bound::Excluded(to) };
             let (mut count, mut bytes) = (0, 0);
             for item in self.1.range(&transaction, &(Bound::Included(from), upper))? {

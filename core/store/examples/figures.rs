@@ -102,15 +102,9 @@ fn state(cells: u64, blocks: u64, updates: u64, directory: &str) -> Result<(), F
     }
     store.flush()?;
     let wall = clock.elapsed().as_secs_f64();
-    // Merging still running belongs to these updates: wait until the runs stay the same.
-    let mut runs = store.statistics().run_entries;
-    loop {
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        let now = store.statistics().run_entries;
-        if now == runs {
-            break;
-        }
-        runs = now;
+    // Merging still running belongs to these updates.
+    while store.statistics().merging {
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
     times.sort_by(f64::total_cmp);
     let at = |per_mille: usize| times.get((times.len() - 1) * per_mille / 1000).copied().unwrap_or(0.0);

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, sync_channel, Receiver, Sender, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::bytes::{length32, length64, put_string, seal, unseal, Fields};
 use crate::disk::{read_file, replace_file, Disk};
@@ -28,6 +29,10 @@ const VALUE_LIMIT: usize = 64 << 20;
 const LAYERS_PER_TIER: usize = 8;
 /// Runs above which young ones are merged.
 const YOUNG_RUNS: usize = 6;
+/// Runs at which the writer waits for the merger, so that reads stay fast.
+const RUN_LIMIT: usize = 24;
+/// How long the writer waits before it looks again.
+const STALL: Duration = Duration::from_millis(5);
 
 /// Settings of a [`StateStore`].
 #[derive(Clone, Copy, Debug)]
@@ -215,6 +220,8 @@ pub struct Statistics {
     pub run_bytes: u64,
     /// Snapshots held.
     pub snapshots: usize,
+    /// True while runs are being merged.
+    pub merging: bool,
 }
 
 struct Core<D: Disk> {
@@ -226,6 +233,8 @@ struct Core<D: Disk> {
     snapshots: AtomicUsize,
     commits_in_memory: AtomicUsize,
     stopping: AtomicBool,
+    /// True while the merger has work.
+    merging: AtomicBool,
 }
 
 enum Task {
@@ -320,7 +329,8 @@ impl<D: Disk> Core<D> {
         }
         let sources = view.layers.iter().map(|layer| Cursor::memory(layer, &[])).collect();
         let number = self.take_number();
-        let run = self.write_run(number, Merge::new(sources)?, false)?;
+        let run = self.write_run(number, Merge::new(sources)?, Purpose::Flush)?;
+        let Some(run) = run else { return Ok(()) };
         let path = run.path.clone();
         let (height, meta) = (view.height, view.meta.clone());
         let outcome = self.install(|manifest, view| {
@@ -344,23 +354,28 @@ impl<D: Disk> Core<D> {
         manifest.next_number
     }
 
-    fn write_run(&self, number: u64, merge: Merge<D>, drop_deleted: bool) -> Result<Run<D>> {
-        let outcome = self.write_merged(number, merge, drop_deleted);
+    /// Gives `None` when a merge was interrupted because the store is being closed.
+    fn write_run(&self, number: u64, merge: Merge<D>, purpose: Purpose) -> Result<Option<Run<D>>> {
+        let outcome = self.write_merged(number, merge, purpose);
         self.remove_unless(outcome, &run_path(number))
     }
 
-    fn write_merged(&self, number: u64, mut merge: Merge<D>, drop_deleted: bool) -> Result<Run<D>> {
+    fn write_merged(&self, number: u64, mut merge: Merge<D>, purpose: Purpose) -> Result<Option<Run<D>>> {
         let mut writer = RunWriter::create(&self.disk, number)?;
         while let Some(seen) = merge.current() {
-            if seen.value.is_some() || !drop_deleted {
+            if seen.value.is_some() || purpose != Purpose::MergeAll {
                 writer.push(seen.key, seen.raw)?;
             }
             merge.advance()?;
+            if purpose != Purpose::Flush && self.stopping.load(Ordering::Relaxed) {
+                // The unfinished file is an orphan that the next start removes.
+                return Ok(None);
+            }
         }
         let run = writer.finish()?;
         // The name must be durable before a manifest refers to it.
         self.disk.sync_directory(DIRECTORY).map_err(|error| StoreError::from_sync(DIRECTORY, &error))?;
-        Ok(run)
+        Ok(Some(run))
     }
 
     /// A file that did not come into use is removed; if that fails too, the next start does it.
@@ -392,12 +407,14 @@ impl<D: Disk> Core<D> {
             return Ok(false);
         };
         let group: Vec<Arc<Run<D>>> = view.runs.iter().take(count).map(Arc::clone).collect();
-        let oldest_included = count == view.runs.len();
+        // A deletion has done its duty once nothing older is left that it could hide.
+        let purpose = if count == view.runs.len() { Purpose::MergeAll } else { Purpose::MergeSome };
         let mut sources = Vec::new();
         for run in &group {
             sources.push(Cursor::disk(run, &[])?);
         }
-        let merged = self.write_run(self.take_number(), Merge::new(sources)?, oldest_included)?;
+        let merged = self.write_run(self.take_number(), Merge::new(sources)?, purpose)?;
+        let Some(merged) = merged else { return Ok(false) };
         let path = merged.path.clone();
         let first = group.first().map(|run| run.id);
         let outcome = self.install(|_, view| {
@@ -412,6 +429,17 @@ impl<D: Disk> Core<D> {
         }
         Ok(true)
     }
+}
+
+/// Why a run is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Layers become a run.
+    Flush,
+    /// Some runs become one.
+    MergeSome,
+    /// All runs become one.
+    MergeAll,
 }
 
 /// How many of the newest runs to merge: all that are not much larger than what is merged into them.
@@ -446,11 +474,16 @@ fn writer<D: Disk>(core: &Core<D>, tasks: &Receiver<Task>, flushed: &SyncSender<
         }
         // A full channel means that the compactor is awake already.
         let _ = flushed.try_send(());
+        let crowded = || core.view().runs.len() > RUN_LIMIT && core.failure().is_none();
+        while core.merging.load(Ordering::SeqCst) && crowded() && !core.stopping.load(Ordering::SeqCst) {
+            std::thread::sleep(STALL);
+        }
     }
 }
 
 fn compactor<D: Disk>(core: &Core<D>, flushed: &Receiver<()>) {
     while flushed.recv().is_ok() {
+        core.merging.store(true, Ordering::SeqCst);
         while !core.stopping.load(Ordering::SeqCst) && core.failure().is_none() {
             match core.compact() {
                 Ok(true) => {}
@@ -461,6 +494,7 @@ fn compactor<D: Disk>(core: &Core<D>, flushed: &Receiver<()>) {
                 }
             }
         }
+        core.merging.store(false, Ordering::SeqCst);
     }
 }
 
@@ -488,6 +522,7 @@ impl<D: Disk> StateStore<D> {
             snapshots: AtomicUsize::new(0),
             commits_in_memory: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
+            merging: AtomicBool::new(false),
         });
         let mut store = Self { core, queued_height: height, tasks: None, threads: Vec::new() };
         if options.background {
@@ -642,6 +677,7 @@ impl<D: Disk> StateStore<D> {
             run_entries: view.runs.iter().map(|run| run.id.entries).sum(),
             run_bytes: view.runs.iter().map(|run| run.id.length).sum(),
             snapshots: self.core.snapshots.load(Ordering::SeqCst),
+            merging: self.core.merging.load(Ordering::SeqCst),
         }
     }
 }

@@ -1,5 +1,9 @@
 //! Transaction index, guard file and the check of a whole data folder.
 
+// A test that panics is a test that fails; numbers here are small; file names are our own.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+#![allow(clippy::case_sensitive_file_extension_comparisons)]
+
 use bubi_store::{
     check, BlockLog, Candidate, CrashKind, Cure, Damage, DamageKind, Disk, GuardFile, IndexOptions, LogOptions, MemoryDisk,
     Operation, RecordKind, StateOptions, StateStore, StoreError, TransactionIndex, GUARD_FILE, GUARD_LIMIT,

@@ -1,5 +1,8 @@
 //! The state store against a plain map, on a disk that crashes, fails and lies.
 
+// A test that panics is a test that fails; numbers here are small.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
