@@ -1,4 +1,4 @@
-//! Measures the state store and the transaction index the way `benchmarks/state-store` measures other engines.
+//! Measures the state store (the way `benchmarks/state-store` measures other engines), the transaction index and the log.
 //!
 //! Usage: `figures CELLS BLOCKS UPDATES DIRECTORY`. The directory must be empty; it is left for inspection.
 
@@ -7,7 +7,10 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use bubi_store::{Batch, IndexOptions, Keyspace, RealDisk, Snapshot, StateOptions, StateStore, TransactionIndex};
+use bubi_store::{
+    Batch, BlockLog, IndexOptions, Keyspace, LogOptions, RealDisk, RecordKind, Snapshot, StateOptions, StateStore,
+    TransactionIndex,
+};
 
 type Fault = Box<dyn std::error::Error>;
 
@@ -183,11 +186,45 @@ fn index(directory: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Blocks of 10,000 transactions of 200 bytes: body, then certificate, two syncs each.
+fn log(directory: &str) -> Result<(), Fault> {
+    let chain = [1; 32];
+    let body: Vec<u8> = (0..2_000_000u64).map(|step| mix(step) as u8).collect();
+    let mut log = BlockLog::open(RealDisk::new(directory)?, chain, LogOptions::default())?;
+    let blocks = 300u64;
+    let (mut append, mut sync) = (Vec::new(), Vec::new());
+    for height in 1..=blocks {
+        for kind in [RecordKind::BatchBody, RecordKind::Block] {
+            let parts: &[&[u8]] = if kind == RecordKind::BatchBody { &[&body] } else { &[&body[..5_000]] };
+            let begun = Instant::now();
+            log.append(kind, height, parts)?;
+            append.push(begun.elapsed().as_secs_f64() * 1e3);
+            let begun = Instant::now();
+            log.sync()?;
+            sync.push(begun.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    sync.sort_by(f64::total_cmp);
+    let middle = sync.get(sync.len() / 2).copied().unwrap_or(0.0);
+    let worst = sync.last().copied().unwrap_or(0.0);
+    let mean = append.iter().sum::<f64>() / blocks as f64;
+    println!("log             {mean:6.2} ms to append a block of 2 MB, sync median {middle:.2} ms max {worst:.2} ms");
+    drop(log);
+    let clock = Instant::now();
+    let log = BlockLog::open(RealDisk::new(directory)?, chain, LogOptions::default())?;
+    println!("log open        {:6.3} s with {blocks} blocks in 600 MB, last {:?}", clock.elapsed().as_secs_f64(), log.last_height());
+    let clock = Instant::now();
+    let bytes: usize = log.reader().all().map(|record| record.map_or(0, |record| record.payload.len())).sum();
+    println!("log read        {:6.0} MB/s in order", bytes as f64 / 1e6 / clock.elapsed().as_secs_f64());
+    Ok(())
+}
+
 fn main() -> Result<(), Fault> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, cells, blocks, updates, directory] = arguments.as_slice() else {
         return Err("usage: figures CELLS BLOCKS UPDATES DIRECTORY".into());
     };
     state(cells.parse()?, blocks.parse()?, updates.parse()?, directory)?;
-    index(directory)
+    index(directory)?;
+    log(directory)
 }
