@@ -1,0 +1,622 @@
+//! Blocks: batches, proposal, outcome, receipts, votes and certificates (protocol decisions 4).
+
+use crate::{
+    decode::at_most,
+    domain::{self, Domain},
+    identity::{check_text, Address, AssetId, ChainId, HoldId, NamespaceId},
+    limits,
+    operation::Signer,
+    operation::Thresholds,
+    state::{ParametersV1, ValidatorSet},
+    DecodeError, Wire,
+};
+use bubi_crypto::{Hash, HashSuite, PublicKey, Signature};
+use serde::{Deserialize, Serialize};
+
+/// What a network starts from. Its hash is the chain id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Genesis {
+    /// Version 1.
+    V1(GenesisV1),
+}
+
+/// Fields of a genesis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisV1 {
+    /// Random, so that no two networks share a chain id.
+    pub nonce: Hash,
+    /// Name for people.
+    pub name: String,
+    /// Main, test or development; chooses the prefix of addresses.
+    pub kind: NetworkKind,
+    /// Hash suite: 0 standard, 1 national.
+    pub suite: HashSuite,
+    /// Time (ms since 1970) before every block.
+    #[serde(with = "crate::text::decimal")]
+    pub time: u64,
+    /// Protocol version of the first block.
+    pub protocol_version: u32,
+    /// Parameters.
+    pub parameters: ParametersV1,
+    /// Validators, engine and quorum of epoch 0.
+    pub validators: ValidatorSet,
+    /// Accounts that exist from the start, ascending by address.
+    pub accounts: Vec<GenesisAccount>,
+    /// The chain that this one succeeds.
+    pub predecessor: Option<Predecessor>,
+}
+
+/// Kind of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum NetworkKind {
+    /// `bubi1…`
+    Main,
+    /// `bubitest1…`
+    Test,
+    /// `bubidev1…`
+    Development,
+}
+
+impl NetworkKind {
+    /// Bech32m prefix of its addresses.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Main => "bubi",
+            Self::Test => "bubitest",
+            Self::Development => "bubidev",
+        }
+    }
+}
+
+/// An account of the genesis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisAccount {
+    /// Its address.
+    pub address: Address,
+    /// Its signers, ascending by key.
+    pub signers: Vec<Signer>,
+    /// Its thresholds.
+    pub thresholds: Thresholds,
+}
+
+/// The end of an earlier chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Predecessor {
+    /// Its chain id.
+    pub chain: ChainId,
+    /// Hash of its last certificate.
+    pub certificate: Hash,
+    /// Its last state root.
+    pub state_root: Hash,
+}
+
+impl Genesis {
+    /// The fields.
+    pub fn v1(&self) -> &GenesisV1 {
+        let Self::V1(genesis) = self;
+        genesis
+    }
+
+    /// The chain id: hash of the encoded genesis in its own suite.
+    pub fn chain_id(&self, encoded: &[u8]) -> ChainId {
+        ChainId(self.v1().suite.hash(&[domain::GENESIS, encoded]))
+    }
+}
+
+impl Wire for Genesis {
+    const BYTES_MAX: usize = 64 * 1_048_576;
+
+    fn check(&self) -> Result<(), DecodeError> {
+        let genesis = self.v1();
+        check_text("network name", &genesis.name, limits::NAME_BYTES_MAX)?;
+        genesis.validators.check()?;
+        at_most(limits::GENESIS_ACCOUNTS_MAX, "accounts", genesis.accounts.len())?;
+        crate::operation::check_ascending("accounts", genesis.accounts.iter().map(|account| &account.address))?;
+        for account in &genesis.accounts {
+            crate::operation::check_authority(&account.signers, &account.thresholds)?;
+        }
+        check_parameters(&genesis.parameters)
+    }
+}
+
+/// Checks parameters against one another.
+pub fn check_parameters(parameters: &ParametersV1) -> Result<(), DecodeError> {
+    let wrong = |what, reason: &str| Err(DecodeError::invalid(what, reason));
+    if parameters.max_lifetime > 3_600_000 || parameters.max_lifetime < parameters.clock_tolerance.saturating_mul(20) {
+        return wrong("max_lifetime", "it must be at most one hour and at least 20 clock tolerances");
+    }
+    if parameters.id_bucket == 0 || parameters.id_bucket > parameters.max_lifetime || parameters.quota_window == 0 {
+        return wrong("id_bucket", "buckets and quota windows must be at least 1 ms, and buckets no longer than max_lifetime");
+    }
+    if parameters.block_transactions == 0 || parameters.block_bytes < 1_048_576 || parameters.due_per_block == 0 {
+        return wrong("block_transactions", "a block must have room for one largest transaction and one due entry");
+    }
+    if parameters.algorithms.is_empty() || parameters.algorithms.iter().any(|number| *number > 3) {
+        return wrong("algorithms", "name at least one of 0 (Ed25519), 1 (secp256k1), 2 (P-256), 3 (SM2)");
+    }
+    crate::operation::check_ascending("algorithms", parameters.algorithms.iter())
+}
+
+/// Header of a batch of transactions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum BatchHeader {
+    /// Version 1.
+    V1 {
+        /// Vote key of the validator that made it.
+        author: PublicKey,
+        /// Counts the author's batches.
+        #[serde(with = "crate::text::decimal")]
+        number: u64,
+        /// Transactions in it, at least one.
+        count: u32,
+        /// Bytes of its signed transactions together.
+        bytes: u32,
+        /// RFC 9162 root over the full signed transactions, leaf tag `transaction`.
+        root: Hash,
+    },
+}
+
+/// A batch header with its author's signature over [`signed`] bytes (domain `batch`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedBatch {
+    /// The header.
+    pub header: BatchHeader,
+    /// The author's signature.
+    pub signature: Signature,
+}
+
+/// What consensus orders. Its digest is the hash of its bytes with domain `proposal`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Proposal {
+    /// Version 1.
+    V1(ProposalV1),
+}
+
+/// Fields of a proposal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProposalV1 {
+    /// The chain.
+    pub chain: ChainId,
+    /// Height, from 1.
+    #[serde(with = "crate::text::decimal")]
+    pub height: u64,
+    /// Block time (ms since 1970); more than the parent's.
+    #[serde(with = "crate::text::decimal")]
+    pub time: u64,
+    /// Digest of the parent proposal; the chain id at height 1.
+    pub parent: Hash,
+    /// Hash of the parent's outcome; at height 1 the hash of the genesis outcome.
+    pub parent_outcome: Hash,
+    /// RFC 9162 root over the batch digests in order, leaf tag `batch`.
+    pub payload_root: Hash,
+    /// Hash of the validator set in force.
+    pub validators: Hash,
+    /// Hash of the parameters in force.
+    pub parameters: Hash,
+    /// Protocol version in force.
+    pub protocol_version: u32,
+}
+
+/// What executing a proposal gives; computed by every node, never proposed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Outcome {
+    /// Version 1.
+    V1 {
+        /// RFC 9162 root over the receipts, leaf tag `receipt`.
+        receipt_root: Hash,
+        /// State root after the block.
+        state_root: Hash,
+        /// Hash of the validator set of the next block.
+        validators: Hash,
+        /// Hash of the parameters of the next block.
+        parameters: Hash,
+    },
+}
+
+/// What a commit vote signs (domain `commit-vote`, then the chain id, then these bytes).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum CommitStatement {
+    /// Version 1.
+    V1 {
+        /// Epoch of the validator set.
+        #[serde(with = "crate::text::decimal")]
+        epoch: u64,
+        /// Engine.
+        engine: String,
+        /// Height.
+        #[serde(with = "crate::text::decimal")]
+        height: u64,
+        /// Round, view, term or ballot of the engine.
+        #[serde(with = "crate::text::decimal")]
+        round: u64,
+        /// Digest of the proposal.
+        digest: Hash,
+        /// Hash of the outcome.
+        outcome: Hash,
+    },
+}
+
+/// What a first-phase vote signs (domain `vote`, then the chain id, then these bytes).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum VoteStatement {
+    /// Version 1.
+    V1 {
+        /// Epoch of the validator set.
+        #[serde(with = "crate::text::decimal")]
+        epoch: u64,
+        /// Engine.
+        engine: String,
+        /// Height.
+        #[serde(with = "crate::text::decimal")]
+        height: u64,
+        /// Round, view, term or ballot of the engine.
+        #[serde(with = "crate::text::decimal")]
+        round: u64,
+        /// Digest of the proposal.
+        digest: Hash,
+    },
+}
+
+/// One member's vote inside a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateVote {
+    /// Index of the validator in its set.
+    pub validator: u32,
+    /// Its signature.
+    pub signature: Signature,
+}
+
+/// Proof that a quorum decided a proposal with an outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Certificate {
+    /// Version 1.
+    V1 {
+        /// What was signed.
+        statement: CommitStatement,
+        /// The votes, ascending by validator.
+        votes: Vec<CertificateVote>,
+    },
+}
+
+/// What became of one transaction. Its leaf commits to all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Receipt {
+    /// Version 1.
+    V1 {
+        /// The transaction; 32 zero bytes in the receipt of what fell due by itself, which stands last.
+        transaction: Hash,
+        /// Position of its batch in the block.
+        batch: u32,
+        /// Its position in the batch.
+        index: u32,
+        /// Number of the result code; 0 is final.
+        code: u16,
+        /// The operation that failed.
+        operation: Option<u8>,
+        /// RFC 9162 root over the encoded events, leaf tag `event`.
+        events_root: Hash,
+    },
+}
+
+/// Something that happened to the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// 0: an account was opened.
+    AccountCreated {
+        /// The account.
+        account: Address,
+        /// Who opened it.
+        creator: Address,
+    },
+    /// 1: signers or thresholds changed.
+    SignersChanged {
+        /// The account.
+        account: Address,
+    },
+    /// 2: an account was closed.
+    AccountClosed {
+        /// The account.
+        account: Address,
+    },
+    /// 3: a data entry was written (version 0: deleted).
+    DataSet {
+        /// The account.
+        account: Address,
+        /// Name of the entry.
+        name: String,
+        /// Its new version.
+        #[serde(with = "crate::text::decimal")]
+        version: u64,
+    },
+    /// 4: a claim was stated.
+    ClaimSet {
+        /// Who stated it.
+        issuer: Address,
+        /// About whom.
+        subject: Address,
+        /// What kind.
+        kind: String,
+    },
+    /// 5: a claim was withdrawn.
+    ClaimRevoked {
+        /// Who stated it.
+        issuer: Address,
+        /// About whom.
+        subject: Address,
+        /// What kind.
+        kind: String,
+    },
+    /// 6: an asset was defined.
+    AssetCreated {
+        /// The asset.
+        asset: AssetId,
+        /// Who issues it.
+        issuer: Address,
+    },
+    /// 7: an asset was frozen or thawed.
+    AssetFrozen {
+        /// The asset.
+        asset: AssetId,
+        /// The new state.
+        frozen: bool,
+    },
+    /// 8: a holder was frozen or thawed.
+    HolderFrozen {
+        /// The asset.
+        asset: AssetId,
+        /// The holder.
+        holder: Address,
+        /// The new state.
+        frozen: bool,
+    },
+    /// 9: a holder was put on a whitelist or taken off.
+    HolderAuthorised {
+        /// The asset.
+        asset: AssetId,
+        /// The holder.
+        holder: Address,
+        /// The new state.
+        authorised: bool,
+    },
+    /// 10: supply grew.
+    Issued {
+        /// The asset.
+        asset: AssetId,
+        /// Who received it.
+        to: Address,
+        /// How much.
+        #[serde(with = "crate::text::decimal")]
+        amount: u128,
+        /// When the lot lapses.
+        #[serde(default, with = "crate::text::optional_decimal")]
+        expires: Option<u64>,
+    },
+    /// 11: an amount moved; also by claw-back and capture.
+    Transferred {
+        /// The asset.
+        asset: AssetId,
+        /// From whom.
+        from: Address,
+        /// To whom.
+        to: Address,
+        /// How much.
+        #[serde(with = "crate::text::decimal")]
+        amount: u128,
+    },
+    /// 12: supply shrank.
+    Burned {
+        /// The asset.
+        asset: AssetId,
+        /// Who held it.
+        from: Address,
+        /// How much.
+        #[serde(with = "crate::text::decimal")]
+        amount: u128,
+    },
+    /// 13: a lot passed its expiry and was retired.
+    Lapsed {
+        /// The asset.
+        asset: AssetId,
+        /// Who held it.
+        holder: Address,
+        /// How much.
+        #[serde(with = "crate::text::decimal")]
+        amount: u128,
+        /// Its expiry.
+        #[serde(with = "crate::text::decimal")]
+        expires: u64,
+    },
+    /// 14: an item was issued.
+    ItemIssued {
+        /// The asset.
+        asset: AssetId,
+        /// The item.
+        item: String,
+        /// Who received it.
+        to: Address,
+    },
+    /// 15: an item moved.
+    ItemTransferred {
+        /// The asset.
+        asset: AssetId,
+        /// The item.
+        item: String,
+        /// From whom.
+        from: Address,
+        /// To whom.
+        to: Address,
+    },
+    /// 16: an item was destroyed.
+    ItemBurned {
+        /// The asset.
+        asset: AssetId,
+        /// The item.
+        item: String,
+        /// Who held it.
+        from: Address,
+    },
+    /// 17: an amount was set aside.
+    Reserved {
+        /// The hold.
+        hold: HoldId,
+        /// The asset.
+        asset: AssetId,
+        /// Whose amount.
+        holder: Address,
+        /// For whom.
+        beneficiary: Address,
+        /// How much.
+        #[serde(with = "crate::text::decimal")]
+        amount: u128,
+        /// Until when.
+        #[serde(with = "crate::text::decimal")]
+        expires: u64,
+    },
+    /// 18: a hold was captured.
+    Captured {
+        /// The hold.
+        hold: HoldId,
+        /// How much of it.
+        #[serde(with = "crate::text::decimal")]
+        amount: u128,
+    },
+    /// 19: a hold was given up.
+    Released {
+        /// The hold.
+        hold: HoldId,
+    },
+    /// 20: a hold expired and went back.
+    HoldExpired {
+        /// The hold.
+        hold: HoldId,
+        /// Whose amount.
+        holder: Address,
+    },
+    /// 21: a namespace was opened.
+    NamespaceCreated {
+        /// The namespace.
+        namespace: NamespaceId,
+        /// Its owner.
+        owner: Address,
+    },
+    /// 22: a namespace was changed.
+    NamespaceChanged {
+        /// The namespace.
+        namespace: NamespaceId,
+        /// Its owner now.
+        owner: Address,
+    },
+    /// 23: a version of a record was written.
+    RecordPut {
+        /// The namespace.
+        namespace: NamespaceId,
+        /// Key of the record.
+        key: String,
+        /// Its version.
+        version: u32,
+        /// Who wrote it.
+        writer: Address,
+    },
+}
+
+/// A decided block as the log keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum BlockRecord {
+    /// Version 1.
+    V1 {
+        /// The proposal.
+        proposal: Proposal,
+        /// Its batches in order.
+        batches: Vec<SignedBatch>,
+        /// Its outcome.
+        outcome: Outcome,
+        /// The certificate.
+        certificate: Certificate,
+        /// Receipts in order; the last may be that of what fell due.
+        receipts: Vec<Receipt>,
+        /// Events of each receipt, in the same order.
+        events: Vec<Vec<Event>>,
+    },
+}
+
+/// Domain tag, chain id and the encoded value: what is hashed or signed.
+///
+/// # Errors
+/// The value cannot be encoded.
+pub fn signed<T: Serialize>(tag: &Domain, chain: &ChainId, value: &T) -> Result<Vec<u8>, DecodeError> {
+    let mut bytes = [tag.as_slice(), chain.bytes()].concat();
+    bcs::serialize_into(&mut bytes, value).map_err(|error| DecodeError::NotCanonical(error.to_string()))?;
+    Ok(bytes)
+}
+
+/// Hash of [`signed`] bytes: digests of batches, proposals, outcomes, validator sets and parameters.
+///
+/// # Errors
+/// The value cannot be encoded.
+pub fn digest<T: Serialize>(suite: HashSuite, tag: &Domain, chain: &ChainId, value: &T) -> Result<Hash, DecodeError> {
+    Ok(suite.hash(&[&signed(tag, chain, value)?]))
+}
+
+macro_rules! unchecked {
+    ($($name:ident: $limit:expr;)*) => {$(
+        impl Wire for $name {
+            const BYTES_MAX: usize = $limit;
+            fn check(&self) -> Result<(), DecodeError> {
+                Ok(())
+            }
+        }
+    )*};
+}
+unchecked! {
+    Proposal: 1_024;
+    Outcome: 256;
+    CommitStatement: 512;
+    VoteStatement: 512;
+    Receipt: 256;
+    Event: 1_024;
+    BlockRecord: 1 << 30;
+}
+
+impl Wire for SignedBatch {
+    const BYTES_MAX: usize = 512;
+
+    fn check(&self) -> Result<(), DecodeError> {
+        let BatchHeader::V1 { count, bytes, .. } = &self.header;
+        at_most(limits::BATCH_TRANSACTIONS_MAX, "transactions of a batch", *count as usize)?;
+        at_most(limits::BATCH_BYTES_MAX, "bytes of a batch", *bytes as usize)?;
+        if *count == 0 {
+            return Err(DecodeError::invalid("count", "a batch holds at least one transaction"));
+        }
+        Ok(())
+    }
+}
+
+impl Wire for Certificate {
+    const BYTES_MAX: usize = 65_536;
+
+    fn check(&self) -> Result<(), DecodeError> {
+        let Self::V1 { votes, .. } = self;
+        at_most(limits::VALIDATORS_MAX, "votes", votes.len())?;
+        if votes.windows(2).any(|pair| matches!(pair, [one, other] if one.validator >= other.validator)) {
+            return Err(DecodeError::invalid("votes", "they must ascend by validator and must not repeat"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! Result codes of transactions and operations. Numbers and names are for ever; `spec/ledger.md` says when each arises.
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal $name:literal;)*) => {
+        /// How a transaction ended, or why one of its operations made it end so.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum ResultCode { $($(#[$doc])* $variant = $number),* }
+
+        impl ResultCode {
+            /// Every code, ascending by number.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Stable name, as JSON and the SDKs spell it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// The code with this number.
+            pub fn from_number(number: u16) -> Option<Self> {
+                match number { $($number => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Every operation happened.
+    Final = 0 "final";
+    /// A defect stopped the transaction; an alarm is raised.
+    Internal = 1 "internal";
+    /// Another transaction used the same source and id.
+    IdConflict = 2 "id_conflict";
+    /// A precondition did not hold.
+    PreconditionFailed = 3 "precondition_failed";
+    /// The source used up its quota for this window.
+    QuotaExceeded = 4 "quota_exceeded";
+    /// An account that must exist does not.
+    AccountMissing = 100 "account_missing";
+    /// The account exists.
+    AccountExists = 101 "account_exists";
+    /// The account was closed.
+    AccountClosed = 102 "account_closed";
+    /// The account still holds something.
+    AccountNotEmpty = 103 "account_not_empty";
+    /// No set of its signers could reach a threshold any more.
+    LockOut = 104 "lock_out";
+    /// The algorithm of a new key is switched off.
+    AlgorithmDisabled = 105 "algorithm_disabled";
+    /// A new key is not a valid key of its algorithm.
+    KeyInvalid = 106 "key_invalid";
+    /// With the amount limits of its signers the weight is too small.
+    SignerLimitExceeded = 107 "signer_limit_exceeded";
+    /// The source may not do this here.
+    NotPermitted = 108 "not_permitted";
+    /// The data entry stands at another version.
+    DataVersionMismatch = 110 "data_version_mismatch";
+    /// There is no such data entry.
+    DataMissing = 111 "data_missing";
+    /// There is no such claim.
+    ClaimMissing = 112 "claim_missing";
+    /// There is no such asset.
+    AssetMissing = 120 "asset_missing";
+    /// The issuer has an asset with this code.
+    AssetExists = 121 "asset_exists";
+    /// The asset is of another kind.
+    AssetKindMismatch = 122 "asset_kind_mismatch";
+    /// The supply would pass the cap, or 10^38 − 1.
+    CapExceeded = 123 "cap_exceeded";
+    /// The holder can spend less than this.
+    BalanceInsufficient = 124 "balance_insufficient";
+    /// The asset is frozen.
+    AssetFrozen = 125 "asset_frozen";
+    /// The holder is frozen.
+    HolderFrozen = 126 "holder_frozen";
+    /// The receiver is not on the whitelist.
+    NotWhitelisted = 127 "not_whitelisted";
+    /// The asset was made without this feature.
+    FeatureMissing = 128 "feature_missing";
+    /// The time is not after the block time, or its presence does not fit the kind of asset.
+    ExpiryInvalid = 129 "expiry_invalid";
+    /// The receiver has too many lots of this asset.
+    LotsFull = 130 "lots_full";
+    /// The item exists.
+    ItemExists = 131 "item_exists";
+    /// There is no such item.
+    ItemMissing = 132 "item_missing";
+    /// There is no such hold.
+    HoldMissing = 140 "hold_missing";
+    /// The hold has expired.
+    HoldExpired = 141 "hold_expired";
+    /// The hold is smaller than this.
+    HoldExceeded = 142 "hold_exceeded";
+    /// There is no such namespace.
+    NamespaceMissing = 150 "namespace_missing";
+    /// The name is taken.
+    NamespaceExists = 151 "namespace_exists";
+    /// The source is not a writer of the namespace, or not the author of the record.
+    NotWriter = 152 "not_writer";
+    /// The record stands at another version.
+    RecordVersionMismatch = 153 "record_version_mismatch";
+    /// A parent does not exist.
+    ParentMissing = 154 "parent_missing";
+}

@@ -1,0 +1,225 @@
+"""The compiled core. Only `bubi.core` imports it.
+
+Opaque objects (`Admission`, `Batch`, `Execution`) keep transactions in Rust: no Python object exists per transaction.
+Every call that works on many transactions or on files releases the interpreter lock. Encoded values are canonical
+bytes (spec/encoding.md); `*_json` results are UTF-8 JSON in the forms of spec/encoding.md section 7.
+"""
+
+from typing import final
+
+class CoreError(Exception):
+    """A refusal. `args` = (code, detail); `code` is stable."""
+
+class StorageFull(CoreError):
+    """No space: nothing was lost, writing may be tried again later."""
+
+class StorageFatal(CoreError):
+    """A write or sync failed: the process must exit; the log refuses all further writes."""
+
+class Damaged(CoreError):
+    """A file is damaged and cannot be repaired from what is here; detail names file and offset."""
+
+def version() -> str: ...
+def limits() -> dict[str, int]: ...
+def result_codes() -> list[tuple[int, str]]: ...
+def operation_names() -> list[str]: ...
+def hash(suite: int, data: bytes) -> bytes: ...
+def chain_id(genesis: bytes) -> bytes: ...
+def genesis_from_json(text: bytes) -> bytes: ...
+def genesis_to_json(genesis: bytes) -> bytes: ...
+def key_address(suite: int, public_key: bytes) -> bytes: ...
+def address_to_text(prefix: str, address: bytes) -> str: ...
+def address_from_text(prefix: str, text: str) -> bytes: ...
+def transaction_from_json(prefix: str, text: bytes) -> bytes:
+    """Encodes the JSON of a `SignedTransaction` (`{"v1": {"body": {"v1": …}, "signatures": […]}}`) canonically."""
+
+def transaction_to_json(prefix: str, suite: int, chain: bytes, signed: bytes) -> bytes:
+    """Signed transaction as JSON, with its hash."""
+
+def body_from_json(prefix: str, text: bytes) -> bytes: ...
+def transaction_hash(suite: int, chain: bytes, body: bytes) -> bytes: ...
+def seal(suite: str, key: bytes, nonce: bytes, aad: bytes, plaintext: bytes) -> bytes: ...
+def open(suite: str, key: bytes, nonce: bytes, aad: bytes, ciphertext: bytes) -> bytes: ...
+def verify_rate(algorithm: int, count: int, batch: int, bad: int, rounds: int) -> list[float]:
+    """Seconds per round to verify `count` distinct signatures, `bad` of which are wrong (each verdict is checked)."""
+
+@final
+class SigningKey:
+    """A vote or transaction key. The secret stays in Rust and is wiped when the object goes."""
+
+    @staticmethod
+    def generate(algorithm: int, entropy: bytes) -> SigningKey: ...
+    @staticmethod
+    def from_bytes(algorithm: int, secret: bytes) -> SigningKey: ...
+    @property
+    def public_key(self) -> bytes:
+        """Tagged bytes: algorithm, key."""
+    def sign(self, message: bytes) -> bytes: ...
+
+def verify_vote(public_key: bytes, message: bytes, signature: bytes) -> bool: ...
+def vote_message(chain: bytes, epoch: int, engine: str, height: int, round: int, digest: bytes) -> bytes: ...
+def commit_message(
+    chain: bytes, epoch: int, engine: str, height: int, round: int, digest: bytes, outcome: bytes
+) -> bytes: ...
+def certificate(
+    epoch: int, engine: str, height: int, round: int, digest: bytes, outcome: bytes, votes: list[tuple[int, bytes]]
+) -> bytes: ...
+def verify_certificate(suite: int, chain: bytes, validator_set: bytes, certificate: bytes) -> None:
+    """Raises CoreError("certificate_invalid") unless a quorum of distinct members signed the statement."""
+
+def verify_receipt_proof(trust: bytes, proof: bytes) -> bytes:
+    """Checks an encoded ReceiptProof against a JSON trust file; JSON of what it proves. Raises CoreError("proof_invalid")."""
+
+@final
+class Admission:
+    """Transactions that passed the door together, in the order received."""
+
+    def __len__(self) -> int: ...
+    @property
+    def bytes(self) -> int:
+        """Bytes of the admitted transactions."""
+    @property
+    def hashes(self) -> bytes:
+        """32 bytes per transaction received (zero bytes where it could not be decoded)."""
+    @property
+    def verdicts(self) -> list[str]:
+        """One per transaction received: "" admitted, else the refusal code (spec/api.md)."""
+    @property
+    def received(self) -> int: ...
+    @property
+    def refused(self) -> int:
+        """How many were refused; 0 means `verdicts` need not be read."""
+    @property
+    def earliest_expiry(self) -> int:
+        """Smallest valid_until (ms) of the admitted ones; 0 if none."""
+
+@final
+class Batch:
+    """An ordered group of verified transactions with its author's signature."""
+
+    def __len__(self) -> int: ...
+    @property
+    def digest(self) -> bytes: ...
+    @property
+    def header(self) -> bytes:
+        """Encoded SignedBatch."""
+    @property
+    def bytes(self) -> int: ...
+
+@final
+class Execution:
+    """Result of executing a proposal: an overlay, not yet part of the ledger."""
+
+    @property
+    def digest(self) -> bytes: ...
+    @property
+    def outcome(self) -> bytes: ...
+    @property
+    def outcome_hash(self) -> bytes: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """(final, rejected, skipped)."""
+    def codes(self, batch: int) -> bytes:
+        """One u16 (little-endian) per transaction of that batch: the result code, 65535 if skipped."""
+
+@final
+class Lease:
+    """A view of one height for listing; dropped explicitly or after its time."""
+
+    @property
+    def height(self) -> int: ...
+    def page(self, kind: str, scope: str, after: bytes, limit: int) -> tuple[bytes, bytes]:
+        """One page as a JSON list and the position to continue after (empty: no more).
+
+        kind/scope: "accounts"/"", "balances"/address, "data"/address, "claims"/address, "holds"/address, "items"/address,
+        "assets"/"" or issuer address, "holders"/asset id, "namespaces"/"", "records"/namespace id,
+        "versions"/"namespace id/key", "cells"/owner key in hex.
+        """
+
+@final
+class Chain:
+    """The ledger of one node: state, tree, log, stores. Thread-safe; one writer."""
+
+    @staticmethod
+    def open(
+        directory: str, genesis: bytes, *, proof_window: int = 64, segment_bytes: int = 67108864, leases: int = 64
+    ) -> Chain:
+        """Opens or creates the data folder, recovers, replays the log. Raises Damaged, StorageFatal, CoreError."""
+    def close(self) -> None: ...
+    @property
+    def chain_id(self) -> bytes: ...
+    @property
+    def suite(self) -> int: ...
+    @property
+    def prefix(self) -> str: ...
+    @property
+    def genesis(self) -> bytes: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def time(self) -> int: ...
+    @property
+    def digest(self) -> bytes:
+        """Digest of the newest decided proposal (the chain id at height 0)."""
+    @property
+    def state_root(self) -> bytes: ...
+    @property
+    def validator_set(self) -> bytes:
+        """Encoded ValidatorSet in force for the next height."""
+    @property
+    def statistics(self) -> dict[str, int]:
+        """fsyncs, cells, owners, live_ids, log_bytes, store_height, replayed_blocks, due …"""
+    def admit(self, body: bytes, now: int) -> Admission:
+        """Decodes, checks and verifies a bulk body (BCS list of signed transactions). Raises CoreError if the list itself
+        is not canonical; a bad transaction only gets its own verdict."""
+    def admit_json(self, text: bytes, now: int) -> Admission:
+        """The same for one transaction as JSON."""
+    def simulate(self, signed: bytes, now: int) -> bytes:
+        """JSON of the receipt, its events and operations' codes if the transaction were next; signatures may be missing."""
+    def batch(self, admissions: list[Admission], number: int, key: SigningKey) -> Batch: ...
+    def decode_batch(self, header: bytes, body: bytes) -> Batch:
+        """A batch from another node: checks and verifies everything. Raises CoreError("batch_invalid")."""
+    def propose(self, time: int, batches: list[Batch]) -> bytes: ...
+    def proposal_digest(self, proposal: bytes) -> bytes: ...
+    def append(self, kind: int, height: int, data: bytes) -> None:
+        """Buffers a log record: 2 proposal, 3 guard record, 4 prepared certificate."""
+    def append_bodies(self, height: int, batches: list[Batch]) -> None: ...
+    def sync(self) -> None:
+        """One group fdatasync. Raises StorageFull or StorageFatal."""
+    def execute(self, proposal: bytes, batches: list[Batch]) -> Execution:
+        """Executes on top of the newest block. Raises CoreError("proposal_invalid") if the proposal does not fit it."""
+    def commit(self, execution: Execution, certificate: bytes) -> None:
+        """Appends the block record, syncs, merges the overlay. After it returns the block is durable and visible."""
+    def guard_read(self) -> bytes:
+        """Newest record of the second place of the guard; empty if none."""
+    def guard_write(self, record: bytes) -> None: ...
+    def log_records(self, kind: int, from_height: int) -> list[tuple[int, bytes]]:
+        """Records of one kind from a height on (guard records after a restart)."""
+    def status_json(self, transaction: bytes, proof: bool) -> bytes | None:
+        """Stored outcome of a transaction: receipt, height, events, body, optional ReceiptProof (hex). None: no receipt."""
+    def block_json(self, height: int, transactions: bool) -> bytes | None: ...
+    def block_bytes(self, height: int) -> bytes | None:
+        """Encoded BlockRecord."""
+    def block_bodies(self, height: int) -> list[bytes]:
+        """Bulk bodies of the block's batches."""
+    def finality_json(self, height: int) -> bytes | None:
+        """FinalityProof (hex) with its proposal, outcome and certificate as JSON."""
+    def cell_json(self, owner: bytes, key: bytes, height: int | None, proof: bool) -> bytes:
+        """{"height", "value": hex or null, "proof": hex}. Raises CoreError("height_pruned")."""
+    def account_json(self, address: str, proof: bool) -> bytes | None: ...
+    def balance_json(self, address: str, asset: str, proof: bool) -> bytes | None: ...
+    def asset_json(self, asset: str, proof: bool) -> bytes | None: ...
+    def item_json(self, asset: str, item: str, proof: bool) -> bytes | None: ...
+    def namespace_json(self, namespace: str, proof: bool) -> bytes | None: ...
+    def record_json(self, namespace: str, key: str, version: int | None, proof: bool) -> bytes | None: ...
+    def parameters_json(self) -> bytes: ...
+    def account_events_json(self, address: str, height: int) -> bytes:
+        """Events of one block that concern an account: [{"height", "index", "transaction", "event"}]."""
+    def lease(self) -> Lease: ...
+    def snapshot_root(self) -> bytes:
+        """State root recomputed from every cell (an invariant check, slow)."""
+
+def check(directory: str, genesis: bytes) -> list[tuple[str, int, str, str]]:
+    """Reads every file of a stopped node: (file, offset, kind, action) per damage found."""
