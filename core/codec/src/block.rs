@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a network starts from. Its hash is the chain id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Genesis {
     /// Version 1.
     V1(GenesisV1),
@@ -22,9 +23,10 @@ pub enum Genesis {
 
 /// Fields of a genesis.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GenesisV1 {
     /// Random, so that no two networks share a chain id.
-    pub nonce: [u8; 32],
+    pub nonce: Hash,
     /// Name for people.
     pub name: String,
     /// Main, test or development; chooses the prefix of addresses.
@@ -32,6 +34,7 @@ pub struct GenesisV1 {
     /// Hash suite: 0 standard, 1 national.
     pub suite: HashSuite,
     /// Time (ms since 1970) before every block.
+    #[serde(with = "crate::text::decimal")]
     pub time: u64,
     /// Protocol version of the first block.
     pub protocol_version: u32,
@@ -47,6 +50,7 @@ pub struct GenesisV1 {
 
 /// Kind of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum NetworkKind {
     /// `bubi1…`
     Main,
@@ -69,6 +73,7 @@ impl NetworkKind {
 
 /// An account of the genesis.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GenesisAccount {
     /// Its address.
     pub address: Address,
@@ -80,6 +85,7 @@ pub struct GenesisAccount {
 
 /// The end of an earlier chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Predecessor {
     /// Its chain id.
     pub chain: ChainId,
@@ -138,12 +144,14 @@ pub fn check_parameters(parameters: &ParametersV1) -> Result<(), DecodeError> {
 
 /// Header of a batch of transactions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum BatchHeader {
     /// Version 1.
     V1 {
         /// Vote key of the validator that made it.
         author: PublicKey,
         /// Counts the author's batches.
+        #[serde(with = "crate::text::decimal")]
         number: u64,
         /// Transactions in it, at least one.
         count: u32,
@@ -156,6 +164,7 @@ pub enum BatchHeader {
 
 /// A batch header with its author's signature over [`signed`] bytes (domain `batch`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SignedBatch {
     /// The header.
     pub header: BatchHeader,
@@ -165,6 +174,7 @@ pub struct SignedBatch {
 
 /// What consensus orders. Its digest is the hash of its bytes with domain `proposal`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Proposal {
     /// Version 1.
     V1(ProposalV1),
@@ -172,12 +182,15 @@ pub enum Proposal {
 
 /// Fields of a proposal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ProposalV1 {
     /// The chain.
     pub chain: ChainId,
     /// Height, from 1.
+    #[serde(with = "crate::text::decimal")]
     pub height: u64,
     /// Block time (ms since 1970); more than the parent's.
+    #[serde(with = "crate::text::decimal")]
     pub time: u64,
     /// Digest of the parent proposal; the chain id at height 1.
     pub parent: Hash,
@@ -195,6 +208,7 @@ pub struct ProposalV1 {
 
 /// What executing a proposal gives; computed by every node, never proposed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outcome {
     /// Version 1.
     V1 {
@@ -211,16 +225,20 @@ pub enum Outcome {
 
 /// What a commit vote signs (domain `commit-vote`, then the chain id, then these bytes).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum CommitStatement {
     /// Version 1.
     V1 {
         /// Epoch of the validator set.
+        #[serde(with = "crate::text::decimal")]
         epoch: u64,
         /// Engine.
         engine: String,
         /// Height.
+        #[serde(with = "crate::text::decimal")]
         height: u64,
         /// Round, view, term or ballot of the engine.
+        #[serde(with = "crate::text::decimal")]
         round: u64,
         /// Digest of the proposal.
         digest: Hash,
@@ -231,16 +249,20 @@ pub enum CommitStatement {
 
 /// What a first-phase vote signs (domain `vote`, then the chain id, then these bytes).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum VoteStatement {
     /// Version 1.
     V1 {
         /// Epoch of the validator set.
+        #[serde(with = "crate::text::decimal")]
         epoch: u64,
         /// Engine.
         engine: String,
         /// Height.
+        #[serde(with = "crate::text::decimal")]
         height: u64,
         /// Round, view, term or ballot of the engine.
+        #[serde(with = "crate::text::decimal")]
         round: u64,
         /// Digest of the proposal.
         digest: Hash,
@@ -249,6 +271,7 @@ pub enum VoteStatement {
 
 /// One member's vote inside a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CertificateVote {
     /// Index of the validator in its set.
     pub validator: u32,
@@ -258,6 +281,7 @@ pub struct CertificateVote {
 
 /// Proof that a quorum decided a proposal with an outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Certificate {
     /// Version 1.
     V1 {
@@ -270,6 +294,7 @@ pub enum Certificate {
 
 /// What became of one transaction. Its leaf commits to all of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Receipt {
     /// Version 1.
     V1 {
@@ -290,6 +315,7 @@ pub enum Receipt {
 
 /// Something that happened to the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// 0: an account was opened.
     AccountCreated {
@@ -315,6 +341,7 @@ pub enum Event {
         /// Name of the entry.
         name: String,
         /// Its new version.
+        #[serde(with = "crate::text::decimal")]
         version: u64,
     },
     /// 4: a claim was stated.
@@ -374,8 +401,10 @@ pub enum Event {
         /// Who received it.
         to: Address,
         /// How much.
+        #[serde(with = "crate::text::decimal")]
         amount: u128,
         /// When the lot lapses.
+        #[serde(default, with = "crate::text::optional_decimal")]
         expires: Option<u64>,
     },
     /// 11: an amount moved; also by claw-back and capture.
@@ -387,6 +416,7 @@ pub enum Event {
         /// To whom.
         to: Address,
         /// How much.
+        #[serde(with = "crate::text::decimal")]
         amount: u128,
     },
     /// 12: supply shrank.
@@ -396,6 +426,7 @@ pub enum Event {
         /// Who held it.
         from: Address,
         /// How much.
+        #[serde(with = "crate::text::decimal")]
         amount: u128,
     },
     /// 13: a lot passed its expiry and was retired.
@@ -405,8 +436,10 @@ pub enum Event {
         /// Who held it.
         holder: Address,
         /// How much.
+        #[serde(with = "crate::text::decimal")]
         amount: u128,
         /// Its expiry.
+        #[serde(with = "crate::text::decimal")]
         expires: u64,
     },
     /// 14: an item was issued.
@@ -449,8 +482,10 @@ pub enum Event {
         /// For whom.
         beneficiary: Address,
         /// How much.
+        #[serde(with = "crate::text::decimal")]
         amount: u128,
         /// Until when.
+        #[serde(with = "crate::text::decimal")]
         expires: u64,
     },
     /// 18: a hold was captured.
@@ -458,6 +493,7 @@ pub enum Event {
         /// The hold.
         hold: HoldId,
         /// How much of it.
+        #[serde(with = "crate::text::decimal")]
         amount: u128,
     },
     /// 19: a hold was given up.
@@ -501,6 +537,7 @@ pub enum Event {
 
 /// A decided block as the log keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum BlockRecord {
     /// Version 1.
     V1 {

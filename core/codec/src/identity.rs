@@ -1,8 +1,8 @@
 //! Identifiers: chain, address, asset, namespace, hold. Each is a hash, so that its length never depends on what a user typed.
 
-use crate::{decode::at_most, domain, limits, transaction::ReplayKey, DecodeError};
+use crate::{decode::at_most, domain, limits, text, transaction::ReplayKey, DecodeError};
 use bubi_crypto::{Hash, HashSuite, PublicKey};
-use serde::{Deserialize, Serialize};
+use serde::{de::Error, Deserialize, Deserializer, Serialize, Serializer};
 
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident) => {
@@ -23,10 +23,10 @@ identifier! {
     /// Hash of the genesis. It stands in everything signed.
     ChainId
 }
-identifier! {
-    /// An account. Fixed at creation; key rotation keeps it. Shown as Bech32m (see `spec/encoding.md`).
-    Address
-}
+/// An account. Fixed at creation; key rotation keeps it. Shown as Bech32m (see `spec/encoding.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address(pub Hash);
+
 identifier! {
     /// An asset, derived from its issuer and its code.
     AssetId
@@ -40,7 +40,75 @@ identifier! {
     HoldId
 }
 
+/// Version byte in front of the hash in the text of an address.
+const ADDRESS_VERSION: u8 = 0;
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&self.to_text(text::prefix()))
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            Self::from_text(text::prefix(), &String::deserialize(deserializer)?).map_err(D::Error::custom)
+        } else {
+            Hash::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
 impl Address {
+    /// The 32 bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0 .0
+    }
+
+    /// Bech32m text with the prefix of a network (BIP-350).
+    pub fn to_text(&self, prefix: &str) -> String {
+        let mut data = [ADDRESS_VERSION; 33];
+        data[1..].copy_from_slice(self.bytes());
+        // Prefixes are constants of `NetworkKind`, and 33 bytes are short enough, so neither step can fail.
+        bech32::Hrp::parse(prefix)
+            .ok()
+            .and_then(|prefix| bech32::encode::<bech32::Bech32m>(prefix, &data).ok())
+            .unwrap_or_default()
+    }
+
+    /// Reads the text of an address of the network that uses `prefix`.
+    ///
+    /// # Errors
+    /// `malformed`: another network, a typing mistake, upper case, or not an address.
+    pub fn from_text(prefix: &str, text: &str) -> Result<Self, DecodeError> {
+        let wrong = |reason: &str| DecodeError::invalid("address", reason);
+        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Err(wrong("write it in lower case"));
+        }
+        let checked = bech32::primitives::decode::CheckedHrpstring::new::<bech32::Bech32m>(text)
+            .map_err(|_| wrong("the check symbols do not fit; it was mistyped or cut"))?;
+        if checked.hrp().as_str() != prefix {
+            return Err(wrong(&format!("it belongs to another network; here addresses begin with {prefix}1")));
+        }
+        let bytes: Vec<u8> = checked.byte_iter().collect();
+        match bytes.split_first() {
+            Some((&ADDRESS_VERSION, hash)) => {
+                let hash: [u8; 32] = hash.try_into().map_err(|_| wrong("it must hold 32 bytes"))?;
+                let address = Self(Hash(hash));
+                if address.to_text(prefix) == text {
+                    Ok(address)
+                } else {
+                    Err(wrong("its padding bits are not zero"))
+                }
+            }
+            _ => Err(wrong("its version is unknown")),
+        }
+    }
+
     /// The account that a key owns from the start. Needs no network.
     pub fn of_key(suite: HashSuite, key: &PublicKey) -> Self {
         Self(suite.hash(&[domain::KEY_ADDRESS, &key.tagged_bytes()]))

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod operation;
 pub mod proof;
 pub mod state;
+pub mod text;
 pub mod transaction;
 
 pub use codes::ResultCode;

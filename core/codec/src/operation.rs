@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 /// A key that may act for an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Signer {
     /// The key.
     pub key: PublicKey,
@@ -24,6 +25,7 @@ pub struct Signer {
 
 /// Restrictions of one signer. An empty list or an absent value restricts nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SignerLimits {
     /// Operation numbers it may sign, ascending.
     pub operations: Vec<u8>,
@@ -34,22 +36,27 @@ pub struct SignerLimits {
     /// Largest sum of one asset that it may send per period.
     pub amount: Option<AmountLimit>,
     /// Block time (ms) from which it counts no more.
+    #[serde(default, with = "crate::text::optional_decimal")]
     pub expires: Option<u64>,
 }
 
 /// An amount per period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AmountLimit {
     /// The asset counted.
     pub asset: AssetId,
     /// Largest sum in one period.
+    #[serde(with = "crate::text::decimal")]
     pub amount: u128,
     /// Length of a period in ms; periods start at multiples of it since the epoch.
+    #[serde(with = "crate::text::decimal")]
     pub period: u64,
 }
 
 /// Weights that operations of an account need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Thresholds {
     /// For every operation type that is not listed.
     pub default: u32,
@@ -59,6 +66,7 @@ pub struct Thresholds {
 
 /// How the address of a new account comes about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum AccountTarget {
     /// The key's own account. With no signers given, this key gets weight 1 and every threshold is 1.
     Key(PublicKey),
@@ -68,6 +76,7 @@ pub enum AccountTarget {
 
 /// What can be held of an asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum AssetKind {
     /// Interchangeable amounts.
     Fungible,
@@ -79,6 +88,7 @@ pub enum AssetKind {
 
 /// What the issuer may do; fixed at creation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AssetFeatures {
     /// The issuer may freeze the asset or a holder.
     pub freeze: bool,
@@ -90,6 +100,7 @@ pub struct AssetFeatures {
 
 /// Who may write records into a namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Writers {
     /// Every account.
     Everyone,
@@ -99,6 +110,7 @@ pub enum Writers {
 
 /// Digest of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Digest {
     /// How the digest was made.
     pub algorithm: DigestAlgorithm,
@@ -108,6 +120,7 @@ pub struct Digest {
 
 /// How a digest was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum DigestAlgorithm {
     /// SHA-256 of the document.
     Sha256,
@@ -121,23 +134,25 @@ pub enum DigestAlgorithm {
 
 /// What a record carries beside its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Content {
     /// Only the digest.
     None,
     /// Bytes that everybody may read.
-    Plain(#[serde(with = "serde_bytes")] Vec<u8>),
+    Plain(#[serde(with = "crate::text::bytes")] Vec<u8>),
     /// Ciphertext made by the application; the ledger cannot read it.
     Cipher {
         /// Cipher of the ciphertext.
         suite: CipherSuite,
         /// Nonce, ciphertext and tag.
-        #[serde(with = "serde_bytes")]
+        #[serde(with = "crate::text::bytes")]
         bytes: Vec<u8>,
     },
 }
 
 /// Authenticated cipher of a record's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum CipherSuite {
     /// AES-256-GCM, 12-byte nonce first, 16-byte tag last.
     Aes256Gcm,
@@ -147,6 +162,7 @@ pub enum CipherSuite {
 
 /// One version of one record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RecordReference {
     /// Its namespace.
     pub namespace: NamespaceId,
@@ -158,6 +174,7 @@ pub struct RecordReference {
 
 /// One operation with its optional own source (default: the transaction's source).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Operation {
     /// Account that acts; none means the source of the transaction.
     pub source: Option<Address>,
@@ -167,6 +184,7 @@ pub struct Operation {
 
 /// What an operation does. "The source" is the account that acts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum OperationBody {
     /// 0: opens an account.
     CreateAccount {
@@ -189,8 +207,10 @@ pub enum OperationBody {
         /// Name of the entry.
         name: String,
         /// New value; none deletes.
-        value: Option<serde_bytes::ByteBuf>,
+        #[serde(default, with = "crate::text::optional_bytes")]
+        value: Option<Vec<u8>>,
         /// Version that must stand now (0: absent); none checks nothing.
+        #[serde(default, with = "crate::text::optional_decimal")]
         expected_version: Option<u64>,
     },
     /// 3: closes the source for ever. It must hold nothing.
@@ -204,6 +224,7 @@ pub enum OperationBody {
         /// Digest of the statement, which stays off the ledger.
         digest: Hash,
         /// Block time (ms) from which it no longer holds.
+        #[serde(default, with = "crate::text::optional_decimal")]
         expires: Option<u64>,
     },
     /// 5: withdraws a claim; its issuer and its subject may.
@@ -226,6 +247,7 @@ pub enum OperationBody {
         /// Decimals for display (0 for unique assets).
         decimals: u8,
         /// Largest supply (number of items for unique assets).
+        #[serde(default, with = "crate::text::optional_decimal")]
         cap: Option<u128>,
         /// What the issuer may do.
         features: AssetFeatures,
@@ -237,8 +259,10 @@ pub enum OperationBody {
         /// Who receives it.
         to: Address,
         /// How much.
+        #[serde(with = "crate::text::decimal")]
         amount: u128,
         /// Block time (ms) at which the lot lapses; present exactly for dated assets.
+        #[serde(default, with = "crate::text::optional_decimal")]
         expires: Option<u64>,
     },
     /// 8: sends an amount of a fungible or dated asset.
@@ -248,6 +272,7 @@ pub enum OperationBody {
         /// Who receives it; not the source.
         to: Address,
         /// How much.
+        #[serde(with = "crate::text::decimal")]
         amount: u128,
     },
     /// 9: destroys an amount that the source holds.
@@ -255,6 +280,7 @@ pub enum OperationBody {
         /// The asset.
         asset: AssetId,
         /// How much.
+        #[serde(with = "crate::text::decimal")]
         amount: u128,
     },
     /// 10: takes an amount of an asset of the source away from a holder.
@@ -266,6 +292,7 @@ pub enum OperationBody {
         /// Who receives it; none destroys it.
         to: Option<Address>,
         /// How much.
+        #[serde(with = "crate::text::decimal")]
         amount: u128,
     },
     /// 11: freezes or thaws an asset of the source.
@@ -336,8 +363,10 @@ pub enum OperationBody {
         /// Who may capture it; not the source.
         beneficiary: Address,
         /// How much.
+        #[serde(with = "crate::text::decimal")]
         amount: u128,
         /// Block time (ms) from which it goes back to the source.
+        #[serde(with = "crate::text::decimal")]
         expires: u64,
     },
     /// 19: the beneficiary takes all or part of a hold; the rest goes back to the holder.
@@ -347,6 +376,7 @@ pub enum OperationBody {
         /// The hold.
         hold: HoldId,
         /// How much.
+        #[serde(with = "crate::text::decimal")]
         amount: u128,
     },
     /// 20: the beneficiary gives a hold up; everything goes back to the holder.

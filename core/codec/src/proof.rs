@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// Proof that a block is final.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FinalityProof {
     /// By a native engine: proposal, outcome and commit certificate.
     Native {
@@ -28,6 +29,7 @@ pub enum FinalityProof {
 
 /// Change of the validator set: the last block of an epoch names the next set in its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Handover {
     /// Last proposal of the epoch.
     pub proposal: Proposal,
@@ -41,10 +43,13 @@ pub struct Handover {
 
 /// Position of a leaf in an RFC 9162 tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ListPath {
     /// Index of the leaf.
+    #[serde(with = "crate::text::decimal")]
     pub index: u64,
     /// Leaves in the tree.
+    #[serde(with = "crate::text::decimal")]
     pub size: u64,
     /// Sibling hashes, lowest first.
     pub siblings: Vec<Hash>,
@@ -52,11 +57,12 @@ pub struct ListPath {
 
 /// Proof of a receipt, with the transaction it belongs to and its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ReceiptProof {
     /// Version 1.
     V1 {
         /// Encoded body of the transaction; its hash is the receipt's transaction. Empty for what fell due by itself.
-        #[serde(with = "serde_bytes")]
+        #[serde(with = "crate::text::bytes")]
         body: Vec<u8>,
         /// The receipt.
         receipt: Receipt,

@@ -121,6 +121,7 @@ pub mod key {
 
 /// Header of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum AccountHeader {
     /// An open account, version 1.
     V1 {
@@ -129,26 +130,32 @@ pub enum AccountHeader {
         /// Thresholds.
         thresholds: Thresholds,
         /// Height at which it was opened (0: in the genesis).
+        #[serde(with = "crate::text::decimal")]
         created: u64,
     },
     /// A closed account: its address is never used again.
     Closed {
         /// Height at which it was closed.
+        #[serde(with = "crate::text::decimal")]
         height: u64,
     },
 }
 
 /// Part of a dated holding that lapses at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Lot {
     /// Block time (ms) at which it lapses.
+    #[serde(with = "crate::text::decimal")]
     pub expires: u64,
     /// How much.
+    #[serde(with = "crate::text::decimal")]
     pub amount: u128,
 }
 
 /// What an account holds of a fungible or dated asset; for every kind, the flags that the issuer sets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Holding {
     /// Version 1.
     V1(HoldingV1),
@@ -156,10 +163,13 @@ pub enum Holding {
 
 /// Fields of a holding. A holding in which everything is zero, false and empty has no cell.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HoldingV1 {
     /// What can be spent (for dated assets the sum of `lots`).
+    #[serde(with = "crate::text::decimal")]
     pub balance: u128,
     /// What stands in holds.
+    #[serde(with = "crate::text::decimal")]
     pub reserved: u128,
     /// Frozen by the issuer.
     pub frozen: bool,
@@ -173,31 +183,36 @@ pub struct HoldingV1 {
 
 /// A data entry of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum DataEntry {
     /// Version 1.
     V1 {
         /// How often the entry was written since it last came into being, from 1.
+        #[serde(with = "crate::text::decimal")]
         version: u64,
         /// The value.
-        #[serde(with = "serde_bytes")]
+        #[serde(with = "crate::text::bytes")]
         value: Vec<u8>,
     },
 }
 
 /// A claim about an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Claim {
     /// Version 1.
     V1 {
         /// Digest of the statement.
         digest: Hash,
         /// Block time (ms) from which it no longer holds.
+        #[serde(default, with = "crate::text::optional_decimal")]
         expires: Option<u64>,
     },
 }
 
 /// A two-phase hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Hold {
     /// Version 1.
     V1 {
@@ -206,8 +221,10 @@ pub enum Hold {
         /// Who may capture it.
         beneficiary: Address,
         /// How much.
+        #[serde(with = "crate::text::decimal")]
         amount: u128,
         /// Block time (ms) from which it goes back.
+        #[serde(with = "crate::text::decimal")]
         expires: u64,
         /// Lots of a dated asset, ascending by expiry.
         lots: Vec<Lot>,
@@ -216,18 +233,22 @@ pub enum Hold {
 
 /// What was used of a limit in its current period or window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Use {
     /// Version 1.
     V1 {
         /// Number of the period (block time divided by its length).
+        #[serde(with = "crate::text::decimal")]
         period: u64,
         /// What was used in it.
+        #[serde(with = "crate::text::decimal")]
         used: u128,
     },
 }
 
 /// Definition of an asset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum AssetDefinition {
     /// Version 1.
     V1(AssetV1),
@@ -235,6 +256,7 @@ pub enum AssetDefinition {
 
 /// Fields of an asset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AssetV1 {
     /// Who issues it.
     pub issuer: Address,
@@ -247,17 +269,20 @@ pub struct AssetV1 {
     /// Decimals for display.
     pub decimals: u8,
     /// Largest supply.
+    #[serde(default, with = "crate::text::optional_decimal")]
     pub cap: Option<u128>,
     /// What the issuer may do.
     pub features: AssetFeatures,
     /// Frozen by the issuer.
     pub frozen: bool,
     /// What exists now: amounts in holdings and holds, or items.
+    #[serde(with = "crate::text::decimal")]
     pub supply: u128,
 }
 
 /// An item of a unique asset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Item {
     /// Version 1.
     V1 {
@@ -270,6 +295,7 @@ pub enum Item {
 
 /// A record namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Namespace {
     /// Version 1.
     V1 {
@@ -286,6 +312,7 @@ pub enum Namespace {
 
 /// Head of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RecordHead {
     /// Version 1.
     V1 {
@@ -298,12 +325,14 @@ pub enum RecordHead {
 
 /// One version of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RecordVersion {
     /// Version 1.
     V1 {
         /// Who wrote it.
         writer: Address,
         /// Block time (ms).
+        #[serde(with = "crate::text::decimal")]
         time: u64,
         /// Digest of the document.
         digest: Digest,
@@ -316,10 +345,12 @@ pub enum RecordVersion {
 
 /// Live ids of one bucket: the list itself travels beside the state, this cell commits to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum IdBucket {
     /// Version 1.
     V1 {
         /// Entries in the list.
+        #[serde(with = "crate::text::decimal")]
         count: u64,
         /// RFC 9162 root of the encoded [`IdEntry`]s, leaf tag `id`.
         root: Hash,
@@ -328,19 +359,23 @@ pub enum IdBucket {
 
 /// One live id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct IdEntry {
     /// The source.
     pub source: Address,
     /// Its id.
+    #[serde(with = "crate::text::bytes16")]
     pub id: [u8; 16],
     /// Hash of the transaction that got a receipt under it.
     pub transaction: Hash,
     /// Its `valid_until` (ms).
+    #[serde(with = "crate::text::decimal")]
     pub valid_until: u64,
 }
 
 /// Parameters that every node must share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Parameters {
     /// Version 1.
     V1(ParametersV1),
@@ -348,12 +383,16 @@ pub enum Parameters {
 
 /// Fields of the parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ParametersV1 {
     /// Longest time (ms) between a block and the `valid_until` of a transaction with an id; at most one hour.
+    #[serde(with = "crate::text::decimal")]
     pub max_lifetime: u64,
     /// How far (ms) a proposal's time may lie from a validator's clock.
+    #[serde(with = "crate::text::decimal")]
     pub clock_tolerance: u64,
     /// Width (ms) of a bucket of live ids.
+    #[serde(with = "crate::text::decimal")]
     pub id_bucket: u64,
     /// Most transactions in a block.
     pub block_transactions: u32,
@@ -362,8 +401,10 @@ pub struct ParametersV1 {
     /// Most lots and holds retired per block.
     pub due_per_block: u32,
     /// Length (ms) of a quota window.
+    #[serde(with = "crate::text::decimal")]
     pub quota_window: u64,
     /// Operations per source account and window; 0 switches quotas off.
+    #[serde(with = "crate::text::decimal")]
     pub quota_operations: u64,
     /// Numbers of the signature algorithms that new keys may use, ascending.
     pub algorithms: Vec<u8>,
@@ -398,6 +439,7 @@ impl Parameters {
 
 /// A validator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Validator {
     /// Its name.
     pub name: String,
@@ -411,10 +453,12 @@ pub struct Validator {
 
 /// Validators in force, with the quorum ratio.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ValidatorSet {
     /// Version 1.
     V1 {
         /// Number of the epoch, from 0.
+        #[serde(with = "crate::text::decimal")]
         epoch: u64,
         /// Engine that decides.
         engine: String,

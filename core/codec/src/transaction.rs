@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// Body of a transaction, by version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum TransactionBody {
     /// Version 1.
     V1(BodyV1),
@@ -20,17 +21,19 @@ pub enum TransactionBody {
 
 /// Body of a transaction: all of its operations happen, or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BodyV1 {
     /// Account that asks for the transaction; its quota is charged.
     pub source: Address,
     /// What keeps the transaction from happening twice.
     pub replay: ReplayKey,
     /// Block time (ms since 1970) up to which it may be decided.
+    #[serde(with = "crate::text::decimal")]
     pub valid_until: u64,
     /// What must hold when it is executed.
     pub preconditions: Vec<Precondition>,
     /// Bytes for the application.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "crate::text::bytes")]
     pub memo: Vec<u8>,
     /// What it does, in order.
     pub operations: Vec<Operation>,
@@ -38,14 +41,16 @@ pub struct BodyV1 {
 
 /// What keeps a transaction from happening twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ReplayKey {
     /// A 128-bit id, unique among the source's live transactions.
-    Id([u8; 16]),
+    Id(#[serde(with = "crate::text::bytes16")] [u8; 16]),
     /// A position in one of the source's lanes.
     Sequence {
         /// The lane.
         lane: u32,
         /// The number, counted from 0 without gaps.
+        #[serde(with = "crate::text::decimal")]
         number: u64,
     },
 }
@@ -70,6 +75,7 @@ impl ReplayKey {
 
 /// What must hold when a transaction is executed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Precondition {
     /// An account can spend at least this much of an asset.
     Balance {
@@ -78,6 +84,7 @@ pub enum Precondition {
         /// The asset (fungible or dated).
         asset: AssetId,
         /// Least spendable amount.
+        #[serde(with = "crate::text::decimal")]
         at_least: u128,
     },
     /// A data entry stands at this version (0: absent).
@@ -87,6 +94,7 @@ pub enum Precondition {
         /// Name of the entry.
         name: String,
         /// Its version.
+        #[serde(with = "crate::text::decimal")]
         version: u64,
     },
     /// A record stands at this version (0: absent).
@@ -101,21 +109,26 @@ pub enum Precondition {
     /// The height of the block lies in this window, both ends included.
     Height {
         /// Lowest height.
+        #[serde(with = "crate::text::decimal")]
         from: u64,
         /// Highest height.
+        #[serde(with = "crate::text::decimal")]
         to: u64,
     },
     /// The block time (ms) lies in this window, both ends included.
     Time {
         /// Earliest time.
+        #[serde(with = "crate::text::decimal")]
         from: u64,
         /// Latest time.
+        #[serde(with = "crate::text::decimal")]
         to: u64,
     },
 }
 
 /// One signature with the key that made it, so that it can be checked without state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SignatureEntry {
     /// The key.
     pub key: PublicKey,
@@ -125,11 +138,12 @@ pub struct SignatureEntry {
 
 /// A transaction as it is sent, by version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SignedTransaction {
     /// Version 1.
     V1 {
         /// Encoded [`TransactionBody`], as received.
-        #[serde(with = "serde_bytes")]
+        #[serde(with = "crate::text::bytes")]
         body: Vec<u8>,
         /// Signatures, ascending by key.
         signatures: Vec<SignatureEntry>,
