@@ -1,13 +1,14 @@
 """BCS (spec/encoding.md section 1), driven by the annotations of the dataclasses in `values`.
 
-A dataclass is a struct: its fields in order. A dataclass that `enumeration` has numbered is a variant of an enum: its
-number, then its fields. `X | None` is an option, `tuple[X, ...]` a list. Input is taken as already checked: the
-decoder looks for its end only.
+A dataclass is a struct: its fields in order. A dataclass that `enumeration` has numbered is a
+variant of an enum: its number, then its fields. `X | None` is an option, `tuple[X, ...]` a list.
+Input is taken as already checked: the decoder looks for its end only.
 """
 
 import dataclasses
 import enum
 import functools
+import operator
 import types
 import typing
 from collections.abc import Callable
@@ -39,9 +40,9 @@ _variant_numbers: dict[type, int] = {}
 
 
 def enumeration(union: Any) -> None:
-    """Numbers the variants of an enum by their position in the union; one class alone is a versioned type."""
-    for number, variant in enumerate(typing.get_args(union) or (union,)):
-        _variant_numbers[variant] = number
+    """Numbers the variants of an enum by position; a class alone is a versioned type."""
+    variants = typing.get_args(union) or (union,)
+    _variant_numbers.update((variant, number) for number, variant in enumerate(variants))
 
 
 class Reader:
@@ -88,7 +89,9 @@ class Codec(NamedTuple):
 
 def encode(value: Any) -> bytes:
     """Canonical bytes of a dataclass value."""
-    return codec(type(value)).write(value)
+    kind: Any = type(value)
+    written: bytes = codec(kind).write(value)
+    return written
 
 
 def decode(kind: Any, data: bytes) -> Any:
@@ -108,20 +111,28 @@ def codec(kind: Any) -> Codec:
         return _annotated(*arguments)
     if origin in (typing.Union, types.UnionType):
         if type(None) in arguments:
-            return _option(codec(typing.Union[tuple(a for a in arguments if a is not type(None))]))
+            return _option(codec(functools.reduce(operator.or_, _without_none(arguments))))
         return _union(arguments)
     if origin is tuple:
         return _list(codec(arguments[0]))
     if kind is bool:
         return Codec(lambda value: bytes([value]), lambda reader: reader.take(1) == b"\1")
     if kind is bytes:
-        return Codec(lambda value: uleb(len(value)) + value, lambda reader: reader.take(reader.uleb()))
+        return Codec(
+            lambda value: uleb(len(value)) + value, lambda reader: reader.take(reader.uleb())
+        )
     if kind is str:
         text = codec(bytes)
-        return Codec(lambda value: text.write(value.encode()), lambda reader: text.read(reader).decode())
+        return Codec(
+            lambda value: text.write(value.encode()), lambda reader: text.read(reader).decode()
+        )
     if issubclass(kind, enum.IntEnum):
         return Codec(uleb, lambda reader: kind(reader.uleb()))
     return _struct(kind)
+
+
+def _without_none(arguments: tuple[Any, ...]) -> list[Any]:
+    return [argument for argument in arguments if argument is not type(None)]
 
 
 def _annotated(base: Any, mark: Any) -> Codec:

@@ -27,7 +27,9 @@ def list_root(suite: Suite, tag: int, items: Sequence[bytes]) -> bytes:
     if len(items) == 1:
         return digest(suite, b"\0", bytes([tag]), items[0])
     split = 1 << (len(items) - 1).bit_length() - 1
-    return digest(suite, b"\1", list_root(suite, tag, items[:split]), list_root(suite, tag, items[split:]))
+    return digest(
+        suite, b"\1", list_root(suite, tag, items[:split]), list_root(suite, tag, items[split:])
+    )
 
 
 def state_root(suite: Suite, cells: Cells) -> bytes:
@@ -38,7 +40,9 @@ def state_root(suite: Suite, cells: Cells) -> bytes:
     leaves = {}
     for owner, own in owners.items():
         own_leaves = {path(suite, key): cell_leaf(suite, key, value) for key, value in own.items()}
-        leaves[path(suite, owner)] = digest(suite, b"\0", bytes([ACCOUNT]), owner, trie(suite, own_leaves))
+        leaves[path(suite, owner)] = digest(
+            suite, b"\0", bytes([ACCOUNT]), owner, trie(suite, own_leaves)
+        )
     return trie(suite, leaves)
 
 
@@ -86,7 +90,7 @@ _D = -121665 * pow(121666, -1, _P) % _P
 
 @functools.lru_cache(10_000)
 def key_valid(key: bytes) -> bool:
-    """Whether tagged bytes are a usable key: canonical encoding of a point on the curve, not of small order."""
+    """Whether tagged bytes are the canonical encoding of a point, not of small order."""
     algorithm, encoded = key[0], key[1:]
     if len(encoded) != KEY_LENGTHS[algorithm]:
         return False
@@ -125,10 +129,22 @@ def _sm3(data: bytes) -> bytes:
 
 def sm3_plain(data: bytes) -> bytes:
     """SM3 written out."""
-    state = [0x7380166F, 0x4914B2B9, 0x172442D7, 0xDA8A0600, 0xA96F30BC, 0x163138AA, 0xE38DEE4D, 0xB0FB0E4E]
+    state = [
+        0x7380166F,
+        0x4914B2B9,
+        0x172442D7,
+        0xDA8A0600,
+        0xA96F30BC,
+        0x163138AA,
+        0xE38DEE4D,
+        0xB0FB0E4E,
+    ]
     padded = data + b"\x80" + bytes(-(len(data) + 9) % 64) + (8 * len(data)).to_bytes(8, "big")
     for start in range(0, len(padded), 64):
-        state = [old ^ new for old, new in zip(state, _compress(state, padded[start : start + 64]), strict=True)]
+        state = [
+            old ^ new
+            for old, new in zip(state, _compress(state, padded[start : start + 64]), strict=True)
+        ]
     return b"".join(word.to_bytes(4, "big") for word in state)
 
 
@@ -145,7 +161,9 @@ def _compress(state: Sequence[int], block: bytes) -> list[int]:
     a, b, c, d, e, f, g, h = state
     for i in range(64):
         first = i < 16
-        s1 = _turn(_turn(a, 12) + e + _turn(0x79CC4519 if first else 0x7A879D8A, i) & 0xFFFFFFFF, 7)
+        s1 = _turn(
+            _turn(a, 12) + e + _turn(0x79CC4519 if first else 0x7A879D8A, i) & 0xFFFFFFFF, 7
+        )
         s2 = s1 ^ _turn(a, 12)
         f1 = a ^ b ^ c if first else a & b | a & c | b & c
         g1 = e ^ f ^ g if first else e & f | ~e & g

@@ -1,6 +1,7 @@
 """Types of the ledger: what transactions ask for, what state holds, what blocks give.
 
-Names and order of fields are those of `core/codec/src`; meaning is documented there and in spec/ledger.md.
+Names and order of fields are those of `core/codec/src`; meaning is documented there and in
+spec/ledger.md.
 """
 
 from dataclasses import dataclass
@@ -449,7 +450,9 @@ class RequireTime:
     to: U64
 
 
-Precondition = RequireBalance | RequireDataVersion | RequireRecordVersion | RequireHeight | RequireTime
+Precondition = (
+    RequireBalance | RequireDataVersion | RequireRecordVersion | RequireHeight | RequireTime
+)
 
 
 @dataclass(frozen=True)
@@ -870,8 +873,30 @@ Event = (
 )
 
 for _kind in (
-    *(AccountTarget, Writers, Content, OperationBody, ReplayKey, Precondition, AccountHeader, Event),
-    *(Body, Holding, DataEntry, Claim, Hold, Use, Asset, Item, Namespace, RecordHead, RecordVersion, IdBucket),
+    *(
+        AccountTarget,
+        Writers,
+        Content,
+        OperationBody,
+        ReplayKey,
+        Precondition,
+        AccountHeader,
+        Event,
+    ),
+    *(
+        Body,
+        Holding,
+        DataEntry,
+        Claim,
+        Hold,
+        Use,
+        Asset,
+        Item,
+        Namespace,
+        RecordHead,
+        RecordVersion,
+        IdBucket,
+    ),
     *(Parameters, ValidatorSet, Genesis, Receipt, Outcome),
 ):
     enumeration(_kind)
