@@ -5,6 +5,7 @@ immutable, so that a shallow copy of the cells is a snapshot and undoing a trans
 the copy back.
 """
 
+import copy
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -175,6 +176,13 @@ class Ledger:
             self.cells[account_cell(account.address)] = v.OpenAccount(
                 account.signers, account.thresholds, 0
             )
+
+    def copy(self) -> "Ledger":
+        """A second ledger in the same state."""
+        other = copy.copy(self)
+        other.cells = dict(self.cells)
+        other.ids = {bucket: list(entries) for bucket, entries in self.ids.items()}
+        return other
 
     def hash(self, *parts: bytes) -> bytes:
         """Hash of the parts in the chain's suite."""
