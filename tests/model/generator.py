@@ -265,7 +265,7 @@ class Generator:
         for number, address in enumerate(JOINT):
             own_assets = sorted(namer.asset_id(address, code) for code in CODES)
             space = namer.namespace_id(NAMES[number])
-            coin = v.AmountLimit(namer.asset_id(address, CODES[number]), 300, 15_000)
+            coin = v.AmountLimit(namer.asset_id(address, CODES[number]), 150, 15_000)
             limits = [
                 v.SignerLimits(amount=coin),
                 v.SignerLimits(operations=(6, 7, 8, 18, 23), expires=START + 200_000),
@@ -335,7 +335,7 @@ class Generator:
             account, name, entry = self.pick(self.world.data)
             version = entry.version
         expected = self.pick([None, None, version, version, version + 1])
-        value = None if (version and self.often(40)) or self.often(5) else self.hash()[:4]
+        value = None if self.often(40) else self.hash()[:4]
         return account, v.SetData(name, value, expected)
 
     def close_account(self) -> Chosen:
@@ -416,8 +416,11 @@ class Generator:
         return source, v.CreateAsset(code, "An asset", kind, decimals, cap, features)
 
     def issue(self) -> Chosen:
-        """7."""
+        """7: also of the assets that the amount limits of the genesis name."""
         asset, definition = self.asset(AssetKind.FUNGIBLE, AssetKind.DATED)
+        limited = [row for row in self.world.assets.items() if row[1].issuer in JOINT]
+        if limited and self.often(20):
+            asset, definition = self.pick(limited)
         dated = (definition.kind == AssetKind.DATED) != self.often(3)
         amount = AMOUNT_MAX if self.often(2) else self.random.randrange(1, 300)
         to = self.receiver(asset, definition, None)
@@ -739,7 +742,7 @@ class Generator:
         return self.time, batches
 
     def tried(self) -> Sent:
-        """A transaction, run on the trial ledger: half insist on success, half look for rarities."""
+        """A transaction run on the trial ledger: half insist on success, half seek rarities."""
         self.world = World(self.trial)
         insist = self.often(50)
         tries = []
