@@ -14,6 +14,14 @@ from .ledger import Ledger
 Outcome = tuple[bytes, list[bytes], list[list[bytes]], list[str]]
 
 
+def available() -> bool:
+    """Whether the core is built with the entry that this comparison needs."""
+    try:
+        return hasattr(importlib.import_module("bubi._core"), "ledger_model_run")
+    except ImportError:
+        return False
+
+
 def run_model(genesis: bytes, blocks: list[BlockInput]) -> list[Outcome]:
     """Outcome, receipts, events and skip reasons of each block, by the model."""
     ledger = Ledger(genesis)

@@ -2,6 +2,8 @@
 
 import functools
 import hashlib
+import json
+import pathlib
 import random
 from typing import Any
 
@@ -184,6 +186,17 @@ def test_root_does_not_depend_on_order(
         assert tree.state_root(v.Suite.STANDARD, changed) != root
 
 
+def test_state_root_of_the_vectors() -> None:
+    path = pathlib.Path(__file__).parents[2] / "spec" / "vectors" / "state_tree.json"
+    sets = json.loads(path.read_text())["sets"]
+    assert len(sets) >= 8
+    for one in sets:
+        rows = [[bytes.fromhex(part) for part in row] for row in one["cells"]]
+        cells = {(owner, key): value for owner, key, value in rows}
+        for suite in v.Suite:
+            assert tree.state_root(suite, cells).hex() == one["roots"][suite.name.lower()]
+
+
 def test_key_validity() -> None:
     assert all(map(tree.key_valid, keys.VALID))
     assert not any(map(tree.key_valid, keys.SMALL_ORDER))
@@ -295,26 +308,26 @@ def test_atomic_group_is_undone_as_a_whole() -> None:
 def test_preconditions() -> None:
     chain = Chain(due_per_block=1)
     asset = chain.asset(AssetKind.DATED)
-    chain.ok(chain.a, v.Issue(asset, chain.b, 5, T0 + 50), v.Issue(asset, chain.c, 5, T0 + 50))
-    chain.ok(chain.a, v.Issue(asset, chain.c, 7, T0 + 90), v.SetData("x", b""))
-    chain.time = T0 + 49
-    lapsed = chain.c if chain.b < chain.c else chain.b
-    spendable = 7 if lapsed == chain.c else 0
-    height = chain.ledger.height + 1
+    first, second = sorted((chain.b, chain.c))  # the due queue reaches `second` a block later
+    chain.ok(chain.a, v.Issue(asset, first, 5, T0 + 50), v.Issue(asset, second, 5, T0 + 50))
+    chain.ok(chain.a, v.Issue(asset, second, 7, T0 + 90), v.SetData("x", b""))
 
-    def holds(*conditions: v.Precondition) -> bool:
-        return chain.send(chain.a, v.SetData("y", b""), require=conditions, after=0) == Code.FINAL
+    def holds(*conditions: v.Precondition, after: int = 1) -> bool:
+        data = v.SetData("y", b"")
+        return chain.send(chain.a, data, require=conditions, after=after) == Code.FINAL
 
-    chain.time = T0 + 50
-    assert holds(v.RequireBalance(lapsed, asset, spendable), v.RequireTime(T0 + 50, T0 + 50))
-    chain.ledger.time = chain.time
-    assert holds(v.RequireHeight(height + 1, height + 1))
-    assert not holds(v.RequireHeight(0, height + 1))
-    assert not holds(v.RequireBalance(chain.c, asset, 8))
+    wait = T0 + 50 - chain.time
+    assert not holds(v.RequireBalance(second, asset, 8), after=wait)
+    assert chain.lots(second, asset) == [(50, 5), (90, 7)]
+    assert holds(v.RequireBalance(second, asset, 7))
     assert holds(v.RequireBalance(chain.d, asset, 0), v.RequireDataVersion(chain.a, "x", 1))
     assert not holds(v.RequireDataVersion(chain.a, "z", 1))
-    assert not holds(v.RequireRecordVersion(bytes(32), "k", 1))
     assert holds(v.RequireRecordVersion(bytes(32), "k", 0))
+    assert not holds(v.RequireRecordVersion(bytes(32), "k", 1))
+    height, time = chain.ledger.height + 1, chain.time + 1
+    assert holds(v.RequireHeight(height, height), v.RequireTime(time, time))
+    assert not holds(v.RequireHeight(0, height))
+    assert not holds(v.RequireTime(time + 3, 2**64 - 1))
 
 
 # Accounts
