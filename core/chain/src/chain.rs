@@ -431,12 +431,20 @@ impl<D: Disk> Chain<D> {
         Ok(self.writer().log.sync()?)
     }
 
-    /// Makes a block durable with its certificate, then visible.
+    /// Makes a block durable with its certificate, then visible. When nothing was made durable the execution comes back, so that
+    /// the caller can try again (no space).
     ///
     /// # Errors
-    /// The certificate does not cover the execution, or the log failed; then nothing changed.
-    pub fn commit(&self, execution: Execution, certificate: Certificate) -> Result<()> {
-        self.check_certificate(&execution, &certificate)?;
+    /// The certificate does not cover the execution, or the log failed.
+    pub fn commit(&self, execution: Execution, certificate: Certificate) -> (Result<()>, Option<Execution>) {
+        match self.log_block(&execution, certificate) {
+            Ok(()) => (self.merge(execution), None),
+            Err(error) => (Err(error), Some(execution)),
+        }
+    }
+
+    fn log_block(&self, execution: &Execution, certificate: Certificate) -> Result<()> {
+        self.check_certificate(execution, &certificate)?;
         let height = execution.height();
         let record = BlockRecord::V1 {
             proposal: execution.proposal.clone(),
@@ -446,13 +454,12 @@ impl<D: Disk> Chain<D> {
             receipts: execution.block.receipts.clone(),
             events: execution.block.events.clone(),
         };
-        {
-            let mut writer = self.writer();
-            writer.log.append(RecordKind::Block, height, &[&bcs::to_bytes(&record).map_err(broken)?])?;
-            writer.log.sync()?;
-        }
+        let mut writer = self.writer();
+        writer.log.append(RecordKind::Block, height, &[&bcs::to_bytes(&record).map_err(broken)?])?;
+        writer.log.sync()?;
+        drop(writer);
         calm(self.records.lock()).put(height, Arc::new(record));
-        self.merge(execution)
+        Ok(())
     }
 
     fn check_certificate(&self, execution: &Execution, certificate: &Certificate) -> Result<()> {
@@ -548,8 +555,44 @@ impl<D: Disk> Chain<D> {
         Ok(())
     }
 
-    /// Events of one receipt that concern an account, by what each event names.
-    pub fn concerns(event: &Event, account: &Address) -> bool {
-        crate::history::parties(event).contains(account)
+    /// Records of one kind from a height on: what this node voted before it stopped.
+    ///
+    /// # Errors
+    /// Damage of the log.
+    pub fn log_records(&self, kind: RecordKind, from: u64) -> Result<Vec<(u64, Vec<u8>)>> {
+        let start = from.checked_sub(1).and_then(|parent| self.reader.block_position(parent));
+        let records = match start {
+            Some(position) => self.reader.records(position),
+            None => self.reader.all(),
+        };
+        let mut found = Vec::new();
+        for record in records {
+            let record = record?;
+            if record.kind == kind && record.height >= from {
+                found.push((record.height, record.payload));
+            }
+        }
+        Ok(found)
+    }
+
+    /// State root computed again from every cell: an invariant check that reads everything.
+    pub fn recomputed_root(&self) -> Hash {
+        self.read().state.recompute_root()
+    }
+
+    /// Figures for monitoring.
+    pub fn statistics(&self) -> Vec<(&'static str, u64)> {
+        let (fsyncs, store_height) = (self.writer().log.fsyncs(), self.store().height());
+        let inner = self.read();
+        vec![
+            ("height", inner.tip.height),
+            ("cells", inner.state.cell_count()),
+            ("owners", inner.state.owner_count()),
+            ("live_ids", inner.live.len()),
+            ("oldest_provable_height", inner.window.oldest()),
+            ("fsyncs", fsyncs),
+            ("store_height", store_height),
+            ("replayed_blocks", self.replayed),
+        ]
     }
 }

@@ -12,9 +12,9 @@ use bubi_codec::{
     identity::ChainId,
     state::{key, OwnerKind, Parameters, ValidatorSet},
 };
-use bubi_crypto::{merkle_root, Hash};
+use bubi_crypto::Hash;
 use bubi_ledger::{
-    genesis_cells,
+    genesis_outcome, genesis_state,
     tree::{Chunk, OwnerKey, ProofWindow, State, StateBuilder},
     LiveIds,
 };
@@ -94,16 +94,10 @@ fn load<D: Disk>(
 }
 
 fn from_genesis(identity: &Identity, window: usize) -> Result<Inner> {
-    let cells = genesis_cells(&identity.genesis).map_err(broken)?;
-    let state = State::from_cells(identity.suite, cells).map_err(broken)?;
+    let state = genesis_state(&identity.genesis).map_err(broken)?;
     let (parameters, validators) = settings(&state)?;
     let (suite, chain) = (identity.suite, &identity.chain);
-    let outcome = Outcome::V1 {
-        receipt_root: merkle_root(suite, &[]),
-        state_root: state.root(),
-        validators: digest(suite, domain::VALIDATORS, chain, &validators)?,
-        parameters: digest(suite, domain::PARAMETERS, chain, &parameters)?,
-    };
+    let outcome = genesis_outcome(&identity.genesis, chain, &state).map_err(broken)?;
     let tip = Tip {
         height: 0,
         time: identity.genesis.v1().time,

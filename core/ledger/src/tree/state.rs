@@ -28,6 +28,10 @@ impl Entry for Owner {
     fn leaf(&self) -> Hash {
         self.leaf
     }
+
+    fn warm(&self) -> u8 {
+        self.path.0[0] ^ self.leaf.0[31] ^ self.key.kind()
+    }
 }
 
 /// All cells of a ledger in memory, with the tree above them.
@@ -170,22 +174,30 @@ impl State {
         self.trie.bucket(path).iter().find(|owner| owner.path == *path)
     }
 
-    /// Reads what the owners at `paths` will need, all of one kind before the next: independent reads wait for
-    /// memory together, while the look-ups that follow would wait one after another.
+    /// Fetches what the owners at `paths` will need.
     pub(crate) fn warm(&self, paths: &(impl Iterator<Item = Path> + Clone)) {
-        let buckets = || paths.clone().map(|path| (path, self.trie.bucket(&path)));
-        let lengths: usize = buckets().map(|(_, bucket)| bucket.len()).sum();
-        let entries = buckets().flat_map(|(_, bucket)| bucket.iter().map(|owner| owner.path.0[0] ^ owner.leaf.0[31]));
-        let bits = entries.fold(0, std::ops::BitXor::bitxor);
-        let cells = buckets().filter_map(|(path, bucket)| bucket.iter().find(|owner| owner.path == path));
-        let bytes = cells.fold(0, |bits, owner| bits ^ owner.cells.warm());
-        std::hint::black_box((lengths, bits, bytes));
+        warm_owners(self.trie.depth(), 0, self.trie.buckets(), paths);
     }
 
     pub(crate) fn upper(&self) -> &dyn Base {
         &self.trie
     }
 }
+
+/// Reads what the owners at `paths` will need, all of one kind before the next: independent reads wait for
+/// memory together, while the look-ups that follow would wait one after another.
+fn warm_owners(depth: u32, first: usize, buckets: &[Vec<Owner>], paths: &(impl Iterator<Item = Path> + Clone)) {
+    let found = || paths.clone().map(|path| (path, &buckets[path.prefix(depth) as usize - first]));
+    let lengths: usize = found().map(|(_, bucket)| bucket.len()).sum();
+    let entries = found().flat_map(|(_, bucket)| bucket.iter().map(Entry::warm));
+    let bits = entries.fold(0, std::ops::BitXor::bitxor);
+    let cells = found().filter_map(|(path, bucket)| bucket.iter().find(|owner| owner.path == path));
+    let bytes = cells.fold(0, |bits, owner| bits ^ owner.cells.warm());
+    std::hint::black_box((lengths, bits, bytes));
+}
+
+/// Owners whose memory is fetched together.
+const WARM_OWNERS: usize = 32;
 
 /// Changes per thread below which a merge is not split further.
 const PARALLEL_OWNERS: usize = 512;
@@ -203,8 +215,11 @@ fn swap_owners(suite: HashSuite, depth: u32, first: usize, buckets: &mut [Vec<Ow
         );
         return;
     }
-    for change in changes {
-        swap_owner(suite, &mut buckets[change.path.prefix(depth) as usize - first], change);
+    for chunk in changes.chunks_mut(WARM_OWNERS) {
+        warm_owners(depth, first, buckets, &chunk.iter().map(|change| change.path));
+        for change in chunk {
+            swap_owner(suite, &mut buckets[change.path.prefix(depth) as usize - first], change);
+        }
     }
 }
 
