@@ -76,6 +76,7 @@ __all__ = [
     "code_names",
     "commit_message",
     "decode_json",
+    "encode_json",
     "error_code",
     "error_detail",
     "genesis_from_json",
@@ -152,6 +153,11 @@ def code_names() -> dict[int, str]:
 def decode_json(text: bytes) -> Mapping[str, Any]:
     """JSON object written by the core."""
     return cast(Mapping[str, Any], json.loads(text))
+
+
+def encode_json(document: Any) -> bytes:
+    """JSON for the core."""
+    return json.dumps(document).encode()
 
 
 def uleb128(number: int) -> bytes:

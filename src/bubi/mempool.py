@@ -173,7 +173,7 @@ class Recent:
         return self._transactions
 
     def add(self, hashes: bytes, expiries: bytes) -> int:
-        """Remembers a group and returns its latest expiry; a transaction with expiry 0 was refused.
+        """Remembers a group and returns its latest expiry; expiry 0 marks a refused transaction.
 
         Raises:
             ValueError: the two lists have different lengths.
