@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from bubi import core
 from bubi.consensus import Engine, driver, guard
@@ -184,7 +184,9 @@ class BlockLoop:
                 # Only an engine with peers asks for these, and a node without a network runs none.
                 self._fail(f"{type(action).__name__} needs a network, which this node has not")
 
-    def _background(self, action: driver.Action) -> Coroutine[Any, Any, None] | None:
+    def _background(  # noqa: PLR0911 - one line per action
+        self, action: driver.Action
+    ) -> Coroutine[Any, Any, None] | None:
         """The work of an action that takes time, if it is one."""
         match action:
             case RequestPayload():
@@ -484,7 +486,7 @@ def key_bytes(key: dict[str, str]) -> bytes:
     return bytes([ALGORITHMS[name]]) + bytes.fromhex(digits)
 
 
-def exit_at_once(error: core.StorageFatal) -> None:
+def exit_at_once(error: core.StorageFatal) -> NoReturn:
     """Ends the process.
 
     After a failed write or sync nothing in memory may be trusted to reach the disk.
