@@ -8,7 +8,7 @@ use sm3::Sm3;
 
 /// A 32-byte digest. Its serialised form is the 32 raw bytes, without a length.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-pub struct Hash(pub [u8; 32]);
+pub struct Hash(#[serde(with = "crate::bytes::tuple")] pub [u8; 32]);
 
 impl Hash {
     /// Thirty-two zero bytes: "no digest" in places where the format demands one.
@@ -46,6 +46,7 @@ impl fmt::Debug for Hash {
 
 /// The hash function of a chain, fixed by its genesis. The discriminant is the byte on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum HashSuite {
     /// SHA-256 (FIPS 180-4).

@@ -87,9 +87,10 @@ pub enum SignatureError {
 ///
 /// A value of this type has the right length and nothing more is known: it may not decode.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PublicKey {
     /// Encoded point of edwards25519.
-    Ed25519([u8; 32]),
+    Ed25519(#[serde(with = "tuple")] [u8; 32]),
     /// Compressed SEC 1 point of secp256k1.
     Secp256k1(#[serde(with = "tuple")] [u8; 33]),
     /// Compressed SEC 1 point of P-256.
@@ -128,6 +129,18 @@ impl PublicKey {
             Self::Ed25519(bytes) => bytes,
             Self::Secp256k1(bytes) | Self::P256(bytes) | Self::Sm2(bytes) => bytes,
         }
+    }
+
+    /// The algorithm's number and the raw bytes: the same as its canonical encoding.
+    pub fn tagged_bytes(&self) -> Vec<u8> {
+        [&[self.algorithm() as u8], self.as_bytes()].concat()
+    }
+
+    /// Reads [`PublicKey::tagged_bytes`].
+    pub fn from_tagged(bytes: &[u8]) -> Result<Self, SignatureError> {
+        let (algorithm, raw) = bytes.split_first().ok_or(SignatureError::KeyLength)?;
+        let algorithm = SignatureAlgorithm::try_from(*algorithm).map_err(|_| SignatureError::MalformedKey)?;
+        Self::from_bytes(algorithm, raw)
     }
 
     /// Whether this key may be registered for an account or a validator: it must decode, be

@@ -13,8 +13,10 @@ mod key;
 mod merkle;
 mod sm2dsa;
 mod verify;
+mod weierstrass;
 
 pub use aead::{open, seal, AeadError, CipherKey, CipherSuite, NONCE_LENGTH, TAG_LENGTH};
+pub use bytes::{from_hex, to_hex};
 pub use hash::{Hash, HashSuite, UnknownCode};
 pub use key::{PublicKey, SecretKey, Signature, SignatureAlgorithm, SignatureError};
 pub use merkle::{merkle_path, merkle_root, merkle_verify, LeafTag};
