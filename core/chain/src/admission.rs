@@ -7,27 +7,53 @@ use bubi_codec::{
     identity::ChainId,
     limits,
     transaction::{SignatureEntry, SignedTransaction, TransactionBody},
+    DecodeError,
 };
 use bubi_crypto::{verify_batch, Hash, HashSuite, LeafTag, SignedItem};
 use bubi_ledger::VerifiedTransaction;
 use rayon::prelude::*;
 use std::{ops::Range, sync::Arc};
 
-/// A transaction that passed the door.
+/// Where the bytes of an admitted transaction stand, and its leaf of the batch root.
 #[derive(Debug, Clone)]
-pub struct Admitted {
-    /// What execution needs.
-    pub transaction: Arc<VerifiedTransaction>,
+pub struct Entry {
     /// Leaf of the batch root.
     pub leaf: Hash,
     wire: Arc<[u8]>,
     range: Range<usize>,
 }
 
-impl Admitted {
+impl Entry {
     /// The signed transaction as received.
     pub fn bytes(&self) -> &[u8] {
         self.wire.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+/// Verified transactions with their bytes, in order.
+#[derive(Debug, Default)]
+pub struct Verified {
+    /// What execution needs.
+    pub transactions: Vec<VerifiedTransaction>,
+    /// The bytes of each.
+    pub entries: Vec<Entry>,
+}
+
+impl Verified {
+    /// Bytes of all together.
+    pub fn bytes(&self) -> usize {
+        self.entries.iter().map(|entry| entry.range.len()).sum()
+    }
+
+    /// The transactions as a bulk body.
+    pub fn bulk(&self) -> Vec<u8> {
+        join_bulk(self.entries.len(), self.entries.iter().map(Entry::bytes))
+    }
+
+    /// Adds others at the end.
+    pub fn append(&mut self, mut other: Self) {
+        self.transactions.append(&mut other.transactions);
+        self.entries.append(&mut other.entries);
     }
 }
 
@@ -35,7 +61,7 @@ impl Admitted {
 #[derive(Debug, Default)]
 pub struct Admission {
     /// The admitted ones, in the order received.
-    pub transactions: Vec<Admitted>,
+    pub verified: Verified,
     /// One per transaction received: none if admitted, else the code of the refusal.
     pub verdicts: Vec<Option<&'static str>>,
     /// Hash per transaction received; zero where it could not be decoded.
@@ -43,140 +69,141 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Bytes of the admitted transactions.
-    pub fn bytes(&self) -> usize {
-        self.transactions.iter().map(|one| one.range.len()).sum()
-    }
-
     /// Smallest `valid_until` of the admitted ones, 0 if there are none.
     pub fn earliest_expiry(&self) -> u64 {
-        self.transactions.iter().map(|one| one.transaction.body.valid_until).min().unwrap_or(0)
+        self.verified.transactions.iter().map(|one| one.body.valid_until).min().unwrap_or(0)
     }
 }
 
-/// What the door needs to know of the chain.
+/// What decoding needs to know of the chain.
 #[derive(Debug, Clone, Copy)]
-pub struct Door<'a> {
+pub struct Gate<'a> {
     /// Hash suite.
     pub suite: HashSuite,
     /// Chain id.
     pub chain: &'a ChainId,
 }
 
+/// A decoded transaction whose signatures are not checked yet.
 struct Decoded {
-    signed: SignedTransaction,
-    body: TransactionBody,
+    signatures: Vec<SignatureEntry>,
     message: Vec<u8>,
-    hash: Hash,
     leaf: Hash,
+    transaction: VerifiedTransaction,
 }
 
-impl Door<'_> {
-    /// Admits the transactions of a bulk body. `check` is the part of the door that reads state; it runs before signatures are verified.
+/// Why a transaction is refused, and its hash if it has one.
+struct Refusal(&'static str, Hash);
+
+/// Transactions that one thread takes at a time: they share what the door has read.
+const DOOR_CHUNK: usize = 512;
+
+impl Gate<'_> {
+    /// Admits the transactions of a bulk body. `door` makes the part of the door that reads state, one per thread and chunk; it
+    /// runs before signatures are verified, because it is cheaper.
     ///
     /// # Errors
     /// The list itself is not canonical or too large. A bad transaction only gets its own verdict.
-    pub fn admit(
-        &self,
-        bulk: &[u8],
-        check: impl Fn(&VerifiedTransaction) -> std::result::Result<(), &'static str> + Sync,
-    ) -> Result<Admission> {
+    pub fn admit<C>(&self, bulk: &[u8], door: impl Fn() -> C + Sync) -> Result<Admission>
+    where
+        C: FnMut(&VerifiedTransaction) -> Result<std::result::Result<(), &'static str>>,
+    {
         let wire: Arc<[u8]> = bulk.into();
         let ranges = split_bulk(&wire)?;
-        let decoded: Vec<std::result::Result<(Decoded, VerifiedTransaction), (&'static str, Hash)>> = ranges
-            .par_iter()
-            .with_min_len(32)
-            .map(|range| {
-                let one = self.decode(wire.get(range.clone()).unwrap_or_default()).map_err(|code| (code, Hash::ZERO))?;
-                let transaction = one.verified();
-                check(&transaction).map_err(|code| (code, one.hash))?;
-                Ok((one, transaction))
+        let chunks: Vec<Vec<std::result::Result<Decoded, Refusal>>> = ranges
+            .par_chunks(DOOR_CHUNK)
+            .map(|ranges| {
+                let mut check = door();
+                ranges.iter().map(|range| self.enter(&wire, range, &mut check)).collect::<Result<Vec<_>>>()
             })
-            .collect();
+            .collect::<Result<_>>()?;
+        let decoded: Vec<std::result::Result<Decoded, Refusal>> = chunks.into_iter().flatten().collect();
         let verdicts = verify_signatures(&decoded);
         let mut admission = Admission::default();
-        for ((entry, good), range) in decoded.into_iter().zip(verdicts).zip(ranges) {
-            let verdict = match entry {
-                Err((code, hash)) => {
-                    admission.hashes.push(hash);
-                    Some(code)
-                }
-                Ok((one, _)) if !good => {
-                    admission.hashes.push(one.hash);
-                    Some("signature_invalid")
-                }
-                Ok((one, transaction)) => {
-                    admission.hashes.push(one.hash);
-                    let wire = Arc::clone(&wire);
-                    admission.transactions.push(Admitted { transaction: Arc::new(transaction), leaf: one.leaf, wire, range });
-                    None
+        for (entry, good) in decoded.into_iter().zip(verdicts) {
+            let (hash, verdict) = match entry {
+                Err(Refusal(code, hash)) => (hash, Some(code)),
+                Ok(one) if !good => (one.transaction.hash, Some("signature_invalid")),
+                Ok(one) => {
+                    let hash = one.transaction.hash;
+                    let range = one.transaction.bytes.clone();
+                    admission.verified.entries.push(Entry { leaf: one.leaf, wire: Arc::clone(&wire), range });
+                    admission.verified.transactions.push(one.transaction);
+                    (hash, None)
                 }
             };
+            admission.hashes.push(hash);
             admission.verdicts.push(verdict);
         }
         Ok(admission)
+    }
+
+    fn enter<C>(&self, wire: &[u8], range: &Range<usize>, check: &mut C) -> Result<std::result::Result<Decoded, Refusal>>
+    where
+        C: FnMut(&VerifiedTransaction) -> Result<std::result::Result<(), &'static str>>,
+    {
+        let decoded = match self.decode(wire, range) {
+            Ok(decoded) => decoded,
+            Err(error) => return Ok(Err(Refusal(error.code(), Hash::ZERO))),
+        };
+        Ok(check(&decoded.transaction)?.map_err(|code| Refusal(code, decoded.transaction.hash)).map(|()| decoded))
     }
 
     /// Reads transactions that this node verified before: from its own log.
     ///
     /// # Errors
     /// They do not decode.
-    pub fn reread(&self, bulk: &[u8]) -> Result<Vec<Admitted>> {
+    pub fn reread(&self, bulk: &[u8]) -> Result<Verified> {
         let wire: Arc<[u8]> = bulk.into();
-        split_bulk(&wire)?
-            .into_par_iter()
+        let decoded: Vec<Decoded> = split_bulk(&wire)?
+            .par_iter()
             .with_min_len(32)
             .map(|range| {
-                let one = self
-                    .decode(wire.get(range.clone()).unwrap_or_default())
-                    .map_err(|code| ChainError::Broken(format!("a logged transaction does not decode: {code}")))?;
-                let transaction = Arc::new(one.verified());
-                Ok(Admitted { transaction, leaf: one.leaf, wire: Arc::clone(&wire), range })
+                self.decode(&wire, range)
+                    .map_err(|error| ChainError::Broken(format!("a logged transaction does not decode: {error}")))
             })
-            .collect()
+            .collect::<Result<_>>()?;
+        let mut verified = Verified::default();
+        for one in decoded {
+            let range = one.transaction.bytes.clone();
+            verified.entries.push(Entry { leaf: one.leaf, wire: Arc::clone(&wire), range });
+            verified.transactions.push(one.transaction);
+        }
+        Ok(verified)
     }
 
-    fn decode(&self, bytes: &[u8]) -> std::result::Result<Decoded, &'static str> {
-        let signed: SignedTransaction = decode(bytes).map_err(|error| error.code())?;
-        let body: TransactionBody = decode(signed.body_bytes()).map_err(|error| error.code())?;
-        let message = [domain::TRANSACTION.as_slice(), self.chain.bytes(), signed.body_bytes()].concat();
-        let hash = self.suite.hash(&[&message]);
+    fn decode(&self, wire: &[u8], range: &Range<usize>) -> std::result::Result<Decoded, DecodeError> {
+        let bytes = wire.get(range.clone()).unwrap_or_default();
+        let SignedTransaction::V1 { body, signatures } = decode(bytes)?;
+        let message = [domain::TRANSACTION.as_slice(), self.chain.bytes(), &body].concat();
+        let TransactionBody::V1(fields) = decode(&body)?;
+        let transaction = VerifiedTransaction {
+            hash: self.suite.hash(&[&message]),
+            body: fields,
+            signers: signatures.iter().map(|entry| entry.key).collect(),
+            bytes: range.clone(),
+        };
         let leaf = self.suite.leaf_hash(LeafTag::Transaction, bytes);
-        Ok(Decoded { signed, body, message, hash, leaf })
+        Ok(Decoded { signatures, message, leaf, transaction })
     }
 }
 
-impl Decoded {
-    fn verified(&self) -> VerifiedTransaction {
-        let signers = self.signed.signatures().iter().map(|entry| entry.key).collect();
-        VerifiedTransaction { hash: self.hash, body: self.body.v1().clone(), signers }
-    }
-}
-
-/// One verdict per entry: whether every one of its signatures is good. Undecodable entries count as bad.
-fn verify_signatures<T, E>(decoded: &[std::result::Result<(Decoded, T), E>]) -> Vec<bool> {
-    let good = decoded.iter().flatten();
-    let items: Vec<SignedItem<'_>> = good
-        .flat_map(|(one, _)| {
-            let item = |entry: &'_ SignatureEntry| SignedItem {
+/// One verdict per entry: whether every one of its signatures is good. Refused entries count as bad.
+fn verify_signatures(decoded: &[std::result::Result<Decoded, Refusal>]) -> Vec<bool> {
+    let items: Vec<SignedItem<'_>> = decoded
+        .iter()
+        .flatten()
+        .flat_map(|one| {
+            one.signatures.iter().map(|entry| SignedItem {
                 public_key: &entry.key,
                 message: &one.message,
                 signature: &entry.signature,
-            };
-            one.signed.signatures().iter().map(item)
+            })
         })
         .collect();
     let mut verdicts = verify_batch(&items).into_iter();
-    decoded
-        .iter()
-        .map(|entry| match entry {
-            Ok((one, _)) => {
-                // Every signature takes its verdict, also behind a bad one.
-                one.signed.signatures().iter().map(|_| verdicts.next().unwrap_or(false)).fold(true, |all, one| all & one)
-            }
-            Err(_) => false,
-        })
-        .collect()
+    let mut take = |count: usize| verdicts.by_ref().take(count).fold(true, |all, good| all & good);
+    decoded.iter().map(|entry| entry.as_ref().is_ok_and(|one| take(one.signatures.len()))).collect()
 }
 
 /// Ranges of the byte strings in a bulk body (a BCS list of byte strings).

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use bubi_codec::{decode, state::key, state::AssetDefinition, state::OwnerKind};
-use bubi_ledger::tree::{Overlay, OwnerKey, View};
+use bubi_ledger::tree::{Overlay, OwnerKey, State, View};
 use bubi_store::{Batch, Keyspace};
 
 /// Accounts: `a` address.
@@ -15,7 +15,7 @@ pub(crate) const ISSUED: u8 = b'i';
 pub(crate) const NAMESPACES: u8 = b'n';
 /// Assets: `s` asset.
 pub(crate) const ASSETS: u8 = b's';
-/// Live ids that a block added: `l` height (big-endian).
+/// Live ids that a block added: `l` time from which all have passed, height (both big-endian).
 pub(crate) const LIVE_IDS: u8 = b'l';
 
 /// Key of a cell in the state store: owner, cell key.
@@ -34,6 +34,15 @@ pub(crate) fn add_changes(batch: &mut Batch, before: &View<'_>, overlay: &Overla
         if value.is_some() != before.get(owner, key).is_some() {
             add_derived(batch, owner, key, value)?;
         }
+    }
+    Ok(())
+}
+
+/// Adds every cell of a state, with its derived keys.
+pub(crate) fn add_state(batch: &mut Batch, state: &State) -> Result<()> {
+    for cell in state.all_cells() {
+        batch.put(Keyspace::Cells, &cell_key(cell.owner, cell.key), cell.value)?;
+        add_derived(batch, cell.owner, cell.key, Some(cell.value))?;
     }
     Ok(())
 }
@@ -59,4 +68,10 @@ fn add_derived(batch: &mut Batch, owner: &OwnerKey, cell: &[u8], value: Option<&
         }
     }
     Ok(())
+}
+
+/// Whether everything in a stored list of live ids has passed at `time`.
+pub(crate) fn passed(key: &[u8], time: u64) -> bool {
+    let until = key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+    until.is_some_and(|until| until < time)
 }

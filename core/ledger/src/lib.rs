@@ -1,3 +1,36 @@
-//! The ledger's rules: account tree, operations, permissions and execution of a block. Pure, no I/O.
+//! The ledger's rules: account tree, operations, permissions and execution of a block. Pure: no I/O, no clock, no randomness
+//! that a result could show. `spec/ledger.md` is the normative text.
+//!
+//! Start with [`execute`]: state and live ids stay as they are, a [`BlockResult`] says what the block would make of them.
 
+mod accounts;
+mod amounts;
+mod assets;
+mod authority;
+mod cells;
+mod due;
+mod execution;
+#[cfg(test)]
+mod fault;
+mod genesis;
+mod holds;
+mod invariants;
+mod items;
+pub mod live_ids;
+mod lots;
+pub mod protocol;
+mod receipts;
+mod records;
+mod table;
+#[cfg(test)]
+mod tests;
 pub mod tree;
+
+pub use cells::Defect;
+pub use execution::{
+    execute, simulate, Alarm, BlockError, BlockResult, Context, Door, ExecutedBlock, Simulation, SkipReason, Skipped,
+    VerifiedTransaction,
+};
+pub use genesis::{genesis_outcome, genesis_state};
+pub use invariants::check_all;
+pub use live_ids::{IdDelta, IdsView, LiveIds};

@@ -1,49 +1,11 @@
 //! The hashes of the account tree: paths, leaves, inner nodes and the plain recursive root.
 
-use serde::{Deserialize, Serialize};
-use sha2::Digest;
+use bubi_crypto::{Hash, HashSuite};
 
 use super::key::OwnerKey;
 
-/// A 32-byte hash value.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-pub struct Hash(pub [u8; 32]);
-
-impl std::fmt::Debug for Hash {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
-    }
-}
-
-/// The hash suite of a chain, fixed by its genesis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HashSuite {
-    /// SHA-256.
-    Standard,
-    /// SM3.
-    National,
-}
-
-impl HashSuite {
-    /// Hash of the concatenation of `parts`.
-    pub fn hash(self, parts: &[&[u8]]) -> Hash {
-        match self {
-            Self::Standard => {
-                let mut state = sha2::Sha256::new();
-                parts.iter().for_each(|part| state.update(part));
-                Hash(state.finalize().into())
-            }
-            Self::National => {
-                let mut state = sm3::Sm3::new();
-                parts.iter().for_each(|part| state.update(part));
-                Hash(state.finalize().into())
-            }
-        }
-    }
-}
-
 /// Root of a trie without leaves.
-pub const EMPTY_ROOT: Hash = Hash([0; 32]);
+pub const EMPTY_ROOT: Hash = Hash::ZERO;
 
 const LEAF: u8 = 0x00;
 const NODE: u8 = 0x01;

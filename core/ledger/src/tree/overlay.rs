@@ -1,22 +1,27 @@
 //! Sets of changed cells on top of a state, and the view through them.
+#![allow(clippy::option_option, reason = "outer: whether this layer wrote the cell; inner: value or removal")]
 
 use std::borrow::Cow;
 use std::collections::{btree_map, BTreeMap};
 use std::iter::Peekable;
 use std::ops::Bound;
 
+use bubi_crypto::{Hash, HashSuite};
 use rayon::prelude::*;
 
 use super::cells::{
     apply_changes, direct_leaves, direct_root, is_small, CellRef, Cells, CellsIter, LargeCells, SMALL_CELLS,
 };
-use super::hashing::{cell_leaf, owner_leaf, path_of, Hash, HashSuite, Path};
+use super::hashing::{cell_leaf, owner_leaf, path_of, Path};
 use super::key::{check_cell, check_key, OwnerKey, TreeError};
 use super::state::{Owner, State};
 use super::trie::{ideal_depth, Base, Change, Layer, Leaf, LeafBase, Slot, Stack, TrieDelta};
 
 /// Writes to the cells of one owner: the new value, or `None` for a removal.
 pub(crate) type Writes = BTreeMap<Box<[u8]>, Option<Box<[u8]>>>;
+
+/// Owners whose memory is fetched together.
+const WARM_OWNERS: usize = 32;
 
 /// A write set: changed cells by owner and key, without any hash.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +33,13 @@ impl Changes {
     /// An empty write set.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The write set of all owners at once, which is cheaper than cell by cell. Owners without writes are left out.
+    pub(crate) fn from_owners(mut owners: Vec<(OwnerKey, Writes)>) -> Self {
+        owners.retain(|owner| !owner.1.is_empty());
+        owners.sort_unstable_by_key(|owner| owner.0);
+        Self { owners: owners.into_iter().collect() }
     }
 
     /// True if no cell was written.
@@ -73,16 +85,13 @@ impl Changes {
     /// Takes a write back to what [`Changes::write`] returned.
     pub(crate) fn unwrite(&mut self, owner: &OwnerKey, key: &[u8], before: Option<Option<Box<[u8]>>>) {
         let Some(writes) = self.owners.get_mut(owner) else { return };
-        match before {
-            Some(value) => {
-                writes.insert(key.into(), value);
-            }
-            None => {
-                writes.remove(key);
-                if writes.is_empty() {
-                    self.owners.remove(owner);
-                }
-            }
+        if let Some(value) = before {
+            writes.insert(key.into(), value);
+            return;
+        }
+        writes.remove(key);
+        if writes.is_empty() {
+            self.owners.remove(owner);
         }
     }
 }
@@ -173,7 +182,7 @@ fn leaf_changes(suite: HashSuite, cells: &[CellChange]) -> Vec<LeafChange> {
             cell,
         })
         .collect();
-    leaves.par_sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    leaves.par_sort_unstable_by_key(|leaf| leaf.path);
     leaves
 }
 
@@ -316,9 +325,13 @@ impl<'a> View<'a> {
         // In path order the owners lie side by side in memory, and the result is sorted already.
         writes.par_sort_unstable_by(|one, other| one.0.cmp(&other.0));
         let owners: Vec<OwnerChange> = writes
-            .into_par_iter()
-            .with_min_len(64)
-            .filter_map(|(path, owner, writes)| self.owner_at(path, &owner).finish(writes))
+            .par_chunks_mut(WARM_OWNERS)
+            .flat_map_iter(|chunk| {
+                self.state.warm(&chunk.iter().map(|(path, ..)| *path));
+                chunk.iter_mut().filter_map(|(path, owner, writes)| {
+                    self.owner_at(*path, owner).finish(std::mem::take(writes))
+                })
+            })
             .collect();
         let (mut owner_count, mut cell_count) = (self.owner_count(), self.cell_count());
         for change in &owners {

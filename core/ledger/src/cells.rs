@@ -1,0 +1,396 @@
+//! The cells that one block works on: read through a view, decoded once, changed in memory, encoded at the end.
+//!
+//! A transaction stands between [`Scratch::begin`] and the next one; until then [`Scratch::rollback`] takes its writes
+//! back in time linear in the cells it wrote.
+
+use crate::table::Positions;
+use crate::tree::{Changes, OwnerKey, OwnerView, View};
+use bubi_codec::{
+    identity::{Address, AssetId, NamespaceId},
+    state::{
+        key, AccountHeader, AssetDefinition, AssetV1, Claim, DataEntry, Hold, Holding, HoldingV1, IdBucket, Item, Namespace,
+        RecordHead, RecordVersion, Use,
+    },
+    ResultCode, Wire,
+};
+use rayon::prelude::*;
+use std::{collections::BTreeSet, ops::Bound, sync::Arc};
+
+/// A cell whose bytes are not what the rules wrote, or a rule broken from within: never the fault of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("defect: {0}")]
+pub struct Defect(pub &'static str);
+
+impl From<Defect> for ResultCode {
+    fn from(_: Defect) -> Self {
+        Self::Internal
+    }
+}
+
+/// A decoded cell. What is large or shared stands behind a counted pointer, so that copies are cheap.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    Header(Arc<AccountHeader>),
+    Holding(HoldingV1),
+    Asset(Arc<AssetV1>),
+    Item(Item),
+    Data(Arc<DataEntry>),
+    Claim(Claim),
+    Hold(Arc<Hold>),
+    Use(Use),
+    Namespace(Arc<Namespace>),
+    Head(RecordHead),
+    Version(Arc<RecordVersion>),
+    Bucket(IdBucket),
+    Lane(u64),
+    Empty,
+}
+
+/// What a cell decodes to.
+pub(crate) trait CellValue: Sized {
+    /// Reads the bytes of a cell.
+    fn decode(bytes: &[u8]) -> Option<Self>;
+    /// The value as the cache keeps it.
+    fn into_value(self) -> Value;
+    /// Its part of a cached value, if that is of this kind.
+    fn of(value: &Value) -> Option<&Self>;
+}
+
+macro_rules! cell_values {
+    ($($kind:ty, $variant:ident, $decode:expr;)*) => {$(
+        impl CellValue for $kind {
+            fn decode(bytes: &[u8]) -> Option<Self> {
+                let decode: fn(&[u8]) -> Option<Self> = $decode;
+                decode(bytes)
+            }
+            fn into_value(self) -> Value {
+                Value::$variant(self)
+            }
+            fn of(value: &Value) -> Option<&Self> {
+                match value {
+                    Value::$variant(inner) => Some(inner),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+fn decode<T: Wire>(bytes: &[u8]) -> Option<T> {
+    bubi_codec::decode(bytes).ok()
+}
+
+cell_values! {
+    Arc<AccountHeader>, Header, |bytes| decode(bytes).map(Arc::new);
+    HoldingV1, Holding, |bytes| decode(bytes).map(|Holding::V1(holding)| holding);
+    Arc<AssetV1>, Asset, |bytes| decode(bytes).map(|AssetDefinition::V1(asset)| Arc::new(asset));
+    Item, Item, |bytes| decode(bytes);
+    Arc<DataEntry>, Data, |bytes| decode(bytes).map(Arc::new);
+    Claim, Claim, |bytes| decode(bytes);
+    Arc<Hold>, Hold, |bytes| decode(bytes).map(Arc::new);
+    Use, Use, |bytes| decode(bytes);
+    Arc<Namespace>, Namespace, |bytes| decode(bytes).map(Arc::new);
+    RecordHead, Head, |bytes| decode(bytes);
+    Arc<RecordVersion>, Version, |bytes| decode(bytes).map(Arc::new);
+    IdBucket, Bucket, |bytes| decode(bytes);
+    u64, Lane, |bytes| bytes.try_into().ok().map(Self::from_le_bytes);
+}
+
+impl Value {
+    fn encode(&self) -> Result<Vec<u8>, Defect> {
+        let bytes = match self {
+            Self::Header(value) => bcs::to_bytes(value.as_ref()),
+            Self::Holding(value) => bcs::to_bytes(&Holding::V1(value.clone())),
+            Self::Asset(value) => bcs::to_bytes(&AssetDefinition::V1(value.as_ref().clone())),
+            Self::Item(value) => bcs::to_bytes(value),
+            Self::Data(value) => bcs::to_bytes(value.as_ref()),
+            Self::Claim(value) => bcs::to_bytes(value),
+            Self::Hold(value) => bcs::to_bytes(value.as_ref()),
+            Self::Use(value) => bcs::to_bytes(value),
+            Self::Namespace(value) => bcs::to_bytes(value.as_ref()),
+            Self::Head(value) => bcs::to_bytes(value),
+            Self::Version(value) => bcs::to_bytes(value.as_ref()),
+            Self::Bucket(value) => bcs::to_bytes(value),
+            Self::Lane(value) => Ok(value.to_le_bytes().to_vec()),
+            Self::Empty => Ok(Vec::new()),
+        };
+        bytes.map_err(|_| Defect("a cell cannot be encoded"))
+    }
+}
+
+/// What stands in a cell.
+#[derive(Debug, Clone)]
+pub(crate) enum Content<'a> {
+    /// Bytes of the base that nobody has decoded yet.
+    Stored(&'a [u8]),
+    Decoded(Value),
+    Absent,
+}
+
+impl Content<'_> {
+    /// The decoded value, if it is of this kind.
+    pub(crate) fn get<T: CellValue + Clone>(&self) -> Result<Option<T>, Defect> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Stored(bytes) => T::decode(bytes).map(Some).ok_or(UNREADABLE),
+            Self::Decoded(value) => T::of(value).cloned().map(Some).ok_or(UNREADABLE),
+        }
+    }
+}
+
+const UNREADABLE: Defect = Defect("a cell holds something else than its key says");
+
+/// Whether an address is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AccountState {
+    Missing,
+    Open,
+    Closed,
+}
+
+/// An owner that the block has looked at. Valid for the scratch that gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owner(u32);
+
+/// A cell that the block has looked at. Valid for the scratch that gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cell(u32);
+
+struct OwnerSlot<'a> {
+    key: OwnerKey,
+    base: OwnerView<'a>,
+    cells: Vec<Cell>,
+}
+
+struct Slot<'a> {
+    owner: Owner,
+    key: Box<[u8]>,
+    content: Content<'a>,
+    written: bool,
+    /// Number of the transaction that wrote it last: only its first write goes to the journal.
+    stamp: u32,
+}
+
+/// A cell as it stood before the running transaction first wrote it.
+pub(crate) struct Before<'a> {
+    pub(crate) cell: Cell,
+    pub(crate) content: Content<'a>,
+    written: bool,
+}
+
+/// The working set of one block.
+pub(crate) struct Scratch<'a> {
+    view: View<'a>,
+    owners: Vec<OwnerSlot<'a>>,
+    owner_index: Positions<Owner>,
+    cells: Vec<Slot<'a>>,
+    cell_index: Positions<Cell>,
+    journal: Vec<Before<'a>>,
+    stamp: u32,
+}
+
+/// Key of an account as an owner of cells.
+pub(crate) fn account_key(address: &Address) -> OwnerKey {
+    OwnerKey::new(OwnerKey::ACCOUNT, *address.bytes())
+}
+
+/// Key of the network itself as an owner of cells.
+pub(crate) fn system_key() -> OwnerKey {
+    OwnerKey::new(OwnerKey::SYSTEM, [0; 32])
+}
+
+impl<'a> Scratch<'a> {
+    pub(crate) fn new(view: View<'a>) -> Self {
+        Self {
+            view,
+            owners: Vec::new(),
+            owner_index: Positions::default(),
+            cells: Vec::new(),
+            cell_index: Positions::default(),
+            journal: Vec::new(),
+            stamp: 0,
+        }
+    }
+
+    pub(crate) fn view(&self) -> &View<'a> {
+        &self.view
+    }
+
+    pub(crate) fn owner(&mut self, key: &OwnerKey) -> Owner {
+        let hash = self.owner_index.hash(&[key.as_bytes()]);
+        if let Some(owner) = self.owner_index.find(hash, |owner| self.owners[owner.0 as usize].key == *key) {
+            return *owner;
+        }
+        let owner = Owner(position(self.owners.len()));
+        self.owners.push(OwnerSlot { key: *key, base: self.view.owner(key), cells: Vec::new() });
+        let owners = &self.owners;
+        self.owner_index.insert(hash, owner, |index, owner| index.hash(&[owners[owner.0 as usize].key.as_bytes()]));
+        owner
+    }
+
+    pub(crate) fn account(&mut self, address: &Address) -> Owner {
+        self.owner(&account_key(address))
+    }
+
+    pub(crate) fn asset(&mut self, asset: &AssetId) -> Owner {
+        self.owner(&OwnerKey::new(OwnerKey::ASSET, *asset.bytes()))
+    }
+
+    pub(crate) fn namespace(&mut self, namespace: &NamespaceId) -> Owner {
+        self.owner(&OwnerKey::new(OwnerKey::NAMESPACE, *namespace.bytes()))
+    }
+
+    pub(crate) fn system(&mut self) -> Owner {
+        self.owner(&system_key())
+    }
+
+    pub(crate) fn owner_key(&self, owner: Owner) -> &OwnerKey {
+        &self.owners[owner.0 as usize].key
+    }
+
+    pub(crate) fn cell(&mut self, owner: Owner, key: &[u8]) -> Cell {
+        let hash = self.cell_index.hash(&[&owner.0.to_le_bytes(), key]);
+        let is = |cell: &Cell| {
+            let slot = &self.cells[cell.0 as usize];
+            slot.owner == owner && *slot.key == *key
+        };
+        if let Some(cell) = self.cell_index.find(hash, is) {
+            return *cell;
+        }
+        let cell = Cell(position(self.cells.len()));
+        let slot = &mut self.owners[owner.0 as usize];
+        let content = slot.base.get(key).map_or(Content::Absent, Content::Stored);
+        slot.cells.push(cell);
+        self.cells.push(Slot { owner, key: key.into(), content, written: false, stamp: 0 });
+        let cells = &self.cells;
+        self.cell_index.insert(hash, cell, |index, cell| {
+            let slot = &cells[cell.0 as usize];
+            index.hash(&[&slot.owner.0.to_le_bytes(), &slot.key])
+        });
+        cell
+    }
+
+    /// Owner and key of a cell.
+    pub(crate) fn name(&self, cell: Cell) -> (Owner, &[u8]) {
+        let slot = &self.cells[cell.0 as usize];
+        (slot.owner, &slot.key)
+    }
+
+    pub(crate) fn content(&self, cell: Cell) -> &Content<'a> {
+        &self.cells[cell.0 as usize].content
+    }
+
+    pub(crate) fn exists(&self, cell: Cell) -> bool {
+        !matches!(self.content(cell), Content::Absent)
+    }
+
+    /// The value of a cell, decoded at the first reading.
+    pub(crate) fn read<T: CellValue>(&mut self, cell: Cell) -> Result<Option<&T>, Defect> {
+        let content = &mut self.cells[cell.0 as usize].content;
+        if let Content::Stored(bytes) = content {
+            *content = Content::Decoded(T::decode(bytes).ok_or(UNREADABLE)?.into_value());
+        }
+        match content {
+            Content::Absent => Ok(None),
+            Content::Decoded(value) => T::of(value).map(Some).ok_or(UNREADABLE),
+            Content::Stored(_) => Err(UNREADABLE),
+        }
+    }
+
+    /// Whether an account exists; a header is not decoded for that, its variant tells.
+    pub(crate) fn account_state(&mut self, account: Owner) -> Result<AccountState, Defect> {
+        let cell = self.cell(account, key::HEADER);
+        match self.content(cell) {
+            Content::Absent => Ok(AccountState::Missing),
+            Content::Stored([0, ..]) => Ok(AccountState::Open),
+            Content::Stored([1, ..]) => Ok(AccountState::Closed),
+            Content::Decoded(Value::Header(header)) => Ok(match header.as_ref() {
+                AccountHeader::V1 { .. } => AccountState::Open,
+                AccountHeader::Closed { .. } => AccountState::Closed,
+            }),
+            _ => Err(UNREADABLE),
+        }
+    }
+
+    pub(crate) fn write<T: CellValue>(&mut self, cell: Cell, value: T) {
+        self.set(cell, Content::Decoded(value.into_value()));
+    }
+
+    /// Writes a cell without a value of its own (a marker).
+    pub(crate) fn mark(&mut self, cell: Cell) {
+        self.set(cell, Content::Decoded(Value::Empty));
+    }
+
+    pub(crate) fn remove(&mut self, cell: Cell) {
+        self.set(cell, Content::Absent);
+    }
+
+    fn set(&mut self, cell: Cell, content: Content<'a>) {
+        let slot = &mut self.cells[cell.0 as usize];
+        let before = std::mem::replace(&mut slot.content, content);
+        if slot.stamp != self.stamp {
+            slot.stamp = self.stamp;
+            self.journal.push(Before { cell, content: before, written: slot.written });
+        }
+        slot.written = true;
+    }
+
+    /// Keys of an owner's cells that begin with `prefix`, ascending.
+    pub(crate) fn keys(&self, owner: Owner, prefix: &[u8]) -> Vec<Box<[u8]>> {
+        let slot = &self.owners[owner.0 as usize];
+        let stored = slot.base.range(Bound::Included(prefix)).map(|cell| cell.0);
+        let mut keys: BTreeSet<&[u8]> = stored.take_while(|key| key.starts_with(prefix)).collect();
+        for slot in slot.cells.iter().map(|cell| &self.cells[cell.0 as usize]) {
+            if slot.key.starts_with(prefix) {
+                if matches!(slot.content, Content::Absent) {
+                    keys.remove(&*slot.key);
+                } else {
+                    keys.insert(&slot.key);
+                }
+            }
+        }
+        keys.into_iter().map(Into::into).collect()
+    }
+
+    /// What happens from here on can be taken back by [`Scratch::rollback`].
+    pub(crate) fn begin(&mut self) {
+        self.journal.clear();
+        self.stamp += 1;
+    }
+
+    /// Takes back everything since [`Scratch::begin`].
+    pub(crate) fn rollback(&mut self) {
+        while let Some(before) = self.journal.pop() {
+            let slot = &mut self.cells[before.cell.0 as usize];
+            slot.content = before.content;
+            slot.written = before.written;
+            slot.stamp = 0;
+        }
+    }
+
+    /// The cells written since [`Scratch::begin`], each once, as they stood before.
+    pub(crate) fn touched(&self) -> &[Before<'a>] {
+        &self.journal
+    }
+
+    /// The write set of the block.
+    pub(crate) fn into_changes(self) -> Result<Changes, Defect> {
+        let cells = &self.cells;
+        let encode = |owner: &OwnerSlot<'a>| {
+            let written = owner.cells.iter().map(|cell| &cells[cell.0 as usize]).filter(|slot| slot.written);
+            let writes = written.map(|slot| match &slot.content {
+                Content::Decoded(value) => Ok((slot.key.clone(), Some(value.encode()?.into_boxed_slice()))),
+                Content::Absent => Ok((slot.key.clone(), None)),
+                Content::Stored(bytes) => Ok((slot.key.clone(), Some((*bytes).into()))),
+            });
+            Ok((owner.key, writes.collect::<Result<_, Defect>>()?))
+        };
+        let owners: Result<Vec<_>, Defect> = self.owners.par_iter().with_min_len(256).map(encode).collect();
+        Ok(Changes::from_owners(owners?))
+    }
+}
+
+fn position(length: usize) -> u32 {
+    // A block touches far fewer than 2^32 cells: its bytes are bounded by a parameter of 32 bits.
+    u32::try_from(length).unwrap_or(u32::MAX)
+}

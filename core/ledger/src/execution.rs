@@ -1,0 +1,600 @@
+//! Execution of a block: the frame around transactions and operations (`spec/ledger.md` 2).
+
+use crate::{
+    accounts, assets,
+    authority::{self, Actor, Keys},
+    amounts,
+    cells::{AccountState, Cell, Defect, Owner, Scratch},
+    due, holds, invariants, items,
+    live_ids::{IdDelta, IdScratch, IdState, IdsView},
+    protocol::{self, Flags},
+    receipts::{self, Ended},
+    records,
+    tree::{Changes, Overlay, View},
+};
+use bubi_codec::{
+    block::{self, Event, Outcome, Receipt},
+    decode, domain,
+    identity::{Address, ChainId},
+    operation::{Operation, OperationBody},
+    state::{key, HoldingV1, IdEntry, Parameters, ParametersV1, Use, ValidatorSet, SEQUENCE_LIFETIME},
+    transaction::{transaction_hash, BodyV1, Precondition, ReplayKey, SignedTransaction, TransactionBody},
+    DecodeError, ResultCode,
+};
+use bubi_crypto::{Hash, HashSuite, PublicKey};
+use std::{
+    ops::Range,
+    panic::{catch_unwind, AssertUnwindSafe},
+};
+
+/// A transaction whose signatures were checked, decoded once.
+#[derive(Debug, Clone)]
+pub struct VerifiedTransaction {
+    /// Its hash.
+    pub hash: Hash,
+    /// Its body.
+    pub body: BodyV1,
+    /// The keys whose signatures over it were checked, ascending.
+    pub signers: Vec<PublicKey>,
+    /// Where its signed bytes stand in the bytes of its batch.
+    pub bytes: Range<usize>,
+}
+
+impl VerifiedTransaction {
+    /// Decodes the body of a signed transaction. The caller vouches that all its signatures were checked.
+    ///
+    /// # Errors
+    /// The body is not canonical or breaks a limit.
+    pub fn new(suite: HashSuite, chain: &ChainId, signed: &SignedTransaction, bytes: Range<usize>) -> Result<Self, DecodeError> {
+        let TransactionBody::V1(body) = signed.body()?;
+        let hash = transaction_hash(suite, chain, signed.body_bytes());
+        let signers = signed.signatures().iter().map(|entry| entry.key).collect();
+        Ok(Self { hash, body, signers, bytes })
+    }
+}
+
+/// What execution knows beside state, live ids and transactions.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Hash suite of the chain.
+    pub suite: HashSuite,
+    /// The chain.
+    pub chain: ChainId,
+    /// Height of the block.
+    pub height: u64,
+    /// Block time (ms since 1970).
+    pub time: u64,
+    /// Parameters in force.
+    pub parameters: ParametersV1,
+    /// Flags of the protocol version in force.
+    pub flags: Flags,
+    /// Hash of the parameters in force.
+    pub parameters_hash: Hash,
+    /// Hash of the validator set in force.
+    pub validators_hash: Hash,
+}
+
+/// Why a block cannot be executed at all. None of these is the fault of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    /// The state holds what the rules never wrote.
+    #[error(transparent)]
+    Defect(#[from] Defect),
+    /// This program is too old for the block.
+    #[error("protocol version {0} is unknown to this program, which knows versions up to {newest}", newest = protocol::NEWEST)]
+    UnknownVersion(u32),
+    /// A value has no encoding.
+    #[error(transparent)]
+    Encoding(#[from] DecodeError),
+}
+
+impl Context {
+    /// The context of a block on top of `view`, which must hold the cells of a genesis.
+    ///
+    /// # Errors
+    /// The state has no readable parameters or validators, or the protocol version is unknown.
+    pub fn new(view: &View<'_>, chain: ChainId, height: u64, time: u64, protocol_version: u32) -> Result<Self, BlockError> {
+        let system = crate::cells::system_key();
+        let cell = |key| view.get(&system, key).ok_or(Defect("the state has no parameters or validators"));
+        let Parameters::V1(parameters) = decode(cell(key::PARAMETERS)?)?;
+        let validators: ValidatorSet = decode(cell(key::VALIDATORS)?)?;
+        let suite = view.suite();
+        Ok(Self {
+            suite,
+            chain,
+            height,
+            time,
+            parameters_hash: block::digest(suite, domain::PARAMETERS, &chain, &Parameters::V1(parameters.clone()))?,
+            validators_hash: block::digest(suite, domain::VALIDATORS, &chain, &validators)?,
+            parameters,
+            flags: protocol::flags(protocol_version).ok_or(BlockError::UnknownVersion(protocol_version))?,
+        })
+    }
+}
+
+/// Why a transaction in a batch left nothing behind. The door of a node refuses for the same reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SkipReason {
+    /// Its `valid_until` is over.
+    Expired,
+    /// Its `valid_until` is too far away.
+    LifetimeTooLong,
+    /// Its source does not exist or is closed.
+    SourceMissing,
+    /// An operation lacks authority.
+    ThresholdNotMet,
+    /// It has its receipt already.
+    Duplicate,
+    /// Another number is the next of its lane.
+    SequenceMismatch,
+}
+
+impl SkipReason {
+    /// Stable name, as reports and the API spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::LifetimeTooLong => "lifetime_too_long",
+            Self::SourceMissing => "source_missing",
+            Self::ThresholdNotMet => "threshold_not_met",
+            Self::Duplicate => "duplicate",
+            Self::SequenceMismatch => "sequence_mismatch",
+        }
+    }
+}
+
+/// A transaction without a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its hash.
+    pub transaction: Hash,
+    /// Position of its batch in the block.
+    pub batch: u32,
+    /// Its position in the batch.
+    pub index: u32,
+    /// Why.
+    pub reason: SkipReason,
+}
+
+/// A transaction that ended with `internal`: a defect of this program or of its machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// The transaction.
+    pub transaction: Hash,
+    /// What went wrong.
+    pub what: String,
+}
+
+/// What executing a block gives. Nothing is changed until it is merged.
+pub struct BlockResult {
+    /// Cells written.
+    pub changes: Changes,
+    /// Receipts in order; the last may be that of what fell due.
+    pub receipts: Vec<Receipt>,
+    /// Events of each receipt.
+    pub events: Vec<Vec<Event>>,
+    /// Transactions without a receipt.
+    pub skipped: Vec<Skipped>,
+    /// What happens to the live ids.
+    pub ids: IdDelta,
+    /// Defects inside transactions; not empty: raise an alarm.
+    pub alarms: Vec<Alarm>,
+    /// Root over the receipts.
+    pub receipt_root: Hash,
+    /// Hash of the validator set of the next block.
+    pub validators: Hash,
+    /// Hash of the parameters of the next block.
+    pub parameters: Hash,
+}
+
+/// A block with its state root.
+pub struct ExecutedBlock {
+    /// The new state on top of the one the block was executed on.
+    pub overlay: Overlay,
+    /// The outcome that commit votes sign.
+    pub outcome: Outcome,
+    /// As in [`BlockResult`].
+    pub receipts: Vec<Receipt>,
+    /// As in [`BlockResult`].
+    pub events: Vec<Vec<Event>>,
+    /// As in [`BlockResult`].
+    pub skipped: Vec<Skipped>,
+    /// As in [`BlockResult`].
+    pub ids: IdDelta,
+    /// As in [`BlockResult`].
+    pub alarms: Vec<Alarm>,
+}
+
+impl BlockResult {
+    /// Computes the state root on the view that the block was executed on.
+    pub fn finish(self, view: &View<'_>) -> ExecutedBlock {
+        let overlay = view.finish(self.changes);
+        let outcome = Outcome::V1 {
+            receipt_root: self.receipt_root,
+            state_root: overlay.root(),
+            validators: self.validators,
+            parameters: self.parameters,
+        };
+        let Self { receipts, events, skipped, ids, alarms, .. } = self;
+        ExecutedBlock { overlay, outcome, receipts, events, skipped, ids, alarms }
+    }
+}
+
+/// Executes a block on top of `view`, which is not changed.
+///
+/// # Errors
+/// [`BlockError::Defect`] if the state itself is damaged; the node then withholds its vote and stops.
+pub fn execute(
+    view: &View<'_>,
+    ids: IdsView<'_>,
+    context: &Context,
+    batches: &[&[VerifiedTransaction]],
+) -> Result<BlockResult, BlockError> {
+    let mut block = Block::new(view, ids, context);
+    let passed = block.ids.passed();
+    for bucket in &passed {
+        let cell = block.cells.cell(block.system, &key::id_bucket(*bucket));
+        block.cells.remove(cell);
+    }
+    let due_events = due::retire(&mut block.cells, context)?;
+    let mut ended = Vec::with_capacity(batches.iter().map(|batch| batch.len() + 1).sum());
+    let mut skipped = Vec::new();
+    for (batch, transactions) in (0_u32..).zip(batches) {
+        for (index, transaction) in (0_u32..).zip(*transactions) {
+            match block.transaction(transaction, Keys::Signed(&transaction.signers))? {
+                Ok((code, operation, events)) => {
+                    ended.push(Ended { transaction: transaction.hash, batch, index, code, operation, events });
+                }
+                Err(reason) => skipped.push(Skipped { transaction: transaction.hash, batch, index, reason }),
+            }
+        }
+    }
+    if !due_events.is_empty() {
+        let batch = u32::try_from(batches.len()).unwrap_or(u32::MAX);
+        let code = ResultCode::Final;
+        ended.push(Ended { transaction: Hash::ZERO, batch, index: 0, code, operation: None, events: due_events });
+    }
+    let (receipts, events, receipt_root) = receipts::seal(context.suite, ended)?;
+    let (changes, ids, alarms) = block.finish()?;
+    let (validators, parameters) = (context.validators_hash, context.parameters_hash);
+    Ok(BlockResult { changes, receipts, events, skipped, ids, alarms, receipt_root, validators, parameters })
+}
+
+/// What a transaction would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Simulation {
+    /// It would leave nothing behind.
+    Skipped(SkipReason),
+    /// It would get this receipt.
+    Receipt {
+        /// Its code.
+        code: ResultCode,
+        /// The operation that would fail.
+        operation: Option<u8>,
+        /// Its events.
+        events: Vec<Event>,
+    },
+}
+
+/// Executes one transaction in a block of its own and forgets everything. With `assume_signatures` every key counts as
+/// having signed, for transactions that are not signed yet.
+///
+/// # Errors
+/// As [`execute`].
+pub fn simulate(
+    view: &View<'_>,
+    ids: IdsView<'_>,
+    context: &Context,
+    transaction: &VerifiedTransaction,
+    assume_signatures: bool,
+) -> Result<Simulation, BlockError> {
+    let keys = if assume_signatures { Keys::Assumed } else { Keys::Signed(&transaction.signers) };
+    Ok(match Block::new(view, ids, context).transaction(transaction, keys)? {
+        Ok((code, operation, events)) => Simulation::Receipt { code, operation, events },
+        Err(reason) => Simulation::Skipped(reason),
+    })
+}
+
+/// The door of a node: refuses what a block on top of the same state would skip. One door serves many transactions and
+/// keeps what it has read; make a new one for every new state.
+pub struct Door<'a>(Block<'a>);
+
+impl<'a> Door<'a> {
+    /// A door in front of a state; `context` is that of the next block.
+    pub fn new(view: &View<'a>, ids: IdsView<'a>, context: &'a Context) -> Self {
+        Self(Block::new(view, ids, context))
+    }
+
+    /// Whether a transaction may enter, else why not.
+    ///
+    /// # Errors
+    /// The state is damaged.
+    pub fn authorise(&mut self, transaction: &VerifiedTransaction) -> Result<Result<(), SkipReason>, BlockError> {
+        Ok(self.0.admit(transaction, Keys::Signed(&transaction.signers))?.map(drop))
+    }
+}
+
+/// How a transaction ended: code, failed operation, events.
+type End = (ResultCode, Option<u8>, Vec<Event>);
+
+/// A transaction that gets a receipt.
+struct Admitted {
+    /// Its source first.
+    actors: Vec<Actor>,
+    id: IdState,
+    lane: Option<(Cell, u64)>,
+}
+
+/// A block under execution.
+struct Block<'a> {
+    context: &'a Context,
+    cells: Scratch<'a>,
+    ids: IdScratch<'a>,
+    system: Owner,
+    alarms: Vec<Alarm>,
+}
+
+impl<'a> Block<'a> {
+    fn new(view: &View<'a>, ids: IdsView<'a>, context: &'a Context) -> Self {
+        let mut cells = Scratch::new(view.clone());
+        let system = cells.system();
+        let ids = IdScratch::new(ids, context.parameters.id_bucket, context.time);
+        Self { context, cells, ids, system, alarms: Vec::new() }
+    }
+
+    fn finish(mut self) -> Result<(Changes, IdDelta, Vec<Alarm>), Defect> {
+        let delta = self.ids.finish(self.context.suite);
+        for (bucket, value) in delta.cells(self.context.suite) {
+            let cell = self.cells.cell(self.system, &key::id_bucket(bucket));
+            self.cells.write(cell, value);
+        }
+        Ok((self.cells.into_changes()?, delta, self.alarms))
+    }
+
+    /// The reasons to skip, in order.
+    fn admit(&mut self, transaction: &VerifiedTransaction, keys: Keys<'_>) -> Result<Result<Admitted, SkipReason>, Defect> {
+        let (body, time) = (&transaction.body, self.context.time);
+        if body.valid_until < time {
+            return Ok(Err(SkipReason::Expired));
+        }
+        let lifetime = match body.replay {
+            ReplayKey::Id(_) => self.context.parameters.max_lifetime,
+            ReplayKey::Sequence { .. } => SEQUENCE_LIFETIME,
+        };
+        if body.valid_until - time > lifetime {
+            return Ok(Err(SkipReason::LifetimeTooLong));
+        }
+        let account = self.cells.account(&body.source);
+        if self.cells.account_state(account)? != AccountState::Open {
+            return Ok(Err(SkipReason::SourceMissing));
+        }
+        let source = Actor::read(&mut self.cells, &body.source)?;
+        let Some(actors) = authority::actors(&mut self.cells, self.context, body, source, keys)? else {
+            return Ok(Err(SkipReason::ThresholdNotMet));
+        };
+        let mut admitted = Admitted { actors, id: IdState::Fresh, lane: None };
+        match body.replay {
+            ReplayKey::Id(id) => {
+                admitted.id = self.ids.state(&body.source, &id, &transaction.hash);
+                if admitted.id == IdState::Used {
+                    return Ok(Err(SkipReason::Duplicate));
+                }
+            }
+            ReplayKey::Sequence { lane, number } => {
+                let cell = self.cells.cell(account, &key::lane(lane));
+                let next = self.cells.read::<u64>(cell)?.copied().unwrap_or(0);
+                if number != next {
+                    return Ok(Err(SkipReason::SequenceMismatch));
+                }
+                // The number 2^64 − 1 has no successor: the lane ends there, and nothing can follow it.
+                let Some(following) = next.checked_add(1) else { return Ok(Err(SkipReason::SequenceMismatch)) };
+                admitted.lane = Some((cell, following));
+            }
+        }
+        Ok(Ok(admitted))
+    }
+
+    /// Executes a transaction, or says why it is skipped.
+    fn transaction(&mut self, transaction: &VerifiedTransaction, keys: Keys<'_>) -> Result<Result<End, SkipReason>, Defect> {
+        let admitted = match self.admit(transaction, keys)? {
+            Ok(admitted) => admitted,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        self.use_replay_key(transaction, &admitted);
+        if admitted.id == IdState::Conflict {
+            return Ok(Ok((ResultCode::IdConflict, None, Vec::new())));
+        }
+        if !self.charge_quota(&transaction.body, &admitted)? {
+            return Ok(Ok((ResultCode::QuotaExceeded, None, Vec::new())));
+        }
+        self.cells.begin();
+        let mut run = Run {
+            cells: &mut self.cells,
+            context: self.context,
+            replay: &transaction.body.replay,
+            index: 0,
+            events: Vec::new(),
+        };
+        // The overlay of a transaction that panicked is dropped below, so nobody sees what it left half done.
+        let ended = catch_unwind(AssertUnwindSafe(|| run.transaction(&transaction.body, &admitted.actors, keys)));
+        let failed = match ended {
+            Ok(Ok(())) => return Ok(Ok((ResultCode::Final, None, run.events))),
+            Ok(Err(Failure::Code(code, operation))) => (code, operation),
+            Ok(Err(Failure::Defect(defect))) => self.alarm(transaction, defect.0.to_owned()),
+            Err(panic) => self.alarm(transaction, panic_text(panic.as_ref())),
+        };
+        self.cells.rollback();
+        Ok(Ok((failed.0, failed.1, Vec::new())))
+    }
+
+    fn alarm(&mut self, transaction: &VerifiedTransaction, what: String) -> (ResultCode, Option<u8>) {
+        self.alarms.push(Alarm { transaction: transaction.hash, what });
+        (ResultCode::Internal, None)
+    }
+
+    fn use_replay_key(&mut self, transaction: &VerifiedTransaction, admitted: &Admitted) {
+        let (source, valid_until) = (transaction.body.source, transaction.body.valid_until);
+        match (transaction.body.replay, admitted.lane) {
+            (ReplayKey::Id(id), _) => self.ids.add(IdEntry { source, id, transaction: transaction.hash, valid_until }),
+            (ReplayKey::Sequence { .. }, Some((cell, following))) => self.cells.write(cell, following),
+            (ReplayKey::Sequence { .. }, None) => {}
+        }
+    }
+
+    /// Charges the source's quota; false if it is used up. Without quotas nothing is written.
+    fn charge_quota(&mut self, body: &BodyV1, admitted: &Admitted) -> Result<bool, Defect> {
+        let limit = u128::from(self.context.parameters.quota_operations);
+        let (Some(source), true) = (admitted.actors.first(), limit > 0) else { return Ok(true) };
+        let period = self.context.time / self.context.parameters.quota_window.max(1);
+        let cell = self.cells.cell(source.account, key::QUOTA);
+        let used = match self.cells.read::<Use>(cell)? {
+            Some(Use::V1 { period: last, used }) if *last == period => *used,
+            _ => 0,
+        };
+        let used = used + body.operations.len() as u128;
+        if used > limit {
+            return Ok(false);
+        }
+        self.cells.write(cell, Use::V1 { period, used });
+        Ok(true)
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+}
+
+/// Why the operations of a transaction are undone.
+enum Failure {
+    Code(ResultCode, Option<u8>),
+    Defect(Defect),
+}
+
+impl From<Defect> for Failure {
+    fn from(defect: Defect) -> Self {
+        Self::Defect(defect)
+    }
+}
+
+/// How an operation ends.
+pub(crate) type Done = Result<(), ResultCode>;
+
+/// The operations of one transaction under execution.
+pub(crate) struct Run<'r, 'a> {
+    pub(crate) cells: &'r mut Scratch<'a>,
+    pub(crate) context: &'r Context,
+    /// Replay key of the transaction, for identifiers derived from it.
+    pub(crate) replay: &'r ReplayKey,
+    /// Index of the running operation.
+    pub(crate) index: u32,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Run<'_, '_> {
+    fn transaction(&mut self, body: &BodyV1, actors: &[Actor], keys: Keys<'_>) -> Result<(), Failure> {
+        for precondition in &body.preconditions {
+            if !self.holds(precondition)? {
+                return Err(Failure::Code(ResultCode::PreconditionFailed, None));
+            }
+        }
+        for (index, operation) in (0_u32..).zip(&body.operations) {
+            self.index = index;
+            let address = operation.source.unwrap_or(body.source);
+            let actor = actors.iter().find(|actor| actor.address == address);
+            let actor = actor.ok_or(Defect("an operation without an acting account"))?;
+            match self.operation(actor, operation, keys) {
+                Ok(()) => {}
+                Err(ResultCode::Internal) => return Err(Defect("an operation met a cell that it cannot read").into()),
+                Err(code) => return Err(Failure::Code(code, u8::try_from(index).ok())),
+            }
+        }
+        Ok(invariants::check_touched(self.cells)?)
+    }
+
+    /// Whether a precondition holds.
+    fn holds(&mut self, precondition: &Precondition) -> Result<bool, Defect> {
+        let time = self.context.time;
+        Ok(match precondition {
+            Precondition::Balance { account, asset, at_least } => {
+                let account = self.cells.account(account);
+                let cell = self.cells.cell(account, &key::holding(asset));
+                self.cells.read::<HoldingV1>(cell)?.map_or(0, |holding| spendable(holding, time)) >= *at_least
+            }
+            Precondition::DataVersion { account, name, version } => {
+                let account = self.cells.account(account);
+                accounts::data_version(self.cells, account, name)? == *version
+            }
+            Precondition::RecordVersion { namespace, key, version } => {
+                let namespace = self.cells.namespace(namespace);
+                records::record_version(self.cells, namespace, key)? == *version
+            }
+            Precondition::Height { from, to } => (*from..=*to).contains(&self.context.height),
+            Precondition::Time { from, to } => (*from..=*to).contains(&time),
+        })
+    }
+
+    /// The open account check.
+    pub(crate) fn open_account(&mut self, address: &Address) -> Result<Owner, ResultCode> {
+        let account = self.cells.account(address);
+        match self.cells.account_state(account)? {
+            AccountState::Open => Ok(account),
+            AccountState::Missing => Err(ResultCode::AccountMissing),
+            AccountState::Closed => Err(ResultCode::AccountClosed),
+        }
+    }
+
+    /// One operation: the one place where the rules are chosen.
+    fn operation(&mut self, actor: &Actor, operation: &Operation, keys: Keys<'_>) -> Done {
+        use OperationBody as Op;
+        if operation.body.number() > self.context.flags.last_operation {
+            return Err(ResultCode::NotPermitted);
+        }
+        self.open_account(&actor.address)?;
+        authority::charge_amount_limits(self, actor, keys, &operation.body)?;
+        #[cfg(test)]
+        crate::fault::strike(self, actor);
+        match &operation.body {
+            Op::CreateAccount { target, signers, thresholds } => accounts::create(self, actor, target, signers, thresholds.as_ref()),
+            Op::SetSigners { signers, thresholds } => accounts::set_signers(self, actor, signers, thresholds),
+            Op::SetData { name, value, expected_version } => {
+                accounts::set_data(self, actor, name, value.as_deref(), *expected_version)
+            }
+            Op::CloseAccount => accounts::close(self, actor),
+            Op::SetClaim { subject, kind, digest, expires } => accounts::set_claim(self, actor, subject, kind, digest, *expires),
+            Op::RevokeClaim { issuer, subject, kind } => accounts::revoke_claim(self, actor, issuer, subject, kind),
+            Op::CreateAsset { code, name, kind, decimals, cap, features } => {
+                assets::create(self, actor, assets::definition(actor, code, name, *kind, *decimals, *cap, *features))
+            }
+            Op::Issue { asset, to, amount, expires } => amounts::issue(self, actor, asset, to, *amount, *expires),
+            Op::Transfer { asset, to, amount } => amounts::transfer(self, actor, asset, to, *amount),
+            Op::Burn { asset, amount } => amounts::burn(self, actor, asset, *amount),
+            Op::Clawback { asset, from, to, amount } => amounts::clawback(self, actor, asset, from, to.as_ref(), *amount),
+            Op::FreezeAsset { asset, frozen } => assets::freeze(self, actor, asset, *frozen),
+            Op::FreezeHolder { asset, holder, frozen } => assets::freeze_holder(self, actor, asset, holder, *frozen),
+            Op::AuthoriseHolder { asset, holder, authorised } => assets::authorise(self, actor, asset, holder, *authorised),
+            Op::IssueItem { asset, item, to, digest } => items::issue(self, actor, asset, item, to, *digest),
+            Op::TransferItem { asset, item, to } => items::transfer(self, actor, asset, item, to),
+            Op::BurnItem { asset, item } => items::burn(self, actor, asset, item),
+            Op::ClawbackItem { asset, item, to } => items::clawback(self, actor, asset, item, to.as_ref()),
+            Op::Reserve { asset, beneficiary, amount, expires } => {
+                holds::reserve(self, actor, asset, beneficiary, *amount, *expires)
+            }
+            Op::Capture { holder, hold, amount } => holds::capture(self, actor, holder, hold, *amount),
+            Op::Release { holder, hold } => holds::release(self, actor, holder, hold),
+            Op::CreateNamespace { name, writers, shared } => records::create_namespace(self, actor, name, writers, *shared),
+            Op::SetNamespace { namespace, owner, writers, shared } => {
+                records::set_namespace(self, actor, namespace, owner, writers, *shared)
+            }
+            Op::PutRecord { namespace, key, digest, content, parents, expected_version } => {
+                records::put(self, actor, namespace, key, records::Version { digest, content, parents }, *expected_version)
+            }
+        }
+    }
+}
+
+/// What can be spent of a holding at a time: its balance without lots that have lapsed.
+fn spendable(holding: &HoldingV1, time: u64) -> u128 {
+    let lapsed: u128 = holding.lots.iter().filter(|lot| lot.expires <= time).map(|lot| lot.amount).sum();
+    holding.balance.saturating_sub(lapsed)
+}

@@ -1,0 +1,269 @@
+//! What must always hold (`spec/ledger.md` 8): checked for the cells that a transaction touched, in production; and for a
+//! whole state, in tests and on demand.
+
+use crate::{
+    cells::{account_key, CellValue, Defect, Scratch},
+    live_ids::LiveIds,
+    tree::{OwnerKey, State},
+};
+use bubi_codec::{
+    decode,
+    identity::{Address, AssetId, HoldId},
+    limits::LOTS_MAX,
+    operation::AssetKind,
+    state::{key, AssetDefinition, AssetV1, Hold, Holding, HoldingV1, IdBucket, Item, Lot},
+};
+use bubi_crypto::Hash;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// A quantity before and after a transaction, summed over the cells touched.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Shift {
+    before: u128,
+    after: u128,
+}
+
+impl Shift {
+    fn add(&mut self, before: u128, after: u128) -> Result<(), Defect> {
+        let overflow = Defect("a sum of amounts overflows");
+        self.before = self.before.checked_add(before).ok_or(overflow)?;
+        self.after = self.after.checked_add(after).ok_or(overflow)?;
+        Ok(())
+    }
+
+    /// Whether both quantities changed by the same.
+    fn matches(self, other: Self) -> bool {
+        let (one, two) = (self.after.checked_add(other.before), self.before.checked_add(other.after));
+        one.is_some() && one == two
+    }
+}
+
+/// What a transaction did to one asset.
+#[derive(Default)]
+struct AssetShift {
+    held: Shift,
+    supply: Shift,
+    has_lots: bool,
+    lacks_lots: bool,
+}
+
+/// What a transaction did to the reserved part of one holding.
+#[derive(Default)]
+struct ReservedShift {
+    reserved: Shift,
+    holds: Shift,
+    reserved_lots: Shift,
+    hold_lots: Shift,
+}
+
+/// A transaction touches a handful of assets: a list is the fastest map.
+fn entry<K: PartialEq, V: Default>(list: &mut Vec<(K, V)>, key: K) -> &mut V {
+    let position = list.iter().position(|entry| entry.0 == key).unwrap_or_else(|| {
+        list.push((key, V::default()));
+        list.len() - 1
+    });
+    &mut list[position].1
+}
+
+/// Checks the invariants over the cells that the running transaction has written.
+pub(crate) fn check_touched(cells: &mut Scratch<'_>) -> Result<(), Defect> {
+    let mut assets: Vec<(Hash, AssetShift)> = Vec::new();
+    let mut reserves: Vec<((OwnerKey, Hash), ReservedShift)> = Vec::new();
+    for before in cells.touched() {
+        let (owner, key) = cells.name(before.cell);
+        let owner = *cells.owner_key(owner);
+        let after = cells.content(before.cell);
+        match (owner.kind(), key.first()) {
+            (OwnerKey::ACCOUNT, Some(&key::HOLDING_PREFIX)) => {
+                let asset = hash_at(key, 1)?;
+                let old = before.content.get::<HoldingV1>()?.unwrap_or_default();
+                let new = after.get::<HoldingV1>()?.unwrap_or_default();
+                let shift = entry(&mut assets, asset);
+                shift.held.add(old.balance, new.balance)?;
+                shift.held.add(old.reserved, new.reserved)?;
+                if new.lots.is_empty() {
+                    shift.lacks_lots |= new.balance > 0;
+                } else {
+                    shift.has_lots = true;
+                    check_lots(&new)?;
+                }
+                if old.reserved != new.reserved || old.reserved_lots != new.reserved_lots {
+                    let shift = entry(&mut reserves, (owner, asset));
+                    shift.reserved.add(old.reserved, new.reserved)?;
+                    shift.reserved_lots.add(old.reserved_lots.into(), new.reserved_lots.into())?;
+                }
+            }
+            (OwnerKey::ACCOUNT, Some(&key::HOLD_PREFIX)) => {
+                for (content, is_new) in [(&before.content, false), (after, true)] {
+                    let Some(hold) = content.get::<Arc<Hold>>()? else { continue };
+                    let Hold::V1 { asset, amount, lots, .. } = hold.as_ref();
+                    let shift = entry(&mut reserves, (owner, asset.0));
+                    let count = lots.len() as u128;
+                    let (amounts, counts) = if is_new { ((0, *amount), (0, count)) } else { ((*amount, 0), (count, 0)) };
+                    shift.holds.add(amounts.0, amounts.1)?;
+                    shift.hold_lots.add(counts.0, counts.1)?;
+                }
+            }
+            (OwnerKey::ASSET, Some(&0)) => {
+                let supply = |asset: Option<Arc<AssetV1>>| asset.map_or(0, |asset| asset.supply);
+                let (old, new) = (supply(before.content.get()?), supply(after.get()?));
+                entry(&mut assets, Hash(owner.id())).supply.add(old, new)?;
+            }
+            (OwnerKey::ASSET, Some(&key::ITEM_PREFIX)) => {
+                let count = |item: Option<Item>| u128::from(item.is_some());
+                let (old, new) = (count(before.content.get()?), count(after.get()?));
+                entry(&mut assets, Hash(owner.id())).held.add(old, new)?;
+            }
+            _ => {}
+        }
+    }
+    if reserves.iter().any(|(_, shift)| !shift.reserved.matches(shift.holds) || !shift.reserved_lots.matches(shift.hold_lots)) {
+        return Err(Defect("what is reserved is not the sum of the holds"));
+    }
+    assets.iter().try_for_each(|(asset, shift)| check_asset(cells, asset, shift))
+}
+
+fn check_asset(cells: &mut Scratch<'_>, asset: &Hash, shift: &AssetShift) -> Result<(), Defect> {
+    if !shift.held.matches(shift.supply) {
+        return Err(Defect("supply is not conserved"));
+    }
+    if shift.has_lots || shift.lacks_lots {
+        let owner = cells.asset(&AssetId(*asset));
+        let cell = cells.cell(owner, key::HEADER);
+        let kind = cells.read::<Arc<AssetV1>>(cell)?.map(|asset| asset.kind);
+        let wrong = match kind {
+            Some(AssetKind::Dated) => shift.lacks_lots,
+            Some(AssetKind::Fungible) => shift.has_lots,
+            Some(AssetKind::Unique) | None => true,
+        };
+        if wrong {
+            return Err(Defect("a holding whose lots do not fit its kind of asset"));
+        }
+    }
+    Ok(())
+}
+
+fn check_lots(holding: &HoldingV1) -> Result<(), Defect> {
+    let ascending = holding.lots.windows(2).all(|pair| matches!(pair, [one, other] if one.expires < other.expires));
+    let full = holding.lots.len() + usize::from(holding.reserved_lots) > LOTS_MAX;
+    if !ascending || full || crate::lots::sum(&holding.lots) != holding.balance {
+        return Err(Defect("a balance is not the sum of its lots"));
+    }
+    Ok(())
+}
+
+fn hash_at(key: &[u8], start: usize) -> Result<Hash, Defect> {
+    let bytes = key.get(start..start + 32).and_then(|bytes| bytes.try_into().ok());
+    bytes.map(Hash).ok_or(Defect("a cell key is too short"))
+}
+
+/// What [`check_all`] gathers from the cells.
+#[derive(Default)]
+struct Census {
+    definitions: BTreeMap<Hash, AssetV1>,
+    held: BTreeMap<Hash, u128>,
+    holdings: BTreeMap<(OwnerKey, Hash), HoldingV1>,
+    holds: BTreeMap<(OwnerKey, Hash), (u128, usize)>,
+    items: BTreeSet<(OwnerKey, Vec<u8>)>,
+    markers: BTreeSet<(OwnerKey, Vec<u8>)>,
+    due: BTreeSet<Vec<u8>>,
+    due_expected: BTreeSet<Vec<u8>>,
+    buckets: Vec<(u64, IdBucket)>,
+}
+
+/// Checks every invariant over a whole state: roots, supplies, lots, holds, items, due cells, live ids. Slow.
+///
+/// # Errors
+/// The first invariant that is broken.
+pub fn check_all(state: &State, ids: &LiveIds) -> Result<(), Defect> {
+    if state.recompute_root() != state.root() {
+        return Err(Defect("the root of the tree is not that of its cells"));
+    }
+    let mut census = Census::default();
+    for (owner, key, value) in state.all_cells() {
+        census.count(owner, key, value).ok_or(Defect("a cell cannot be read"))?;
+    }
+    census.buckets.sort_unstable_by_key(|bucket| bucket.0);
+    if census.buckets != ids.recomputed_cells() || !ids.cells().eq(ids.recomputed_cells()) {
+        return Err(Defect("the buckets of live ids are not those of their lists"));
+    }
+    census.check()
+}
+
+impl Census {
+    fn count(&mut self, owner: &OwnerKey, key: &[u8], value: &[u8]) -> Option<()> {
+        match (owner.kind(), *key.first()?) {
+            (OwnerKey::SYSTEM, key::DUE_PREFIX) => drop(self.due.insert(key.to_vec())),
+            (OwnerKey::SYSTEM, key::ID_BUCKET_PREFIX) => {
+                self.buckets.push((u64::from_be_bytes(key.get(1..)?.try_into().ok()?), decode(value).ok()?));
+            }
+            (OwnerKey::ACCOUNT, key::HOLDING_PREFIX) => {
+                let Holding::V1(holding) = decode(value).ok()?;
+                let asset = hash_at(key, 1).ok()?;
+                *self.held.entry(asset).or_default() += holding.balance + holding.reserved;
+                for Lot { expires, .. } in &holding.lots {
+                    self.due_expected.insert(key::due_lot(*expires, &Address(Hash(owner.id())), &AssetId(asset)));
+                }
+                self.holdings.insert((*owner, asset), holding);
+            }
+            (OwnerKey::ACCOUNT, key::HOLD_PREFIX) => {
+                let Hold::V1 { asset, amount, expires, lots, .. } = decode(value).ok()?;
+                let (sum, count) = self.holds.entry((*owner, asset.0)).or_default();
+                (*sum, *count) = (*sum + amount, *count + lots.len());
+                let hold = HoldId(hash_at(key, 1).ok()?);
+                self.due_expected.insert(key::due_hold(expires, &Address(Hash(owner.id())), &hold));
+                if !lots.is_empty() && crate::lots::sum(&lots) != amount {
+                    return None;
+                }
+            }
+            (OwnerKey::ACCOUNT, key::ITEM_HELD_PREFIX) => drop(self.markers.insert((*owner, key.to_vec()))),
+            (OwnerKey::ASSET, 0) => {
+                let AssetDefinition::V1(asset) = decode(value).ok()?;
+                self.definitions.insert(Hash(owner.id()), asset);
+            }
+            (OwnerKey::ASSET, key::ITEM_PREFIX) => {
+                let Item::V1 { holder, .. } = decode(value).ok()?;
+                *self.held.entry(Hash(owner.id())).or_default() += 1;
+                let name = [&[key::ITEM_HELD_PREFIX], owner.id().as_slice(), key.get(1..)?].concat();
+                self.items.insert((account_key(&holder), name));
+            }
+            (OwnerKey::ACCOUNT, 0) => drop(Arc::<bubi_codec::state::AccountHeader>::decode(value)?),
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn check(&self) -> Result<(), Defect> {
+        if self.due != self.due_expected {
+            return Err(Defect("due cells and lots and holds differ"));
+        }
+        if self.items != self.markers {
+            return Err(Defect("items and the markers of their holders differ"));
+        }
+        for (asset, definition) in &self.definitions {
+            if self.held.get(asset).copied().unwrap_or(0) != definition.supply {
+                return Err(Defect("a supply is not the sum of the holdings"));
+            }
+        }
+        for ((owner, asset), holding) in &self.holdings {
+            let kind = self.definitions.get(asset).map(|asset| asset.kind).ok_or(Defect("a holding of no asset"))?;
+            if *holding == HoldingV1::default() || (kind != AssetKind::Dated && !holding.lots.is_empty()) {
+                return Err(Defect("a holding that must not exist"));
+            }
+            if kind == AssetKind::Dated {
+                check_lots(holding)?;
+            }
+            let (sum, count) = self.holds.get(&(*owner, *asset)).copied().unwrap_or_default();
+            if (holding.reserved, usize::from(holding.reserved_lots)) != (sum, count) {
+                return Err(Defect("what is reserved is not the sum of the holds"));
+            }
+        }
+        if self.holds.keys().any(|key| !self.holdings.contains_key(key)) {
+            return Err(Defect("a hold without a holding"));
+        }
+        Ok(())
+    }
+}
