@@ -75,7 +75,9 @@ def files(directory: Path) -> Iterator[Path | Skipped]:
     yield from problems
 
 
-def document(directory: Path, path: Path, chosen: tuple[DigestAlgorithm, ...]) -> Document | Skipped:
+def document(
+    directory: Path, path: Path, chosen: tuple[DigestAlgorithm, ...]
+) -> Document | Skipped:
     """A file with its digests; unreadable files are reported."""
     name = _relative(directory, path)
     salts = [secrets.token_bytes(32) for one in chosen if one in SALTED.values()]

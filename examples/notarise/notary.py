@@ -20,10 +20,9 @@ from bubi_sdk.network import Trust
 from bubi_sdk.proof import ReceiptProof, verify_receipt
 from bubi_sdk.transaction import Envelope
 from development import Development, ExampleFailed, network
+from notarise.documents import Document, Skipped, algorithms, document, files
 from rich.console import Console
 from rich.progress import Progress
-
-from notarise.documents import Document, Skipped, algorithms, document, files
 
 RECORDS_PER_TRANSACTION = 100
 TRANSACTIONS_PER_REQUEST = 50
@@ -54,9 +53,13 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("directory", type=Path, help="every regular file below it is notarised")
     parser.add_argument("--out", type=Path, required=True, help="folder for the receipts")
     parser.add_argument("--suite", choices=("sha256", "sm3", "both"), default="sha256")
-    parser.add_argument("--salted", action="store_true", help="hide the digests and paths behind a salt")
+    parser.add_argument(
+        "--salted", action="store_true", help="hide the digests and paths behind a salt"
+    )
     parser.add_argument("--namespace", default="documents", help="namespace of the records")
-    parser.add_argument("--data", type=Path, help="data folder of the network; default: the one that runs")
+    parser.add_argument(
+        "--data", type=Path, help="data folder of the network; default: the one that runs"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser.parse_args(arguments)
 
@@ -74,7 +77,9 @@ def notarise(development: Development, options: argparse.Namespace) -> dict[str,
         envelopes = [_envelope(client.network, signer, namespace, group) for group in groups]
         _submit(client, envelopes, progress)
         recorded = time.monotonic()
-        heights = _write_receipts(client, trust, list(zip(envelopes, groups, strict=True)), options.out, progress)
+        heights = _write_receipts(
+            client, trust, list(zip(envelopes, groups, strict=True)), options.out, progress
+        )
     options.out.mkdir(parents=True, exist_ok=True)
     trust_file = options.out / "trust.json"
     trust_file.write_bytes(development.trust_file.read_bytes())
@@ -140,7 +145,9 @@ def _groups(documents: Sequence[Document]) -> Iterator[list[Document]]:
         yield list(group)
 
 
-def _envelope(network: Network, signer: Signer, namespace: bytes, group: Sequence[Document]) -> Envelope:
+def _envelope(
+    network: Network, signer: Signer, namespace: bytes, group: Sequence[Document]
+) -> Envelope:
     builder = TransactionBuilder(network, signer.public_key).valid_for(300)
     for one in group:
         for record in one.records:
@@ -198,7 +205,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def _tell(report: dict[str, object]) -> None:
-    print(f"{report['documents']} documents, {report['records']} records in {report['transactions']} transactions")
+    print(
+        f"{report['documents']} documents, {report['records']} records in {report['transactions']} transactions"
+    )
     print(f"heights {report['heights']}, seconds {report['seconds']}")
     skipped = report["skipped"]
     for one in skipped if isinstance(skipped, list) else ():

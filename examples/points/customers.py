@@ -7,9 +7,9 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-FAMILY = "王 李 张 刘 陈 杨 黄 赵 吴 周 徐 孙 马 朱 胡 郭 何 高 林 罗".split()
-GIVEN = "伟 芳 娜 敏 静 丽 强 磊 军 洋 勇 艳 杰 娟 涛 明 超 霞 平 刚".split()
-CITIES = "北京 上海 广州 深圳 贵阳 成都 杭州 武汉 西安 南京".split()
+FAMILY = ["王", "李", "张", "刘", "陈", "杨", "黄", "赵", "吴", "周", "徐", "孙", "马", "朱", "胡", "郭", "何", "高", "林", "罗"]
+GIVEN = ["伟", "芳", "娜", "敏", "静", "丽", "强", "磊", "军", "洋", "勇", "艳", "杰", "娟", "涛", "明", "超", "霞", "平", "刚"]
+CITIES = ["北京", "上海", "广州", "深圳", "贵阳", "成都", "杭州", "武汉", "西安", "南京"]
 FIELDS = ("number", "name", "city", "tier", "points", "promotion", "spends")
 TIERS = (("gold", 0.05, 5_000), ("silver", 0.25, 1_500), ("basic", 0.7, 500))
 """Tier, its share of the customers, the middle of their points."""
@@ -34,7 +34,7 @@ class Customer:
 
 def generate(count: int, seed: int) -> list[Customer]:
     """Customers from a seed."""
-    source = random.Random(seed)  # noqa: S311 - data for an example, no secrets
+    source = random.Random(seed)
     return [_customer(source, number) for number in range(1, count + 1)]
 
 

@@ -11,9 +11,13 @@ from bubi.cli.output import FINDING, NOTHING_RUNNING, Failure
 
 @pytest.fixture
 def state():
-    node = NodeState("node1", "development", "validator", 7, "boot:1", "http://127.0.0.1:8801", "/d", "/d/c")
+    node = NodeState(
+        "node1", "development", "validator", 7, "boot:1", "http://127.0.0.1:8801", "/d", "/d/c"
+    )
     account = AccountState("alice", "bubidev1…", "/d/accounts/alice.json")
-    return NetworkState("ab" * 32, "development", "solo", "bubidev", "standard", (node,), (account,))
+    return NetworkState(
+        "ab" * 32, "development", "solo", "bubidev", "standard", (node,), (account,)
+    )
 
 
 def test_what_is_written_is_read_back_and_private(tmp_path, state):

@@ -17,9 +17,15 @@ def texts():
     found = {}
     for file in FOLDER.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "_"
+            ):
                 argument = node.args[0]
-                assert isinstance(argument, ast.Constant), f"{file.name}:{node.lineno}: not a plain text"
+                assert isinstance(argument, ast.Constant), (
+                    f"{file.name}:{node.lineno}: not a plain text"
+                )
                 found[argument.value] = f"{file.name}:{node.lineno}"
     return found
 
@@ -38,7 +44,9 @@ def test_no_translation_is_left_over():
 
 
 def test_translations_fill_in_the_same_names():
-    assert {text for text, translated in CHINESE.items() if names(text) != names(translated)} == set()
+    assert {
+        text for text, translated in CHINESE.items() if names(text) != names(translated)
+    } == set()
 
 
 @pytest.mark.parametrize(

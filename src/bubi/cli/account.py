@@ -38,7 +38,9 @@ LIST_LIMIT = 1_000
 def create(
     name: Annotated[str, typer.Argument(help=_("Name here; the ledger knows only the address."))],
     by: Annotated[str, typer.Option(help=_("Demo account that asks for it."))] = "issuer",
-    algorithm: Annotated[AlgorithmName, typer.Option(help=_("Signature algorithm."))] = AlgorithmName.ED25519,
+    algorithm: Annotated[
+        AlgorithmName, typer.Option(help=_("Signature algorithm."))
+    ] = AlgorithmName.ED25519,
     data: DataOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -71,7 +73,12 @@ def create(
     else:
         details(
             _("New account"),
-            {_("Name"): name, _("Address"): address, _("Keystore"): file, _("Height"): outcome.height},
+            {
+                _("Name"): name,
+                _("Address"): address,
+                _("Keystore"): file,
+                _("Height"): outcome.height,
+            },
         )
 
 
@@ -103,7 +110,9 @@ def account_fields(node: Client, address: str) -> dict[str, Any]:
     answer = node.account(address)
     balances = node.balances(address, limit=LIST_LIMIT)
     entries = node.data(address, limit=LIST_LIMIT)
-    shown = {name: value for name, value in answer.data.items() if name not in ("schema", "height")}
+    shown = {
+        name: value for name, value in answer.data.items() if name not in ("schema", "height")
+    }
     return {
         "address": address,
         "height": answer.height,
@@ -136,7 +145,9 @@ def _show_signers(account: dict[str, Any]) -> None:
     table(_("Signers"), (_("Public key"), _("Weight")), rows)
 
 
-@app.command("list", help=_("List the accounts of the development network with their state on the ledger."))
+@app.command(
+    "list", help=_("List the accounts of the development network with their state on the ledger.")
+)
 def list_accounts(data: DataOption = None, as_json: AsJson = False) -> None:
     """Lists the accounts whose keys lie here."""
     state = Home(folder(data)).read()

@@ -24,7 +24,7 @@ class Language(enum.StrEnum):
 
 
 def options(
-    lang: Annotated[  # noqa: ARG001 - read before the commands are built
+    lang: Annotated[
         Language | None, typer.Option("--lang", help=_("Language of the texts: en or zh."))
     ] = None,
 ) -> None:
@@ -101,7 +101,9 @@ def _sdk_failure(error: errors.BubiError) -> Failure:
         status = NOTHING_RUNNING
         cure = _("Is the network running? `bubi status` shows it; `bubi up` starts one.")
     elif isinstance(error, errors.OutcomeUnknown):
-        cure = _("Ask again with `bubi tx show`, or submit the same file again: it is executed at most once.")
+        cure = _(
+            "Ask again with `bubi tx show`, or submit the same file again: it is executed at most once."
+        )
     elif isinstance(error, errors.InvalidInput):
         status = USAGE
     elif isinstance(error, errors.WrongPassword):

@@ -17,9 +17,7 @@ from bubi.cli.output import AsJson, details, emit, say, table, usage
 
 app = typer.Typer(name="asset", help=_("Show assets."), no_args_is_help=True)
 
-Asset = Annotated[
-    str, typer.Argument(metavar="ASSET", help=_("Asset id in hex, or ISSUER:CODE."))
-]
+Asset = Annotated[str, typer.Argument(metavar="ASSET", help=_("Asset id in hex, or ISSUER:CODE."))]
 
 
 def asset_id(text: str, network: Network, data: Path | None) -> bytes:
@@ -32,14 +30,14 @@ def asset_id(text: str, network: Network, data: Path | None) -> bytes:
         return bytes.fromhex(text)
     issuer, colon, code = text.rpartition(":")
     if not colon:
-        raise usage(
-            _("{text} is no asset.", text=text), _("Write its id in hex, or ISSUER:CODE.")
-        )
+        raise usage(_("{text} is no asset.", text=text), _("Write its id in hex, or ISSUER:CODE."))
     return network.asset_id(address_of(issuer, network, data), code)
 
 
 @app.command("show", help=_("Show the definition and the supply of an asset."))
-def show(asset: Asset, url: UrlOption = None, data: DataOption = None, as_json: AsJson = False) -> None:
+def show(
+    asset: Asset, url: UrlOption = None, data: DataOption = None, as_json: AsJson = False
+) -> None:
     """Shows the definition and the supply of an asset."""
     with client(url, data) as (node, network):
         name = asset_id(asset, network, data)
@@ -75,10 +73,24 @@ def holders(
         name = asset_id(asset, network, data)
         height, found = listed(node, name, limit)
     if as_json:
-        emit({"asset": name.hex(), "height": height, "holders": found[:limit], "more": len(found) > limit})
+        emit(
+            {
+                "asset": name.hex(),
+                "height": height,
+                "holders": found[:limit],
+                "more": len(found) > limit,
+            }
+        )
         return
-    rows = [(_holder(one), holding_of(one).get("balance"), holding_of(one).get("reserved")) for one in found[:limit]]
-    table(_("Holders at height {height}", height=height), (_("Address"), _("Balance"), _("Reserved")), rows)
+    rows = [
+        (_holder(one), holding_of(one).get("balance"), holding_of(one).get("reserved"))
+        for one in found[:limit]
+    ]
+    table(
+        _("Holders at height {height}", height=height),
+        (_("Address"), _("Balance"), _("Reserved")),
+        rows,
+    )
     if len(found) > limit:
         say(_("There are more; raise --limit."))
 

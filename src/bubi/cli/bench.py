@@ -26,9 +26,13 @@ def measure() -> None:
 
 @app.command("verify")
 def verify(
-    algorithm: Annotated[str, typer.Option(help=_("One of ed25519, secp256k1, p256, sm2."))] = "ed25519",
+    algorithm: Annotated[
+        str, typer.Option(help=_("One of ed25519, secp256k1, p256, sm2."))
+    ] = "ed25519",
     count: Annotated[int, typer.Option(min=1, help=_("Distinct signatures per round."))] = 100_000,
-    batch: Annotated[int, typer.Option(min=1, help=_("Signatures per call of the core."))] = 10_000,
+    batch: Annotated[
+        int, typer.Option(min=1, help=_("Signatures per call of the core."))
+    ] = 10_000,
     rounds: Annotated[int, typer.Option(min=1, help=_("Rounds; the median counts."))] = 5,
     as_json: AsJson = False,
 ) -> None:

@@ -27,7 +27,8 @@ DataOption = Annotated[
     typer.Option("--data", metavar="DIR", help=_("Data folder; else BUBI_HOME, else .bubi here.")),
 ]
 UrlOption = Annotated[
-    str | None, typer.Option("--url", help=_("A node's address; else that of the running network."))
+    str | None,
+    typer.Option("--url", help=_("A node's address; else that of the running network.")),
 ]
 
 _HEALTH_SECONDS: Final = 2.0
@@ -41,7 +42,9 @@ def node_url(url: str | None, data: Path | None) -> str:
     """
     if url is not None:
         if not re.match("https?://", url):
-            raise usage(_("{url} is no address.", url=url), _("Write it like http://127.0.0.1:8801."))
+            raise usage(
+                _("{url} is no address.", url=url), _("Write it like http://127.0.0.1:8801.")
+            )
         return url
     home = Home(folder(data))
     running = home.read().running()

@@ -111,7 +111,9 @@ def nodes(state: NetworkState) -> Iterator[Finding]:
                 yield Finding("no_answer", text, _("`bubi down`, then `bubi up`."))
             elif not health.get("ready"):
                 reasons = ", ".join(map(str, health.get("halted") or health.get("reasons") or ()))
-                text = _("The node {name} is not ready: {why}.", name=node.name, why=reasons or "?")
+                text = _(
+                    "The node {name} is not ready: {why}.", name=node.name, why=reasons or "?"
+                )
                 yield Finding("not_ready", text, _("`bubi why` explains it."))
         config = Path(node.config)
         if not config.exists():

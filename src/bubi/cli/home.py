@@ -1,11 +1,11 @@
 """The data folder of a development network: what lies where, and its state file.
 
-    network.json        state: chain, nodes with process numbers, accounts (this file)
-    starting            present while `bubi up` makes the folder; what lies beside it then is unfinished
-    lock                held while a command changes the state
-    trust.json          trust file for verifiers
-    node1/              folder of the node: config.toml, keys, genesis, data, node.log
-    accounts/           demo keystores and `password`, all mode 0600
+network.json        state: chain, nodes with process numbers, accounts (this file)
+starting            present while `bubi up` makes the folder; what lies beside it then is unfinished
+lock                held while a command changes the state
+trust.json          trust file for verifiers
+node1/              folder of the node: config.toml, keys, genesis, data, node.log
+accounts/           demo keystores and `password`, all mode 0600
 """
 
 from __future__ import annotations
@@ -173,7 +173,9 @@ def write_private(path: Path, text: str) -> None:
     """Writes a file that only its owner may read, in one step."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+    with os.fdopen(
+        os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as out:
         out.write(text)
         out.flush()
         os.fsync(out.fileno())

@@ -22,7 +22,10 @@ from bubi.cli.output import AsJson, details, emit, usage
 app = typer.Typer(name="key", help=_("Make, import and show keystores."), no_args_is_help=True)
 
 PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help=_("Read the password from the first line of standard input."))
+    bool,
+    typer.Option(
+        "--password-stdin", help=_("Read the password from the first line of standard input.")
+    ),
 ]
 File = Annotated[Path, typer.Argument(metavar="FILE", help=_("Keystore file."))]
 
@@ -68,7 +71,9 @@ def read_password(*, stdin: bool, new: bool = False, prompt: str = "") -> str:
 @app.command("create", help=_("Make a new key in a new keystore."))
 def create(
     file: File,
-    algorithm: Annotated[AlgorithmName, typer.Option(help=_("Signature algorithm."))] = AlgorithmName.ED25519,
+    algorithm: Annotated[
+        AlgorithmName, typer.Option(help=_("Signature algorithm."))
+    ] = AlgorithmName.ED25519,
     cipher: Cipher = CipherName.AES,
     password_stdin: PasswordStdin = False,
     as_json: AsJson = False,
@@ -83,7 +88,10 @@ def create(
 @app.command("import", help=_("Put an existing PKCS#8 key (PEM or DER) into a new keystore."))
 def import_key(
     file: File,
-    source: Annotated[Path, typer.Option("--from", help=_("PKCS#8 file; if encrypted, its password is asked for."))],
+    source: Annotated[
+        Path,
+        typer.Option("--from", help=_("PKCS#8 file; if encrypted, its password is asked for.")),
+    ],
     cipher: Cipher = CipherName.AES,
     password_stdin: PasswordStdin = False,
     as_json: AsJson = False,
@@ -93,16 +101,22 @@ def import_key(
     try:
         data = source.read_bytes()
     except OSError as error:
-        raise usage(_("{path} cannot be read: {reason}", path=source, reason=error.strerror)) from error
+        raise usage(
+            _("{path} cannot be read: {reason}", path=source, reason=error.strerror)
+        ) from error
     password = read_password(stdin=password_stdin, new=True)
     opening = None
     if b"ENCRYPTED" in data:
-        opening = read_password(stdin=password_stdin, prompt=_("Password of {path}", path=source)).encode()
+        opening = read_password(
+            stdin=password_stdin, prompt=_("Password of {path}", path=source)
+        ).encode()
     _store(file, pkcs8.load(data, opening), password, cipher)
     report(file, as_json=as_json)
 
 
-@app.command("show", help=_("Show the public key and the address of a keystore; no password needed."))
+@app.command(
+    "show", help=_("Show the public key and the address of a keystore; no password needed.")
+)
 def show(file: File, as_json: AsJson = False) -> None:
     """Shows what is public of a keystore."""
     report(file, as_json=as_json)
@@ -118,7 +132,9 @@ def _store(file: Path, key: SecretKey, password: str, cipher: CipherName) -> Non
     try:
         KeystoreSigner.create(file, password, key, cipher=cipher.value)
     except OSError as error:
-        raise usage(_("{path} cannot be written: {reason}", path=file, reason=error.strerror)) from error
+        raise usage(
+            _("{path} cannot be written: {reason}", path=file, reason=error.strerror)
+        ) from error
 
 
 def public_key_of(file: Path) -> PublicKey:
@@ -131,9 +147,13 @@ def public_key_of(file: Path) -> PublicKey:
         value = parse_json(file.read_bytes())
         if not isinstance(value, dict) or value.get("kind") != "bubi-keystore":
             raise InvalidInput("another kind of file")
-        return PublicKey.of(Algorithm(str(value["algorithm"])), bytes.fromhex(str(value["public_key"])))
+        return PublicKey.of(
+            Algorithm(str(value["algorithm"])), bytes.fromhex(str(value["public_key"]))
+        )
     except OSError as error:
-        raise usage(_("{path} cannot be read: {reason}", path=file, reason=error.strerror)) from error
+        raise usage(
+            _("{path} cannot be read: {reason}", path=file, reason=error.strerror)
+        ) from error
     except (BubiError, KeyError, ValueError) as error:
         raise KeystoreDamaged(f"{file} is not a keystore: {error}") from error
 

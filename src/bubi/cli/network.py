@@ -40,21 +40,28 @@ def networks() -> None:
 @app.command("create")
 def create(
     dev: Annotated[
-        bool, typer.Option("--dev", help=_("Make all keys here and mark the genesis as development."))
+        bool,
+        typer.Option("--dev", help=_("Make all keys here and mark the genesis as development.")),
     ] = False,
     suite: Annotated[Suite, typer.Option(help=_("Hash suite, fixed for ever."))] = Suite.STANDARD,
-    port: Annotated[int, typer.Option(min=1, max=65_535, help=_("Port of the interface on loopback."))] = 8801,
+    port: Annotated[
+        int, typer.Option(min=1, max=65_535, help=_("Port of the interface on loopback."))
+    ] = 8801,
     data: DataOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Makes the folder of a network without starting it."""
     if not dev:
         raise usage(
-            _("This version makes development networks only."), _("Say --dev."), code="not_available"
+            _("This version makes development networks only."),
+            _("Say --dev."),
+            code="not_available",
         )
     home = Home(folder(data))
     if home.path.exists() and any(home.path.iterdir()):
-        raise usage(_("{path} is not empty.", path=home.path), _("Name another folder with --data."))
+        raise usage(
+            _("{path} is not empty.", path=home.path), _("Name another folder with --data.")
+        )
     fresh = not home.path.exists()
     try:
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -75,7 +82,9 @@ def create(
     if as_json:
         emit(fields)
         return
-    details(_("New development network"), {_("Data folder"): home.path, _("Chain id"): state.chain_id})
+    details(
+        _("New development network"), {_("Data folder"): home.path, _("Chain id"): state.chain_id}
+    )
     say(_("Start it with `bubi up --data {path}`.", path=home.path))
 
 
@@ -107,11 +116,19 @@ def create_development(home: Home, port: int, suite: str = "standard") -> Networ
         suite=made.suite,
         nodes=(
             NodeState(
-                node, ORGANISATION, "validator", 0, "", made.url, str(home.path / node), str(made.config)
+                node,
+                ORGANISATION,
+                "validator",
+                0,
+                "",
+                made.url,
+                str(home.path / node),
+                str(made.config),
             ),
         ),
         accounts=tuple(
-            AccountState(name, addresses[name], str(keystore_file(home, name))) for name in accounts
+            AccountState(name, addresses[name], str(keystore_file(home, name)))
+            for name in accounts
         ),
     )
 
@@ -155,7 +172,11 @@ def with_free_port(node: NodeState, pick: Callable[[int], int]) -> NodeState:
             changed, count = re.subn(rf"(?m)^port\s*=\s*{old}\b", f"port = {new}", text)
             if count != 1:
                 raise finding(
-                    _("Port {port} is taken and {path} does not name it once.", port=old, path=config),
+                    _(
+                        "Port {port} is taken and {path} does not name it once.",
+                        port=old,
+                        path=config,
+                    ),
                     _("Set another api.port there."),
                     code="port_taken",
                 )

@@ -74,11 +74,15 @@ def node_errors() -> Iterator[None]:
     except core.Damaged as error:
         raise finding(
             " ".join(map(str, error.args)),
-            _("`bubi node check` lists all damage; keep a copy of the folder before anything else."),
+            _(
+                "`bubi node check` lists all damage; keep a copy of the folder before anything else."
+            ),
             code="damaged",
         ) from error
     except core.CoreError as error:
-        raise finding(core.error_detail(error) or str(error), code=core.error_code(error)) from error
+        raise finding(
+            core.error_detail(error) or str(error), code=core.error_code(error)
+        ) from error
 
 
 def config_file(path: Path) -> Path:
@@ -104,7 +108,9 @@ def key_from_text(text: str) -> bytes:
         ) from error
 
 
-@app.command("init", help=_("Make the folder of a new network's only validator; nothing is overwritten."))
+@app.command(
+    "init", help=_("Make the folder of a new network's only validator; nothing is overwritten.")
+)
 def init(
     directory: Annotated[Path, typer.Argument(help=_("A new or empty folder."))],
     name: Annotated[str, typer.Option(help=_("Name of the node."))] = "node-1",
@@ -114,9 +120,13 @@ def init(
     suite: Annotated[Suite, typer.Option(help=_("Hash suite, fixed for ever."))] = Suite.STANDARD,
     account: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help=_("Public key whose account exists from the start; repeatable.")),
+        typer.Option(
+            metavar="KEY", help=_("Public key whose account exists from the start; repeatable.")
+        ),
     ] = None,
-    port: Annotated[int, typer.Option(min=1, max=65_535, help=_("Port of the interface on loopback."))] = 8080,
+    port: Annotated[
+        int, typer.Option(min=1, max=65_535, help=_("Port of the interface on loopback."))
+    ] = 8080,
     as_json: AsJson = False,
 ) -> None:
     """Makes keys, genesis, trust file and configuration."""
@@ -159,7 +169,9 @@ def run(config: ConfigArgument) -> None:
     finish(status if isinstance(status, int) else GOOD)
 
 
-@app.command("check", help=_("Read every file of a stopped node and report damage; changes nothing."))
+@app.command(
+    "check", help=_("Read every file of a stopped node and report damage; changes nothing.")
+)
 def check(config: ConfigArgument, as_json: AsJson = False) -> None:
     """Looks for damage in the files of a stopped node."""
     with node_errors():

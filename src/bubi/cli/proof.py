@@ -29,8 +29,12 @@ def proofs() -> None:
 
 @app.command("verify")
 def verify(
-    file: Annotated[Path, typer.Argument(help=_("Receipt of a document, or a proof as JSON, hex or bytes."))],
-    trust: Annotated[Path, typer.Option(help=_("Trust file of the ledger, from somebody you trust."))],
+    file: Annotated[
+        Path, typer.Argument(help=_("Receipt of a document, or a proof as JSON, hex or bytes."))
+    ],
+    trust: Annotated[
+        Path, typer.Option(help=_("Trust file of the ledger, from somebody you trust."))
+    ],
     document: Annotated[
         Path | None, typer.Option(help=_("The document that the receipt is about."))
     ] = None,
@@ -63,13 +67,17 @@ def judge(data: bytes, trust: Trust, document: Path | None) -> tuple[dict[str, A
         # Anything that looks like a receipt is judged as one, so that a changed `kind` is found too.
         return _document(data, trust, document)
     if document is not None:
-        raise ProofInvalid("only the receipt of a document can be compared with one", code="no_receipt")
+        raise ProofInvalid(
+            "only the receipt of a document can be compared with one", code="no_receipt"
+        )
     if isinstance(value, dict) and isinstance(value.get("finality"), str):
         return _cell(value, trust)
     return _bare(_proof_bytes(data, value), trust)
 
 
-def _document(data: bytes, trust: Trust, document: Path | None) -> tuple[dict[str, Any], list[str]]:
+def _document(
+    data: bytes, trust: Trust, document: Path | None
+) -> tuple[dict[str, Any], list[str]]:
     receipt = DocumentReceipt.parse(data.decode("utf-8"))
     _readable(document)
     proven = receipt.verify(trust, document)
@@ -116,10 +124,18 @@ def _document_lines(
         )
     ]
     if document is None:
-        lines.append(_("No document was compared. Give it with --document to check that it is the one recorded."))
+        lines.append(
+            _(
+                "No document was compared. Give it with --document to check that it is the one recorded."
+            )
+        )
     else:
         lines.append(
-            _("{document} is that document, byte for byte: it existed no later than {time}.", document=document, time=when)
+            _(
+                "{document} is that document, byte for byte: it existed no later than {time}.",
+                document=document,
+                time=when,
+            )
         )
     lines.append(_("Not proven: who wrote the document, and whether what it says is true."))
     return lines
@@ -191,7 +207,9 @@ def _shown(fields: dict[str, Any]) -> dict[str, object]:
         "digest": _("Digest"),
         "transaction": _("Transaction"),
     }
-    shown: dict[str, object] = {text: fields[name] for name, text in names.items() if name in fields}
+    shown: dict[str, object] = {
+        text: fields[name] for name, text in names.items() if name in fields
+    }
     return {**shown, _("Time"): utc(fields["time"]), _("Signed by"): ", ".join(fields["signers"])}
 
 
@@ -210,7 +228,9 @@ def _read(path: Path) -> bytes:
             raise usage(_("{path} is too large to be a proof.", path=path))
         return path.read_bytes()
     except OSError as error:
-        raise usage(_("{path} cannot be read: {reason}", path=path, reason=error.strerror)) from error
+        raise usage(
+            _("{path} cannot be read: {reason}", path=path, reason=error.strerror)
+        ) from error
 
 
 def _readable(path: Path | None) -> None:
@@ -220,7 +240,9 @@ def _readable(path: Path | None) -> None:
         with path.open("rb") as document:
             document.read(1)
     except OSError as error:
-        raise usage(_("{path} cannot be read: {reason}", path=path, reason=error.strerror)) from error
+        raise usage(
+            _("{path} cannot be read: {reason}", path=path, reason=error.strerror)
+        ) from error
 
 
 def _trust(path: Path) -> Trust:
@@ -240,7 +262,9 @@ def _json(data: bytes) -> Any:
         return parse_json(data.decode("utf-8"))
     except (UnicodeDecodeError, BubiError):
         if data.lstrip()[:1] == b"{":
-            raise ProofInvalid("not JSON, though it begins like it", code="receipt_malformed") from None
+            raise ProofInvalid(
+                "not JSON, though it begins like it", code="receipt_malformed"
+            ) from None
         return None
 
 

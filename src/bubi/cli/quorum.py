@@ -38,7 +38,9 @@ def quorum_rows(total: int) -> list[dict[str, Any]]:
 
 
 def show_quorum(
-    total: Annotated[int, typer.Argument(metavar="N", help=_("Number of validators (or sum of their weights)."))],
+    total: Annotated[
+        int, typer.Argument(metavar="N", help=_("Number of validators (or sum of their weights)."))
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Shows for N validators what each vote threshold survives."""
@@ -53,4 +55,8 @@ def show_quorum(
         (_("Ratio"), _("Quorum"), _("Liars survived"), _("Silent members survived")),
         [(row["ratio"], row["quorum"], row["safe"], row["live"]) for row in rows],
     )
-    say(_("A higher threshold survives more liars, and stops deciding when fewer members are silent."))
+    say(
+        _(
+            "A higher threshold survives more liars, and stops deciding when fewer members are silent."
+        )
+    )

@@ -24,7 +24,9 @@ def records() -> None:
 def show(
     namespace: Annotated[str, typer.Argument(help=_("Name of the namespace, or its id in hex."))],
     key: Annotated[str, typer.Argument(help=_("Key of the record."))],
-    version: Annotated[int | None, typer.Option(min=1, help=_("Version; else the newest."))] = None,
+    version: Annotated[
+        int | None, typer.Option(min=1, help=_("Version; else the newest."))
+    ] = None,
     url: UrlOption = None,
     data: DataOption = None,
     as_json: AsJson = False,

@@ -35,9 +35,13 @@ from bubi.cli.messages import _
 from bubi.cli.outcome import TimeoutOption, WaitOption, report_outcome
 from bubi.cli.output import FINDING, GOOD, AsJson, emit, finish, say, table, usage
 
-app = typer.Typer(name="tx", help=_("Build, sign, submit and read transactions."), no_args_is_help=True)
+app = typer.Typer(
+    name="tx", help=_("Build, sign, submit and read transactions."), no_args_is_help=True
+)
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help=_("Collection file of the transaction."))]
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help=_("Collection file of the transaction."))
+]
 SourceOption = Annotated[str, typer.Option(help=_("Name or address of the account that asks."))]
 
 
@@ -46,18 +50,28 @@ def build(
     source: SourceOption,
     operation: Annotated[
         list[str] | None,
-        typer.Option(metavar="JSON", help=_("Operation in JSON, e.g. '{\"set_data\": {...}}'; repeatable.")),
+        typer.Option(
+            metavar="JSON", help=_("Operation in JSON, e.g. '{\"set_data\": {...}}'; repeatable.")
+        ),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", help=_("JSON list of operations instead; - reads standard input."))
+        Path | None,
+        typer.Option("--file", help=_("JSON list of operations instead; - reads standard input.")),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help=_("File to write; else standard output."))] = None,
-    valid_for: Annotated[float, typer.Option(min=1, help=_("Seconds for which it may be decided."))] = 300,
+    out: Annotated[
+        Path | None, typer.Option(help=_("File to write; else standard output."))
+    ] = None,
+    valid_for: Annotated[
+        float, typer.Option(min=1, help=_("Seconds for which it may be decided."))
+    ] = 300,
     sequence: Annotated[
-        str | None, typer.Option(metavar="LANE:NUMBER", help=_("Place in a lane instead of a random id."))
+        str | None,
+        typer.Option(metavar="LANE:NUMBER", help=_("Place in a lane instead of a random id.")),
     ] = None,
     memo: Annotated[str, typer.Option(help=_("Text for the application."))] = "",
-    trust: Annotated[Path | None, typer.Option(help=_("Trust file of the network, to build off-line."))] = None,
+    trust: Annotated[
+        Path | None, typer.Option(help=_("Trust file of the network, to build off-line."))
+    ] = None,
     url: UrlOption = None,
     data: DataOption = None,
     as_json: AsJson = False,
@@ -89,7 +103,9 @@ def _network(trust: Path | None, url: str | None, data: Path | None) -> Network:
     try:
         return Trust.load(trust).network
     except OSError as error:
-        raise usage(_("{path} cannot be read: {reason}", path=trust, reason=error.strerror)) from error
+        raise usage(
+            _("{path} cannot be read: {reason}", path=trust, reason=error.strerror)
+        ) from error
 
 
 def _place(text: str) -> tuple[int, int]:
@@ -119,7 +135,11 @@ def operation_from_json(value: Json, network: Network) -> Operation:
 
 def _text(path: Path | None) -> str:
     try:
-        return sys.stdin.read() if path is None or str(path) == "-" else path.read_text(encoding="utf-8")
+        return (
+            sys.stdin.read()
+            if path is None or str(path) == "-"
+            else path.read_text(encoding="utf-8")
+        )
     except (OSError, UnicodeDecodeError) as error:
         raise usage(_("{path} cannot be read: {reason}", path=path, reason=error)) from error
 
@@ -128,7 +148,9 @@ def _save(collection: Collection, path: Path) -> None:
     try:
         collection.save(path)
     except OSError as error:
-        raise usage(_("{path} cannot be written: {reason}", path=path, reason=error.strerror)) from error
+        raise usage(
+            _("{path} cannot be written: {reason}", path=path, reason=error.strerror)
+        ) from error
 
 
 def _load(path: Path) -> Collection:
@@ -150,9 +172,12 @@ def _collection_fields(collection: Collection, path: Path | None) -> dict[str, A
 def sign(
     file: FileArgument,
     signer: Annotated[
-        list[str], typer.Option("--as", help=_("Demo account or keystore file that signs; repeatable."))
+        list[str],
+        typer.Option("--as", help=_("Demo account or keystore file that signs; repeatable.")),
     ],
-    out: Annotated[Path | None, typer.Option(help=_("File to write; else FILE is replaced."))] = None,
+    out: Annotated[
+        Path | None, typer.Option(help=_("File to write; else FILE is replaced."))
+    ] = None,
     password_stdin: PasswordStdin = False,
     data: DataOption = None,
     as_json: AsJson = False,
@@ -197,7 +222,9 @@ def _envelope(file: Path, network: Network) -> Envelope:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise usage(_("{path} cannot be read: {reason}", path=file, reason=error.strerror)) from error
+        raise usage(
+            _("{path} cannot be read: {reason}", path=file, reason=error.strerror)
+        ) from error
     return envelope_from(data, network)
 
 
@@ -248,7 +275,9 @@ def simulated_code(receipt: object) -> str:
 
 @app.command("show", help=_("Show what became of a transaction."))
 def show(
-    transaction: Annotated[str, typer.Argument(metavar="HASH", help=_("Hash of the transaction."))],
+    transaction: Annotated[
+        str, typer.Argument(metavar="HASH", help=_("Hash of the transaction."))
+    ],
     url: UrlOption = None,
     data: DataOption = None,
     as_json: AsJson = False,
@@ -259,10 +288,16 @@ def show(
     report_outcome(outcome, as_json=as_json)
 
 
-@app.command("decode", help=_("Show a transaction as JSON, from a file, hex or standard input (-)."))
+@app.command(
+    "decode", help=_("Show a transaction as JSON, from a file, hex or standard input (-).")
+)
 def decode(
-    source: Annotated[str, typer.Argument(metavar="HEX|FILE", help=_("Bytes in hex, a file, or -."))],
-    trust: Annotated[Path | None, typer.Option(help=_("Trust file of the network, to decode off-line."))] = None,
+    source: Annotated[
+        str, typer.Argument(metavar="HEX|FILE", help=_("Bytes in hex, a file, or -."))
+    ],
+    trust: Annotated[
+        Path | None, typer.Option(help=_("Trust file of the network, to decode off-line."))
+    ] = None,
     url: UrlOption = None,
     data: DataOption = None,
     as_json: AsJson = False,
@@ -294,7 +329,9 @@ def _content(source: str) -> bytes:
     try:
         return Path(source).read_bytes()
     except OSError as error:
-        raise usage(_("{path} cannot be read: {reason}", path=source, reason=error.strerror)) from error
+        raise usage(
+            _("{path} cannot be read: {reason}", path=source, reason=error.strerror)
+        ) from error
 
 
 def _bare_body(content: bytes, network: Network, refusal: BubiError) -> Transaction:

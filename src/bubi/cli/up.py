@@ -21,13 +21,11 @@ from bubi.cli.doctor import doctor
 from bubi.cli.home import Home, NetworkState, NodeState, folder
 from bubi.cli.messages import _
 from bubi.cli.output import (
-    FINDING,
     AsJson,
     Failure,
     details,
     emit,
     finding,
-    finish,
     note,
     nothing_running,
     say,
@@ -223,9 +221,7 @@ def stop_nodes(home: Home, state: NetworkState, chosen: Sequence[NodeState]) -> 
 
 
 def down(
-    node: Annotated[
-        str | None, typer.Option("--node", help=_("Stop only this node."))
-    ] = None,
+    node: Annotated[str | None, typer.Option("--node", help=_("Stop only this node."))] = None,
     data: DataOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -244,7 +240,12 @@ def down(
     if as_json:
         emit({"stopped": stopped})
     else:
-        say(_("Stopped: {names}. The data is kept; `bubi up` continues it.", names=", ".join(stopped)))
+        say(
+            _(
+                "Stopped: {names}. The data is kept; `bubi up` continues it.",
+                names=", ".join(stopped),
+            )
+        )
 
 
 def status(data: DataOption = None, as_json: AsJson = False) -> None:
@@ -461,7 +462,10 @@ def show_next_steps(home: Home, state: NetworkState) -> None:
         [
             (f"bubi account list{option}", _("shows the demo accounts as the ledger has them")),
             (f"bubi account create carol{option}", _("opens an account with a new key")),
-            (f"open {state.nodes[0].url}/v1/openapi.json", _("describes the interface for programs")),
+            (
+                f"open {state.nodes[0].url}/v1/openapi.json",
+                _("describes the interface for programs"),
+            ),
         ],
     )
 

@@ -16,7 +16,8 @@ def why(url: UrlOption = None, data: DataOption = None, as_json: AsJson = False)
     health = node_health(address)
     if not health:
         raise nothing_running(
-            _("No node answers at {url}.", url=address), _("`bubi logs` may show why; `bubi up` starts it.")
+            _("No node answers at {url}.", url=address),
+            _("`bubi logs` may show why; `bubi up` starts it."),
         )
     fields = explanation(health)
     if as_json:
@@ -58,7 +59,9 @@ def cure(reasons: list[str]) -> str:
     if "space" in text or "storage_full" in text:
         return _("Make room on the disk of the data folder; the node goes on by itself.")
     if "guard" in text:
-        return _("The node's two records of its votes disagree. Keep its data folder and ask for help.")
+        return _(
+            "The node's two records of its votes disagree. Keep its data folder and ask for help."
+        )
     return _("Look at `bubi logs`, then stop the node and run `bubi node check`.")
 
 

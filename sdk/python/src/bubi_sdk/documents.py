@@ -30,7 +30,18 @@ SCHEMA: Final = 1
 KIND: Final = "document"
 _PIECE: Final = 1 << 20
 _MEMBERS: Final = frozenset(
-    ("schema", "kind", "path", "chain_id", "transaction", "height", "time", "entries", "statement", "proof")
+    (
+        "schema",
+        "kind",
+        "path",
+        "chain_id",
+        "transaction",
+        "height",
+        "time",
+        "entries",
+        "statement",
+        "proof",
+    )
 )
 _STATEMENT: Final = {
     "en": "Block {height} of the ledger {chain}, decided at {time}, records these digests of the document. With a trust "
@@ -96,7 +107,10 @@ def digests_of_file(
 
 
 def _digest(algorithm: DigestAlgorithm, plain: bytes, salts: Iterable[bytes]) -> Digest:
-    function = {DigestAlgorithm.SALTED_SHA256: hashes.sha256, DigestAlgorithm.SALTED_SM3: hashes.sm3}
+    function = {
+        DigestAlgorithm.SALTED_SHA256: hashes.sha256,
+        DigestAlgorithm.SALTED_SM3: hashes.sm3,
+    }
     salted = function.get(algorithm)
     if salted is None:
         return Digest(algorithm, plain)
@@ -115,7 +129,11 @@ def utc(milliseconds: int) -> str:
 def record_key(path: str, algorithm: DigestAlgorithm, salt: bytes = b"") -> str:
     """Key under which a document is recorded: its path where that fits and is no secret, else a hash of it."""
     key = f"{algorithm.value}:{path}"
-    readable = not salt and path.isprintable() and len(key.encode(errors="replace")) <= limits.RECORD_KEY_BYTES_MAX
+    readable = (
+        not salt
+        and path.isprintable()
+        and len(key.encode(errors="replace")) <= limits.RECORD_KEY_BYTES_MAX
+    )
     if readable:
         return key
     named = hashes.sha256(salt + path.encode(errors="surrogateescape"))
@@ -195,7 +213,9 @@ class DocumentReceipt:
             value: Any = parse_json(text)
             receipt = cls._from_json(value)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError) as error:
-            raise ProofInvalid(f"not a receipt of a document: {error}", code="receipt_malformed") from error
+            raise ProofInvalid(
+                f"not a receipt of a document: {error}", code="receipt_malformed"
+            ) from error
         if receipt.render() != text:
             raise ProofInvalid("the receipt was changed or reformatted", code="receipt_malformed")
         return receipt
@@ -221,9 +241,16 @@ class DocumentReceipt:
             ProofInvalid: a link does not hold; `code` says which.
         """
         proven = verify_receipt(trust, self.proof)
-        found = (proven.block.chain_id, proven.receipt.transaction, proven.block.height, proven.block.time)
+        found = (
+            proven.block.chain_id,
+            proven.receipt.transaction,
+            proven.block.height,
+            proven.block.time,
+        )
         if found != (self.chain_id, self.transaction, self.height, self.time):
-            raise ProofInvalid("the receipt and its proof name different blocks", code="receipt_mismatch")
+            raise ProofInvalid(
+                "the receipt and its proof name different blocks", code="receipt_mismatch"
+            )
         if proven.code != "final" or proven.body is None:
             raise ProofInvalid(f"the transaction ended as {proven.code}", code="not_final")
         self.check_operations([operation.body for operation in proven.body.operations])
@@ -242,7 +269,10 @@ class DocumentReceipt:
         for entry in self.entries:
             known = 0 <= entry.operation < len(operations)
             body = operations[entry.operation] if known else None
-            if not isinstance(body, PutRecord) or (body.digest, body.key) != (entry.digest, entry.key):
+            if not isinstance(body, PutRecord) or (body.digest, body.key) != (
+                entry.digest,
+                entry.key,
+            ):
                 raise ProofInvalid(
                     f"operation {entry.operation} of the transaction does not record this digest",
                     code="receipt_mismatch",
@@ -258,7 +288,9 @@ class DocumentReceipt:
         """
         algorithms = [entry.digest.algorithm for entry in self.entries]
         salts = [entry.salt for entry in self.entries if entry.salt]
-        if digests_of_file(document, algorithms, salts) != [entry.digest for entry in self.entries]:
+        if digests_of_file(document, algorithms, salts) != [
+            entry.digest for entry in self.entries
+        ]:
             raise ProofInvalid(
                 f"{document} is not the document that was recorded: its digest is another",
                 code="document_mismatch",
