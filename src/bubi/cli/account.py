@@ -26,7 +26,7 @@ from bubi.cli.key import AlgorithmName, refuse_existing
 from bubi.cli.messages import _
 from bubi.cli.network import DEMO_COST, keystore_file
 from bubi.cli.outcome import outcome_fields
-from bubi.cli.output import AsJson, details, emit, table, usage
+from bubi.cli.output import AsJson, details, emit, say, table, usage
 
 app = typer.Typer(name="account", help=_("Open and show accounts."), no_args_is_help=True)
 
@@ -101,7 +101,10 @@ def show(
     table(
         _("Balances"),
         (_("Asset"), _("Balance"), _("Reserved")),
-        [(one.get("asset"), *_amounts(one)) for one in fields["balances"]],
+        [
+            (one["asset"], holding_of(one)["balance"], holding_of(one)["reserved"])
+            for one in fields["balances"]
+        ],
     )
 
 
@@ -124,22 +127,17 @@ def account_fields(node: Client, address: str) -> dict[str, Any]:
 
 
 def holding_of(entry: dict[str, Any]) -> dict[str, Any]:
-    """The holding inside an entry of a list, whichever of its versions it is."""
-    holding = entry.get("holding", entry)
-    inner = holding.get("v1", holding) if isinstance(holding, dict) else {}
-    return inner if isinstance(inner, dict) else {}
-
-
-def _amounts(entry: dict[str, Any]) -> tuple[object, object]:
-    holding = holding_of(entry)
-    return holding.get("balance"), holding.get("reserved")
+    """The fields of the holding inside an entry of a list of balances or holders."""
+    return dict(entry["holding"]["v1"])
 
 
 def _show_signers(account: dict[str, Any]) -> None:
-    header = account.get("account") or account.get("header") or account
-    inner = header.get("v1", header) if isinstance(header, dict) else {}
+    header = account["header"]
+    if "closed" in header:
+        say(_("The account was closed at height {height}.", height=header["closed"]["height"]))
+        return
     rows = []
-    for signer in inner.get("signers") or ():
+    for signer in header["v1"]["signers"]:
         ((algorithm, digits),) = signer["key"].items()
         rows.append((f"{algorithm}:{digits}", signer["weight"]))
     table(_("Signers"), (_("Public key"), _("Weight")), rows)

@@ -45,19 +45,11 @@ def show(
     if as_json:
         emit({**answer.data, "asset": name.hex()})
         return
-    fields = definition(dict(answer.data))
-    shown = {name: value for name, value in fields.items() if not isinstance(value, dict | list)}
+    fields: Any = answer.data["value"]
+    shown = {
+        name: value for name, value in fields["v1"].items() if not isinstance(value, dict | list)
+    }
     details(_("Asset"), {_("Id"): name.hex(), **shown})
-
-
-def definition(answer: dict[str, Any]) -> dict[str, Any]:
-    """The fields of the definition inside an answer."""
-    for key in ("definition", "value"):
-        inner = answer.get(key)
-        if isinstance(inner, dict):
-            fields = inner.get("v1", inner)
-            return fields if isinstance(fields, dict) else {}
-    return {name: value for name, value in answer.items() if name != "schema"}
 
 
 @app.command("holders", help=_("List who holds an asset now, all at one height."))
@@ -83,7 +75,7 @@ def holders(
         )
         return
     rows = [
-        (_holder(one), holding_of(one).get("balance"), holding_of(one).get("reserved"))
+        (one["holder"], holding_of(one)["balance"], holding_of(one)["reserved"])
         for one in found[:limit]
     ]
     table(
@@ -105,7 +97,3 @@ def listed(node: Client, asset: bytes, limit: int) -> tuple[int, list[dict[str, 
         found += [one for one in page.items if isinstance(one, dict)]
         cursor = page.next
     return first.height, list(itertools.islice(found, limit + 1))
-
-
-def _holder(entry: dict[str, Any]) -> object:
-    return entry.get("holder") or entry.get("account") or entry.get("address")

@@ -89,6 +89,15 @@ def node_health(url: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def state_root(url: str) -> str | None:
+    """Root of the newest state that a node has; None if it does not answer."""
+    try:
+        with Client(url) as node:
+            return str(node.status().data.get("state_root"))
+    except BubiError:
+        return None
+
+
 def demo_account(name: str, data: Path | None) -> AccountState | None:
     """The demo account with this name, if there is one."""
     home = Home(folder(data))

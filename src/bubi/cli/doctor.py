@@ -109,8 +109,8 @@ def nodes(state: NetworkState) -> Iterator[Finding]:
             if not health:
                 text = _("The node {name} does not answer at {url}.", name=node.name, url=node.url)
                 yield Finding("no_answer", text, _("`bubi down`, then `bubi up`."))
-            elif not health.get("ready"):
-                reasons = ", ".join(map(str, health.get("halted") or health.get("reasons") or ()))
+            elif health.get("status") != "ready":
+                reasons = ", ".join(str(one["text"]) for one in health.get("reasons") or ())
                 text = _(
                     "The node {name} is not ready: {why}.", name=node.name, why=reasons or "?"
                 )

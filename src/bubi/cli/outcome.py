@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from bubi_sdk import codes
@@ -10,6 +10,9 @@ from bubi_sdk.outcome import Outcome, Status
 
 from bubi.cli.messages import _
 from bubi.cli.output import FINDING, GOOD, details, emit, finish
+
+_NOT_TO_BLAME: Final = {"final", "not_applied"}
+"""Codes of operations that did not fail themselves."""
 
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help=_("Wait until it is decided."))]
 TimeoutOption = Annotated[float, typer.Option(min=0.1, help=_("Seconds to wait at most."))]
@@ -53,7 +56,7 @@ def _rows(outcome: Outcome) -> dict[str, object]:
         failed = [
             f"{number}: {code}"
             for number, code in enumerate(outcome.operations)
-            if code not in ("final", "not_tried", "undone")
+            if code not in _NOT_TO_BLAME
         ]
         rows[_("Operation")] = ", ".join(failed) or "-"
     if outcome.height is not None:

@@ -11,7 +11,16 @@ from bubi_sdk.codec import parse_json
 from bubi_sdk.documents import DocumentReceipt, utc
 from bubi_sdk.errors import BubiError, ProofInvalid
 from bubi_sdk.network import Trust
-from bubi_sdk.proof import ProvenBlock, ProvenReceipt, verify_cell, verify_finality, verify_receipt
+from bubi_sdk.proof import (
+    AccountProof,
+    CellProof,
+    ProvenBlock,
+    ProvenReceipt,
+    verify_account,
+    verify_cell,
+    verify_finality,
+    verify_receipt,
+)
 
 from bubi.cli.messages import _
 from bubi.cli.output import FINDING, AsJson, details, emit, error_console, finish, say, usage
@@ -70,8 +79,8 @@ def judge(data: bytes, trust: Trust, document: Path | None) -> tuple[dict[str, A
         raise ProofInvalid(
             "only the receipt of a document can be compared with one", code="no_receipt"
         )
-    if isinstance(value, dict) and isinstance(value.get("finality"), str):
-        return _cell(value, trust)
+    if isinstance(value, dict) and isinstance(value.get("proof"), dict):
+        return _state(value["proof"], trust)
     return _bare(_proof_bytes(data, value), trust)
 
 
@@ -169,19 +178,40 @@ def _bare(proof: bytes, trust: Trust) -> tuple[dict[str, Any], list[str]]:
     return {**fields, "transaction": transaction}, [line]
 
 
-def _cell(value: dict[str, Any], trust: Trust) -> tuple[dict[str, Any], list[str]]:
-    proof, finality = _unhex(value.get("proof")), _unhex(value.get("finality"))
-    block, cell = verify_cell(trust, finality, proof)
+def _state(proof: dict[str, Any], trust: Trust) -> tuple[dict[str, Any], list[str]]:
+    """Proof of a cell, or of all cells of an account, as the API gives them."""
+    finality = _unhex(proof.get("finality"))
+    if "account" in proof:
+        return _account(_unhex(proof["account"]), finality, trust)
+    encoded = _unhex(proof.get("cell"))
+    block, cell = verify_cell(trust, finality, encoded)
+    stated = CellProof.decode(encoded)
     shown = None if cell is None else cell.hex()
-    if "value" in value and value["value"] != shown:
-        raise ProofInvalid("the file names another value than its proof")
     line = _(
-        "Proven: after block {height}, decided at {time}, the cell has the value {value}.",
+        "Proven: after block {height}, decided at {time}, cell {key} of owner {owner} is {value}.",
         height=block.height,
         time=utc(block.time),
+        key=stated.key.hex(),
+        owner=stated.owner.hex(),
         value=shown or _("(absent)"),
     )
-    return {**_block(block, "cell", "final"), "digest": block.digest.hex(), "value": shown}, [line]
+    where = {"owner": stated.owner.hex(), "key": stated.key.hex(), "value": shown}
+    return {**_block(block, "cell", "final"), "digest": block.digest.hex(), **where}, [line]
+
+
+def _account(encoded: bytes, finality: bytes, trust: Trust) -> tuple[dict[str, Any], list[str]]:
+    block, cells = verify_account(trust, finality, encoded)
+    owner = AccountProof.decode(encoded).owner.hex()
+    line = _(
+        "Proven: after block {height}, decided at {time}, owner {owner} has exactly {count} cells.",
+        height=block.height,
+        time=utc(block.time),
+        owner=owner,
+        count=len(cells),
+    )
+    listed = {key.hex(): value.hex() for key, value in cells.items()}
+    fields = {**_block(block, "account", "final"), "digest": block.digest.hex()}
+    return {**fields, "owner": owner, "cells": listed}, [line]
 
 
 def _block(block: ProvenBlock, kind: str, code: str) -> dict[str, Any]:

@@ -15,7 +15,6 @@ import typer
 from bubi_sdk.builder import TransactionBuilder
 from bubi_sdk.codec import Json, parse_json
 from bubi_sdk.codes import RESULT_CODES, meaning
-from bubi_sdk.codes import name as code_name
 from bubi_sdk.collection import Collection
 from bubi_sdk.errors import BubiError, InvalidInput
 from bubi_sdk.network import Network, Trust
@@ -256,21 +255,12 @@ def simulate(
     with client(url, data) as (node, network):
         envelope = _envelope(file, network)
         answer = node.simulate(envelope)
-    fields = {"id": envelope.hash.hex(), **answer.data, "schema": 1}
-    receipt = answer.data.get("receipt")
-    code = simulated_code(receipt)
-    fields["code"] = code
+    code = str(answer.data.get("code") or answer.data.get("refused"))
     if as_json:
-        emit(fields)
+        emit({**answer.data, "code": code})
     else:
         say(_("It would end as {code}: {text}", code=code, text=meaning(code)))
     finish(GOOD if code == "final" else FINDING)
-
-
-def simulated_code(receipt: object) -> str:
-    """Name of the result code in a receipt's JSON; `skipped` if there would be none."""
-    inner = receipt.get("v1") if isinstance(receipt, dict) else None
-    return code_name(int(inner["code"])) if isinstance(inner, dict) else "skipped"
 
 
 @app.command("show", help=_("Show what became of a transaction."))

@@ -16,7 +16,7 @@ from typing import IO, Annotated, Any, Final
 import typer
 
 from bubi.cli import network, processes
-from bubi.cli.connection import DataOption, healthy_transaction, node_health
+from bubi.cli.connection import DataOption, healthy_transaction, node_health, state_root
 from bubi.cli.doctor import doctor
 from bubi.cli.home import Home, NetworkState, NodeState, folder
 from bubi.cli.messages import _
@@ -159,7 +159,7 @@ def wait_ready(node: NodeState) -> None:
         Failure: it ended, or took too long.
     """
     deadline = time.monotonic() + START_SECONDS
-    while not node_health(node.url).get("ready"):
+    while node_health(node.url).get("status") != "ready":
         if not node.running():
             raise _did_not_start(node)
         if time.monotonic() > deadline:
@@ -401,6 +401,7 @@ def status_fields(home: Home, state: NetworkState) -> dict[str, Any]:
 def _node_fields(node: NodeState) -> dict[str, Any]:
     running = node.running()
     health = node_health(node.url) if running else {}
+    ready = health.get("status") == "ready"
     return {
         "name": node.name,
         "organisation": node.organisation,
@@ -409,9 +410,9 @@ def _node_fields(node: NodeState) -> dict[str, Any]:
         "url": node.url,
         "p2p": None,
         "data": node.data,
-        "height": health.get("height"),
-        "state_root": health.get("state_root"),
-        "ready": bool(health.get("ready")),
+        "height": int(health["height"]) if health else None,
+        "state_root": state_root(node.url) if ready else None,
+        "ready": ready,
     }
 
 

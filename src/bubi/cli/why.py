@@ -39,11 +39,11 @@ def why(url: UrlOption = None, data: DataOption = None, as_json: AsJson = False)
 
 def explanation(health: dict[str, Any]) -> dict[str, Any]:
     """What `why --json` reports, from a node's health."""
-    reasons = [str(one) for one in health.get("halted") or ()]
+    reasons = [f"{one['code']}: {one['text']}" for one in health.get("reasons") or ()]
     return {
-        "halted": bool(reasons) or not health.get("ready", False),
+        "halted": health.get("status") != "ready",
         "since": health.get("since"),
-        "height": health.get("height"),
+        "height": int(health.get("height") or 0),
         "view": health.get("view"),
         "missing": health.get("missing") or [],
         "reasons": reasons,
