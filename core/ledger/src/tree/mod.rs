@@ -17,8 +17,8 @@ pub use hashing::EMPTY_ROOT;
 pub use key::{OwnerKey, TreeError, MAX_KEY_BYTES, MAX_VALUE_BYTES, OWNER_KEY_BYTES};
 pub use overlay::{Changes, MergedCells, Overlay, View};
 pub use proof::{
-    AccountEvidence, AccountProof, CellEvidence, CellGap, CellProof, OwnerGap, ProofError, MAX_ACCOUNT_CELLS,
-    MAX_PROOF_BYTES, MAX_SIBLINGS,
+    AccountEvidence, AccountProof, CellEvidence, CellGap, CellProof, OwnerGap, ProofError,
+    MAX_ACCOUNT_CELLS, MAX_PROOF_BYTES, MAX_SIBLINGS,
 };
 pub use scratch::Scratch;
 pub use state::{Chunk, State, StateBuilder, StoredCell};
