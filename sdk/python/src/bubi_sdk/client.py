@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -383,11 +384,9 @@ class Client(_Base):
 
     def _follow(self, reader: StreamReader) -> Iterator[StreamEvent]:
         while True:
-            try:
+            # Streams break; what was missed is sent again after the last id.
+            with contextlib.suppress(httpx.HTTPError):
                 yield from self._connection(reader)
-            except httpx.HTTPError:
-                # Streams break; what was missed is sent again after the last id.
-                pass
             time.sleep(reader.pause())
 
     def _connection(self, reader: StreamReader) -> Iterator[StreamEvent]:
