@@ -2,11 +2,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import samples
-from bubi_sdk import AccountSigner, Algorithm, Collection, Envelope, HashSuite, InvalidInput
-from bubi_sdk import MemorySigner, Network, TransactionBuilder
+from bubi_sdk import (
+    AccountSigner,
+    Address,
+    Algorithm,
+    Collection,
+    Envelope,
+    HashSuite,
+    InvalidInput,
+    MemorySigner,
+    Network,
+    TransactionBuilder,
+)
 from bubi_sdk import operations as ops
 from bubi_sdk import transaction as tx
 from bubi_sdk.codec import Reader
@@ -72,8 +83,10 @@ def test_mistakes_show_where_they_are_made() -> None:
 
 def test_lists_are_sorted_by_the_builder() -> None:
     signers = [AccountSigner(one.public_key) for one in (CAROL, ALICE, BOB)]
-    made = builder().set_signers(signers, 2).create_namespace(
-        "n", writers=[CAROL.public_key, BOB.public_key, BOB.public_key]
+    made = (
+        builder()
+        .set_signers(signers, 2)
+        .create_namespace("n", writers=[CAROL.public_key, BOB.public_key, BOB.public_key])
     )
     body = made.build().body
     assert isinstance(body.operations[0].body, ops.SetSigners)
@@ -83,10 +96,8 @@ def test_lists_are_sorted_by_the_builder() -> None:
 numbers = st.integers(0, 2**64 - 1)
 amounts = st.integers(1, 10**38 - 1)
 hashes = st.binary(min_size=32, max_size=32)
-addresses = hashes.map(samples.Address)
-texts = st.text(
-    st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=16
-)
+addresses = hashes.map(Address)
+texts = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=16)
 operations = st.one_of(
     st.builds(ops.Transfer, hashes, addresses, amounts),
     st.builds(ops.Issue, hashes, addresses, amounts, st.none() | numbers),
@@ -108,7 +119,7 @@ operations = st.one_of(
 )
 bodies = st.builds(
     tx.TransactionBody,
-    st.just(samples.Address(bytes(32))),
+    st.just(Address(bytes(32))),
     st.builds(tx.Id, st.binary(min_size=16, max_size=16))
     | st.builds(tx.Sequence, st.integers(0, 2**32 - 1), numbers),
     numbers,
@@ -130,7 +141,9 @@ def test_bodies_survive_bytes_and_json(body: TransactionBody) -> None:
 
 
 @given(bodies, st.data())
-def test_a_changed_byte_is_refused_or_another_value(body: TransactionBody, data: st.DataObject) -> None:
+def test_a_changed_byte_is_refused_or_another_value(
+    body: TransactionBody, data: st.DataObject
+) -> None:
     try:
         good = body.encode()
     except InvalidInput:
@@ -227,6 +240,7 @@ def test_signatures_of_something_else_do_not_enter(tmp_path: Path) -> None:
     document["network"]["chain_id"] = "00" * 32
     with pytest.raises(CollectionMismatch):
         Collection.from_json(document)
+    broken: Any
     for broken in (None, [], {"schema": 2}, {"schema": 1, "kind": "bubi-collection"}):
         with pytest.raises(InvalidInput):
-            Collection.from_json(broken)  # type: ignore[arg-type]
+            Collection.from_json(broken)

@@ -4,18 +4,35 @@ import asyncio
 import base64
 import http.server
 import inspect
+import itertools
 import json
 import socket
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
 import samples
-from bubi_sdk import AsyncClient, Client, ConnectionFailed, HashSuite, InvalidInput, MemorySigner
-from bubi_sdk import Network, OutcomeUnknown, RequestRefused, Retry, Status, TransactionBuilder
-from bubi_sdk import TransactionExpired, TransactionRejected, WrongChain, errors, flows
+from bubi_sdk import (
+    AsyncClient,
+    Client,
+    ConnectionFailed,
+    HashSuite,
+    InvalidInput,
+    MemorySigner,
+    Network,
+    OutcomeUnknown,
+    RequestRefused,
+    Retry,
+    Status,
+    TransactionBuilder,
+    TransactionExpired,
+    TransactionRejected,
+    WrongChain,
+    errors,
+    flows,
+)
 from bubi_sdk.flows import NoAnswer, Pause, Request, Response
 from bubi_sdk.stream import StreamReader
 from hypothesis import given
@@ -94,7 +111,7 @@ class Run:
         (503, "pool_full", errors.Overloaded),
     ],
 )
-def test_problems_become_errors(status: int, code: str, kind: type[errors.BubiError]) -> None:
+def test_problems_become_errors(status: int, code: str, kind: type[RequestRefused]) -> None:
     answer = problem(status, code, status in (429, 503), **{"retry-after": "2"})
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -104,7 +121,7 @@ def test_problems_become_errors(status: int, code: str, kind: type[errors.BubiEr
     with Client("http://node", NETWORK, retry=ONCE, transport=transport) as client:
         with pytest.raises(kind) as caught:
             client.account(samples.ALICE)
-        error: Any = caught.value
+        error = caught.value
         assert type(error) is kind
         assert (error.code, error.title, error.detail, error.status) == (code, "T", "D", status)
         assert error.retryable == (status in (429, 503))
@@ -155,7 +172,11 @@ def test_a_submission_names_its_chain_and_sends_its_bytes() -> None:
 
 def test_outcomes_raise_only_when_asked() -> None:
     rejected = Run(outcome("rejected"))(flows.submit(ENVELOPE))
-    assert (rejected.final, rejected.decided, rejected.code) == (False, True, "balance_insufficient")
+    assert (rejected.final, rejected.decided, rejected.code) == (
+        False,
+        True,
+        "balance_insufficient",
+    )
     assert (rejected.height, rejected.index) == (7, 3)
     with pytest.raises(TransactionRejected) as caught:
         rejected.raise_for_status()
@@ -287,8 +308,8 @@ def test_nobody_listens() -> None:
 # Events
 
 TEXT = (
-    b": hello\n\nid: 1:0\nevent: block\ndata: {\"n\":\ndata: 1}\n\nretry: 10\n\n"
-    b"id: 2:0\r\nevent: block\r\ndata: {\"n\": \"\xe9\x93\xb6\"}\r\n\r\nid: 3:0\ndata: [3]"
+    b': hello\n\nid: 1:0\nevent: block\ndata: {"n":\ndata: 1}\n\nretry: 10\n\n'
+    b'id: 2:0\r\nevent: block\r\ndata: {"n": "\xe9\x93\xb6"}\r\n\r\nid: 3:0\ndata: [3]'
 )
 
 
@@ -297,7 +318,7 @@ def test_events_do_not_depend_on_how_bytes_arrive(cuts: list[int]) -> None:
     reader = StreamReader("/v1/blocks")
     reader.request()
     edges = [0, *sorted(cuts), len(TEXT)]
-    parts = [TEXT[one:two] for one, two in zip(edges, edges[1:], strict=False)]
+    parts = [TEXT[one:two] for one, two in itertools.pairwise(edges)]
     found = [event for part in parts for event in reader.feed(part)]
     assert [(one.id, one.kind, one.data) for one in found] == [
         ("1:0", "block", {"n": 1}),
@@ -325,7 +346,7 @@ def test_pauses_grow_and_end() -> None:
 class BreakingNode(http.server.BaseHTTPRequestHandler):
     """Sends two events after the one named, breaks off in the middle of the third."""
 
-    seen: list[str | None] = []
+    seen: ClassVar[list[str | None]] = []
 
     def do_GET(self) -> None:
         last = self.headers["Last-Event-ID"]
@@ -342,7 +363,7 @@ class BreakingNode(http.server.BaseHTTPRequestHandler):
             self.wfile.write(text.encode())
         self.wfile.write(f"id: {first + 2}:0\ndata: {{".encode())
 
-    def log_message(self, format: str, *arguments: Any) -> None:
+    def log_message(self, *arguments: Any) -> None:
         pass
 
 
@@ -387,7 +408,12 @@ def test_lists_are_walked_to_their_end() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         number = int(request.url.params.get("cursor", "0"))
         following = str(number + 1) if number < 2 else None
-        page = {"schema": 1, "height": "5", "items": [number * 10, number * 10 + 1], "next": following}
+        page = {
+            "schema": 1,
+            "height": "5",
+            "items": [number * 10, number * 10 + 1],
+            "next": following,
+        }
         return httpx.Response(200, json=page)
 
     expected = [0, 1, 10, 11, 20, 21]

@@ -6,9 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bubi_sdk import Algorithm, InvalidInput, KeystoreSigner, MemorySigner, SecretKey, Signer
-from bubi_sdk import WrongPassword, hashes, pkcs8, sm2, sm3
+from bubi_sdk import (
+    Algorithm,
+    InvalidInput,
+    KeystoreSigner,
+    MemorySigner,
+    PublicKey,
+    SecretKey,
+    Signer,
+    WrongPassword,
+    hashes,
+    pkcs8,
+    sm2,
+    sm3,
+)
 from bubi_sdk.errors import KeystoreDamaged
+from bubi_sdk.keys import _ORDERS
 from bubi_sdk.keystore import SM4, Cost
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,9 +99,6 @@ SHARED = Path(__file__).resolve().parents[3] / "data" / "vectors"
     ],
 )
 def test_wycheproof(name: str, algorithm: Algorithm) -> None:
-    from bubi_sdk import PublicKey
-    from bubi_sdk.keys import _ORDERS
-
     counted = {"valid": 0, "invalid": 0}
     for group in json.loads((SHARED / name).read_text())["testGroups"]:
         if algorithm is Algorithm.ED25519:
@@ -111,9 +121,7 @@ def test_wycheproof(name: str, algorithm: Algorithm) -> None:
 
 
 def test_strict_ed25519_on_the_twelve_edge_cases() -> None:
-    """Every case but the two honest ones has a small order, a second encoding or needs the cofactor."""
-    from bubi_sdk import PublicKey
-
+    """All but one have a small order, a second encoding, a large S or need the cofactor."""
     cases: Any = json.loads((SHARED / "ed25519_speccheck_cases.json").read_text())
     listed = cases if isinstance(cases, list) else cases["cases"]
     verdicts = []

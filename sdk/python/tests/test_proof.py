@@ -37,7 +37,7 @@ def refused(proof: ReceiptProof | bytes, trust: Trust | None = None) -> None:
 
 
 def finality(**changes: Any) -> ReceiptProof:
-    return replace(GOOD, finality=replace(GOOD.finality, **changes))
+    return dataclasses.replace(GOOD, finality=replace(GOOD.finality, **changes))
 
 
 def test_every_link_is_checked() -> None:
@@ -113,9 +113,7 @@ def test_no_changed_byte_proves_the_same(at: int, mask: int) -> None:
 
 def test_what_fell_due_by_itself() -> None:
     lapsed = (events.Lapsed(samples.ASSET, samples.BOB, 5, samples.TIME),)
-    leaves = [
-        merkle.leaf_hash(WORLD.suite, merkle.LeafTag.EVENT, events.EVENT.encode(lapsed[0]))
-    ]
+    leaves = [merkle.leaf_hash(WORLD.suite, merkle.LeafTag.EVENT, events.EVENT.encode(lapsed[0]))]
     receipt = block.Receipt(bytes(32), 1, 0, 0, None, merkle.root(WORLD.suite, leaves))
     root = merkle.leaf_hash(WORLD.suite, merkle.LeafTag.RECEIPT, receipt.encode())
     made = ReceiptProof(
@@ -129,7 +127,9 @@ def test_what_fell_due_by_itself() -> None:
 
 
 def tree(suite: HashSuite, owners: dict[bytes, dict[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    roots = {owner: proofs.trie_root(suite, list(cells.items())) for owner, cells in owners.items()}
+    roots = {
+        owner: proofs.trie_root(suite, list(cells.items())) for owner, cells in owners.items()
+    }
     return sorted(
         (suite.hash(b"\x02", owner), proofs.owner_leaf(suite, owner, root))
         for owner, root in roots.items()
@@ -150,7 +150,9 @@ def ledger() -> dict[bytes, dict[bytes, bytes]]:
     owners = {}
     for number in range(9):
         key = state.owner_key(state.OwnerKind.ACCOUNT, samples.filled(f"owner {number}"))
-        owners[key] = {bytes([at, number]): samples.filled(f"cell {at}") for at in range(number + 1)}
+        owners[key] = {
+            bytes([at, number]): samples.filled(f"cell {at}") for at in range(number + 1)
+        }
     return owners
 
 

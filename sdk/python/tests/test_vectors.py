@@ -11,8 +11,24 @@ from typing import Any
 import pytest
 import samples
 import vectors
-from bubi_sdk import Address, Algorithm, EncodingError, HashSuite, InvalidInput, Network, PublicKey
-from bubi_sdk import ProofInvalid, SecretKey, Transaction, Trust, hashes, merkle, verify_receipt
+from bubi_sdk import (
+    Address,
+    Algorithm,
+    Digest,
+    DigestAlgorithm,
+    EncodingError,
+    HashSuite,
+    InvalidInput,
+    Network,
+    ProofInvalid,
+    PublicKey,
+    SecretKey,
+    Transaction,
+    Trust,
+    hashes,
+    merkle,
+    verify_receipt,
+)
 from bubi_sdk.codec import parse_json
 from bubi_sdk.events import EVENT, Event
 from bubi_sdk.operations import OPERATIONS
@@ -26,7 +42,7 @@ def load(name: str) -> Any:
 CODEC, ADDRESS, TRANSACTION = load("codec.json"), load("address.json"), load("transaction.json")
 
 
-def named(cases: list[Any], key: str = "name") -> Any:
+def named(cases: list[Any], key: str = "name") -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", cases, ids=[str(case[key]) for case in cases])
 
 
@@ -101,9 +117,7 @@ def test_keys_that_may_not_be_registered(case: Any) -> None:
 
 @pytest.mark.parametrize("case", TRANSACTION["transactions"])
 def test_hashes_and_signatures(case: Any) -> None:
-    network = Network(
-        bytes.fromhex(case["chain_id"]), case["prefix"], HashSuite(case["suite"])
-    )
+    network = Network(bytes.fromhex(case["chain_id"]), case["prefix"], HashSuite(case["suite"]))
     made = Transaction(network, bytes.fromhex(case["body"]))
     assert made.to_json() == case["body_json"]
     assert made.signing_bytes.hex() == case["signing_bytes"]
@@ -165,8 +179,6 @@ def test_proofs(case: Any) -> None:
 
 
 def test_digests_of_documents() -> None:
-    from bubi_sdk import Digest, DigestAlgorithm
-
     salt = bytes(range(32))
     plain = Digest.of(b"x")
     assert plain.bytes == hashes.sha256(b"x")

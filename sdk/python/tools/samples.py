@@ -58,7 +58,9 @@ WRITERS = ops.Listed(tuple(sorted((BOB, CAROL))))
 OPERATIONS: dict[str, ops.OperationBody] = {
     "create_account of a key": ops.CreateAccount(ops.KeyTarget(KEYS[0])),
     "create_account with signers": ops.CreateAccount(ops.KeyTarget(KEYS[3]), SIGNERS, THRESHOLDS),
-    "create_account derived": ops.CreateAccount(ops.DerivedTarget(), SIGNERS[:1], ops.Thresholds()),
+    "create_account derived": ops.CreateAccount(
+        ops.DerivedTarget(), SIGNERS[:1], ops.Thresholds()
+    ),
     "set_signers": ops.SetSigners(SIGNERS, THRESHOLDS),
     "set_data": ops.SetData("profile/名", b"\x00\xff", 2**64 - 1),
     "set_data empty": ops.SetData("profile", b"", 0),
@@ -185,15 +187,15 @@ BODIES: dict[str, tx.TransactionBody] = {
 }
 
 VALIDATORS = tuple(
-    state.Validator(f"validator-{at}", f"组织 {at}", key, at + 1)
-    for at, key in enumerate(KEYS)
+    state.Validator(f"validator-{at}", f"组织 {at}", key, at + 1) for at, key in enumerate(KEYS)
 )
 PARAMETERS = state.Parameters(
     600_000, 5_000, 10_000, 20_000, 33_554_432, 1_000, 10_000, 0, (0, 1, 2, 3)
 )
 VALIDATOR_SET = state.ValidatorSet(2**64 - 1, "pbft", VALIDATORS, 9, 10)
 HASHES = [filled(f"hash {number}") for number in range(8)]
-PROPOSAL = block.Proposal(CHAIN, 2**64 - 1, TIME, *HASHES[:5], 1)
+H0, H1, H2, H3, H4 = HASHES[:5]
+PROPOSAL = block.Proposal(CHAIN, 2**64 - 1, TIME, H0, H1, H2, H3, H4, 1)
 OUTCOME = block.BlockOutcome(*HASHES[:4])
 STATEMENT = block.CommitStatement(1, "pbft", 2, 3, HASHES[0], HASHES[1])
 SIGNATURE = filled("signature a") + filled("signature b")
@@ -223,9 +225,7 @@ GENESIS = block.Genesis(
     1,
     PARAMETERS,
     VALIDATOR_SET,
-    tuple(
-        block.GenesisAccount(one, SIGNERS[:2], THRESHOLDS) for one in sorted((ALICE, BOB))
-    ),
+    tuple(block.GenesisAccount(one, SIGNERS[:2], THRESHOLDS) for one in sorted((ALICE, BOB))),
     block.Predecessor(*HASHES[:3]),
 )
 LOTS = (state.Lot(TIME, 1), state.Lot(TIME + 1, 10**38 - 2))
@@ -319,14 +319,12 @@ class World:
         """A digest on this chain."""
         return block.digest(self.suite, domain, CHAIN, value)
 
-    def block(
+    def made_block(
         self, height: int, receipt_root: bytes, state_root: bytes, epoch: int, next_epoch: int
     ) -> tuple[block.Proposal, block.BlockOutcome]:
         """A proposal with its outcome."""
         named = self.digest(hashes.VALIDATORS, self.set_of(epoch))
-        proposal = block.Proposal(
-            CHAIN, height, TIME + height, *HASHES[:3], named, HASHES[4], 1
-        )
+        proposal = block.Proposal(CHAIN, height, TIME + height, H0, H1, H2, named, H4, 1)
         following = self.digest(hashes.VALIDATORS, self.set_of(next_epoch))
         return proposal, block.BlockOutcome(receipt_root, state_root, following, HASHES[4])
 
@@ -361,12 +359,10 @@ class World:
         """A final block after some hand-overs."""
         handovers = []
         for epoch in range(epochs):
-            past, result = self.block(10 * epoch + 9, HASHES[5], HASHES[6], epoch, epoch + 1)
+            past, result = self.made_block(10 * epoch + 9, HASHES[5], HASHES[6], epoch, epoch + 1)
             certificate = self.certify(past, result, epoch)
-            handovers.append(
-                proof.Handover(past, result, certificate, self.set_of(epoch + 1))
-            )
-        proposal, outcome = self.block(
+            handovers.append(proof.Handover(past, result, certificate, self.set_of(epoch + 1)))
+        proposal, outcome = self.made_block(
             10 * epochs + 5, receipt_root, state_root, epochs, epochs
         )
         certificate = self.certify(proposal, outcome, epochs, voters)

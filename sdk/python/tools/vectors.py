@@ -8,19 +8,20 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import samples
-from samples import PREFIX, TIME, World, filled
-
+from bubi_sdk import address as module
 from bubi_sdk import hashes, merkle
 from bubi_sdk import operations as ops
 from bubi_sdk import transaction as tx
 from bubi_sdk.address import PREFIXES, Address, _encode
-from bubi_sdk.codec import Json, Shape, uleb
+from bubi_sdk.codec import Json, Shape, codec_of, uleb
 from bubi_sdk.hashes import HashSuite
 from bubi_sdk.keys import _ORDERS, Algorithm, SecretKey
 from bubi_sdk.merkle import LeafTag
 from bubi_sdk.network import Network
+from samples import PREFIX, TIME, World, filled
 
 FOLDER = Path(__file__).resolve().parents[3] / "spec" / "vectors"
 DIGESTED = {
@@ -120,8 +121,6 @@ def _invalid_addresses() -> list[Json]:
 
 
 def _symbols(data: bytes, padding: int, constant: int) -> str:
-    from bubi_sdk import address as module
-
     number = int.from_bytes(data, "big") << 1 | padding
     values = [number >> 5 * at & 31 for at in range(52, -1, -1)]
     check = module._checksum(PREFIX, values + [0] * 6) ^ module._BECH32M ^ constant
@@ -134,8 +133,6 @@ def _bech32(data: bytes) -> str:
 
 
 def _padded(data: bytes) -> str:
-    from bubi_sdk import address as module
-
     return _symbols(data, 1, module._BECH32M)
 
 
@@ -153,7 +150,11 @@ def _invalid_keys() -> list[Json]:
         ("ed25519", "order 4", ed(0)),
         ("ed25519", "order 4, other sign", ed(0, 1)),
         ("ed25519", "order 8", "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
-        ("ed25519", "order 8, negative", "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
+        (
+            "ed25519",
+            "order 8, negative",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        ),
         ("ed25519", "not canonical: identity plus p", ed(prime + 1)),
         ("ed25519", "not canonical: 3 plus p", ed(prime + 3)),
         ("ed25519", "not a point", ed(2)),
@@ -202,16 +203,14 @@ def codec_vectors() -> dict[str, Json]:
 
 def _unchecked(value: Shape) -> bytes:
     """Bytes of a value that breaks its own rules."""
-    from bubi_sdk.codec import codec_of
-
     out = bytearray()
-    codec_of(type(value)).write(out, value)
+    codec_of(cast(Any, type(value))).write(out, value)
     return bytes(out)
 
 
 def _invalid_bytes() -> list[Json]:
     good = samples.body(samples.TRANSFER).encode()
-    head = good[:1 + 32]  # version, source
+    head = good[: 1 + 32]  # version, source
     signed = samples.SIGNED.encode()
     rest = good[1 + 32 + 17 + 8 :]  # preconditions, memo, operations
     after_memo = good[1 + 32 + 17 + 8 + 2 :]
@@ -223,7 +222,9 @@ def _invalid_bytes() -> list[Json]:
         + thresholds[map_at + 1 : map_at + 6]
         + thresholds[map_at + 11 :]
     )
-    repeated = thresholds[: map_at + 6] + thresholds[map_at + 1 : map_at + 6] + thresholds[map_at + 11 :]
+    repeated = (
+        thresholds[: map_at + 6] + thresholds[map_at + 1 : map_at + 6] + thresholds[map_at + 11 :]
+    )
     data = _unchecked(samples.body(ops.SetData("name", b"", None)))
     name_at = data.index(b"\x04name")
     frozen = _unchecked(samples.body(ops.FreezeAsset(samples.ASSET, True)))
@@ -234,34 +235,136 @@ def _invalid_bytes() -> list[Json]:
         ("TransactionBody", "one byte missing", good[:-1], "not_canonical"),
         ("TransactionBody", "one byte too many", good + b"\x00", "not_canonical"),
         ("TransactionBody", "unknown version", b"\x01" + good[1:], "not_canonical"),
-        ("TransactionBody", "version as an over-long number", b"\x80\x00" + good[1:], "not_canonical"),
+        (
+            "TransactionBody",
+            "version as an over-long number",
+            b"\x80\x00" + good[1:],
+            "not_canonical",
+        ),
         ("TransactionBody", "unknown replay mode", replay, "not_canonical"),
-        ("TransactionBody", "over-long length of a list", good[:58] + b"\x80\x00" + rest[1:], "not_canonical"),
-        ("TransactionBody", "length beyond 32 bits", good[:58] + b"\xff\xff\xff\xff\x7f" + rest[1:], "not_canonical"),
-        ("TransactionBody", "length beyond 2^31 - 1", good[:58] + b"\xff\xff\xff\xff\x0f" + rest[1:], "not_canonical"),
-        ("TransactionBody", "length beyond the input", good[:59] + b"\xff\xff\xff\xff\x07" + after_memo, "not_canonical"),
-        ("TransactionBody", "unknown operation", good[:61] + bytes([24]) + good[62:], "not_canonical"),
+        (
+            "TransactionBody",
+            "over-long length of a list",
+            good[:58] + b"\x80\x00" + rest[1:],
+            "not_canonical",
+        ),
+        (
+            "TransactionBody",
+            "length beyond 32 bits",
+            good[:58] + b"\xff\xff\xff\xff\x7f" + rest[1:],
+            "not_canonical",
+        ),
+        (
+            "TransactionBody",
+            "length beyond 2^31 - 1",
+            good[:58] + b"\xff\xff\xff\xff\x0f" + rest[1:],
+            "not_canonical",
+        ),
+        (
+            "TransactionBody",
+            "length beyond the input",
+            good[:59] + b"\xff\xff\xff\xff\x07" + after_memo,
+            "not_canonical",
+        ),
+        (
+            "TransactionBody",
+            "unknown operation",
+            good[:61] + bytes([24]) + good[62:],
+            "not_canonical",
+        ),
         ("TransactionBody", "option byte 2", good[:60] + b"\x02" + good[61:], "not_canonical"),
         ("TransactionBody", "bool byte 2", frozen[:-1] + b"\x02", "not_canonical"),
-        ("TransactionBody", "text that is not UTF-8", data[: name_at + 1] + b"\xffame" + data[name_at + 5 :], "not_canonical"),
-        ("TransactionBody", "text with a surrogate", data[: name_at] + b"\x03\xed\xa0\x80" + data[name_at + 5 :], "not_canonical"),
-        ("TransactionBody", "text with an over-long character", data[: name_at] + b"\x02\xc0\xaf" + data[name_at + 5 :], "not_canonical"),
+        (
+            "TransactionBody",
+            "text that is not UTF-8",
+            data[: name_at + 1] + b"\xffame" + data[name_at + 5 :],
+            "not_canonical",
+        ),
+        (
+            "TransactionBody",
+            "text with a surrogate",
+            data[:name_at] + b"\x03\xed\xa0\x80" + data[name_at + 5 :],
+            "not_canonical",
+        ),
+        (
+            "TransactionBody",
+            "text with an over-long character",
+            data[:name_at] + b"\x02\xc0\xaf" + data[name_at + 5 :],
+            "not_canonical",
+        ),
         ("TransactionBody", "map not sorted", swapped, "not_canonical"),
         ("TransactionBody", "map with a key twice", repeated, "not_canonical"),
         ("TransactionBody", "beyond the largest transaction", bytes(1_048_577), "too_large"),
-        ("TransactionBody", "memo too long", _unchecked(samples.body(samples.TRANSFER, memo=bytes(257))), "too_large"),
-        ("TransactionBody", "101 operations", _unchecked(samples.body(*[samples.TRANSFER] * 101)), "too_large"),
-        ("TransactionBody", "17 preconditions", _unchecked(samples.body(samples.TRANSFER, preconditions=samples.PRECONDITIONS[:1] * 17)), "too_large"),
+        (
+            "TransactionBody",
+            "memo too long",
+            _unchecked(samples.body(samples.TRANSFER, memo=bytes(257))),
+            "too_large",
+        ),
+        (
+            "TransactionBody",
+            "101 operations",
+            _unchecked(samples.body(*[samples.TRANSFER] * 101)),
+            "too_large",
+        ),
+        (
+            "TransactionBody",
+            "17 preconditions",
+            _unchecked(
+                samples.body(samples.TRANSFER, preconditions=samples.PRECONDITIONS[:1] * 17)
+            ),
+            "too_large",
+        ),
         ("TransactionBody", "no operations", _unchecked(samples.body()), "malformed"),
-        ("SignedTransaction", "no signatures", _unchecked(tx.SignedTransaction(good, ())), "malformed"),
-        ("SignedTransaction", "signatures not sorted", _unchecked(tx.SignedTransaction(good, samples.SIGNED.signatures[::-1])), "malformed"),
-        ("SignedTransaction", "a key twice", _unchecked(tx.SignedTransaction(good, samples.SIGNED.signatures[:1] * 2)), "malformed"),
-        ("SignedTransaction", "33 signatures", _unchecked(tx.SignedTransaction(good, samples.SIGNED.signatures[:1] * 33)), "too_large"),
-        ("SignedTransaction", "unknown algorithm", signed.replace(samples.KEYS[3].tagged, b"\x04" + samples.KEYS[3].raw), "not_canonical"),
-        ("Receipt", "option byte 2", bytes(1 + 32 + 4 + 4 + 2) + b"\x02" + bytes(33), "not_canonical"),
+        (
+            "SignedTransaction",
+            "no signatures",
+            _unchecked(tx.SignedTransaction(good, ())),
+            "malformed",
+        ),
+        (
+            "SignedTransaction",
+            "signatures not sorted",
+            _unchecked(tx.SignedTransaction(good, samples.SIGNED.signatures[::-1])),
+            "malformed",
+        ),
+        (
+            "SignedTransaction",
+            "a key twice",
+            _unchecked(tx.SignedTransaction(good, samples.SIGNED.signatures[:1] * 2)),
+            "malformed",
+        ),
+        (
+            "SignedTransaction",
+            "33 signatures",
+            _unchecked(tx.SignedTransaction(good, samples.SIGNED.signatures[:1] * 33)),
+            "too_large",
+        ),
+        (
+            "SignedTransaction",
+            "unknown algorithm",
+            signed.replace(samples.KEYS[3].tagged, b"\x04" + samples.KEYS[3].raw),
+            "not_canonical",
+        ),
+        (
+            "Receipt",
+            "option byte 2",
+            bytes(1 + 32 + 4 + 4 + 2) + b"\x02" + bytes(33),
+            "not_canonical",
+        ),
         ("Event", "unknown event", bytes([24]) + bytes(64), "not_canonical"),
-        ("Event", "over-long number of the variant", b"\x81\x00" + samples.ALICE.raw, "not_canonical"),
-        ("Event", "beyond its limit", b"\x03" + samples.ALICE.raw + uleb(1_000) + b"a" * 1_000 + bytes(8), "too_large"),
+        (
+            "Event",
+            "over-long number of the variant",
+            b"\x81\x00" + samples.ALICE.raw,
+            "not_canonical",
+        ),
+        (
+            "Event",
+            "beyond its limit",
+            b"\x03" + samples.ALICE.raw + uleb(1_000) + b"a" * 1_000 + bytes(8),
+            "too_large",
+        ),
         ("AccountHeader", "unknown variant", b"\x02" + bytes(8), "not_canonical"),
     ]
     operations: list[tuple[str, ops.OperationBody, str]] = [
@@ -271,28 +374,113 @@ def _invalid_bytes() -> list[Json]:
         ("reserve for oneself", ops.Reserve(samples.ASSET, samples.ALICE, 1, TIME), "malformed"),
         ("data name empty", ops.SetData("", b"", None), "malformed"),
         ("data name with a line end", ops.SetData("a\n", b"", None), "malformed"),
-        ("data name with a control character of Latin-1", ops.SetData("a\x85", b"", None), "malformed"),
+        (
+            "data name with a control character of Latin-1",
+            ops.SetData("a\x85", b"", None),
+            "malformed",
+        ),
         ("data name of 65 bytes", ops.SetData("a" * 65, b"", None), "too_large"),
-        ("data name of 22 characters and 66 bytes", ops.SetData("名" * 22, b"", None), "too_large"),
+        (
+            "data name of 22 characters and 66 bytes",
+            ops.SetData("名" * 22, b"", None),
+            "too_large",
+        ),
         ("data value of 4097 bytes", ops.SetData("a", bytes(4_097), None), "too_large"),
-        ("claim kind in upper case", ops.RevokeClaim(samples.ALICE, samples.BOB, "KYC"), "malformed"),
-        ("asset code with an underline", ops.CreateAsset("A_B", "x", ops.AssetKind.FUNGIBLE, 0, None, ops.AssetFeatures()), "malformed"),
-        ("19 decimals", ops.CreateAsset("A", "x", ops.AssetKind.FUNGIBLE, 19, None, ops.AssetFeatures()), "too_large"),
-        ("decimals of a unique asset", ops.CreateAsset("A", "x", ops.AssetKind.UNIQUE, 1, None, ops.AssetFeatures()), "malformed"),
-        ("cap of 0", ops.CreateAsset("A", "x", ops.AssetKind.FUNGIBLE, 0, 0, ops.AssetFeatures()), "malformed"),
+        (
+            "claim kind in upper case",
+            ops.RevokeClaim(samples.ALICE, samples.BOB, "KYC"),
+            "malformed",
+        ),
+        (
+            "asset code with an underline",
+            ops.CreateAsset("A_B", "x", ops.AssetKind.FUNGIBLE, 0, None, ops.AssetFeatures()),
+            "malformed",
+        ),
+        (
+            "19 decimals",
+            ops.CreateAsset("A", "x", ops.AssetKind.FUNGIBLE, 19, None, ops.AssetFeatures()),
+            "too_large",
+        ),
+        (
+            "decimals of a unique asset",
+            ops.CreateAsset("A", "x", ops.AssetKind.UNIQUE, 1, None, ops.AssetFeatures()),
+            "malformed",
+        ),
+        (
+            "cap of 0",
+            ops.CreateAsset("A", "x", ops.AssetKind.FUNGIBLE, 0, 0, ops.AssetFeatures()),
+            "malformed",
+        ),
         ("derived account without signers", ops.CreateAccount(ops.DerivedTarget()), "malformed"),
-        ("signers without thresholds", ops.CreateAccount(ops.DerivedTarget(), samples.SIGNERS), "malformed"),
-        ("thresholds without signers", ops.CreateAccount(ops.KeyTarget(samples.KEYS[0]), (), ops.Thresholds()), "malformed"),
-        ("signers not sorted", ops.SetSigners(samples.SIGNERS[::-1], ops.Thresholds()), "malformed"),
-        ("signer of weight 0", ops.SetSigners((ops.AccountSigner(samples.KEYS[0], 0),), ops.Thresholds()), "malformed"),
+        (
+            "signers without thresholds",
+            ops.CreateAccount(ops.DerivedTarget(), samples.SIGNERS),
+            "malformed",
+        ),
+        (
+            "thresholds without signers",
+            ops.CreateAccount(ops.KeyTarget(samples.KEYS[0]), (), ops.Thresholds()),
+            "malformed",
+        ),
+        (
+            "signers not sorted",
+            ops.SetSigners(samples.SIGNERS[::-1], ops.Thresholds()),
+            "malformed",
+        ),
+        (
+            "signer of weight 0",
+            ops.SetSigners((ops.AccountSigner(samples.KEYS[0], 0),), ops.Thresholds()),
+            "malformed",
+        ),
         ("threshold 0", ops.SetSigners(samples.SIGNERS, ops.Thresholds(0)), "malformed"),
-        ("threshold of operation 24", ops.SetSigners(samples.SIGNERS, ops.Thresholds(1, {24: 1})), "malformed"),
-        ("writers not sorted", ops.CreateNamespace("a", ops.Listed(samples.WRITERS.accounts[::-1]), False), "malformed"),
-        ("65 writers", ops.CreateNamespace("a", ops.Listed((samples.BOB,) * 65), False), "too_large"),
-        ("record content of 16385 bytes", ops.PutRecord(samples.NAMESPACE, "a", samples.SHA, ops.PlainContent(bytes(16_385))), "too_large"),
-        ("ciphertext of 27 bytes", ops.PutRecord(samples.NAMESPACE, "a", samples.SHA, ops.CipherContent(ops.CipherSuite.SM4_GCM, bytes(27))), "malformed"),
-        ("parents not sorted", ops.PutRecord(samples.NAMESPACE, "a", samples.SHA, ops.NoContent(), samples.PARENTS[::-1]), "malformed"),
-        ("parent of version 0", ops.PutRecord(samples.NAMESPACE, "a", samples.SHA, ops.NoContent(), (ops.RecordReference(samples.NAMESPACE, "a", 0),)), "malformed"),
+        (
+            "threshold of operation 24",
+            ops.SetSigners(samples.SIGNERS, ops.Thresholds(1, {24: 1})),
+            "malformed",
+        ),
+        (
+            "writers not sorted",
+            ops.CreateNamespace("a", ops.Listed(samples.WRITERS.accounts[::-1]), False),
+            "malformed",
+        ),
+        (
+            "65 writers",
+            ops.CreateNamespace("a", ops.Listed((samples.BOB,) * 65), False),
+            "too_large",
+        ),
+        (
+            "record content of 16385 bytes",
+            ops.PutRecord(samples.NAMESPACE, "a", samples.SHA, ops.PlainContent(bytes(16_385))),
+            "too_large",
+        ),
+        (
+            "ciphertext of 27 bytes",
+            ops.PutRecord(
+                samples.NAMESPACE,
+                "a",
+                samples.SHA,
+                ops.CipherContent(ops.CipherSuite.SM4_GCM, bytes(27)),
+            ),
+            "malformed",
+        ),
+        (
+            "parents not sorted",
+            ops.PutRecord(
+                samples.NAMESPACE, "a", samples.SHA, ops.NoContent(), samples.PARENTS[::-1]
+            ),
+            "malformed",
+        ),
+        (
+            "parent of version 0",
+            ops.PutRecord(
+                samples.NAMESPACE,
+                "a",
+                samples.SHA,
+                ops.NoContent(),
+                (ops.RecordReference(samples.NAMESPACE, "a", 0),),
+            ),
+            "malformed",
+        ),
     ]
     cases += [
         ("TransactionBody", name, _unchecked(samples.body(operation)), code)
