@@ -208,6 +208,31 @@ def test_a_refusal_after_doubt_stays_doubt() -> None:
         run.wait()
 
 
+def test_expiry_is_certain_once_a_later_block_knows_no_outcome() -> None:
+    def network(time: int) -> Response:
+        return Response(200, {}, json.dumps({"time": str(time)}).encode())
+
+    expired = problem(400, "expired")
+    unknown = problem(404, "outcome_unknown", True)
+    later = network(ENVELOPE.valid_until + 1)
+    found = Run(NoAnswer("reset"), expired, later, unknown).wait()
+    assert found.status is Status.EXPIRED
+    run = Run(NoAnswer("reset"), expired, network(ENVELOPE.valid_until), unknown)
+    with pytest.raises(OutcomeUnknown):
+        run.wait()
+    pruned = problem(410, "outcome_pruned")
+    with pytest.raises(OutcomeUnknown):
+        Run(NoAnswer("reset"), expired, later, pruned).wait()
+
+
+def test_a_node_is_asked_to_wait_in_a_form_that_it_takes() -> None:
+    run = Run(outcome())
+    run(flows.submit(ENVELOPE, 1 / 3))
+    run(flows.submit(ENVELOPE, 1e-9))
+    run(flows.submit(ENVELOPE, 1e9))
+    assert [one.parameters["timeout"] for one in run.asked] == ["0.333", "0.001", "60.000"]
+
+
 def test_waiting_ends() -> None:
     with pytest.raises(OutcomeUnknown):
         Run(outcome("pending")).wait(within=5)
