@@ -598,6 +598,23 @@ def test_lots_full() -> None:
     assert chain.send(chain.a, v.Transfer(asset, chain.b, 1)) == Code.LOTS_FULL
 
 
+def test_lots_full_of_the_receiver() -> None:
+    chain = Chain()
+    asset = chain.asset(AssetKind.DATED, features=AssetFeatures(clawback=True))
+    chain.ok(chain.a, *(v.Issue(asset, chain.b, 1, T0 + 1_000 + n) for n in range(64)))
+    later = (v.Issue(asset, chain.c, 1, T0 + 1_000), v.Issue(asset, chain.c, 8, T0 + 2_000))
+    chain.ok(chain.a, *later)
+    assert chain.send(chain.c, v.Transfer(asset, chain.b, 2)) == Code.LOTS_FULL
+    assert chain.send(chain.a, v.Clawback(asset, chain.c, chain.b, 2)) == Code.LOTS_FULL
+    chain.ok(chain.c, v.Transfer(asset, chain.b, 1))  # joins a lot that is there
+    chain.ok(chain.c, v.Reserve(asset, chain.b, 5, T0 + 900))
+    hold, _ = reserved(chain)
+    assert chain.send(chain.b, v.Capture(chain.c, hold, 1)) == Code.LOTS_FULL
+    chain.ok(chain.b, v.Burn(asset, 2), v.Capture(chain.c, hold, 1))
+    assert chain.lots(chain.c, asset) == [(2_000, 7)]
+    assert len(chain.lots(chain.b, asset)) == 64
+
+
 # Holds
 
 
@@ -709,6 +726,24 @@ def test_items() -> None:
     assert chain.send(chain.a, v.Issue(asset, chain.b, 1)) == Code.ASSET_KIND_MISMATCH
 
 
+def test_frozen_holders_of_items() -> None:
+    chain = Chain()
+    asset = chain.asset(AssetKind.UNIQUE, features=AssetFeatures(freeze=True, clawback=True))
+    freeze = functools.partial(v.FreezeHolder, asset)
+    chain.ok(chain.a, v.IssueItem(asset, "one", chain.b), freeze(chain.b, True))
+    assert chain.send(chain.a, v.IssueItem(asset, "two", chain.b)) == Code.HOLDER_FROZEN
+    assert chain.send(chain.b, v.TransferItem(asset, "one", chain.c)) == Code.HOLDER_FROZEN
+    assert chain.send(chain.b, v.BurnItem(asset, "one")) == Code.HOLDER_FROZEN
+    chain.ok(chain.a, v.ClawbackItem(asset, "one", chain.c))
+    assert chain.send(chain.c, v.TransferItem(asset, "one", chain.b)) == Code.HOLDER_FROZEN
+    assert chain.send(chain.a, v.ClawbackItem(asset, "one", chain.b)) == Code.HOLDER_FROZEN
+    chain.ok(chain.a, v.FreezeAsset(asset, True))
+    assert chain.send(chain.a, v.IssueItem(asset, "two", chain.c)) == Code.ASSET_FROZEN
+    assert chain.send(chain.c, v.BurnItem(asset, "one")) == Code.ASSET_FROZEN
+    chain.ok(chain.a, v.ClawbackItem(asset, "one", None), freeze(chain.b, False))
+    assert ledger.holding_cell(chain.b, asset) not in chain.ledger.cells
+
+
 def test_records() -> None:
     chain = Chain()
     space = chain.ledger.namespace_id("ns")
@@ -741,7 +776,7 @@ def test_generated_blocks_reach_every_code_and_skip_reason() -> None:
     total = generator.Statistics()
     for profile in generator.PROFILES:
         for seed in (1, 2):
-            run, _ = generator.run(seed, profile, 60)
+            run, _ = generator.run(seed, profile, 40)
             total.codes += run.statistics.codes
             total.skips += run.statistics.skips
             total.operations += run.statistics.operations
