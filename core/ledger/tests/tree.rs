@@ -434,6 +434,9 @@ fn many_owners_and_one_large_owner_in_parallel() {
     let (before, after) = (first.root(), second.root());
     let undo_first = state.merge(first).unwrap();
     assert_eq!(state.root(), before);
+    // A deeper base than the overlay knew.
+    state.reserve(40_000);
+    assert_eq!(state.root(), before);
     let undo_second = state.merge(second).unwrap();
     assert_eq!((state.root(), state.recompute_root()), (after, after));
     assert_eq!(build(suite, &model).root(), after);

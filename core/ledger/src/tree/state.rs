@@ -10,7 +10,7 @@ use super::cells::{CellRef, Cells, CellsIter};
 use super::hashing::{cell_leaf, owner_leaf, path_of, Path};
 use super::key::{check_cell, OwnerKey, TreeError};
 use super::overlay::{Overlay, OwnerChange};
-use super::trie::{ideal_depth, push_exact, subtrie, Base, Entry, Leaf, Trie};
+use super::trie::{ideal_depth, subtrie, Base, Entry, Leaf, Trie};
 
 /// An owner with its cells.
 pub(crate) struct Owner {
@@ -172,6 +172,12 @@ impl State {
 
     pub(crate) fn owner(&self, path: &Path) -> Option<&Owner> {
         self.trie.bucket(path).iter().find(|owner| owner.path == *path)
+    }
+
+    /// Splits the buckets now for `owners` owners, so that no later merge up to that number has to pause for
+    /// it. Never changes the root.
+    pub fn reserve(&mut self, owners: u64) {
+        self.trie.grow(ideal_depth(owners));
     }
 
     /// Fetches what the owners at `paths` will need.
@@ -344,16 +350,20 @@ impl StateBuilder {
 
     /// Hashes the owners of a chunk and adds them.
     pub fn add(&self, chunk: Chunk) {
-        let mut owners = chunk.hash(self.suite);
+        let owners = chunk.hash(self.suite);
         drop(chunk);
-        owners.sort_unstable_by_key(|owner| owner.path.0[0]);
-        let mut owners = owners.into_iter().peekable();
-        while let Some(first) = owners.peek().map(|owner| owner.path.0[0]) {
-            let mut partition = lock(&self.partitions[usize::from(first)]);
-            while let Some(owner) = owners.next_if(|owner| owner.path.0[0] == first) {
-                partition.cells += owner.cells.count();
-                partition.owners.push(owner);
+        let mut groups: Vec<Vec<Owner>> = Vec::new();
+        groups.resize_with(PARTITIONS, Vec::new);
+        for owner in owners {
+            groups[usize::from(owner.path.0[0])].push(owner);
+        }
+        for (group, partition) in groups.into_iter().zip(&self.partitions) {
+            if group.is_empty() {
+                continue;
             }
+            let mut partition = lock(partition);
+            partition.cells += group.iter().map(|owner| owner.cells.count()).sum::<u64>();
+            partition.owners.extend(group);
         }
     }
 
@@ -387,18 +397,23 @@ impl StateBuilder {
 }
 
 /// Distributes the owners whose path starts with byte `first` over their buckets: 2^(depth − 8) of them, or one.
-fn into_buckets(mut owners: Vec<Owner>, first: u8, depth: u32) -> Result<Vec<Vec<Owner>>, TreeError> {
-    owners.sort_unstable_by_key(|leaf| leaf.path);
-    if let Some(pair) = owners.windows(2).find(|pair| pair[0].path == pair[1].path) {
-        return Err(TreeError::NotGrouped(pair[0].key));
-    }
+fn into_buckets(owners: Vec<Owner>, first: u8, depth: u32) -> Result<Vec<Vec<Owner>>, TreeError> {
     let own_bits = depth.saturating_sub(8);
     let start = usize::from(first) << own_bits;
-    let mut buckets: Vec<Vec<Owner>> = Vec::new();
-    buckets.resize_with(1 << own_bits, Vec::new);
+    let bucket_of = |owner: &Owner| if own_bits == 0 { 0 } else { owner.path.prefix(depth) as usize - start };
+    let mut sizes = vec![0_usize; 1 << own_bits];
+    for owner in &owners {
+        sizes[bucket_of(owner)] += 1;
+    }
+    let mut buckets: Vec<Vec<Owner>> = sizes.into_iter().map(Vec::with_capacity).collect();
     for owner in owners {
-        let bucket = if own_bits == 0 { 0 } else { owner.path.prefix(depth) as usize - start };
-        push_exact(&mut buckets[bucket], owner);
+        buckets[bucket_of(&owner)].push(owner);
+    }
+    for bucket in &mut buckets {
+        bucket.sort_unstable_by_key(|owner| owner.path);
+        if let Some(pair) = bucket.windows(2).find(|pair| pair[0].path == pair[1].path) {
+            return Err(TreeError::NotGrouped(pair[0].key));
+        }
     }
     Ok(buckets)
 }
