@@ -5,7 +5,9 @@ Every call that works on many transactions or on files releases the interpreter 
 bytes (spec/encoding.md); `*_json` results are UTF-8 JSON in the forms of spec/encoding.md section 7.
 """
 
-from typing import final
+from typing import TypeAlias, final
+
+_Bytes: TypeAlias = bytes
 
 class CoreError(Exception):
     """A refusal. `args` = (code, detail); `code` is stable."""
@@ -27,6 +29,10 @@ def hash(suite: int, data: bytes) -> bytes: ...
 def chain_id(genesis: bytes) -> bytes: ...
 def genesis_from_json(text: bytes) -> bytes: ...
 def genesis_to_json(genesis: bytes) -> bytes: ...
+def validator_set_from_json(text: bytes) -> bytes:
+    """Encodes the JSON of a `ValidatorSet` canonically."""
+
+def validator_set_to_json(validator_set: bytes) -> bytes: ...
 def key_address(suite: int, public_key: bytes) -> bytes: ...
 def address_to_text(prefix: str, address: bytes) -> str: ...
 def address_from_text(prefix: str, text: str) -> bytes: ...
@@ -57,12 +63,20 @@ class SigningKey:
     def sign(self, message: bytes) -> bytes: ...
 
 def verify_vote(public_key: bytes, message: bytes, signature: bytes) -> bool: ...
-def vote_message(chain: bytes, epoch: int, engine: str, height: int, round: int, digest: bytes) -> bytes: ...
+def vote_message(
+    chain: bytes, epoch: int, engine: str, height: int, round: int, digest: bytes
+) -> bytes: ...
 def commit_message(
     chain: bytes, epoch: int, engine: str, height: int, round: int, digest: bytes, outcome: bytes
 ) -> bytes: ...
 def certificate(
-    epoch: int, engine: str, height: int, round: int, digest: bytes, outcome: bytes, votes: list[tuple[int, bytes]]
+    epoch: int,
+    engine: str,
+    height: int,
+    round: int,
+    digest: bytes,
+    outcome: bytes,
+    votes: list[tuple[int, bytes]],
 ) -> bytes: ...
 def verify_certificate(suite: int, chain: bytes, validator_set: bytes, certificate: bytes) -> None:
     """Raises CoreError("certificate_invalid") unless a quorum of distinct members signed the statement."""
@@ -79,7 +93,7 @@ class Admission:
     def bytes(self) -> int:
         """Bytes of the admitted transactions."""
     @property
-    def hashes(self) -> bytes:
+    def hashes(self) -> _Bytes:
         """32 bytes per transaction received (zero bytes where it could not be decoded)."""
     @property
     def verdicts(self) -> list[str]:
@@ -92,6 +106,9 @@ class Admission:
     @property
     def earliest_expiry(self) -> int:
         """Smallest valid_until (ms) of the admitted ones; 0 if none."""
+    @property
+    def expiries(self) -> _Bytes:
+        """valid_until (ms) as one u64 (little-endian) per transaction received; 0 where it was refused."""
 
 @final
 class Batch:
@@ -99,9 +116,9 @@ class Batch:
 
     def __len__(self) -> int: ...
     @property
-    def digest(self) -> bytes: ...
+    def digest(self) -> _Bytes: ...
     @property
-    def header(self) -> bytes:
+    def header(self) -> _Bytes:
         """Encoded SignedBatch."""
     @property
     def bytes(self) -> int: ...
@@ -144,7 +161,12 @@ class Chain:
 
     @staticmethod
     def open(
-        directory: str, genesis: bytes, *, proof_window: int = 64, segment_bytes: int = 67108864, leases: int = 64
+        directory: str,
+        genesis: bytes,
+        *,
+        proof_window: int = 64,
+        segment_bytes: int = 67108864,
+        leases: int = 64,
     ) -> Chain:
         """Opens or creates the data folder, recovers, replays the log. Raises Damaged, StorageFatal, CoreError."""
     def close(self) -> None: ...
@@ -194,18 +216,26 @@ class Chain:
         """Appends the block record, syncs, merges the overlay. After it returns the block is durable and visible."""
     def guard_read(self) -> bytes:
         """Newest record of the second place of the guard; empty if none."""
-    def guard_write(self, record: bytes) -> None: ...
+    def guard_write(self, record: bytes) -> None:
+        """Replaces the record in the second place; durable on return (temporary name, sync, rename)."""
     def log_records(self, kind: int, from_height: int) -> list[tuple[int, bytes]]:
         """Records of one kind from a height on (guard records after a restart)."""
     def status_json(self, transaction: bytes, proof: bool) -> bytes | None:
-        """Stored outcome of a transaction: receipt, height, events, body, optional ReceiptProof (hex). None: no receipt."""
-    def block_json(self, height: int, transactions: bool) -> bytes | None: ...
+        """Stored outcome of a transaction, None without a receipt. One JSON object:
+        {"height": "N", "index": N (place of its receipt in the block), "receipt": {"v1": {…, "code": N, "operation": N or null}},
+        "valid_until": "ms", "operations": number of operations, "body": {"v1": …}, "events": […], "proof": hex or null}."""
+    def block_json(self, height: int, transactions: bool) -> bytes | None:
+        """One JSON object: {"height": "N", "time": "ms", "digest": hex, "outcome_hash": hex, "proposal": {…}, "outcome": {…},
+        "batches": N, "final": N, "rejected": N} and, if asked, "transactions": [{"id": hex, "index": N (place of its receipt in
+        the block), "batch": N, "code": NAME, "operation": N or null, "events": […]}], the due receipt included (id of zeros)."""
     def block_bytes(self, height: int) -> bytes | None:
         """Encoded BlockRecord."""
     def block_bodies(self, height: int) -> list[bytes]:
         """Bulk bodies of the block's batches."""
     def finality_json(self, height: int) -> bytes | None:
         """FinalityProof (hex) with its proposal, outcome and certificate as JSON."""
+    # Objects of the state: {"height": "N", …fields of the value…, "proof": hex or null}; None if there is none. Malformed
+    # addresses and ids raise CoreError("address_invalid" or "id_invalid").
     def cell_json(self, owner: bytes, key: bytes, height: int | None, proof: bool) -> bytes:
         """{"height", "value": hex or null, "proof": hex}. Raises CoreError("height_pruned")."""
     def account_json(self, address: str, proof: bool) -> bytes | None: ...
@@ -213,7 +243,9 @@ class Chain:
     def asset_json(self, asset: str, proof: bool) -> bytes | None: ...
     def item_json(self, asset: str, item: str, proof: bool) -> bytes | None: ...
     def namespace_json(self, namespace: str, proof: bool) -> bytes | None: ...
-    def record_json(self, namespace: str, key: str, version: int | None, proof: bool) -> bytes | None: ...
+    def record_json(
+        self, namespace: str, key: str, version: int | None, proof: bool
+    ) -> bytes | None: ...
     def parameters_json(self) -> bytes: ...
     def account_events_json(self, address: str, height: int) -> bytes:
         """Events of one block that concern an account: [{"height", "index", "transaction", "event"}]."""

@@ -13,6 +13,7 @@ mod key;
 mod merkle;
 mod sm2dsa;
 mod verify;
+mod weierstrass;
 
 pub use aead::{open, seal, AeadError, CipherKey, CipherSuite, NONCE_LENGTH, TAG_LENGTH};
 pub use bytes::{from_hex, to_hex};

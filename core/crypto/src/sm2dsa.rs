@@ -4,16 +4,16 @@
 //! t = r + s enters the verified point, so that replacing s by n − s, or r and s by any other
 //! known function of them, gives another point. No low-S rule is needed.
 
-use sm2::elliptic_curve::ops::{MulByGeneratorVartime, Reduce};
+use sm2::elliptic_curve::ops::Reduce;
 use sm2::elliptic_curve::point::AffineCoordinates;
 use sm2::elliptic_curve::sec1::ToSec1Point;
 use sm2::elliptic_curve::{Curve, Group, PrimeField};
-use sm2::{AffinePoint, FieldBytes, NonZeroScalar, ProjectivePoint, PublicKey, Scalar, Sm2, U256};
+use sm2::{FieldBytes, NonZeroScalar, ProjectivePoint, PublicKey, Scalar, Sm2, U256};
 use sm3::{Digest, Sm3};
 use zeroize::Zeroizing;
 
-use crate::ecdsa::require_compressed_tag;
 use crate::key::{Signature, SignatureError};
+use crate::weierstrass::{self, combination_has_x, Affine};
 
 /// The identity that all signers of this ledger use.
 const IDENTITY: &[u8; 16] = b"1234567812345678";
@@ -30,11 +30,8 @@ const CURVE_PARAMETERS: [u8; 128] = *b"\
 \xd0\xa9\x87\x7c\xc6\x2a\x47\x40\x02\xdf\x32\xe5\x21\x39\xf0\xa0";
 
 /// Decodes a public key from its compressed form.
-pub(crate) fn decode_key(bytes: &[u8; 33]) -> Result<AffinePoint, SignatureError> {
-    require_compressed_tag(bytes)?;
-    PublicKey::from_sec1_bytes(bytes)
-        .map(|key| *key.as_affine())
-        .map_err(|_| SignatureError::MalformedKey)
+pub(crate) fn decode_key(bytes: &[u8; 33]) -> Result<Affine<weierstrass::Sm2>, SignatureError> {
+    Affine::decompress(bytes).ok_or(SignatureError::MalformedKey)
 }
 
 /// Verifies a signature (GB/T 32918.2 section 7.1).
@@ -46,6 +43,8 @@ pub(crate) fn verify(
     verify_with_identity(IDENTITY, public_key, message, signature)
 }
 
+// The names of the standard.
+#[allow(clippy::many_single_char_names)]
 fn verify_with_identity(
     identity: &[u8],
     public_key: &[u8; 33],
@@ -60,13 +59,11 @@ fn verify_with_identity(
         return Err(SignatureError::MalformedSignature);
     }
     let key = decode_key(public_key)?;
-    let e = message_scalar(identity, &key, message);
-    let point =
-        ProjectivePoint::mul_by_generator_and_mul_add_vartime(&s, &t, &ProjectivePoint::from(key));
-    if point.is_identity().into() {
-        return Err(SignatureError::Mismatch);
-    }
-    if *r == e + reduce(&point.to_affine().x()) {
+    let (x, y) = key.coordinates();
+    let e = message_scalar(identity, &[x, y], message);
+    // r = e + x modulo n, solved for the x that s·G + t·key must have.
+    let expected = (*r - e).to_repr().into();
+    if combination_has_x(&s.to_repr().into(), &t.to_repr().into(), &key, &expected) {
         Ok(())
     } else {
         Err(SignatureError::Mismatch)
@@ -78,7 +75,7 @@ pub(crate) struct SigningKey {
     secret: Zeroizing<NonZeroScalar>,
     /// (1 + d)⁻¹ modulo n, as secret as d itself.
     inverse: Zeroizing<Scalar>,
-    public: AffinePoint,
+    public: PublicKey,
 }
 
 impl SigningKey {
@@ -91,12 +88,23 @@ impl SigningKey {
             .invert()
             .into_option()
             .ok_or(SignatureError::SecretOutOfRange)?;
-        let public = *PublicKey::from_secret_scalar(&secret).as_affine();
+        let public = PublicKey::from_secret_scalar(&secret);
         Ok(Self {
             secret,
             inverse: Zeroizing::new(inverse),
             public,
         })
+    }
+
+    /// The two coordinates of the public key.
+    fn coordinates(&self) -> [[u8; 32]; 2] {
+        let mut coordinates = [[0; 32]; 2];
+        let point = self.public.to_uncompressed_point();
+        let bytes = point.get(1..).unwrap_or_default();
+        for (coordinate, bytes) in coordinates.iter_mut().zip(bytes.chunks_exact(32)) {
+            coordinate.copy_from_slice(bytes);
+        }
+        coordinates
     }
 
     /// The compressed public key.
@@ -119,7 +127,7 @@ impl SigningKey {
         identity: &[u8],
         message: &[u8],
     ) -> Result<Signature, SignatureError> {
-        let e = message_scalar(identity, &self.public, message);
+        let e = message_scalar(identity, &self.coordinates(), message);
         let secret = self.to_bytes();
         let order = Sm2::ORDER;
         let mut nonces =
@@ -156,14 +164,13 @@ impl SigningKey {
 }
 
 /// e = SM3(Z ‖ message), Z = SM3(bit length of identity ‖ identity ‖ curve ‖ public key).
-fn message_scalar(identity: &[u8], key: &AffinePoint, message: &[u8]) -> Scalar {
+fn message_scalar(identity: &[u8], key: &[[u8; 32]; 2], message: &[u8]) -> Scalar {
     let bits = u16::try_from(identity.len() * 8).unwrap_or(u16::MAX);
-    let coordinates = key.to_uncompressed_point();
     let z = Sm3::new()
         .chain_update(bits.to_be_bytes())
         .chain_update(identity)
         .chain_update(CURVE_PARAMETERS)
-        .chain_update(coordinates.get(1..).unwrap_or_default())
+        .chain_update(key.as_flattened())
         .finalize();
     reduce(&Sm3::new().chain_update(z).chain_update(message).finalize())
 }
@@ -174,4 +181,101 @@ fn nonzero_scalar(bytes: &[u8]) -> Option<NonZeroScalar> {
 
 fn reduce(bytes: &FieldBytes) -> Scalar {
     <Scalar as Reduce<FieldBytes>>::reduce(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn array<const N: usize>(text: &str) -> [u8; N] {
+        hex::decode(text).unwrap().try_into().unwrap()
+    }
+
+    /// GB/T 32918.5-2017 appendix A: the example on the recommended curve, every published step.
+    #[test]
+    fn the_standard_example_is_reproduced() {
+        let key = SigningKey::from_bytes(&array(
+            "3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8",
+        ))
+        .unwrap();
+        assert_eq!(
+            hex::encode(key.public.to_uncompressed_point()),
+            "0409f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020\
+             ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13"
+        );
+        let e = message_scalar(IDENTITY, &key.coordinates(), b"message digest");
+        assert_eq!(
+            hex::encode(e.to_repr()),
+            "f0b43e94ba45accaace692ed534382eb17e6ab5a19ce7b31f4486fdfc0d28640"
+        );
+        let nonce: [u8; 32] =
+            array("59276e27d506861a16680f3ad9c02dccef3cc1fa3cdbe4ce6d54b80deac1bc21");
+        let signature = key.sign_with(e, nonzero_scalar(&nonce).unwrap()).unwrap();
+        assert_eq!(
+            hex::encode(signature.0),
+            "f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3\
+             b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa"
+        );
+        assert_eq!(
+            verify(&key.public_key(), b"message digest", &signature),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn another_identity_is_another_signature() {
+        let key = SigningKey::from_bytes(&[7; 32]).unwrap();
+        let signature = key.sign_with_identity(b"", b"message").unwrap();
+        let public_key = key.public_key();
+        assert_eq!(
+            verify(&public_key, b"message", &signature),
+            Err(SignatureError::Mismatch)
+        );
+        assert_eq!(
+            verify_with_identity(b"", &public_key, b"message", &signature),
+            Ok(())
+        );
+    }
+
+    /// Negating s or t, the moves that work for ECDSA, gives nothing valid.
+    #[test]
+    fn a_signature_has_no_simple_twin() {
+        let key = SigningKey::from_bytes(&[9; 32]).unwrap();
+        let signature = key.sign(b"message").unwrap();
+        let r = nonzero_scalar(&signature.0[..32]).unwrap();
+        let s = nonzero_scalar(&signature.0[32..]).unwrap();
+        for (r, s) in [(*r, -*s), (-*r, -*s), (-*r, *s), (*r, -*s - *r - *r)] {
+            let mut twin = [0; 64];
+            twin[..32].copy_from_slice(&r.to_repr());
+            twin[32..].copy_from_slice(&s.to_repr());
+            let verdict = verify(&key.public_key(), b"message", &Signature(twin));
+            assert_eq!(verdict, Err(SignatureError::Mismatch));
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        let key = SigningKey::from_bytes(&[9; 32]).unwrap();
+        let good = key.sign(b"message").unwrap();
+        let order: [u8; 32] =
+            array("fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123");
+        for half in [0, 32] {
+            for bytes in [[0; 32], order, [0xff; 32]] {
+                let mut bad = good;
+                bad.0[half..half + 32].copy_from_slice(&bytes);
+                assert_eq!(
+                    verify(&key.public_key(), b"message", &bad),
+                    Err(SignatureError::MalformedSignature)
+                );
+            }
+        }
+        // r + s = n makes t zero.
+        let r = nonzero_scalar(&good.0[..32]).unwrap();
+        let mut bad = good;
+        bad.0[32..].copy_from_slice(&(-*r).to_repr());
+        assert_eq!(
+            verify(&key.public_key(), b"message", &bad),
+            Err(SignatureError::MalformedSignature)
+        );
+    }
 }

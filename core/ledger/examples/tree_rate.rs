@@ -6,10 +6,11 @@
 use std::error::Error;
 use std::time::Instant;
 
-use bubi_ledger::tree::{Changes, HashSuite, Overlay, OwnerKey, ProofWindow, State};
+use bubi_crypto::HashSuite;
+use bubi_ledger::tree::{Changes, Overlay, OwnerKey, ProofWindow, State};
 
 const HEADER: [u8; 1] = [0];
-const ROUNDS: u64 = 15;
+const ROUNDS: u64 = 25;
 
 /// A small deterministic generator (splitmix64), so that every run measures the same accounts.
 struct Numbers(u64);
@@ -60,7 +61,7 @@ fn cpu_seconds() -> f64 {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let accounts: u64 = arguments.next().map_or(Ok(1_000_000), |text| text.parse())?;
-    let changed: u64 = arguments.next().map_or(Ok(20_000), |text| text.parse())?;
+    let touched: u64 = arguments.next().map_or(Ok(20_000), |text| text.parse())?;
     let suite = match arguments.next().as_deref() {
         Some("national") => HashSuite::National,
         _ => HashSuite::Standard,
@@ -85,7 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut numbers = Numbers(1);
     for round in 0..ROUNDS {
         let mut changes = Changes::new();
-        for _ in 0..changed {
+        for _ in 0..touched {
             changes.put(&account(numbers.next() % accounts), &holding_key(), &holding(2000 + round))?;
         }
         let (start, cpu) = (Instant::now(), cpu_seconds());
@@ -97,7 +98,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     times.sort_by(|one, other| one.0.total_cmp(&other.0));
     let (total, finish, merge, cpu) = times[times.len() / 2];
-    println!("block of {changed}: median {total:.1} ms = finish {finish:.1} + merge {merge:.1} (cpu {cpu:.0}); best {:.1}", times[0].0);
+    println!("block of {touched}: median {total:.1} ms = finish {finish:.1} + merge {merge:.1} (cpu {cpu:.0}); best {:.1}", times[0].0);
     growth(&mut state, accounts)?;
     if accounts <= 1_000_000 {
         assert_eq!(state.root(), state.recompute_root());

@@ -1,1 +1,36 @@
-//! Python binding.
+//! The Python binding: conversions and one error mapping, no logic. `src/bubi/_core.pyi` documents every name.
+
+mod chain;
+mod codec;
+mod error;
+mod keys;
+mod model;
+
+use pyo3::prelude::*;
+
+/// The module `bubi._core`.
+#[pymodule]
+mod _core {
+    use super::Bound;
+    use super::{PyModule, PyResult};
+
+    #[pymodule_export]
+    use super::chain::{check, Admission, Batch, Chain, Execution, Lease};
+    #[pymodule_export]
+    use super::codec::{
+        address_from_text, address_to_text, body_from_json, chain_id, genesis_from_json, genesis_to_json, hash, limits,
+        operation_names, result_codes, transaction_from_json, transaction_hash, transaction_to_json, version,
+    };
+    #[pymodule_export]
+    use super::keys::{
+        certificate, commit_message, key_address, open, seal, verify_certificate, verify_rate, verify_receipt_proof, verify_vote,
+        vote_message, SigningKey,
+    };
+    #[pymodule_export]
+    use super::model::ledger_model_run;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::error::register(module)
+    }
+}

@@ -8,9 +8,10 @@ use std::collections::{btree_set, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use bubi_crypto::{Hash, HashSuite};
 use rayon::prelude::*;
 
-use super::hashing::{cell_leaf, path_of, read_uleb, Hash, HashSuite, Path, Uleb};
+use super::hashing::{cell_leaf, path_of, read_uleb, Path, Uleb};
 use super::overlay::{CellChange, LeafChange, SubDelta};
 use super::trie::{push_exact, subtrie, Entry, Leaf, Slot, Trie};
 
@@ -21,7 +22,7 @@ pub(crate) const SMALL_CELLS: usize = 16;
 pub(crate) const SMALL_BYTES: usize = 4096;
 
 /// A cell: key and value.
-pub(crate) type CellRef<'a> = (&'a [u8], &'a [u8]);
+pub type CellRef<'a> = (&'a [u8], &'a [u8]);
 
 /// True if cells of this number and size are kept in one block.
 pub(crate) fn is_small(cells: &[CellRef<'_>]) -> bool {
@@ -45,7 +46,7 @@ pub(crate) fn direct_leaves(suite: HashSuite, cells: &[CellRef<'_>]) -> Vec<Leaf
         hash: cell_leaf(suite, key, value),
     };
     let mut leaves: Vec<Leaf> = cells.iter().map(leaf).collect();
-    leaves.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    leaves.sort_unstable_by_key(|leaf| leaf.path);
     leaves
 }
 
@@ -274,6 +275,14 @@ impl Cells {
         match self {
             Self::Small(small) => small.get(key),
             Self::Large(large) => large.get(suite, key),
+        }
+    }
+
+    /// Reads a byte of each cache line of a small block, see [`super::state::State::warm`].
+    pub(crate) fn warm(&self) -> u8 {
+        match self {
+            Self::Small(small) => small.0.iter().step_by(64).fold(0, |bits, byte| bits ^ byte),
+            Self::Large(_) => 0,
         }
     }
 

@@ -1,11 +1,11 @@
 //! The hashes of the account tree: paths, leaves, inner nodes and the plain recursive root.
 
+use bubi_crypto::{Hash, HashSuite};
+
 use super::key::OwnerKey;
 
-pub use bubi_crypto::{Hash, HashSuite};
-
 /// Root of a trie without leaves.
-pub const EMPTY_ROOT: Hash = Hash([0; 32]);
+pub const EMPTY_ROOT: Hash = Hash::ZERO;
 
 const LEAF: u8 = 0x00;
 const NODE: u8 = 0x01;

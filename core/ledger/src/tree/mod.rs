@@ -12,7 +12,8 @@ mod state;
 mod trie;
 mod window;
 
-pub use hashing::{Hash, HashSuite, EMPTY_ROOT};
+pub use cells::CellRef;
+pub use hashing::EMPTY_ROOT;
 pub use key::{OwnerKey, TreeError, MAX_KEY_BYTES, MAX_VALUE_BYTES, OWNER_KEY_BYTES};
 pub(crate) use overlay::OwnerView;
 pub use overlay::{Changes, MergedCells, Overlay, View};

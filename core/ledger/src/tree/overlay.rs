@@ -1,22 +1,27 @@
 //! Sets of changed cells on top of a state, and the view through them.
+#![allow(clippy::option_option, reason = "outer: whether this layer wrote the cell; inner: value or removal")]
 
 use std::borrow::Cow;
 use std::collections::{btree_map, BTreeMap};
 use std::iter::Peekable;
 use std::ops::Bound;
 
+use bubi_crypto::{Hash, HashSuite};
 use rayon::prelude::*;
 
 use super::cells::{
     apply_changes, direct_leaves, direct_root, is_small, CellRef, Cells, CellsIter, LargeCells, SMALL_CELLS,
 };
-use super::hashing::{cell_leaf, owner_leaf, path_of, Hash, HashSuite, Path};
+use super::hashing::{cell_leaf, owner_leaf, path_of, Path};
 use super::key::{check_cell, check_key, OwnerKey, TreeError};
 use super::state::{Owner, State};
-use super::trie::{ideal_depth, Base, Change, Layer, Leaf, LeafBase, Stack, TrieDelta};
+use super::trie::{ideal_depth, Base, Change, Layer, Leaf, LeafBase, Slot, Stack, TrieDelta};
 
 /// Writes to the cells of one owner: the new value, or `None` for a removal.
 pub(crate) type Writes = BTreeMap<Box<[u8]>, Option<Box<[u8]>>>;
+
+/// Owners whose memory is fetched together.
+const WARM_OWNERS: usize = 32;
 
 /// A write set: changed cells by owner and key, without any hash.
 #[derive(Clone, Debug, Default)]
@@ -80,16 +85,13 @@ impl Changes {
     /// Takes a write back to what [`Changes::write`] returned.
     pub(crate) fn unwrite(&mut self, owner: &OwnerKey, key: &[u8], before: Option<Option<Box<[u8]>>>) {
         let Some(writes) = self.owners.get_mut(owner) else { return };
-        match before {
-            Some(value) => {
-                writes.insert(key.into(), value);
-            }
-            None => {
-                writes.remove(key);
-                if writes.is_empty() {
-                    self.owners.remove(owner);
-                }
-            }
+        if let Some(value) = before {
+            writes.insert(key.into(), value);
+            return;
+        }
+        writes.remove(key);
+        if writes.is_empty() {
+            self.owners.remove(owner);
         }
     }
 }
@@ -180,7 +182,7 @@ fn leaf_changes(suite: HashSuite, cells: &[CellChange]) -> Vec<LeafChange> {
             cell,
         })
         .collect();
-    leaves.par_sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    leaves.par_sort_unstable_by_key(|leaf| leaf.path);
     leaves
 }
 
@@ -314,13 +316,23 @@ impl<'a> View<'a> {
 
     /// Computes the state root after `changes` on top of this view.
     pub fn finish(&self, changes: Changes) -> Overlay {
-        let writes: Vec<(OwnerKey, Writes)> = changes.owners.into_iter().collect();
-        let mut owners: Vec<OwnerChange> = writes
+        let suite = self.suite();
+        let mut writes: Vec<(Path, OwnerKey, Writes)> = changes
+            .owners
             .into_par_iter()
-            .with_min_len(64)
-            .filter_map(|(owner, writes)| self.owner(&owner).finish(writes))
+            .map(|(owner, writes)| (path_of(suite, owner.as_bytes()), owner, writes))
             .collect();
-        owners.par_sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        // In path order the owners lie side by side in memory, and the result is sorted already.
+        writes.par_sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        let owners: Vec<OwnerChange> = writes
+            .par_chunks_mut(WARM_OWNERS)
+            .flat_map_iter(|chunk| {
+                self.state.warm(&chunk.iter().map(|(path, ..)| *path));
+                chunk.iter_mut().filter_map(|(path, owner, writes)| {
+                    self.owner_at(*path, owner).finish(std::mem::take(writes))
+                })
+            })
+            .collect();
         let (mut owner_count, mut cell_count) = (self.owner_count(), self.cell_count());
         for change in &owners {
             owner_count = owner_count + u64::from(change.after > 0) - u64::from(change.before > 0);
@@ -345,7 +357,10 @@ impl<'a> View<'a> {
     }
 
     pub(crate) fn owner(&self, key: &OwnerKey) -> OwnerView<'a> {
-        let path = path_of(self.suite(), key.as_bytes());
+        self.owner_at(path_of(self.suite(), key.as_bytes()), key)
+    }
+
+    fn owner_at(&self, path: Path, key: &OwnerKey) -> OwnerView<'a> {
         OwnerView {
             suite: self.suite(),
             key: *key,
@@ -453,39 +468,49 @@ impl<'a> OwnerView<'a> {
 
     /// The owner after `writes`; `None` if they change nothing.
     fn finish(&self, writes: Writes) -> Option<OwnerChange> {
-        let before = self.count();
-        let (mut created, mut removed) = (0_u64, 0_u64);
-        let mut cells = Vec::with_capacity(writes.len());
-        for (key, value) in writes {
-            let old = self.get(&key);
-            if old == value.as_deref() {
-                continue;
+        if self.is_direct() {
+            let stored = self.materialise(&[]);
+            let find = |key: &[u8]| stored.binary_search_by(|cell| cell.0.cmp(key)).ok().map(|position| stored[position].1);
+            let before = stored.len() as u64;
+            let (cells, after) = effective(before, writes, find)?;
+            let mut merged = stored;
+            apply_changes(&mut merged, &cells);
+            if is_small(&merged) {
+                let root = direct_root(self.suite, &merged).hash;
+                return Some(self.changed(root, (before, after), cells, None));
             }
-            created += u64::from(old.is_none());
-            removed += u64::from(value.is_none());
-            cells.push(CellChange { key, value });
+            return Some(self.finish_large((before, after), cells));
         }
-        if cells.is_empty() {
-            return None;
-        }
-        let after = before + created - removed;
-        let (root, sub) = self.new_root(&cells, after);
-        let leaf = (after > 0).then(|| owner_leaf(self.suite, &self.key, &root));
-        Some(OwnerChange { key: self.key, path: self.path, leaf, before, after, cells, sub })
+        let before = self.count();
+        let (cells, after) = effective(before, writes, |key| self.get(key))?;
+        Some(self.finish_large((before, after), cells))
     }
 
-    fn new_root(&self, cells: &[CellChange], after: u64) -> (Hash, Option<Box<SubDelta>>) {
-        if self.is_direct() && after <= SMALL_CELLS as u64 {
-            let merged = self.materialise(cells);
-            if is_small(&merged) {
-                return (direct_root(self.suite, &merged).hash, None);
-            }
-        }
-        let leaves = leaf_changes(self.suite, cells);
-        let delta = self.lower().stack().update(&leaves, ideal_depth(after));
-        let root = delta.root().unwrap_or(super::trie::Slot::EMPTY).hash;
-        (root, Some(Box::new(SubDelta { leaves, delta })))
+    fn finish_large(&self, counts: (u64, u64), cells: Vec<CellChange>) -> OwnerChange {
+        let leaves = leaf_changes(self.suite, &cells);
+        let delta = self.lower().stack().update(&leaves, ideal_depth(counts.1));
+        let root = delta.root().unwrap_or(Slot::EMPTY).hash;
+        self.changed(root, counts, cells, Some(Box::new(SubDelta { leaves, delta })))
     }
+
+    fn changed(&self, root: Hash, (before, after): (u64, u64), cells: Vec<CellChange>, sub: Option<Box<SubDelta>>) -> OwnerChange {
+        let leaf = (after > 0).then(|| owner_leaf(self.suite, &self.key, &root));
+        OwnerChange { key: self.key, path: self.path, leaf, before, after, cells, sub }
+    }
+}
+
+/// The writes that change a cell, and the number of cells after them; `None` if there is none.
+fn effective<'b>(before: u64, writes: Writes, old: impl Fn(&[u8]) -> Option<&'b [u8]>) -> Option<(Vec<CellChange>, u64)> {
+    let mut after = before;
+    let mut cells = Vec::with_capacity(writes.len());
+    for (key, value) in writes {
+        let old = old(&key);
+        if old != value.as_deref() {
+            after = after + u64::from(value.is_some()) - u64::from(old.is_some());
+            cells.push(CellChange { key, value });
+        }
+    }
+    (!cells.is_empty()).then_some((cells, after))
 }
 
 enum LowerBase<'a> {

@@ -2,10 +2,11 @@
 //!
 //! A proof holds only what cannot be derived. For one root and one question there is one valid proof.
 
+use bubi_crypto::{Hash, HashSuite};
 use serde::{Deserialize, Serialize};
 
 use super::cells::CellRef;
-use super::hashing::{cell_leaf, node_hash, owner_leaf, path_of, Hash, HashSuite, Path, EMPTY_ROOT};
+use super::hashing::{cell_leaf, node_hash, owner_leaf, path_of, Path, EMPTY_ROOT};
 use super::key::{check_cell, check_key, OwnerKey, TreeError};
 use super::overlay::View;
 use super::trie::{subtrie, End, Leaf};
@@ -158,19 +159,19 @@ impl CellProof {
     /// Checks the proof and returns the cell's value, or `None` if the cell is absent.
     pub fn verify(&self, suite: HashSuite, root: &Hash) -> Result<Option<&[u8]>, ProofError> {
         let Self::V1 { owner, key, evidence } = self;
-        check_key(key).map_err(length)?;
+        check_key(key).map_err(|_| ProofError::Length)?;
         match evidence {
             CellEvidence::Present { value, lower, upper } => {
-                check_cell(key, value).map_err(length)?;
+                check_cell(key, value).map_err(|_| ProofError::Length)?;
                 let start = Start::Leaf(cell_leaf(suite, key, value));
-                let cells_root = fold(suite, &path_of(suite, key), lower, start)?;
+                let cells_root = fold(suite, &path_of(suite, key), lower, &start)?;
                 check_owner(suite, owner, &cells_root, upper, root)?;
                 Ok(Some(value))
             }
             CellEvidence::CellAbsent { gap, lower, upper } => {
                 let path = path_of(suite, key);
                 let start = cell_gap(suite, &path, gap, lower.len())?;
-                let cells_root = fold(suite, &path, lower, start)?;
+                let cells_root = fold(suite, &path, lower, &start)?;
                 if cells_root == EMPTY_ROOT {
                     return Err(ProofError::CellCount);
                 }
@@ -203,7 +204,7 @@ impl CellProof {
 
 impl AccountProof {
     /// Checks the proof and returns all cells of the owner in key order; none if the owner is absent.
-    pub fn verify(&self, suite: HashSuite, root: &Hash) -> Result<Vec<(&[u8], &[u8])>, ProofError> {
+    pub fn verify(&self, suite: HashSuite, root: &Hash) -> Result<Vec<CellRef<'_>>, ProofError> {
         let Self::V1 { owner, evidence } = self;
         match evidence {
             AccountEvidence::Complete { cells, upper } => {
@@ -214,10 +215,10 @@ impl AccountProof {
                     return Err(ProofError::CellOrder);
                 }
                 let cells: Vec<CellRef<'_>> = cells.iter().map(|(key, value)| (&***key, &***value)).collect();
-                cells.iter().try_for_each(|(key, value)| check_cell(key, value)).map_err(length)?;
+                cells.iter().try_for_each(|(key, value)| check_cell(key, value)).map_err(|_| ProofError::Length)?;
                 let leaf = |(key, value): &CellRef<'_>| Leaf { path: path_of(suite, key), hash: cell_leaf(suite, key, value) };
                 let mut leaves: Vec<Leaf> = cells.iter().map(leaf).collect();
-                leaves.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+                leaves.sort_unstable_by_key(|leaf| leaf.path);
                 check_owner(suite, owner, &subtrie(suite, &leaves, 0).hash, upper, root)?;
                 Ok(cells)
             }
@@ -256,10 +257,6 @@ fn decode<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T, ProofError> {
     bcs::from_bytes(bytes).map_err(|_| ProofError::Encoding)
 }
 
-fn length(_: TreeError) -> ProofError {
-    ProofError::Length
-}
-
 /// What stands at the end of a path.
 enum Start {
     Empty,
@@ -267,7 +264,7 @@ enum Start {
 }
 
 /// Hashes from the end of a path up to the root of its trie.
-fn fold(suite: HashSuite, path: &Path, siblings: &[Hash], start: Start) -> Result<Hash, ProofError> {
+fn fold(suite: HashSuite, path: &Path, siblings: &[Hash], start: &Start) -> Result<Hash, ProofError> {
     if siblings.len() > MAX_SIBLINGS {
         return Err(ProofError::TooManySiblings);
     }
@@ -277,7 +274,7 @@ fn fold(suite: HashSuite, path: &Path, siblings: &[Hash], start: Start) -> Resul
     }
     let start = match start {
         Start::Empty => EMPTY_ROOT,
-        Start::Leaf(hash) => hash,
+        Start::Leaf(hash) => *hash,
     };
     let levels = (0_u32..).zip(siblings).collect::<Vec<_>>();
     Ok(levels.into_iter().rev().fold(start, |hash, (level, sibling)| {
@@ -302,7 +299,7 @@ fn cell_gap(suite: HashSuite, path: &Path, gap: &CellGap, depth: usize) -> Resul
     match gap {
         CellGap::Empty => Ok(Start::Empty),
         CellGap::Other { key, value } => {
-            check_cell(key, value).map_err(length)?;
+            check_cell(key, value).map_err(|_| ProofError::Length)?;
             check_other(path, &path_of(suite, key), depth)?;
             Ok(Start::Leaf(cell_leaf(suite, key, value)))
         }
@@ -311,7 +308,7 @@ fn cell_gap(suite: HashSuite, path: &Path, gap: &CellGap, depth: usize) -> Resul
 
 fn check_owner(suite: HashSuite, owner: &OwnerKey, cells_root: &Hash, upper: &[Hash], root: &Hash) -> Result<(), ProofError> {
     let start = Start::Leaf(owner_leaf(suite, owner, cells_root));
-    check_root(&fold(suite, &path_of(suite, owner.as_bytes()), upper, start)?, root)
+    check_root(&fold(suite, &path_of(suite, owner.as_bytes()), upper, &start)?, root)
 }
 
 fn check_no_owner(suite: HashSuite, owner: &OwnerKey, gap: &OwnerGap, upper: &[Hash], root: &Hash) -> Result<(), ProofError> {
@@ -326,7 +323,7 @@ fn check_no_owner(suite: HashSuite, owner: &OwnerKey, gap: &OwnerGap, upper: &[H
             Start::Leaf(owner_leaf(suite, owner, cells_root))
         }
     };
-    check_root(&fold(suite, &path, upper, start)?, root)
+    check_root(&fold(suite, &path, upper, &start)?, root)
 }
 
 fn check_root(computed: &Hash, root: &Hash) -> Result<(), ProofError> {
@@ -348,7 +345,7 @@ impl View<'_> {
         let viewed = self.owner(owner);
         let (upper, end) = self.stack().walk(&viewed.path);
         if viewed.count() == 0 {
-            return CellEvidence::OwnerAbsent { gap: self.owner_gap(end), upper };
+            return CellEvidence::OwnerAbsent { gap: self.owner_gap(&end), upper };
         }
         let lower_trie = viewed.lower();
         let (lower, end) = lower_trie.stack().walk(&path_of(self.suite(), key));
@@ -369,7 +366,7 @@ impl View<'_> {
         let viewed = self.owner(owner);
         let (upper, end) = self.stack().walk(&viewed.path);
         let evidence = if viewed.count() == 0 {
-            AccountEvidence::Absent { gap: self.owner_gap(end), upper }
+            AccountEvidence::Absent { gap: self.owner_gap(&end), upper }
         } else {
             // Lengths and siblings need less than the reserve.
             let (mut room, reserve) = (MAX_PROOF_BYTES - MAX_SIBLINGS * 32 - 1024, 8);
@@ -386,7 +383,7 @@ impl View<'_> {
         Some(AccountProof::V1 { owner: *owner, evidence })
     }
 
-    fn owner_gap(&self, end: End) -> OwnerGap {
+    fn owner_gap(&self, end: &End) -> OwnerGap {
         let other = match end {
             End::Empty => None,
             End::Leaf(leaf) => self.owner_key_at(&leaf.path),

@@ -1,4 +1,5 @@
 //! The working set of one block under execution, with savepoints for its transactions.
+#![allow(clippy::option_option, reason = "outer: whether the cell had been written; inner: value or removal")]
 
 use std::ops::Bound;
 

@@ -3,13 +3,14 @@
 use std::ops::Bound;
 use std::sync::Mutex;
 
+use bubi_crypto::{Hash, HashSuite};
 use rayon::prelude::*;
 
 use super::cells::{CellRef, Cells, CellsIter};
-use super::hashing::{cell_leaf, owner_leaf, path_of, Hash, HashSuite, Path};
+use super::hashing::{cell_leaf, owner_leaf, path_of, Path};
 use super::key::{check_cell, OwnerKey, TreeError};
 use super::overlay::{Overlay, OwnerChange};
-use super::trie::{ideal_depth, push_exact, subtrie, Base, Entry, Leaf, Trie};
+use super::trie::{ideal_depth, subtrie, Base, Entry, Leaf, Trie};
 
 /// An owner with its cells.
 pub(crate) struct Owner {
@@ -26,6 +27,10 @@ impl Entry for Owner {
 
     fn leaf(&self) -> Hash {
         self.leaf
+    }
+
+    fn warm(&self) -> u8 {
+        self.path.0[0] ^ self.leaf.0[31] ^ self.key.kind()
     }
 }
 
@@ -127,12 +132,12 @@ impl State {
         let leaf = |owner: &Owner| {
             let cell = |(key, value): CellRef<'_>| Leaf { path: path_of(suite, key), hash: cell_leaf(suite, key, value) };
             let mut leaves: Vec<Leaf> = owner.cells.iter().map(cell).collect();
-            leaves.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+            leaves.sort_unstable_by_key(|leaf| leaf.path);
             let root = subtrie(suite, &leaves, 0).hash;
             Leaf { path: path_of(suite, owner.key.as_bytes()), hash: owner_leaf(suite, &owner.key, &root) }
         };
         let mut leaves: Vec<Leaf> = self.trie.buckets().par_iter().flatten_iter().map(leaf).collect();
-        leaves.par_sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        leaves.par_sort_unstable_by_key(|leaf| leaf.path);
         subtrie(suite, &leaves, 0).hash
     }
 
@@ -169,10 +174,36 @@ impl State {
         self.trie.bucket(path).iter().find(|owner| owner.path == *path)
     }
 
+    /// Splits the buckets now for `owners` owners, so that no later merge up to that number has to pause for
+    /// it. Never changes the root.
+    pub fn reserve(&mut self, owners: u64) {
+        self.trie.grow(ideal_depth(owners));
+    }
+
+    /// Fetches what the owners at `paths` will need.
+    pub(crate) fn warm(&self, paths: &(impl Iterator<Item = Path> + Clone)) {
+        warm_owners(self.trie.depth(), 0, self.trie.buckets(), paths);
+    }
+
     pub(crate) fn upper(&self) -> &dyn Base {
         &self.trie
     }
 }
+
+/// Reads what the owners at `paths` will need, all of one kind before the next: independent reads wait for
+/// memory together, while the look-ups that follow would wait one after another.
+fn warm_owners(depth: u32, first: usize, buckets: &[Vec<Owner>], paths: &(impl Iterator<Item = Path> + Clone)) {
+    let found = || paths.clone().map(|path| (path, &buckets[path.prefix(depth) as usize - first]));
+    let lengths: usize = found().map(|(_, bucket)| bucket.len()).sum();
+    let entries = found().flat_map(|(_, bucket)| bucket.iter().map(Entry::warm));
+    let bits = entries.fold(0, std::ops::BitXor::bitxor);
+    let cells = found().filter_map(|(path, bucket)| bucket.iter().find(|owner| owner.path == path));
+    let bytes = cells.fold(0, |bits, owner| bits ^ owner.cells.warm());
+    std::hint::black_box((lengths, bits, bytes));
+}
+
+/// Owners whose memory is fetched together.
+const WARM_OWNERS: usize = 32;
 
 /// Changes per thread below which a merge is not split further.
 const PARALLEL_OWNERS: usize = 512;
@@ -190,8 +221,11 @@ fn swap_owners(suite: HashSuite, depth: u32, first: usize, buckets: &mut [Vec<Ow
         );
         return;
     }
-    for change in changes {
-        swap_owner(suite, &mut buckets[change.path.prefix(depth) as usize - first], change);
+    for chunk in changes.chunks_mut(WARM_OWNERS) {
+        warm_owners(depth, first, buckets, &chunk.iter().map(|change| change.path));
+        for change in chunk {
+            swap_owner(suite, &mut buckets[change.path.prefix(depth) as usize - first], change);
+        }
     }
 }
 
@@ -316,16 +350,20 @@ impl StateBuilder {
 
     /// Hashes the owners of a chunk and adds them.
     pub fn add(&self, chunk: Chunk) {
-        let mut owners = chunk.hash(self.suite);
+        let owners = chunk.hash(self.suite);
         drop(chunk);
-        owners.sort_unstable_by_key(|owner| owner.path.0[0]);
-        let mut owners = owners.into_iter().peekable();
-        while let Some(first) = owners.peek().map(|owner| owner.path.0[0]) {
-            let mut partition = lock(&self.partitions[usize::from(first)]);
-            while let Some(owner) = owners.next_if(|owner| owner.path.0[0] == first) {
-                partition.cells += owner.cells.count();
-                partition.owners.push(owner);
+        let mut groups: Vec<Vec<Owner>> = Vec::new();
+        groups.resize_with(PARTITIONS, Vec::new);
+        for owner in owners {
+            groups[usize::from(owner.path.0[0])].push(owner);
+        }
+        for (group, partition) in groups.into_iter().zip(&self.partitions) {
+            if group.is_empty() {
+                continue;
             }
+            let mut partition = lock(partition);
+            partition.cells += group.iter().map(|owner| owner.cells.count()).sum::<u64>();
+            partition.owners.extend(group);
         }
     }
 
@@ -359,18 +397,23 @@ impl StateBuilder {
 }
 
 /// Distributes the owners whose path starts with byte `first` over their buckets: 2^(depth − 8) of them, or one.
-fn into_buckets(mut owners: Vec<Owner>, first: u8, depth: u32) -> Result<Vec<Vec<Owner>>, TreeError> {
-    owners.sort_unstable_by(|one, other| one.path.cmp(&other.path));
-    if let Some(pair) = owners.windows(2).find(|pair| pair[0].path == pair[1].path) {
-        return Err(TreeError::NotGrouped(pair[0].key));
-    }
+fn into_buckets(owners: Vec<Owner>, first: u8, depth: u32) -> Result<Vec<Vec<Owner>>, TreeError> {
     let own_bits = depth.saturating_sub(8);
     let start = usize::from(first) << own_bits;
-    let mut buckets: Vec<Vec<Owner>> = Vec::new();
-    buckets.resize_with(1 << own_bits, Vec::new);
+    let bucket_of = |owner: &Owner| if own_bits == 0 { 0 } else { owner.path.prefix(depth) as usize - start };
+    let mut sizes = vec![0_usize; 1 << own_bits];
+    for owner in &owners {
+        sizes[bucket_of(owner)] += 1;
+    }
+    let mut buckets: Vec<Vec<Owner>> = sizes.into_iter().map(Vec::with_capacity).collect();
     for owner in owners {
-        let bucket = if own_bits == 0 { 0 } else { owner.path.prefix(depth) as usize - start };
-        push_exact(&mut buckets[bucket], owner);
+        buckets[bucket_of(&owner)].push(owner);
+    }
+    for bucket in &mut buckets {
+        bucket.sort_unstable_by_key(|owner| owner.path);
+        if let Some(pair) = bucket.windows(2).find(|pair| pair[0].path == pair[1].path) {
+            return Err(TreeError::NotGrouped(pair[0].key));
+        }
     }
     Ok(buckets)
 }

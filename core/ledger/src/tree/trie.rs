@@ -5,9 +5,10 @@
 //! overlay are a [`TrieDelta`]; a [`Stack`] reads a base through several of them. Layers may differ in
 //! depth: a node below the stored levels of the layer that decides it is computed from the leaves.
 
+use bubi_crypto::{Hash, HashSuite};
 use rayon::prelude::*;
 
-use super::hashing::{node_hash, Hash, HashSuite, Path, EMPTY_ROOT};
+use super::hashing::{node_hash, Path, EMPTY_ROOT};
 
 /// Deepest stored level: 2^28 buckets.
 const MAX_DEPTH: u32 = 28;
@@ -84,6 +85,10 @@ pub(crate) trait Entry: Send + Sync {
     fn path(&self, suite: HashSuite) -> Path;
     /// Leaf hash of the entry.
     fn leaf(&self) -> Hash;
+    /// Some byte that depends on the memory of leaf and path.
+    fn warm(&self) -> u8 {
+        self.leaf().0[0]
+    }
     /// Both as a leaf.
     fn as_leaf(&self, suite: HashSuite) -> Leaf {
         Leaf { path: self.path(suite), hash: self.leaf() }
@@ -200,7 +205,8 @@ impl<E: Entry> Trie<E> {
     /// former nodes in `delta`, which then covers all stored levels.
     pub(crate) fn swap_nodes(&mut self, delta: &mut TrieDelta, paths: impl Iterator<Item = Path>) {
         let shared = (delta.depth.min(self.depth) + 1) as usize;
-        self.levels[..shared].par_iter_mut().zip(&mut delta.levels[..shared]).for_each(|(nodes, changed)| {
+        let levels = self.levels[..shared].par_iter_mut().zip(&mut delta.levels[..shared]);
+        levels.for_each(|(nodes, changed)| {
             for (index, slot) in changed {
                 std::mem::swap(&mut nodes[*index as usize], slot);
             }
@@ -228,7 +234,9 @@ impl<E: Entry> Trie<E> {
                 let old = std::mem::replace(&mut self.levels[level as usize][position], slot);
                 delta.levels[level as usize].push((index, old));
             }
-            touched.iter_mut().for_each(|index| *index /= 2);
+            for index in &mut touched {
+                *index /= 2;
+            }
             touched.dedup();
         }
         delta.depth = self.depth;
@@ -242,6 +250,21 @@ impl<E: Entry> Base for Trie<E> {
 
     fn node(&self, level: u32, index: Index) -> Option<Slot> {
         self.levels.get(level as usize)?.get(index as usize).copied()
+    }
+
+    fn warm(&self, level: u32, paths: &[Path]) {
+        let mut bits = 0;
+        for level in level + 1..=self.depth {
+            let nodes = &self.levels[level as usize];
+            for path in paths {
+                bits ^= nodes[(path.prefix(level) ^ 1) as usize].hash.0[0];
+            }
+        }
+        let lengths: usize = paths.iter().map(|path| self.bucket(path).len()).sum();
+        for path in paths {
+            bits = self.bucket(path).iter().fold(bits, |bits, entry| bits ^ entry.warm());
+        }
+        std::hint::black_box((bits, lengths));
     }
 
     fn collect(&self, level: u32, index: Index, leaves: &mut Vec<Leaf>) {
@@ -344,7 +367,13 @@ pub(crate) trait Base: Sync {
     fn node(&self, level: u32, index: Index) -> Option<Slot>;
     /// Appends the leaves below a node in path order.
     fn collect(&self, level: u32, index: Index, leaves: &mut Vec<Leaf>);
+    /// Reads what an update below `level` along `paths` will need, one kind after the other: independent reads
+    /// wait for memory together, while those of the update would wait one after another.
+    fn warm(&self, level: u32, paths: &[Path]);
 }
+
+/// Changes whose memory is fetched together.
+const WARM_CHANGES: usize = 64;
 
 /// A base of a few leaves, sorted by path, without stored nodes.
 pub(crate) struct LeafBase(pub(crate) Vec<Leaf>);
@@ -357,6 +386,8 @@ impl Base for LeafBase {
     fn node(&self, _level: u32, _index: Index) -> Option<Slot> {
         None
     }
+
+    fn warm(&self, _level: u32, _paths: &[Path]) {}
 
     fn collect(&self, level: u32, index: Index, leaves: &mut Vec<Leaf>) {
         leaves.extend(self.0.iter().filter(|leaf| leaf.path.prefix(level) == index));
@@ -417,48 +448,59 @@ impl<C: Change> Stack<'_, C> {
     /// Hashes the tree above `changes` (sorted by path, seen on top of this stack) with `depth` stored
     /// levels.
     pub(crate) fn update(&self, changes: &[C], depth: u32) -> TrieDelta {
-        let depth = depth.max(self.depth());
-        let mut delta = TrieDelta::empty(depth);
+        let mut work = Work::new(depth.max(self.depth()));
         if !changes.is_empty() {
-            self.update_node(0, 0, changes, &mut delta);
+            self.update_node(0, 0, changes, &mut work);
         }
-        delta
+        work.delta
     }
 
-    /// Depth first, left to right: so every level of `delta` comes out sorted.
-    fn update_node(&self, level: u32, index: Index, changes: &[C], delta: &mut TrieDelta) -> Slot {
-        let slot = if level == delta.depth {
-            let mut leaves = Vec::with_capacity(8);
-            self.collect(level, index, &mut leaves);
-            apply(&mut leaves, changes);
-            subtrie(self.suite, &leaves, level)
+    /// Depth first, left to right: so every level of the delta comes out sorted.
+    fn update_node(&self, level: u32, index: Index, changes: &[C], work: &mut Work) -> Slot {
+        if changes.len() <= WARM_CHANGES && !work.warm {
+            work.paths.clear();
+            work.paths.extend(changes.iter().map(|change| *change.path()));
+            self.base.warm(level, &work.paths);
+            work.warm = true;
+            let slot = self.update_node(level, index, changes, work);
+            work.warm = false;
+            return slot;
+        }
+        let slot = if level == work.delta.depth {
+            self.collect(level, index, &mut work.leaves);
+            apply(&mut work.leaves, changes);
+            subtrie(self.suite, &work.leaves, level)
         } else {
-            let cut = changes.partition_point(|change| !change.path().bit(level));
-            let (left, right) = changes.split_at(cut);
-            let (level, index) = (level + 1, 2 * index);
-            let (left, right) = if changes.len() < PARALLEL_CHANGES {
-                let left = self.child(level, index, left, delta);
-                (left, self.child(level, index + 1, right, delta))
-            } else {
-                let mut other = TrieDelta::empty(delta.depth);
-                let slots = rayon::join(
-                    || self.child(level, index, left, delta),
-                    || self.child(level, index + 1, right, &mut other),
-                );
-                delta.append(other);
-                slots
-            };
-            Slot::join(self.suite, &left, &right)
+            self.update_children(level + 1, 2 * index, changes, work)
         };
-        delta.levels[level as usize].push((index, slot));
+        work.delta.levels[level as usize].push((index, slot));
         slot
     }
 
-    fn child(&self, level: u32, index: Index, changes: &[C], delta: &mut TrieDelta) -> Slot {
+    /// Updates the nodes `index` and `index + 1` of `level` and joins them.
+    fn update_children(&self, level: u32, index: Index, changes: &[C], work: &mut Work) -> Slot {
+        let cut = changes.partition_point(|change| !change.path().bit(level - 1));
+        let (left, right) = changes.split_at(cut);
+        let (left, right) = if changes.len() < PARALLEL_CHANGES {
+            let left = self.child(level, index, left, work);
+            (left, self.child(level, index + 1, right, work))
+        } else {
+            let mut other = Work::new(work.delta.depth);
+            let slots = rayon::join(
+                || self.child(level, index, left, work),
+                || self.child(level, index + 1, right, &mut other),
+            );
+            work.delta.append(other.delta);
+            slots
+        };
+        Slot::join(self.suite, &left, &right)
+    }
+
+    fn child(&self, level: u32, index: Index, changes: &[C], work: &mut Work) -> Slot {
         if changes.is_empty() {
             self.node(level, index)
         } else {
-            self.update_node(level, index, changes, delta)
+            self.update_node(level, index, changes, work)
         }
     }
 
@@ -484,6 +526,21 @@ impl<C: Change> Stack<'_, C> {
             rest = mine;
         }
         (siblings, rest.first().map_or(End::Empty, |leaf| End::Leaf(*leaf)))
+    }
+}
+
+/// Result and buffers of one thread's update.
+struct Work {
+    delta: TrieDelta,
+    leaves: Vec<Leaf>,
+    paths: Vec<Path>,
+    /// The memory below the current node has been fetched.
+    warm: bool,
+}
+
+impl Work {
+    fn new(depth: u32) -> Self {
+        Self { delta: TrieDelta::empty(depth), leaves: Vec::new(), paths: Vec::new(), warm: false }
     }
 }
 

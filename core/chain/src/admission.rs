@@ -1,0 +1,272 @@
+//! The door: bytes become verified transactions, once per node and in batches over all cores.
+
+use crate::error::{ChainError, Result};
+use bubi_codec::{
+    decode,
+    domain,
+    identity::ChainId,
+    limits,
+    transaction::{SignatureEntry, SignedTransaction, TransactionBody},
+    DecodeError,
+};
+use bubi_crypto::{verify_batch, Hash, HashSuite, LeafTag, SignedItem};
+use bubi_ledger::VerifiedTransaction;
+use rayon::prelude::*;
+use std::{ops::Range, sync::Arc};
+
+/// Where the bytes of an admitted transaction stand, and its leaf of the batch root.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Leaf of the batch root.
+    pub leaf: Hash,
+    wire: Arc<[u8]>,
+    range: Range<usize>,
+}
+
+impl Entry {
+    /// The signed transaction as received.
+    pub fn bytes(&self) -> &[u8] {
+        self.wire.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+/// Verified transactions with their bytes, in order.
+#[derive(Debug, Default)]
+pub struct Verified {
+    /// What execution needs.
+    pub transactions: Vec<VerifiedTransaction>,
+    /// The bytes of each.
+    pub entries: Vec<Entry>,
+}
+
+impl Verified {
+    /// Bytes of all together.
+    pub fn bytes(&self) -> usize {
+        self.entries.iter().map(|entry| entry.range.len()).sum()
+    }
+
+    /// The transactions as a bulk body.
+    pub fn bulk(&self) -> Vec<u8> {
+        join_bulk(self.entries.len(), self.entries.iter().map(Entry::bytes))
+    }
+
+    /// Adds others at the end.
+    pub fn append(&mut self, mut other: Self) {
+        self.transactions.append(&mut other.transactions);
+        self.entries.append(&mut other.entries);
+    }
+}
+
+/// Transactions that came together, and what the door said of each.
+#[derive(Debug, Default)]
+pub struct Admission {
+    /// The admitted ones, in the order received.
+    pub verified: Verified,
+    /// One per transaction received: none if admitted, else the code of the refusal.
+    pub verdicts: Vec<Option<&'static str>>,
+    /// Hash per transaction received; zero where it could not be decoded.
+    pub hashes: Vec<Hash>,
+}
+
+impl Admission {
+    /// Smallest `valid_until` of the admitted ones, 0 if there are none.
+    pub fn earliest_expiry(&self) -> u64 {
+        self.verified.transactions.iter().map(|one| one.body.valid_until).min().unwrap_or(0)
+    }
+}
+
+/// What decoding needs to know of the chain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gate<'a> {
+    /// Hash suite.
+    pub suite: HashSuite,
+    /// Chain id.
+    pub chain: &'a ChainId,
+}
+
+/// A decoded transaction whose signatures are not checked yet.
+struct Decoded {
+    signatures: Vec<SignatureEntry>,
+    message: Vec<u8>,
+    leaf: Hash,
+    transaction: VerifiedTransaction,
+}
+
+/// Why a transaction is refused, and its hash if it has one.
+struct Refusal(&'static str, Hash);
+
+/// Transactions that one thread takes at a time: they share what the door has read.
+const DOOR_CHUNK: usize = 512;
+
+impl Gate<'_> {
+    /// Admits the transactions of a bulk body. `door` makes the part of the door that reads state, one per thread and chunk; it
+    /// runs before signatures are verified, because it is cheaper.
+    ///
+    /// # Errors
+    /// The list itself is not canonical or too large. A bad transaction only gets its own verdict.
+    pub(crate) fn admit<C>(&self, bulk: &[u8], door: impl Fn() -> C + Sync) -> Result<Admission>
+    where
+        C: FnMut(&VerifiedTransaction) -> Result<std::result::Result<(), &'static str>>,
+    {
+        let wire: Arc<[u8]> = bulk.into();
+        let ranges = split_bulk(&wire)?;
+        let chunks: Vec<Vec<std::result::Result<Decoded, Refusal>>> = ranges
+            .par_chunks(DOOR_CHUNK)
+            .map(|ranges| {
+                let mut check = door();
+                ranges.iter().map(|range| self.enter(&wire, range, &mut check)).collect::<Result<Vec<_>>>()
+            })
+            .collect::<Result<_>>()?;
+        let decoded: Vec<std::result::Result<Decoded, Refusal>> = chunks.into_iter().flatten().collect();
+        let verdicts = verify_signatures(&decoded);
+        let mut admission = Admission::default();
+        for (entry, good) in decoded.into_iter().zip(verdicts) {
+            let (hash, verdict) = match entry {
+                Err(Refusal(code, hash)) => (hash, Some(code)),
+                Ok(one) if !good => (one.transaction.hash, Some("signature_invalid")),
+                Ok(one) => {
+                    let hash = one.transaction.hash;
+                    let range = one.transaction.bytes.clone();
+                    admission.verified.entries.push(Entry { leaf: one.leaf, wire: Arc::clone(&wire), range });
+                    admission.verified.transactions.push(one.transaction);
+                    (hash, None)
+                }
+            };
+            admission.hashes.push(hash);
+            admission.verdicts.push(verdict);
+        }
+        Ok(admission)
+    }
+
+    fn enter<C>(&self, wire: &[u8], range: &Range<usize>, check: &mut C) -> Result<std::result::Result<Decoded, Refusal>>
+    where
+        C: FnMut(&VerifiedTransaction) -> Result<std::result::Result<(), &'static str>>,
+    {
+        let decoded = match self.decode(wire, range) {
+            Ok(decoded) => decoded,
+            Err(error) => return Ok(Err(Refusal(error.code(), Hash::ZERO))),
+        };
+        Ok(check(&decoded.transaction)?.map_err(|code| Refusal(code, decoded.transaction.hash)).map(|()| decoded))
+    }
+
+    /// Reads transactions that this node verified before: from its own log.
+    ///
+    /// # Errors
+    /// They do not decode.
+    pub(crate) fn reread(&self, bulk: &[u8]) -> Result<Verified> {
+        let wire: Arc<[u8]> = bulk.into();
+        let decoded: Vec<Decoded> = split_bulk(&wire)?
+            .par_iter()
+            .with_min_len(32)
+            .map(|range| {
+                self.decode(&wire, range)
+                    .map_err(|error| ChainError::Broken(format!("a logged transaction does not decode: {error}")))
+            })
+            .collect::<Result<_>>()?;
+        let mut verified = Verified::default();
+        for one in decoded {
+            let range = one.transaction.bytes.clone();
+            verified.entries.push(Entry { leaf: one.leaf, wire: Arc::clone(&wire), range });
+            verified.transactions.push(one.transaction);
+        }
+        Ok(verified)
+    }
+
+    fn decode(&self, wire: &[u8], range: &Range<usize>) -> std::result::Result<Decoded, DecodeError> {
+        let bytes = wire.get(range.clone()).unwrap_or_default();
+        let SignedTransaction::V1 { body, signatures } = decode(bytes)?;
+        let message = [domain::TRANSACTION.as_slice(), self.chain.bytes(), &body].concat();
+        let TransactionBody::V1(fields) = decode(&body)?;
+        let transaction = VerifiedTransaction {
+            hash: self.suite.hash(&[&message]),
+            body: fields,
+            signers: signatures.iter().map(|entry| entry.key).collect(),
+            bytes: range.clone(),
+        };
+        let leaf = self.suite.leaf_hash(LeafTag::Transaction, bytes);
+        Ok(Decoded { signatures, message, leaf, transaction })
+    }
+}
+
+/// One verdict per entry: whether every one of its signatures is good. Refused entries count as bad.
+fn verify_signatures(decoded: &[std::result::Result<Decoded, Refusal>]) -> Vec<bool> {
+    let items: Vec<SignedItem<'_>> = decoded
+        .iter()
+        .flatten()
+        .flat_map(|one| {
+            one.signatures.iter().map(|entry| SignedItem {
+                public_key: &entry.key,
+                message: &one.message,
+                signature: &entry.signature,
+            })
+        })
+        .collect();
+    let mut verdicts = verify_batch(&items).into_iter();
+    let mut take = |count: usize| verdicts.by_ref().take(count).fold(true, |all, good| all & good);
+    decoded.iter().map(|entry| entry.as_ref().is_ok_and(|one| take(one.signatures.len()))).collect()
+}
+
+/// Ranges of the byte strings in a bulk body (a BCS list of byte strings).
+///
+/// # Errors
+/// `not_canonical`, or more transactions than a batch may hold.
+pub fn split_bulk(bulk: &[u8]) -> Result<Vec<Range<usize>>> {
+    let bad = || ChainError::refused("not_canonical", "the body is not a canonical list of byte strings");
+    let mut position = 0;
+    let count = read_length(bulk, &mut position).ok_or_else(bad)?;
+    if count > limits::BATCH_TRANSACTIONS_MAX {
+        let detail = format!("{count} transactions in one request; the limit is {}", limits::BATCH_TRANSACTIONS_MAX);
+        return Err(ChainError::refused("too_large", detail));
+    }
+    let mut ranges = Vec::with_capacity(count);
+    for _ in 0..count {
+        let length = read_length(bulk, &mut position).ok_or_else(bad)?;
+        let end = position.checked_add(length).filter(|end| *end <= bulk.len()).ok_or_else(bad)?;
+        ranges.push(position..end);
+        position = end;
+    }
+    if position == bulk.len() {
+        Ok(ranges)
+    } else {
+        Err(bad())
+    }
+}
+
+/// A bulk body from signed transactions.
+pub fn join_bulk<'a>(count: usize, transactions: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut bulk = Vec::new();
+    write_length(&mut bulk, count);
+    for bytes in transactions {
+        write_length(&mut bulk, bytes.len());
+        bulk.extend_from_slice(bytes);
+    }
+    bulk
+}
+
+/// Reads a ULEB128 length in its shortest form.
+fn read_length(bytes: &[u8], position: &mut usize) -> Option<usize> {
+    let mut value = 0usize;
+    for shift in [0, 7, 14, 21, 28] {
+        let byte = *bytes.get(*position)?;
+        *position += 1;
+        value |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            let shortest = shift == 0 || byte != 0;
+            return (shortest && value <= 0x7fff_ffff).then_some(value);
+        }
+    }
+    None
+}
+
+fn write_length(bytes: &mut Vec<u8>, mut value: usize) {
+    loop {
+        #[allow(clippy::cast_possible_truncation)] // Seven bits are kept.
+        let low = (value & 0x7f) as u8;
+        value >>= 7;
+        if value == 0 {
+            bytes.push(low);
+            return;
+        }
+        bytes.push(low | 0x80);
+    }
+}

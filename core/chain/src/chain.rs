@@ -1,0 +1,598 @@
+//! The block pipeline of one node: propose, execute, commit. One writer; readers see the newest committed block.
+
+use crate::{
+    admission::{Admission, Gate, Verified},
+    error::{ChainError, Result},
+    index,
+    lease::Lease,
+    recovery,
+};
+use bubi_codec::{
+    block::{
+        digest, signed, BatchHeader, BlockRecord, Certificate, CommitStatement, Genesis, Outcome, Proposal, ProposalV1,
+        Receipt, SignedBatch,
+    },
+    decode, domain, encode,
+    identity::{Address, ChainId},
+    limits,
+    state::{Parameters, ValidatorSet},
+};
+use bubi_crypto::{merkle_root, verify_vote, Hash, HashSuite, LeafTag, SecretKey};
+use bubi_ledger::{
+    execute,
+    tree::{ProofWindow, State, View},
+    Alarm, Context, Door, ExecutedBlock, LiveIds, SkipReason, Skipped, VerifiedTransaction,
+};
+use bubi_store::{BlockLog, Disk, GuardFile, Keyspace, LogReader, RecordKind, StateStore, TransactionIndex};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+/// The newest committed block, as the state store remembers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tip {
+    /// Height; 0 is the genesis.
+    pub height: u64,
+    /// Block time (ms); that of the genesis at height 0.
+    pub time: u64,
+    /// Digest of its proposal; the chain id at height 0.
+    pub digest: Hash,
+    /// Hash of its outcome.
+    pub outcome: Hash,
+    /// State root after it.
+    pub state_root: Hash,
+}
+
+/// What readers share.
+pub(crate) struct Inner {
+    pub(crate) state: State,
+    pub(crate) window: ProofWindow,
+    pub(crate) live: LiveIds,
+    pub(crate) tip: Tip,
+    /// Stored keys of the blocks' lists of live ids, oldest first.
+    pub(crate) id_lists: VecDeque<Vec<u8>>,
+    pub(crate) parameters: Parameters,
+    pub(crate) validators: ValidatorSet,
+}
+
+impl Inner {
+    /// The newest state.
+    pub(crate) fn view(&self) -> Result<View<'_>> {
+        View::new(&self.state, &[]).map_err(|error| ChainError::Broken(error.to_string()))
+    }
+}
+
+/// What only the writer touches.
+pub(crate) struct Writer<D: Disk> {
+    pub(crate) log: BlockLog<D>,
+    pub(crate) guard: GuardFile<D>,
+}
+
+/// What a chain is, for ever.
+pub(crate) struct Identity {
+    pub(crate) genesis: Genesis,
+    pub(crate) genesis_bytes: Vec<u8>,
+    pub(crate) chain: ChainId,
+    pub(crate) suite: HashSuite,
+}
+
+/// The ledger of one node.
+pub struct Chain<D: Disk> {
+    pub(crate) identity: Identity,
+    pub(crate) inner: RwLock<Inner>,
+    pub(crate) writer: Mutex<Writer<D>>,
+    pub(crate) store: Mutex<StateStore<D>>,
+    pub(crate) reader: LogReader<D>,
+    pub(crate) transactions: TransactionIndex<D>,
+    pub(crate) records: Mutex<crate::history::Cache>,
+    pub(crate) replayed: u64,
+    pub(crate) _lock: D::Lock,
+}
+
+/// Settings of a chain.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Earlier heights whose cells can be read and proven.
+    pub proof_window: usize,
+    /// Bytes at which a log segment is closed.
+    pub segment_bytes: u64,
+    /// Leases that may be held at once.
+    pub leases: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { proof_window: 64, segment_bytes: 64 << 20, leases: 64 }
+    }
+}
+
+/// An ordered group of verified transactions, signed by its author.
+#[derive(Debug)]
+pub struct Batch {
+    /// Header and signature.
+    pub header: SignedBatch,
+    /// Digest of the header.
+    pub digest: Hash,
+    /// The transactions.
+    pub verified: Verified,
+}
+
+/// The result of executing a proposal: not yet part of the ledger.
+pub struct Execution {
+    proposal: Proposal,
+    batches: Vec<Arc<Batch>>,
+    block: ExecutedBlock,
+    /// Digest of the proposal.
+    pub digest: Hash,
+    /// Hash of the outcome.
+    pub outcome_hash: Hash,
+}
+
+impl Execution {
+    /// Height of the proposal.
+    pub fn height(&self) -> u64 {
+        let Proposal::V1(proposal) = &self.proposal;
+        proposal.height
+    }
+
+    /// Its outcome.
+    pub fn outcome(&self) -> &Outcome {
+        &self.block.outcome
+    }
+
+    /// The receipts.
+    pub fn receipts(&self) -> &[Receipt] {
+        &self.block.receipts
+    }
+
+    /// Transactions without a receipt.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.block.skipped
+    }
+
+    /// Defects caught while executing (code `internal`): an operator must look.
+    pub fn alarms(&self) -> &[Alarm] {
+        &self.block.alarms
+    }
+
+    /// One entry per transaction of a batch: number of its result code, or none if it was skipped.
+    pub fn codes(&self, batch: usize) -> Vec<Option<u16>> {
+        let count = self.batches.get(batch).map_or(0, |batch| batch.verified.transactions.len());
+        let mut codes = vec![None; count];
+        for Receipt::V1 { batch: of, index, code, .. } in &self.block.receipts {
+            if usize::try_from(*of) == Ok(batch) {
+                if let Some(entry) = codes.get_mut(*index as usize) {
+                    *entry = Some(*code);
+                }
+            }
+        }
+        codes
+    }
+}
+
+/// Transactions of receipts in their order, as the transaction index wants them.
+pub(crate) fn receipt_hashes(receipts: &[Receipt]) -> Vec<[u8; 32]> {
+    receipts.iter().map(|Receipt::V1 { transaction, .. }| transaction.0).collect()
+}
+
+pub(crate) fn broken(error: impl std::fmt::Display) -> ChainError {
+    ChainError::Broken(error.to_string())
+}
+
+fn calm<T>(result: std::result::Result<T, PoisonError<T>>) -> T {
+    // A panic while a lock was held is caught at the boundary and reported there; the data behind it is only replaced whole.
+    result.unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<D: Disk> Chain<D> {
+    /// Opens or creates a data folder: recovers the log, loads the state, replays what the state store has not seen.
+    ///
+    /// # Errors
+    /// Damage that cannot be repaired from this folder, a folder of another chain or in use, disk errors.
+    pub fn open(disk: D, genesis: &[u8], options: Options) -> Result<Self> {
+        recovery::open(disk, genesis, options)
+    }
+
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        calm(self.inner.read())
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer<D>> {
+        calm(self.writer.lock())
+    }
+
+    pub(crate) fn store(&self) -> MutexGuard<'_, StateStore<D>> {
+        calm(self.store.lock())
+    }
+
+    /// The chain id.
+    pub fn chain_id(&self) -> &ChainId {
+        &self.identity.chain
+    }
+
+    /// The hash suite.
+    pub fn suite(&self) -> HashSuite {
+        self.identity.suite
+    }
+
+    /// Prefix of this network's addresses.
+    pub fn prefix(&self) -> &'static str {
+        self.identity.genesis.v1().kind.prefix()
+    }
+
+    /// The encoded genesis.
+    pub fn genesis(&self) -> &[u8] {
+        &self.identity.genesis_bytes
+    }
+
+    /// The newest committed block.
+    pub fn tip(&self) -> Tip {
+        self.read().tip
+    }
+
+    /// The validator set in force for the next block.
+    pub fn validators(&self) -> ValidatorSet {
+        self.read().validators.clone()
+    }
+
+    /// Text of an address given as 32 bytes.
+    pub(crate) fn text(&self, bytes: &[u8]) -> Result<String> {
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| broken("an address has 32 bytes"))?;
+        Ok(Address(Hash(bytes)).to_text(self.prefix()))
+    }
+
+    pub(crate) fn gate(&self) -> Gate<'_> {
+        Gate { suite: self.identity.suite, chain: &self.identity.chain }
+    }
+
+    /// Admits a bulk body. `now` (ms) is this node's clock: the next block cannot be earlier than it or the parent.
+    ///
+    /// # Errors
+    /// The list itself is not canonical.
+    pub fn admit(&self, bulk: &[u8], now: u64) -> Result<Admission> {
+        let inner = self.read();
+        let view = inner.view()?;
+        let context = self.context(&inner, now)?;
+        self.gate().admit(bulk, || {
+            let mut door = Door::new(&view, inner.live.view(&[]), &context);
+            move |transaction: &VerifiedTransaction| Ok(door.authorise(transaction).map_err(broken)?.map_err(SkipReason::name))
+        })
+    }
+
+    /// Context of the next block, at `time` or as soon after the parent as it may be.
+    pub(crate) fn context(&self, inner: &Inner, time: u64) -> Result<Context> {
+        let height = inner.tip.height.saturating_add(1);
+        let time = time.max(inner.tip.time.saturating_add(1));
+        let version = self.identity.genesis.v1().protocol_version;
+        Context::new(&inner.view()?, self.identity.chain, height, time, version).map_err(broken)
+    }
+
+    /// Makes a batch of admitted transactions, signed by this validator.
+    ///
+    /// # Errors
+    /// `batch_invalid` if there are none or too many; a key that cannot sign.
+    pub fn batch(&self, verified: Verified, number: u64, key: &SecretKey) -> Result<Batch> {
+        let (count, bytes) = (verified.entries.len(), verified.bytes());
+        if count == 0 || count > limits::BATCH_TRANSACTIONS_MAX || bytes > limits::BATCH_BYTES_MAX {
+            return Err(ChainError::refused("batch_invalid", "a batch holds 1 to 20,000 transactions and at most 16 MiB"));
+        }
+        let header = BatchHeader::V1 {
+            author: key.public_key(),
+            number,
+            count: u32::try_from(count).map_err(broken)?,
+            bytes: u32::try_from(bytes).map_err(broken)?,
+            root: self.batch_root(&verified),
+        };
+        let message = signed(domain::BATCH, &self.identity.chain, &header)?;
+        let signature = key.sign(&message).map_err(broken)?;
+        let digest = self.identity.suite.hash(&[&message]);
+        Ok(Batch { header: SignedBatch { header, signature }, digest, verified })
+    }
+
+    fn batch_root(&self, verified: &Verified) -> Hash {
+        let leaves: Vec<Hash> = verified.entries.iter().map(|entry| entry.leaf).collect();
+        merkle_root(self.identity.suite, &leaves)
+    }
+
+    /// Checks a batch from another node: its author, its signature, its root and every transaction in it.
+    ///
+    /// # Errors
+    /// `batch_invalid` with the reason.
+    pub fn decode_batch(&self, header: &[u8], bulk: &[u8]) -> Result<Batch> {
+        let wrong = |detail: &str| ChainError::refused("batch_invalid", detail);
+        let header: SignedBatch = decode(header)?;
+        let BatchHeader::V1 { author, count, bytes, root, .. } = &header.header;
+        let ValidatorSet::V1 { validators, .. } = &self.read().validators;
+        if !validators.iter().any(|validator| validator.key == *author) {
+            return Err(wrong("its author is not a validator"));
+        }
+        let message = signed(domain::BATCH, &self.identity.chain, &header.header)?;
+        verify_vote(author, &message, &header.signature).map_err(|_| wrong("its author's signature is not valid"))?;
+        let admission = self.gate().admit(bulk, || |_: &VerifiedTransaction| Ok(Ok(())))?;
+        if admission.verdicts.iter().any(Option::is_some) {
+            return Err(wrong("it holds a transaction that is not valid"));
+        }
+        let verified = admission.verified;
+        let fits = verified.entries.len() == *count as usize
+            && verified.bytes() == *bytes as usize
+            && self.batch_root(&verified) == *root;
+        if !fits {
+            return Err(wrong("its transactions are not those of its header"));
+        }
+        let digest = self.identity.suite.hash(&[&message]);
+        Ok(Batch { header, digest, verified })
+    }
+
+    /// The proposal of these batches on top of the newest block.
+    ///
+    /// # Errors
+    /// `proposal_invalid` if `time` is not after the parent's.
+    pub fn propose(&self, time: u64, batches: &[Arc<Batch>]) -> Result<Proposal> {
+        let inner = self.read();
+        let proposal = self.expected(&inner, time, batches)?;
+        self.check_proposal(&inner, &proposal, batches)?;
+        Ok(proposal)
+    }
+
+    /// The only valid proposal with this time and payload on top of the newest block.
+    fn expected(&self, inner: &Inner, time: u64, batches: &[Arc<Batch>]) -> Result<Proposal> {
+        let suite = self.identity.suite;
+        let chain = &self.identity.chain;
+        let leaves: Vec<Hash> = batches.iter().map(|batch| suite.leaf_hash(LeafTag::Batch, &batch.digest.0)).collect();
+        Ok(Proposal::V1(ProposalV1 {
+            chain: *chain,
+            height: inner.tip.height.saturating_add(1),
+            time,
+            parent: inner.tip.digest,
+            parent_outcome: inner.tip.outcome,
+            payload_root: merkle_root(suite, &leaves),
+            validators: digest(suite, domain::VALIDATORS, chain, &inner.validators)?,
+            parameters: digest(suite, domain::PARAMETERS, chain, &inner.parameters)?,
+            protocol_version: self.identity.genesis.v1().protocol_version,
+        }))
+    }
+
+    fn check_proposal(&self, inner: &Inner, proposal: &Proposal, batches: &[Arc<Batch>]) -> Result<()> {
+        let wrong = |detail: &str| Err(ChainError::refused("proposal_invalid", detail));
+        let Proposal::V1(fields) = proposal;
+        if fields.time <= inner.tip.time {
+            return wrong("its time is not after its parent's");
+        }
+        if *proposal != self.expected(inner, fields.time, batches)? {
+            return wrong("it does not stand on the newest block, or its payload or settings differ");
+        }
+        let parameters = inner.parameters.v1();
+        let transactions: usize = batches.iter().map(|batch| batch.verified.transactions.len()).sum();
+        let bytes: usize = batches.iter().map(|batch| batch.verified.bytes()).sum();
+        if batches.len() > limits::BLOCK_BATCHES_MAX
+            || transactions > parameters.block_transactions as usize
+            || bytes > parameters.block_bytes as usize
+        {
+            return wrong("it is above the block budget");
+        }
+        Ok(())
+    }
+
+    /// Executes a proposal on top of the newest block. Nothing changes yet.
+    ///
+    /// # Errors
+    /// `proposal_invalid` if it does not stand there.
+    pub fn execute(&self, proposal: &Proposal, batches: &[Arc<Batch>]) -> Result<Execution> {
+        let inner = self.read();
+        self.check_proposal(&inner, proposal, batches)?;
+        self.execute_on(&inner, proposal, batches)
+    }
+
+    pub(crate) fn execute_on(&self, inner: &Inner, proposal: &Proposal, batches: &[Arc<Batch>]) -> Result<Execution> {
+        let (suite, chain) = (self.identity.suite, &self.identity.chain);
+        let Proposal::V1(fields) = proposal;
+        let context = self.context(inner, fields.time)?;
+        let view = inner.view()?;
+        let transactions: Vec<&[VerifiedTransaction]> =
+            batches.iter().map(|batch| batch.verified.transactions.as_slice()).collect();
+        let block = execute(&view, inner.live.view(&[]), &context, &transactions).map_err(broken)?.finish(&view);
+        Ok(Execution {
+            digest: digest(suite, domain::PROPOSAL, chain, proposal)?,
+            outcome_hash: digest(suite, domain::OUTCOME, chain, &block.outcome)?,
+            proposal: proposal.clone(),
+            batches: batches.to_vec(),
+            block,
+        })
+    }
+
+    /// Buffers the bodies of batches for the log.
+    ///
+    /// # Errors
+    /// Those of the log.
+    pub fn append_bodies(&self, height: u64, batches: &[Arc<Batch>]) -> Result<()> {
+        let mut writer = self.writer();
+        for batch in batches {
+            let header = encode(&batch.header)?;
+            let length = u32::try_from(header.len()).map_err(broken)?.to_le_bytes();
+            writer.log.append(RecordKind::BatchBody, height, &[&length, &header, &batch.verified.bulk()])?;
+        }
+        Ok(())
+    }
+
+    /// Buffers another record for the log.
+    ///
+    /// # Errors
+    /// Those of the log.
+    pub fn append(&self, kind: RecordKind, height: u64, data: &[u8]) -> Result<()> {
+        self.writer().log.append(kind, height, &[data])?;
+        Ok(())
+    }
+
+    /// One group fdatasync over everything buffered.
+    ///
+    /// # Errors
+    /// No space (try again later), or a failed disk (stop).
+    pub fn sync(&self) -> Result<()> {
+        Ok(self.writer().log.sync()?)
+    }
+
+    /// Makes a block durable with its certificate, then visible. When nothing was made durable the execution comes back, so that
+    /// the caller can try again (no space).
+    ///
+    /// # Errors
+    /// The certificate does not cover the execution, or the log failed.
+    pub fn commit(&self, execution: Execution, certificate: Certificate) -> (Result<()>, Option<Execution>) {
+        match self.log_block(&execution, certificate) {
+            Ok(()) => (self.merge(execution), None),
+            Err(error) => (Err(error), Some(execution)),
+        }
+    }
+
+    fn log_block(&self, execution: &Execution, certificate: Certificate) -> Result<()> {
+        self.check_certificate(execution, &certificate)?;
+        let height = execution.height();
+        let record = BlockRecord::V1 {
+            proposal: execution.proposal.clone(),
+            batches: execution.batches.iter().map(|batch| batch.header.clone()).collect(),
+            outcome: execution.block.outcome.clone(),
+            certificate,
+            receipts: execution.block.receipts.clone(),
+            events: execution.block.events.clone(),
+        };
+        let mut writer = self.writer();
+        writer.log.append(RecordKind::Block, height, &[&bcs::to_bytes(&record).map_err(broken)?])?;
+        writer.log.sync()?;
+        drop(writer);
+        calm(self.records.lock()).put(height, Arc::new(record));
+        Ok(())
+    }
+
+    fn check_certificate(&self, execution: &Execution, certificate: &Certificate) -> Result<()> {
+        let Certificate::V1 { statement: CommitStatement::V1 { height, digest, outcome, .. }, .. } = certificate;
+        let fits = *height == execution.height() && *digest == execution.digest && *outcome == execution.outcome_hash;
+        if !fits || execution.block.overlay.parent_root() != self.read().tip.state_root {
+            return Err(ChainError::refused("certificate_invalid", "it does not cover this execution on the newest block"));
+        }
+        crate::proof::verify_certificate(&self.identity.chain, &self.read().validators, certificate)?;
+        Ok(())
+    }
+
+    /// Makes an execution visible and hands it to the stores behind the log.
+    pub(crate) fn merge(&self, execution: Execution) -> Result<()> {
+        let Proposal::V1(proposal) = &execution.proposal;
+        let tip = Tip {
+            height: proposal.height,
+            time: proposal.time,
+            digest: execution.digest,
+            outcome: execution.outcome_hash,
+            state_root: execution.block.overlay.root(),
+        };
+        let hashes = receipt_hashes(&execution.block.receipts);
+        let (batch, ids) = self.store_batch(&execution, &tip)?;
+        {
+            let mut inner = calm(self.inner.write());
+            let undo = inner.state.merge(execution.block.overlay).map_err(broken)?;
+            inner.window.push(undo);
+            inner.live.merge(execution.block.ids);
+            inner.tip = tip;
+            while inner.id_lists.pop_front_if(|key| index::passed(key, tip.time)).is_some() {}
+            inner.id_lists.push_back(ids);
+        }
+        self.store().commit(tip.height, &bcs::to_bytes(&tip).map_err(broken)?, batch)?;
+        self.transactions.insert(tip.height, &hashes)?;
+        Ok(())
+    }
+
+    /// What the state store gets for a block: cells, derived keys and the live ids that it added.
+    fn store_batch(&self, execution: &Execution, tip: &Tip) -> Result<(bubi_store::Batch, Vec<u8>)> {
+        let inner = self.read();
+        let mut batch = bubi_store::Batch::new();
+        if tip.height == 1 {
+            // The store begins with the first block: the cells of the genesis go with it.
+            index::add_state(&mut batch, &inner.state)?;
+        }
+        index::add_changes(&mut batch, &inner.view()?, &execution.block.overlay)?;
+        let passed = tip.time.saturating_add(inner.parameters.v1().max_lifetime);
+        let key = [&[index::LIVE_IDS], passed.to_be_bytes().as_slice(), tip.height.to_be_bytes().as_slice()].concat();
+        batch.put(Keyspace::Derived, &key, &execution.block.ids.encode().map_err(broken)?)?;
+        for key in inner.id_lists.iter().take_while(|key| index::passed(key, tip.time)) {
+            batch.delete(Keyspace::Derived, key)?;
+        }
+        Ok((batch, key))
+    }
+
+    /// A lease on the newest height for listing.
+    ///
+    /// # Errors
+    /// `too_many_leases`.
+    pub fn lease(self: &Arc<Self>) -> Result<Lease<D>> {
+        let store = self.store();
+        store.wait()?;
+        match store.snapshot() {
+            Ok(snapshot) => Ok(Lease::new(Arc::clone(self), snapshot)),
+            Err(bubi_store::StoreError::TooManySnapshots { .. }) => {
+                Err(ChainError::refused("too_many_leases", "too many lists are open; finish one or wait for its lease to end"))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Newest record of the second place of the guard.
+    pub fn guard_read(&self) -> Vec<u8> {
+        self.writer().guard.read().unwrap_or_default().to_vec()
+    }
+
+    /// Writes the second place of the guard and makes it durable.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn guard_write(&self, record: &[u8]) -> Result<()> {
+        Ok(self.writer().guard.write(record)?)
+    }
+
+    /// Waits until everything behind the log is durable; for a clean stop.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn flush(&self) -> Result<()> {
+        self.store().flush()?;
+        self.transactions.flush()?;
+        Ok(())
+    }
+
+    /// Records of one kind from a height on: what this node voted before it stopped.
+    ///
+    /// # Errors
+    /// Damage of the log.
+    pub fn log_records(&self, kind: RecordKind, from: u64) -> Result<Vec<(u64, Vec<u8>)>> {
+        let start = from.checked_sub(1).and_then(|parent| self.reader.block_position(parent));
+        let records = match start {
+            Some(position) => self.reader.records(position),
+            None => self.reader.all(),
+        };
+        let mut found = Vec::new();
+        for record in records {
+            let record = record?;
+            if record.kind == kind && record.height >= from {
+                found.push((record.height, record.payload));
+            }
+        }
+        Ok(found)
+    }
+
+    /// State root computed again from every cell: an invariant check that reads everything.
+    pub fn recomputed_root(&self) -> Hash {
+        self.read().state.recompute_root()
+    }
+
+    /// Figures for monitoring.
+    pub fn statistics(&self) -> Vec<(&'static str, u64)> {
+        let (fsyncs, store_height) = (self.writer().log.fsyncs(), self.store().height());
+        let inner = self.read();
+        vec![
+            ("height", inner.tip.height),
+            ("cells", inner.state.cell_count()),
+            ("owners", inner.state.owner_count()),
+            ("live_ids", inner.live.len()),
+            ("oldest_provable_height", inner.window.oldest()),
+            ("fsyncs", fsyncs),
+            ("store_height", store_height),
+            ("replayed_blocks", self.replayed),
+        ]
+    }
+}

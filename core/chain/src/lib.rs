@@ -1,0 +1,20 @@
+//! The ledger of one node: the door, the block pipeline, recovery, history and lists, over the pure ledger and the store.
+//!
+//! It knows how a block comes about and how it becomes durable; it does not know who votes, nor sockets, nor clocks.
+//! Start with [`Chain`]: `admit` → `batch` → `propose` → `execute` → `commit`.
+
+mod admission;
+mod chain;
+mod error;
+mod history;
+mod index;
+mod lease;
+pub mod proof;
+mod query;
+mod recovery;
+
+pub use admission::{join_bulk, split_bulk, Admission, Entry, Verified};
+pub use chain::{Batch, Chain, Execution, Options, Tip};
+pub use error::{ChainError, Result};
+pub use lease::Lease;
+pub use recovery::chain_id_of;

@@ -1,0 +1,217 @@
+//! What clients read: cells, accounts, assets, records as JSON, each with an optional proof.
+
+use crate::{
+    chain::{Chain, Inner},
+    error::{ChainError, Result},
+};
+use bubi_codec::{
+    decode, encode,
+    identity::{Address, AssetId, NamespaceId},
+    proof::FinalityProof,
+    state::{key, AccountHeader, AssetDefinition, Claim, DataEntry, Hold, Holding, Item, Namespace, OwnerKind, RecordHead, RecordVersion},
+    text::to_json_value,
+    Wire,
+};
+use bubi_crypto::{from_hex, to_hex, Hash};
+use bubi_ledger::tree::{OwnerKey, View};
+use bubi_store::Disk;
+use serde_json::{json, Value};
+
+/// Owner key of an account, asset or namespace.
+pub(crate) fn owner(kind: OwnerKind, id: &[u8; 32]) -> OwnerKey {
+    OwnerKey::new(kind as u8, *id)
+}
+
+fn hash_from_hex(what: &'static str, text: &str) -> Result<Hash> {
+    let bytes = from_hex(text).and_then(|bytes| bytes.try_into().ok());
+    bytes.map(Hash).ok_or_else(|| ChainError::refused("malformed", format!("{what}: expected 64 lower-case hex digits")))
+}
+
+impl<D: Disk> Chain<D> {
+    /// Reads an address of this network.
+    ///
+    /// # Errors
+    /// `malformed`.
+    pub fn address(&self, text: &str) -> Result<Address> {
+        Ok(Address::from_text(self.prefix(), text)?)
+    }
+
+    /// One cell at a height inside the proof window (none: the newest).
+    ///
+    /// # Errors
+    /// `height_pruned` naming the heights that can be read, `malformed` for a wrong owner.
+    pub fn cell_json(&self, owner: &[u8], key: &[u8], height: Option<u64>, proof: bool) -> Result<Value> {
+        let owner = OwnerKey::from_bytes(owner).ok_or_else(|| {
+            ChainError::refused("malformed", "an owner is 33 bytes: kind 0 to 3, then 32 bytes of identifier")
+        })?;
+        let inner = self.read();
+        let height = height.unwrap_or(inner.tip.height);
+        let view = inner.window.view(&inner.state, height).map_err(|error| ChainError::Broken(error.to_string()))?;
+        let view = view.ok_or_else(|| {
+            let (from, to) = (inner.window.oldest(), inner.window.newest());
+            ChainError::refused("height_pruned", format!("cells can be read at heights {from} to {to}; labelled snapshots: none"))
+        })?;
+        let mut object = json!({ "height": height.to_string(), "value": view.get(&owner, key).map(to_hex) });
+        if proof {
+            object["proof"] = self.cell_proof(&view, height, &owner, key)?;
+        }
+        Ok(object)
+    }
+
+    /// Proof of one cell: the path in the account tree and the finality of the height whose root it leads to.
+    fn cell_proof(&self, view: &View<'_>, height: u64, owner: &OwnerKey, key: &[u8]) -> Result<Value> {
+        let path = view.prove(owner, key).map_err(|error| ChainError::Broken(error.to_string()))?;
+        let path = path.to_bytes().map_err(|error| ChainError::Broken(error.to_string()))?;
+        Ok(json!({ "cell": to_hex(&path), "finality": self.finality_hex(height)? }))
+    }
+
+    /// Finality of a height in hex; null for the genesis, which the trust file itself names.
+    pub(crate) fn finality_hex(&self, height: u64) -> Result<Value> {
+        let proof = self.finality(height)?;
+        proof.map_or(Ok(Value::Null), |proof: FinalityProof| Ok(Value::String(to_hex(&encode(&proof)?))))
+    }
+
+    /// One typed cell of the newest state as JSON; none if it is not there.
+    fn typed<T: Wire>(&self, inner: &Inner, owner: &OwnerKey, key: &[u8], proof: bool) -> Result<Option<Value>> {
+        let view = inner.view()?;
+        let Some(bytes) = view.get(owner, key) else { return Ok(None) };
+        let mut object = json!({ "height": inner.tip.height.to_string(), "value": self.value_json::<T>(bytes)? });
+        if proof {
+            object["proof"] = self.cell_proof(&view, inner.tip.height, owner, key)?;
+        }
+        Ok(Some(object))
+    }
+
+    pub(crate) fn value_json<T: Wire>(&self, bytes: &[u8]) -> Result<Value> {
+        let value: T = decode(bytes)?;
+        Ok(to_json_value(self.prefix(), &value)?)
+    }
+
+    /// An account with everything in it, and the proof that nothing is left out.
+    ///
+    /// # Errors
+    /// `malformed` address; `too_large` for an account with more cells than one answer may hold.
+    pub fn account_json(&self, address: &str, proof: bool) -> Result<Option<Value>> {
+        let account = self.address(address)?;
+        let owner = owner(OwnerKind::Account, account.bytes());
+        let inner = self.read();
+        let view = inner.view()?;
+        let Some(header) = view.get(&owner, key::HEADER) else { return Ok(None) };
+        let mut object = json!({
+            "height": inner.tip.height.to_string(),
+            "address": address,
+            "header": self.value_json::<AccountHeader>(header)?,
+        });
+        if proof {
+            let evidence = view.prove_account(&owner).ok_or_else(|| {
+                ChainError::refused("too_large", "this account has too many cells for one proof; prove its cells one by one")
+            })?;
+            let evidence = evidence.to_bytes().map_err(|error| ChainError::Broken(error.to_string()))?;
+            object["proof"] = json!({ "account": to_hex(&evidence), "finality": self.finality_hex(inner.tip.height)? });
+        }
+        Ok(Some(object))
+    }
+
+    /// What an account holds of a fungible or dated asset.
+    ///
+    /// # Errors
+    /// `malformed` address or asset.
+    pub fn balance_json(&self, address: &str, asset: &str, proof: bool) -> Result<Option<Value>> {
+        let account = self.address(address)?;
+        let asset = AssetId(hash_from_hex("asset", asset)?);
+        let owner = owner(OwnerKind::Account, account.bytes());
+        self.typed::<Holding>(&self.read(), &owner, &key::holding(&asset), proof)
+    }
+
+    /// A data entry of an account.
+    ///
+    /// # Errors
+    /// `malformed` address.
+    pub fn data_json(&self, address: &str, name: &str, proof: bool) -> Result<Option<Value>> {
+        let account = self.address(address)?;
+        let owner = owner(OwnerKind::Account, account.bytes());
+        self.typed::<DataEntry>(&self.read(), &owner, &key::data(name), proof)
+    }
+
+    /// Definition and supply of an asset.
+    ///
+    /// # Errors
+    /// `malformed` asset.
+    pub fn asset_json(&self, asset: &str, proof: bool) -> Result<Option<Value>> {
+        let id = hash_from_hex("asset", asset)?;
+        self.typed::<AssetDefinition>(&self.read(), &owner(OwnerKind::Asset, &id.0), key::HEADER, proof)
+    }
+
+    /// An item of a unique asset.
+    ///
+    /// # Errors
+    /// `malformed` asset.
+    pub fn item_json(&self, asset: &str, item: &str, proof: bool) -> Result<Option<Value>> {
+        let id = hash_from_hex("asset", asset)?;
+        self.typed::<Item>(&self.read(), &owner(OwnerKind::Asset, &id.0), &key::item(item), proof)
+    }
+
+    /// A namespace.
+    ///
+    /// # Errors
+    /// `malformed` namespace.
+    pub fn namespace_json(&self, namespace: &str, proof: bool) -> Result<Option<Value>> {
+        let id = self.namespace_id(namespace)?;
+        self.typed::<Namespace>(&self.read(), &owner(OwnerKind::Namespace, id.bytes()), key::HEADER, proof)
+    }
+
+    /// A namespace by identifier (64 hex digits) or by name.
+    pub(crate) fn namespace_id(&self, text: &str) -> Result<NamespaceId> {
+        match from_hex(text).and_then(|bytes| bytes.try_into().ok()) {
+            Some(bytes) => Ok(NamespaceId(Hash(bytes))),
+            None if text.is_empty() => Err(ChainError::refused("malformed", "namespace: it must not be empty")),
+            None => Ok(NamespaceId::derived(self.suite(), text)),
+        }
+    }
+
+    /// A version of a record (none: the newest).
+    ///
+    /// # Errors
+    /// `malformed` namespace.
+    pub fn record_json(&self, namespace: &str, record: &str, version: Option<u32>, proof: bool) -> Result<Option<Value>> {
+        let owner = owner(OwnerKind::Namespace, self.namespace_id(namespace)?.bytes());
+        let inner = self.read();
+        let Some(head) = inner.view()?.get(&owner, &key::record_head(record)).map(decode::<RecordHead>).transpose()? else {
+            return Ok(None);
+        };
+        let RecordHead::V1 { version: newest, author } = head;
+        let version = version.unwrap_or(newest);
+        let cell = key::record_version(record, version);
+        let Some(mut object) = self.typed::<RecordVersion>(&inner, &owner, &cell, proof)? else { return Ok(None) };
+        object["key"] = json!(record);
+        object["version"] = json!(version);
+        object["newest"] = json!(newest);
+        object["author"] = json!(author.to_text(self.prefix()));
+        Ok(Some(object))
+    }
+
+    /// Parameters in force.
+    ///
+    /// # Errors
+    /// The state is broken.
+    pub fn parameters_json(&self) -> Result<Value> {
+        Ok(to_json_value(self.prefix(), &self.read().parameters)?)
+    }
+
+    /// A cell value as JSON by what its key says, for lists.
+    pub(crate) fn list_value(&self, kind: &str, bytes: &[u8]) -> Result<Value> {
+        match kind {
+            "accounts" => self.value_json::<AccountHeader>(bytes),
+            "balances" | "holders" => self.value_json::<Holding>(bytes),
+            "data" => self.value_json::<DataEntry>(bytes),
+            "claims" => self.value_json::<Claim>(bytes),
+            "holds" => self.value_json::<Hold>(bytes),
+            "assets" => self.value_json::<AssetDefinition>(bytes),
+            "items_of" => self.value_json::<Item>(bytes),
+            "namespaces" => self.value_json::<Namespace>(bytes),
+            "records" => self.value_json::<RecordHead>(bytes),
+            "versions" => self.value_json::<RecordVersion>(bytes),
+            _ => Ok(Value::String(to_hex(bytes))),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Opening a data folder: the log decides; the state store is a shortcut that is checked and, if need be, built again.
+
+use crate::{
+    chain::{broken, receipt_hashes, Chain, Identity, Inner, Options, Tip, Writer},
+    error::{ChainError, Result},
+    history::{split_body, Cache},
+    index,
+};
+use bubi_codec::{
+    block::{digest, BlockRecord, Genesis, Outcome, SignedBatch},
+    decode, domain, encode,
+    identity::ChainId,
+    state::{key, OwnerKind, Parameters, ValidatorSet},
+};
+use bubi_crypto::Hash;
+use bubi_ledger::{
+    genesis_outcome, genesis_state,
+    tree::{Chunk, OwnerKey, ProofWindow, State, StateBuilder},
+    LiveIds,
+};
+use bubi_store::{
+    BlockLog, Cure, Disk, GuardFile, IndexOptions, Keyspace, LogOptions, RecordKind, Snapshot, StateOptions, StateStore, StoreError,
+    TransactionIndex,
+};
+use rayon::prelude::*;
+use std::{
+    collections::VecDeque,
+    ops::ControlFlow,
+    sync::{Mutex, RwLock},
+};
+
+/// Parts into which loading is cut, so that all cores work.
+const LOAD_PARTS: usize = 64;
+/// Cells handed to the tree at once while loading.
+const LOAD_CHUNK: usize = 8_192;
+
+pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options) -> Result<Chain<D>> {
+    let identity = identity(genesis)?;
+    let lock = disk.lock()?;
+    let log = BlockLog::open(
+        disk.clone(),
+        *identity.chain.bytes(),
+        LogOptions { segment_limit: options.segment_bytes, ..LogOptions::default() },
+    )?;
+    let guard = GuardFile::open(&disk)?;
+    let settings = StateOptions { snapshots: options.leases, ..StateOptions::default() };
+    let (store, inner) = load(&disk, &identity, log.last_height().unwrap_or(0), settings, options.proof_window)?;
+    let transactions = TransactionIndex::open(disk, log.reader().first_height().unwrap_or(1), IndexOptions::default())?;
+    let reader = log.reader();
+    let mut chain = Chain {
+        identity,
+        inner: RwLock::new(inner),
+        writer: Mutex::new(Writer { log, guard }),
+        store: Mutex::new(store),
+        reader,
+        transactions,
+        records: Mutex::new(Cache::default()),
+        replayed: 0,
+        _lock: lock,
+    };
+    catch_up_index(&chain)?;
+    chain.replayed = replay(&chain)?;
+    Ok(chain)
+}
+
+fn identity(bytes: &[u8]) -> Result<Identity> {
+    let genesis: Genesis = decode(bytes)?;
+    let chain = genesis.chain_id(bytes);
+    let suite = genesis.v1().suite;
+    Ok(Identity { genesis, genesis_bytes: bytes.to_vec(), chain, suite })
+}
+
+/// The state at the height of the state store, or the genesis if there is none or it cannot be used.
+fn load<D: Disk>(
+    disk: &D,
+    identity: &Identity,
+    log_height: u64,
+    settings: StateOptions,
+    window: usize,
+) -> Result<(StateStore<D>, Inner)> {
+    match StateStore::open(disk.clone(), settings) {
+        Ok(store) if store.height() > 0 && store.height() <= log_height => {
+            if let Some(inner) = load_stored(&store.snapshot()?, identity, window)? {
+                return Ok((store, inner));
+            }
+        }
+        Ok(store) if store.height() == 0 => return Ok((store, from_genesis(identity, window)?)),
+        // Ahead of the log: it was made from blocks that are gone, so it proves nothing.
+        Ok(_) => {}
+        Err(StoreError::Damaged { cure: Cure::RebuildFromLog, .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok((StateStore::reset(disk.clone(), settings)?, from_genesis(identity, window)?))
+}
+
+fn from_genesis(identity: &Identity, window: usize) -> Result<Inner> {
+    let state = genesis_state(&identity.genesis).map_err(broken)?;
+    let (parameters, validators) = settings(&state)?;
+    let (suite, chain) = (identity.suite, &identity.chain);
+    let outcome = genesis_outcome(&identity.genesis, chain, &state).map_err(broken)?;
+    let tip = Tip {
+        height: 0,
+        time: identity.genesis.v1().time,
+        digest: chain.0,
+        outcome: digest(suite, domain::OUTCOME, chain, &outcome)?,
+        state_root: state.root(),
+    };
+    Ok(Inner { window: ProofWindow::new(window, 0), live: LiveIds::new(suite), state, tip, id_lists: VecDeque::new(), parameters, validators })
+}
+
+/// The stored state, or none if it is not what it says it is.
+fn load_stored<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity, window: usize) -> Result<Option<Inner>> {
+    let Ok(tip) = bcs::from_bytes::<Tip>(snapshot.meta()) else { return Ok(None) };
+    let state = match load_cells(snapshot, identity) {
+        Ok(state) => state,
+        Err(ChainError::Store(StoreError::Damaged { .. })) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if state.root() != tip.state_root || tip.height != snapshot.height() {
+        return Ok(None);
+    }
+    let mut live = LiveIds::new(identity.suite);
+    let mut id_lists = VecDeque::new();
+    for (key, blob) in snapshot.page(Keyspace::Derived, &[index::LIVE_IDS], None, usize::MAX)? {
+        if live.replay(&blob).is_err() {
+            return Ok(None);
+        }
+        id_lists.push_back(key);
+    }
+    let (parameters, validators) = settings(&state)?;
+    Ok(Some(Inner { window: ProofWindow::new(window, tip.height), live, state, tip, id_lists, parameters, validators }))
+}
+
+fn load_cells<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity) -> Result<State> {
+    // Cuts fall between owners, so that each part holds whole owners.
+    let mut cuts: Vec<Vec<u8>> = snapshot.split(Keyspace::Cells, LOAD_PARTS);
+    cuts.iter_mut().for_each(|cut| cut.truncate(33));
+    cuts.dedup();
+    let starts = std::iter::once(Vec::new()).chain(cuts.iter().cloned());
+    let ends = cuts.iter().cloned().map(Some).chain(std::iter::once(None));
+    let parts: Vec<(Vec<u8>, Option<Vec<u8>>)> = starts.zip(ends).collect();
+    let builder = StateBuilder::new(identity.suite);
+    parts.par_iter().try_for_each(|(from, to)| load_part(snapshot, &builder, from, to.as_deref()))?;
+    builder.build().map_err(broken)
+}
+
+fn load_part<D: Disk>(snapshot: &Snapshot<D>, builder: &StateBuilder, from: &[u8], to: Option<&[u8]>) -> Result<()> {
+    let mut chunk = Chunk::default();
+    let mut cells = 0usize;
+    let mut last: Option<OwnerKey> = None;
+    let mut failure = None;
+    snapshot.scan(Keyspace::Cells, from, to, |stored, value| {
+        let split = stored.split_at_checked(33).and_then(|(owner, key)| Some((OwnerKey::from_bytes(owner)?, key)));
+        let Some((owner, key)) = split else {
+            failure = Some(broken("a stored cell has no owner"));
+            return ControlFlow::Break(());
+        };
+        if cells >= LOAD_CHUNK && last != Some(owner) {
+            builder.add(std::mem::take(&mut chunk));
+            cells = 0;
+        }
+        last = Some(owner);
+        cells += 1;
+        match chunk.push(&owner, key, value) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failure = Some(broken(error));
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    builder.add(chunk);
+    failure.map_or(Ok(()), Err)
+}
+
+fn settings(state: &State) -> Result<(Parameters, ValidatorSet)> {
+    let system = OwnerKey::new(OwnerKind::System as u8, [0; 32]);
+    let parameters = state.get(&system, key::PARAMETERS).ok_or_else(|| broken("the state has no parameters"))?;
+    let validators = state.get(&system, key::VALIDATORS).ok_or_else(|| broken("the state has no validators"))?;
+    Ok((decode(parameters)?, decode(validators)?))
+}
+
+/// Gives the transaction index the blocks that it has not seen and that replay will not show it.
+fn catch_up_index<D: Disk>(chain: &Chain<D>) -> Result<()> {
+    let from = chain.transactions.last_height().saturating_add(1);
+    for height in from..=chain.tip().height {
+        let record: BlockRecord = decode(&chain.reader.block(height)?.payload)?;
+        let BlockRecord::V1 { receipts, .. } = &record;
+        chain.transactions.insert(height, &receipt_hashes(receipts))?;
+    }
+    Ok(())
+}
+
+/// Executes the blocks of the log that the state store has not seen; each must give the outcome that was certified.
+fn replay<D: Disk>(chain: &Chain<D>) -> Result<u64> {
+    let tip = chain.tip();
+    let start = chain.reader.block_position(tip.height);
+    let records = match start {
+        Some(position) if tip.height > 0 => chain.reader.records(position),
+        _ => chain.reader.all(),
+    };
+    let mut bodies: Vec<(SignedBatch, Vec<u8>)> = Vec::new();
+    let mut replayed = 0;
+    for record in records {
+        let record = record?;
+        match record.kind {
+            RecordKind::BatchBody => {
+                let (header, bulk) = split_body(&record.payload)?;
+                bodies.push((header, bulk.to_vec()));
+            }
+            RecordKind::Block if record.height > tip.height => {
+                replay_block(chain, &decode(&record.payload)?, &bodies)?;
+                bodies.clear();
+                replayed += 1;
+            }
+            RecordKind::Block => bodies.clear(),
+            _ => {}
+        }
+    }
+    Ok(replayed)
+}
+
+fn replay_block<D: Disk>(chain: &Chain<D>, record: &BlockRecord, bodies: &[(SignedBatch, Vec<u8>)]) -> Result<()> {
+    let BlockRecord::V1 { proposal, batches, outcome, .. } = record;
+    let batches = chain.reread_batches(batches, bodies)?;
+    let execution = chain.execute(proposal, &batches)?;
+    if execution.outcome() != outcome {
+        let height = execution.height();
+        return Err(broken(format!(
+            "block {height} gives another outcome than was certified: {} instead of {}",
+            hash_of(execution.outcome())?,
+            hash_of(outcome)?
+        )));
+    }
+    chain.merge(execution)
+}
+
+fn hash_of(outcome: &Outcome) -> Result<Hash> {
+    Ok(bubi_crypto::HashSuite::Standard.hash(&[&encode(outcome)?]))
+}
+
+/// The chain id of an encoded genesis.
+///
+/// # Errors
+/// It does not decode.
+pub fn chain_id_of(genesis: &[u8]) -> Result<ChainId> {
+    Ok(identity(genesis)?.chain)
+}

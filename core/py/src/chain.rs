@@ -1,0 +1,497 @@
+//! The chain and the opaque objects of its pipeline. Calls that work on many transactions or on files release the lock.
+
+use crate::{
+    codec::{hash_of, signed_from_json},
+    error::{chain_error, decode_error, refused, Damaged},
+    keys::SigningKey,
+};
+use bubi_chain::{self as core, chain_id_of, join_bulk, Options, Verified};
+use bubi_codec::{decode, encode};
+use bubi_store::{RealDisk, RecordKind};
+use pyo3::{prelude::*, types::PyBytes, types::PyDict};
+use serde_json::Value;
+use std::sync::{Arc, Mutex, PoisonError};
+
+fn bytes<'py>(py: Python<'py>, value: &[u8]) -> Bound<'py, PyBytes> {
+    PyBytes::new(py, value)
+}
+
+fn json<'py>(py: Python<'py>, value: &Value) -> Bound<'py, PyBytes> {
+    PyBytes::new(py, value.to_string().as_bytes())
+}
+
+fn disk(directory: &str) -> PyResult<RealDisk> {
+    RealDisk::new(directory).map_err(|error| refused("storage", format!("{directory}: {error}")))
+}
+
+/// Runs a call without the interpreter lock. A panic becomes an error that stops the node, never a dead interpreter.
+fn run<T: Send>(py: Python<'_>, work: impl FnOnce() -> core::Result<T> + Send) -> PyResult<T> {
+    py.detach(work).map_err(chain_error)
+}
+
+/// Transactions that passed the door together.
+#[pyclass(frozen, module = "bubi._core")]
+pub(crate) struct Admission {
+    /// Taken by the batch that they go into.
+    verified: Mutex<Option<Verified>>,
+    admitted: usize,
+    #[pyo3(get)]
+    bytes: usize,
+    #[pyo3(get)]
+    earliest_expiry: u64,
+    verdicts: Vec<Option<&'static str>>,
+    hashes: Vec<bubi_crypto::Hash>,
+}
+
+impl From<core::Admission> for Admission {
+    fn from(admission: core::Admission) -> Self {
+        Self {
+            admitted: admission.verified.entries.len(),
+            bytes: admission.verified.bytes(),
+            earliest_expiry: admission.earliest_expiry(),
+            verdicts: admission.verdicts,
+            hashes: admission.hashes,
+            verified: Mutex::new(Some(admission.verified)),
+        }
+    }
+}
+
+#[pymethods]
+impl Admission {
+    fn __len__(&self) -> usize {
+        self.admitted
+    }
+
+    #[getter]
+    fn hashes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        bytes(py, &self.hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>())
+    }
+
+    #[getter]
+    fn verdicts(&self) -> Vec<&'static str> {
+        self.verdicts.iter().map(|verdict| verdict.unwrap_or("")).collect()
+    }
+
+    #[getter]
+    fn received(&self) -> usize {
+        self.verdicts.len()
+    }
+
+    #[getter]
+    fn refused(&self) -> usize {
+        self.verdicts.len() - self.admitted
+    }
+}
+
+/// An ordered group of verified transactions with its author's signature.
+#[pyclass(frozen, module = "bubi._core")]
+pub(crate) struct Batch(Arc<core::Batch>);
+
+#[pymethods]
+impl Batch {
+    fn __len__(&self) -> usize {
+        self.0.verified.entries.len()
+    }
+
+    #[getter]
+    fn digest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        bytes(py, &self.0.digest.0)
+    }
+
+    #[getter]
+    fn header<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(bytes(py, &encode(&self.0.header).map_err(decode_error)?))
+    }
+
+    #[getter]
+    fn bytes(&self) -> usize {
+        self.0.verified.bytes()
+    }
+}
+
+fn inner(batches: &[PyRef<'_, Batch>]) -> Vec<Arc<core::Batch>> {
+    batches.iter().map(|batch| Arc::clone(&batch.0)).collect()
+}
+
+/// Result of executing a proposal.
+#[pyclass(frozen, module = "bubi._core")]
+pub(crate) struct Execution {
+    /// Taken by the commit.
+    execution: Mutex<Option<core::Execution>>,
+    digest: bubi_crypto::Hash,
+    outcome_hash: bubi_crypto::Hash,
+    outcome: Vec<u8>,
+    codes: Vec<Vec<u8>>,
+    #[pyo3(get)]
+    height: u64,
+    #[pyo3(get)]
+    counts: (usize, usize, usize),
+    #[pyo3(get)]
+    alarms: Vec<String>,
+}
+
+impl Execution {
+    fn new(execution: core::Execution, batches: usize) -> PyResult<Self> {
+        let finals = execution.receipts().iter().filter(|receipt| matches!(receipt, bubi_codec::block::Receipt::V1 { code: 0, .. })).count();
+        let codes = (0..batches)
+            .map(|batch| execution.codes(batch).iter().flat_map(|code| code.unwrap_or(u16::MAX).to_le_bytes()).collect())
+            .collect();
+        Ok(Self {
+            digest: execution.digest,
+            outcome_hash: execution.outcome_hash,
+            outcome: encode(execution.outcome()).map_err(decode_error)?,
+            codes,
+            height: execution.height(),
+            counts: (finals, execution.receipts().len() - finals, execution.skipped().len()),
+            alarms: execution.alarms().iter().map(|alarm| format!("{}: {}", alarm.transaction, alarm.what)).collect(),
+            execution: Mutex::new(Some(execution)),
+        })
+    }
+}
+
+#[pymethods]
+impl Execution {
+    #[getter]
+    fn digest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        bytes(py, &self.digest.0)
+    }
+
+    #[getter]
+    fn outcome<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        bytes(py, &self.outcome)
+    }
+
+    #[getter]
+    fn outcome_hash<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        bytes(py, &self.outcome_hash.0)
+    }
+
+    fn codes<'py>(&self, py: Python<'py>, batch: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let codes = self.codes.get(batch).ok_or_else(|| refused("malformed", "there is no such batch"))?;
+        Ok(bytes(py, codes))
+    }
+}
+
+/// A view of one height for listing.
+#[pyclass(frozen, module = "bubi._core")]
+pub(crate) struct Lease(core::Lease<RealDisk>);
+
+#[pymethods]
+impl Lease {
+    #[getter]
+    fn height(&self) -> u64 {
+        self.0.height()
+    }
+
+    fn page<'py>(
+        &self,
+        py: Python<'py>,
+        kind: &str,
+        scope: &str,
+        after: &[u8],
+        limit: usize,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let (items, next) = run(py, || self.0.page(kind, scope, after, limit))?;
+        Ok((json(py, &Value::Array(items)), bytes(py, &next)))
+    }
+}
+
+/// The ledger of one node.
+#[pyclass(frozen, module = "bubi._core")]
+pub(crate) struct Chain(Mutex<Option<Arc<core::Chain<RealDisk>>>>);
+
+impl Chain {
+    fn chain(&self) -> PyResult<Arc<core::Chain<RealDisk>>> {
+        let chain = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        chain.as_ref().map(Arc::clone).ok_or_else(|| refused("closed", "the chain was closed"))
+    }
+
+    /// An optional JSON object read from the chain.
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        work: impl FnOnce(&core::Chain<RealDisk>) -> core::Result<Option<Value>> + Send,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let chain = self.chain()?;
+        Ok(run(py, || work(&chain))?.map(|value| json(py, &value)))
+    }
+}
+
+#[pymethods]
+impl Chain {
+    #[staticmethod]
+    #[pyo3(signature = (directory, genesis, *, proof_window=64, segment_bytes=67_108_864, leases=64))]
+    fn open(py: Python<'_>, directory: &str, genesis: &[u8], proof_window: usize, segment_bytes: u64, leases: usize) -> PyResult<Self> {
+        let disk = disk(directory)?;
+        let options = Options { proof_window, segment_bytes, leases };
+        let chain = run(py, || core::Chain::open(disk, genesis, options))?;
+        Ok(Self(Mutex::new(Some(Arc::new(chain)))))
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(chain) = taken else { return Ok(()) };
+        run(py, move || {
+            let flushed = chain.flush();
+            drop(chain);
+            flushed
+        })
+    }
+
+    #[getter]
+    fn chain_id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(bytes(py, self.chain()?.chain_id().bytes()))
+    }
+
+    #[getter]
+    fn suite(&self) -> PyResult<u8> {
+        Ok(self.chain()?.suite() as u8)
+    }
+
+    #[getter]
+    fn prefix(&self) -> PyResult<&'static str> {
+        Ok(self.chain()?.prefix())
+    }
+
+    #[getter]
+    fn genesis<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(bytes(py, self.chain()?.genesis()))
+    }
+
+    #[getter]
+    fn height(&self) -> PyResult<u64> {
+        Ok(self.chain()?.tip().height)
+    }
+
+    #[getter]
+    fn time(&self) -> PyResult<u64> {
+        Ok(self.chain()?.tip().time)
+    }
+
+    #[getter]
+    fn digest<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(bytes(py, &self.chain()?.tip().digest.0))
+    }
+
+    #[getter]
+    fn state_root<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(bytes(py, &self.chain()?.tip().state_root.0))
+    }
+
+    #[getter]
+    fn validator_set<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(bytes(py, &encode(&self.chain()?.validators()).map_err(decode_error)?))
+    }
+
+    #[getter]
+    fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let table = PyDict::new(py);
+        for (name, value) in self.chain()?.statistics() {
+            table.set_item(name, value)?;
+        }
+        Ok(table)
+    }
+
+    fn admit(&self, py: Python<'_>, body: &[u8], now: u64) -> PyResult<Admission> {
+        let chain = self.chain()?;
+        Ok(run(py, || chain.admit(body, now))?.into())
+    }
+
+    fn admit_json(&self, py: Python<'_>, text: &[u8], now: u64) -> PyResult<Admission> {
+        let chain = self.chain()?;
+        let signed = signed_from_json(chain.prefix(), text)?;
+        Ok(run(py, || chain.admit(&join_bulk(1, std::iter::once(signed.as_slice())), now))?.into())
+    }
+
+    fn simulate<'py>(&self, py: Python<'py>, signed: &[u8], now: u64) -> PyResult<Bound<'py, PyBytes>> {
+        let chain = self.chain()?;
+        Ok(json(py, &run(py, || chain.simulate_json(signed, now))?))
+    }
+
+    fn batch(&self, py: Python<'_>, admissions: Vec<PyRef<'_, Admission>>, number: u64, key: PyRef<'_, SigningKey>) -> PyResult<Batch> {
+        let chain = self.chain()?;
+        let mut verified = Verified::default();
+        for admission in &admissions {
+            let taken = admission.verified.lock().unwrap_or_else(PoisonError::into_inner).take();
+            verified.append(taken.ok_or_else(|| refused("batch_invalid", "these transactions went into another batch"))?);
+        }
+        let key = &key.0;
+        Ok(Batch(Arc::new(run(py, || chain.batch(verified, number, key))?)))
+    }
+
+    fn decode_batch(&self, py: Python<'_>, header: &[u8], body: &[u8]) -> PyResult<Batch> {
+        let chain = self.chain()?;
+        Ok(Batch(Arc::new(run(py, || chain.decode_batch(header, body))?)))
+    }
+
+    fn propose<'py>(&self, py: Python<'py>, time: u64, batches: Vec<PyRef<'_, Batch>>) -> PyResult<Bound<'py, PyBytes>> {
+        let (chain, batches) = (self.chain()?, inner(&batches));
+        let proposal = run(py, || chain.propose(time, &batches))?;
+        Ok(bytes(py, &encode(&proposal).map_err(decode_error)?))
+    }
+
+    fn proposal_digest<'py>(&self, py: Python<'py>, proposal: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let chain = self.chain()?;
+        let proposal: bubi_codec::block::Proposal = decode(proposal).map_err(decode_error)?;
+        let digest = bubi_codec::block::digest(chain.suite(), bubi_codec::domain::PROPOSAL, chain.chain_id(), &proposal);
+        Ok(bytes(py, &digest.map_err(decode_error)?.0))
+    }
+
+    fn append(&self, py: Python<'_>, kind: u8, height: u64, data: &[u8]) -> PyResult<()> {
+        let chain = self.chain()?;
+        let kind = record_kind(kind)?;
+        run(py, || chain.append(kind, height, data))
+    }
+
+    fn append_bodies(&self, py: Python<'_>, height: u64, batches: Vec<PyRef<'_, Batch>>) -> PyResult<()> {
+        let (chain, batches) = (self.chain()?, inner(&batches));
+        run(py, || chain.append_bodies(height, &batches))
+    }
+
+    fn sync(&self, py: Python<'_>) -> PyResult<()> {
+        let chain = self.chain()?;
+        run(py, || chain.sync())
+    }
+
+    fn execute(&self, py: Python<'_>, proposal: &[u8], batches: Vec<PyRef<'_, Batch>>) -> PyResult<Execution> {
+        let (chain, batches) = (self.chain()?, inner(&batches));
+        let proposal = decode(proposal).map_err(decode_error)?;
+        let count = batches.len();
+        let execution = run(py, || chain.execute(&proposal, &batches))?;
+        py.detach(|| Execution::new(execution, count))
+    }
+
+    fn commit(&self, py: Python<'_>, execution: PyRef<'_, Execution>, certificate: &[u8]) -> PyResult<()> {
+        let chain = self.chain()?;
+        let certificate = decode(certificate).map_err(decode_error)?;
+        let mut slot = execution.execution.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = slot.take().ok_or_else(|| refused("committed", "this execution was committed before"))?;
+        let (result, back) = py.detach(|| chain.commit(taken, certificate));
+        *slot = back;
+        result.map_err(chain_error)
+    }
+
+    fn guard_read<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(bytes(py, &self.chain()?.guard_read()))
+    }
+
+    fn guard_write(&self, py: Python<'_>, record: &[u8]) -> PyResult<()> {
+        let chain = self.chain()?;
+        run(py, || chain.guard_write(record))
+    }
+
+    fn log_records<'py>(&self, py: Python<'py>, kind: u8, from_height: u64) -> PyResult<Vec<(u64, Bound<'py, PyBytes>)>> {
+        let chain = self.chain()?;
+        let kind = record_kind(kind)?;
+        let records = run(py, || chain.log_records(kind, from_height))?;
+        Ok(records.into_iter().map(|(height, data)| (height, bytes(py, &data))).collect())
+    }
+
+    fn status_json<'py>(&self, py: Python<'py>, transaction: &[u8], proof: bool) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let transaction = hash_of("a transaction hash", transaction)?;
+        self.read(py, |chain| chain.status_json(&transaction, proof))
+    }
+
+    fn block_json<'py>(&self, py: Python<'py>, height: u64, transactions: bool) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.read(py, |chain| chain.block_json(height, transactions))
+    }
+
+    fn block_bytes<'py>(&self, py: Python<'py>, height: u64) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let chain = self.chain()?;
+        let record = run(py, || chain.record(height))?;
+        let encoded = record.map(|record| encode(record.as_ref())).transpose().map_err(decode_error)?;
+        Ok(encoded.map(|encoded| bytes(py, &encoded)))
+    }
+
+    fn block_bodies<'py>(&self, py: Python<'py>, height: u64) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let chain = self.chain()?;
+        let bodies = run(py, || chain.bodies(height))?;
+        Ok(bodies.iter().map(|body| bytes(py, body)).collect())
+    }
+
+    fn finality_json<'py>(&self, py: Python<'py>, height: u64) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.read(py, |chain| chain.finality_json(height))
+    }
+
+    #[pyo3(signature = (owner, key, height, proof))]
+    fn cell_json<'py>(&self, py: Python<'py>, owner: &[u8], key: &[u8], height: Option<u64>, proof: bool) -> PyResult<Bound<'py, PyBytes>> {
+        let chain = self.chain()?;
+        Ok(json(py, &run(py, || chain.cell_json(owner, key, height, proof))?))
+    }
+
+    fn account_json<'py>(&self, py: Python<'py>, address: &str, proof: bool) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.read(py, |chain| chain.account_json(address, proof))
+    }
+
+    fn balance_json<'py>(&self, py: Python<'py>, address: &str, asset: &str, proof: bool) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.read(py, |chain| chain.balance_json(address, asset, proof))
+    }
+
+    fn data_json<'py>(&self, py: Python<'py>, address: &str, name: &str, proof: bool) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.read(py, |chain| chain.data_json(address, name, proof))
+    }
+
+    fn asset_json<'py>(&self, py: Python<'py>, asset: &str, proof: bool) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.read(py, |chain| chain.asset_json(asset, proof))
+    }
+
+    fn item_json<'py>(&self, py: Python<'py>, asset: &str, item: &str, proof: bool) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.read(py, |chain| chain.item_json(asset, item, proof))
+    }
+
+    fn namespace_json<'py>(&self, py: Python<'py>, namespace: &str, proof: bool) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.read(py, |chain| chain.namespace_json(namespace, proof))
+    }
+
+    #[pyo3(signature = (namespace, key, version, proof))]
+    fn record_json<'py>(
+        &self,
+        py: Python<'py>,
+        namespace: &str,
+        key: &str,
+        version: Option<u32>,
+        proof: bool,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.read(py, |chain| chain.record_json(namespace, key, version, proof))
+    }
+
+    fn parameters_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let chain = self.chain()?;
+        Ok(json(py, &run(py, || chain.parameters_json())?))
+    }
+
+    fn account_events_json<'py>(&self, py: Python<'py>, address: &str, height: u64) -> PyResult<Bound<'py, PyBytes>> {
+        let chain = self.chain()?;
+        Ok(json(py, &run(py, || chain.account_events_json(address, height))?))
+    }
+
+    fn lease(&self, py: Python<'_>) -> PyResult<Lease> {
+        let chain = self.chain()?;
+        Ok(Lease(run(py, || chain.lease())?))
+    }
+
+    fn snapshot_root<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let chain = self.chain()?;
+        let root = py.detach(|| chain.recomputed_root());
+        Ok(bytes(py, &root.0))
+    }
+}
+
+fn record_kind(kind: u8) -> PyResult<RecordKind> {
+    match kind {
+        2 => Ok(RecordKind::Proposal),
+        3 => Ok(RecordKind::GuardRecord),
+        4 => Ok(RecordKind::Prepared),
+        _ => Err(refused("malformed", "log records of consensus are 2 proposal, 3 guard record, 4 prepared certificate")),
+    }
+}
+
+/// Reads every file of a stopped node: file, offset, kind, action per damage found.
+#[pyfunction]
+pub(crate) fn check(py: Python<'_>, directory: &str, genesis: &[u8]) -> PyResult<Vec<(String, u64, String, String)>> {
+    let chain = chain_id_of(genesis).map_err(chain_error)?;
+    let disk = disk(directory)?;
+    let damage = py.detach(|| bubi_store::check(&disk, chain.bytes()));
+    let damage = damage.map_err(|error| Damaged::new_err(("damaged".to_owned(), error.to_string())))?;
+    Ok(damage.into_iter().map(|one| (one.file, one.offset, one.kind.name().to_owned(), one.action.text().to_owned())).collect())
+}

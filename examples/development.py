@@ -1,0 +1,72 @@
+"""The development network that an example runs on: the one that is up, or one of its own in a temporary folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Development:
+    """What an example needs to know of its network."""
+
+    url: str
+    trust_file: Path
+    keystores: dict[str, Path]
+    """Keystore by name of the demo account."""
+    password: str
+
+
+class ExampleFailed(Exception):  # noqa: N818 - it ends the example with a line
+    """The example cannot go on; the text says why and what to do."""
+
+
+def bubi(*arguments: str) -> tuple[int, dict[str, Any], str]:
+    """Runs the command `bubi … --json`: exit status, its object, its errors."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bubi", *arguments, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
+    return done.returncode, json.loads(done.stdout or "{}"), done.stderr.strip()
+
+
+@contextlib.contextmanager
+def network(data: Path | None = None) -> Iterator[Development]:
+    """The running development network; without one, a network of its own that goes away afterwards."""
+    chosen = ("--data", str(data)) if data else ()
+    status, fields, errors = bubi("status", *chosen)
+    if status == 0:
+        yield from_status(fields)
+        return
+    if data is not None:
+        raise ExampleFailed(errors)
+    print("No development network is running here: starting one for this run.", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="bubi-example-") as folder:
+        own = ("--data", str(Path(folder) / "network"))
+        status, fields, errors = bubi("up", "--detach", *own)
+        if status != 0:
+            raise ExampleFailed(errors)
+        try:
+            yield from_status(fields)
+        finally:
+            bubi("down", *own)
+
+
+def from_status(fields: dict[str, Any]) -> Development:
+    """Reads what `bubi status --json` says."""
+    keystores = {one["name"]: Path(one["keystore"]) for one in fields["accounts"]}
+    password = next(iter(keystores.values())).with_name("password").read_text(encoding="utf-8")
+    return Development(
+        fields["nodes"][0]["url"], Path(fields["trust_file"]), keystores, password.strip()
+    )

@@ -1,0 +1,100 @@
+"""Client library of the Bubi ledger: keys, transactions, submission, events, proofs.
+
+Start with `Client` (or `AsyncClient`), `TransactionBuilder` and a signer; the errors are drawn
+in `bubi_sdk.errors`.
+"""
+
+from bubi_sdk.address import Address
+from bubi_sdk.builder import TransactionBuilder
+from bubi_sdk.client import AsyncClient, Client
+from bubi_sdk.collection import Collection, Completeness
+from bubi_sdk.errors import (
+    BubiError,
+    ConnectionFailed,
+    EncodingError,
+    InvalidInput,
+    KeystoreError,
+    OutcomeError,
+    OutcomeUnknown,
+    ProofInvalid,
+    RequestRefused,
+    ServiceError,
+    TransactionExpired,
+    TransactionRejected,
+    WrongChain,
+    WrongPassword,
+)
+from bubi_sdk.flows import Retry
+from bubi_sdk.hashes import HashSuite
+from bubi_sdk.keys import Algorithm, PublicKey, SecretKey
+from bubi_sdk.keystore import KeystoreSigner
+from bubi_sdk.network import Network, Trust
+from bubi_sdk.operations import (
+    AccountSigner,
+    AssetFeatures,
+    AssetKind,
+    Digest,
+    DigestAlgorithm,
+    RecordReference,
+    SignerLimits,
+)
+from bubi_sdk.outcome import Answer, BulkOutcome, Outcome, Page, Status
+from bubi_sdk.proof import verify_account, verify_cell, verify_finality, verify_receipt
+from bubi_sdk.signer import MemorySigner, Signer
+from bubi_sdk.stream import StreamEvent
+from bubi_sdk.transaction import Envelope, Transaction, TransactionBody
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AccountSigner",
+    "Address",
+    "Algorithm",
+    "Answer",
+    "AssetFeatures",
+    "AssetKind",
+    "AsyncClient",
+    "BubiError",
+    "BulkOutcome",
+    "Client",
+    "Collection",
+    "Completeness",
+    "ConnectionFailed",
+    "Digest",
+    "DigestAlgorithm",
+    "EncodingError",
+    "Envelope",
+    "HashSuite",
+    "InvalidInput",
+    "KeystoreError",
+    "KeystoreSigner",
+    "MemorySigner",
+    "Network",
+    "Outcome",
+    "OutcomeError",
+    "OutcomeUnknown",
+    "Page",
+    "ProofInvalid",
+    "PublicKey",
+    "RecordReference",
+    "RequestRefused",
+    "Retry",
+    "SecretKey",
+    "ServiceError",
+    "Signer",
+    "SignerLimits",
+    "Status",
+    "StreamEvent",
+    "Transaction",
+    "TransactionBody",
+    "TransactionBuilder",
+    "TransactionExpired",
+    "TransactionRejected",
+    "Trust",
+    "WrongChain",
+    "WrongPassword",
+    "verify_account",
+    "verify_cell",
+    "verify_finality",
+    "verify_receipt",
+]

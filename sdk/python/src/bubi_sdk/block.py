@@ -1,0 +1,229 @@
+"""Blocks.
+
+Batches, proposal, outcome, receipts, votes and certificates (core/codec/src/block.rs).
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bubi_sdk import checks, hashes, limits
+from bubi_sdk.address import PREFIXES, Address
+from bubi_sdk.codec import U8, U16, U32, U64, Hash, Shape, SignatureBytes, at_most
+from bubi_sdk.errors import Malformed
+from bubi_sdk.events import Event
+from bubi_sdk.hashes import HashSuite
+from bubi_sdk.keys import PublicKey
+from bubi_sdk.operations import AccountSigner, Thresholds, check_authority
+from bubi_sdk.state import Parameters, ValidatorSet, check_parameters
+
+
+class NetworkKind(enum.Enum):
+    """Kind of a network; chooses the prefix of addresses."""
+
+    MAIN = "main"
+    TEST = "test"
+    DEVELOPMENT = "development"
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of its addresses."""
+        return PREFIXES[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class GenesisAccount(Shape):
+    """An account of the genesis."""
+
+    address: Address
+    signers: tuple[AccountSigner, ...]
+    thresholds: Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor(Shape):
+    """The end of an earlier chain."""
+
+    chain: Hash
+    certificate: Hash
+    state_root: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis(Shape):
+    """What a network starts from. Its hash is the chain id."""
+
+    VERSION: ClassVar[str] = "v1"
+    BYTES_MAX: ClassVar[int] = 64 * 1_048_576
+    nonce: Hash
+    name: str
+    kind: NetworkKind
+    suite: HashSuite
+    time: U64
+    protocol_version: U32
+    parameters: Parameters
+    validators: ValidatorSet
+    accounts: tuple[GenesisAccount, ...]
+    predecessor: Predecessor | None
+
+    def check(self) -> None:
+        """Raises `TooLarge` or `Malformed` for a genesis that can never be valid."""
+        checks.text("network name", self.name, limits.NAME_BYTES_MAX)
+        self.validators.check()
+        at_most(limits.GENESIS_ACCOUNTS_MAX, "accounts", len(self.accounts))
+        checks.ascending("accounts", [account.address for account in self.accounts])
+        for account in self.accounts:
+            check_authority(account.signers, account.thresholds)
+        check_parameters(self.parameters)
+
+    @property
+    def chain_id(self) -> bytes:
+        """Hash of the encoded genesis in its own suite."""
+        return self.suite.hash(hashes.GENESIS, self.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHeader(Shape):
+    """Header of a batch of transactions."""
+
+    VERSION: ClassVar[str] = "v1"
+    author: PublicKey
+    number: U64
+    count: U32
+    bytes: U32
+    root: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBatch(Shape):
+    """A batch header with its author's signature."""
+
+    BYTES_MAX: ClassVar[int] = 512
+    header: BatchHeader
+    signature: SignatureBytes
+
+    def check(self) -> None:
+        """Raises `TooLarge` or `Malformed` for a batch that can never be valid."""
+        at_most(limits.BATCH_TRANSACTIONS_MAX, "transactions of a batch", self.header.count)
+        at_most(limits.BATCH_BYTES_MAX, "bytes of a batch", self.header.bytes)
+        if self.header.count == 0:
+            raise Malformed("count: a batch holds at least one transaction")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal(Shape):
+    """What consensus orders."""
+
+    VERSION: ClassVar[str] = "v1"
+    BYTES_MAX: ClassVar[int] = 1_024
+    chain: Hash
+    height: U64
+    time: U64
+    parent: Hash
+    parent_outcome: Hash
+    payload_root: Hash
+    validators: Hash
+    parameters: Hash
+    protocol_version: U32
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOutcome(Shape):
+    """What executing a proposal gives; computed by every node, never proposed."""
+
+    VERSION: ClassVar[str] = "v1"
+    BYTES_MAX: ClassVar[int] = 256
+    receipt_root: Hash
+    state_root: Hash
+    validators: Hash
+    parameters: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class CommitStatement(Shape):
+    """What a commit vote signs (after the domain `commit-vote` and the chain id)."""
+
+    VERSION: ClassVar[str] = "v1"
+    BYTES_MAX: ClassVar[int] = 512
+    epoch: U64
+    engine: str
+    height: U64
+    round: U64
+    digest: Hash
+    outcome: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class VoteStatement(Shape):
+    """What a first-phase vote signs (after the domain `vote` and the chain id)."""
+
+    VERSION: ClassVar[str] = "v1"
+    BYTES_MAX: ClassVar[int] = 512
+    epoch: U64
+    engine: str
+    height: U64
+    round: U64
+    digest: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateVote(Shape):
+    """One member's vote inside a certificate."""
+
+    validator: U32
+    signature: SignatureBytes
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate(Shape):
+    """Proof that a quorum decided a proposal with an outcome."""
+
+    VERSION: ClassVar[str] = "v1"
+    BYTES_MAX: ClassVar[int] = 65_536
+    statement: CommitStatement
+    votes: tuple[CertificateVote, ...]
+
+    def check(self) -> None:
+        """Raises `TooLarge` or `Malformed` for a certificate that can never be valid."""
+        at_most(limits.VALIDATORS_MAX, "votes", len(self.votes))
+        if any(one.validator >= two.validator for one, two in itertools.pairwise(self.votes)):
+            raise Malformed("votes: they must ascend by validator and must not repeat")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt(Shape):
+    """What became of one transaction.
+
+    `transaction` is 32 zero bytes for what fell due by itself.
+    """
+
+    VERSION: ClassVar[str] = "v1"
+    BYTES_MAX: ClassVar[int] = 256
+    transaction: Hash
+    batch: U32
+    index: U32
+    code: U16
+    operation: U8 | None
+    events_root: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRecord(Shape):
+    """A decided block as the log keeps it."""
+
+    VERSION: ClassVar[str] = "v1"
+    BYTES_MAX: ClassVar[int] = 1 << 30
+    proposal: Proposal
+    batches: tuple[SignedBatch, ...]
+    outcome: BlockOutcome
+    certificate: Certificate
+    receipts: tuple[Receipt, ...]
+    events: tuple[tuple[Event, ...], ...]
+
+
+def digest(suite: HashSuite, domain: bytes, chain_id: bytes, value: Shape) -> bytes:
+    """Digest of a batch header, proposal, outcome, validator set or parameters."""
+    return suite.hash(domain, chain_id, value.encode())

@@ -1,0 +1,742 @@
+"""`Client` and `AsyncClient`: the same verbs over the same flows, with and without asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Literal, Self, TypeVar
+
+import httpx
+
+from bubi_sdk import flows
+from bubi_sdk.address import Address
+from bubi_sdk.codec import Json
+from bubi_sdk.errors import InvalidInput
+from bubi_sdk.flows import Flow, NoAnswer, Pause, Reply, Request, Response, Retry, path_of
+from bubi_sdk.keys import PublicKey
+from bubi_sdk.network import AddressLike, IdLike, Network, Trust, identifier
+from bubi_sdk.outcome import Answer, BulkOutcome, Outcome, Page
+from bubi_sdk.stream import StreamEvent, StreamReader
+from bubi_sdk.transaction import Envelope
+
+T = TypeVar("T")
+_USUAL = 30.0
+"""Seconds that a request may take if the node was not asked to wait."""
+_QUIET = 60.0
+"""Seconds without a byte after which a stream is taken for dead; nodes comment more often."""
+
+
+def _options(
+    *, proof: bool = False, wait: float = 0.0, **values: str | int | None
+) -> dict[str, str]:
+    result = {name: str(value) for name, value in values.items() if value is not None}
+    if proof:
+        result["proof"] = "1"
+    if wait:
+        result |= {"wait": "final", "timeout": f"{wait:g}"}
+    return result
+
+
+def flows_network(retry: Retry) -> Flow[Network]:
+    """Asks for the identity of the network."""
+    answer = yield from flows.get(path_of("network"), {}, retry)
+    return Network.from_json(dict(answer.data))
+
+
+def flows_trust(retry: Retry) -> Flow[Trust]:
+    """Asks for the trust file."""
+    response = yield from flows.get_response(path_of("trust"), retry)
+    return Trust.parse(response.content)
+
+
+class _Base:
+    """What both clients share: where the node is, how often to try, which network it must be."""
+
+    def __init__(self, network: Network | None, retry: Retry | None) -> None:
+        self._known = network
+        self._retry = retry or Retry()
+
+    def _account(self, address: AddressLike, *rest: str | bytes) -> str:
+        if isinstance(address, str):
+            return path_of("accounts", address, *rest)
+        if self._known is None:
+            kind = "an Address" if isinstance(address, Address) else "a PublicKey"
+            raise InvalidInput(f"to use {kind}, give the client its network: Client(url, network)")
+        if isinstance(address, PublicKey):
+            address = self._known.address(address)
+        return path_of("accounts", self._known.text(address), *rest)
+
+
+def _reply(response: httpx.Response) -> Response:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Response(response.status_code, headers, response.content)
+
+
+def _timeout(request: Request) -> httpx.Timeout:
+    return httpx.Timeout(_USUAL + request.wait, connect=10.0)
+
+
+def _detail(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+class Client(_Base):
+    """Talks to one node. Safe to share between threads."""
+
+    def __init__(
+        self,
+        url: str,
+        network: Network | None = None,
+        *,
+        retry: Retry | None = None,
+        verify: ssl.SSLContext | bool = True,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        super().__init__(network, retry)
+        self._http = httpx.Client(base_url=url, verify=verify, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def _perform(self, command: Request | Pause) -> Reply:
+        if isinstance(command, Pause):
+            time.sleep(command.seconds)
+            return None
+        try:
+            response = self._http.request(
+                command.method,
+                command.path,
+                params=dict(command.parameters),
+                headers=dict(command.headers),
+                content=command.content,
+                timeout=_timeout(command),
+            )
+        except httpx.HTTPError as error:
+            return NoAnswer(_detail(error))
+        return _reply(response)
+
+    def _run(self, flow: Flow[T]) -> T:
+        try:
+            command = next(flow)
+            while True:
+                command = flow.send(self._perform(command))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def network(self) -> Network:
+        """Identity of the network: enough to build and sign transactions off-line."""
+        return self._run(flows_network(self._retry))
+
+    def status(self) -> Answer:
+        """`/v1/network`: name, height, parameters, validators."""
+        return self._run(flows.get(path_of("network"), {}, self._retry))
+
+    def trust(self) -> Trust:
+        """The trust file as this node tells it. Compare it with one from somebody you trust."""
+        return self._run(flows_trust(self._retry))
+
+    def submit(self, envelope: Envelope) -> Outcome:
+        """Sends once and returns at once: `pending`, or the outcome if it is known.
+
+        Raises `OutcomeUnknown` if no answer came; sending the same envelope again is safe.
+        """
+        return self._run(flows.submit(envelope))
+
+    def submit_and_wait(self, envelope: Envelope, within: float | None = None) -> Outcome:
+        """Sends until the outcome is certain: final, rejected or expired.
+
+        Raises `OutcomeUnknown` after `within` seconds (default: some time after `valid_until`).
+        """
+        return self._run(flows.submit_and_wait(envelope, within, self._retry, time.time))
+
+    def submit_bulk(
+        self, transactions: Sequence[Envelope | bytes], wait: float = 0.0
+    ) -> BulkOutcome:
+        """Sends thousands in one request; with `wait` (seconds) the verdicts are outcomes."""
+        return self._run(flows.submit_bulk(transactions, wait, self._retry))
+
+    def simulate(self, envelope: Envelope) -> Answer:
+        """What the transaction would do if it were next: receipt, events."""
+        return self._run(flows.simulate(envelope, self._retry))
+
+    def encode(self, body: Json) -> Answer:
+        """Lets the node encode a body; check what you sign."""
+        return self._run(flows.post_json(path_of("transactions", "encode"), body, self._retry))
+
+    def transaction(
+        self, transaction: IdLike, *, proof: bool = False, wait: float = 0.0
+    ) -> Outcome:
+        """What became of a transaction; `NotFound` if the node never saw it."""
+        return self._run(
+            flows.outcome(
+                identifier(transaction), _options(proof=proof, wait=wait), self._retry, wait
+            )
+        )
+
+    def block(self, height: int | Literal["latest"] = "latest") -> Answer:
+        """One block."""
+        return self._run(flows.get(path_of("blocks", height), {}, self._retry))
+
+    def blocks(
+        self, *, after: int | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> Page:
+        """Blocks in order."""
+        return self._run(
+            flows.get_page(
+                path_of("blocks"), _options(after=after, limit=limit, cursor=cursor), self._retry
+            )
+        )
+
+    def block_transactions(
+        self, height: int, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Transactions of a block."""
+        return self._run(
+            flows.get_page(
+                path_of("blocks", height, "transactions"),
+                _options(cursor=cursor, limit=limit),
+                self._retry,
+            )
+        )
+
+    def finality(self, height: int) -> Answer:
+        """Finality proof of a block."""
+        return self._run(flows.get(path_of("blocks", height, "finality"), {}, self._retry))
+
+    def account(self, address: AddressLike, *, proof: bool = False) -> Answer:
+        """An account: signers, thresholds."""
+        return self._run(flows.get(self._account(address), _options(proof=proof), self._retry))
+
+    def balances(
+        self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """What an account holds."""
+        return self._run(
+            flows.get_page(
+                self._account(address, "balances"),
+                _options(cursor=cursor, limit=limit),
+                self._retry,
+            )
+        )
+
+    def balance(self, address: AddressLike, asset: IdLike, *, proof: bool = False) -> Answer:
+        """What an account holds of one asset."""
+        return self._run(
+            flows.get(
+                self._account(address, "balances", identifier(asset)),
+                _options(proof=proof),
+                self._retry,
+            )
+        )
+
+    def data(
+        self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Data entries of an account."""
+        return self._run(
+            flows.get_page(
+                self._account(address, "data"), _options(cursor=cursor, limit=limit), self._retry
+            )
+        )
+
+    def data_entry(self, address: AddressLike, name: str, *, proof: bool = False) -> Answer:
+        """One data entry."""
+        return self._run(
+            flows.get(self._account(address, "data", name), _options(proof=proof), self._retry)
+        )
+
+    def claims(
+        self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Claims about an account."""
+        return self._run(
+            flows.get_page(
+                self._account(address, "claims"), _options(cursor=cursor, limit=limit), self._retry
+            )
+        )
+
+    def holds(
+        self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Holds of an account."""
+        return self._run(
+            flows.get_page(
+                self._account(address, "holds"), _options(cursor=cursor, limit=limit), self._retry
+            )
+        )
+
+    def items(
+        self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Items that an account holds."""
+        return self._run(
+            flows.get_page(
+                self._account(address, "items"), _options(cursor=cursor, limit=limit), self._retry
+            )
+        )
+
+    def assets(self, *, cursor: str | None = None, limit: int | None = None) -> Page:
+        """Assets."""
+        return self._run(
+            flows.get_page(path_of("assets"), _options(cursor=cursor, limit=limit), self._retry)
+        )
+
+    def asset(self, asset: IdLike, *, proof: bool = False) -> Answer:
+        """One asset."""
+        return self._run(
+            flows.get(path_of("assets", identifier(asset)), _options(proof=proof), self._retry)
+        )
+
+    def holders(
+        self, asset: IdLike, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Who holds an asset now."""
+        return self._run(
+            flows.get_page(
+                path_of("assets", identifier(asset), "holders"),
+                _options(cursor=cursor, limit=limit),
+                self._retry,
+            )
+        )
+
+    def namespace(self, namespace: IdLike, *, proof: bool = False) -> Answer:
+        """One namespace."""
+        return self._run(
+            flows.get(
+                path_of("namespaces", identifier(namespace)), _options(proof=proof), self._retry
+            )
+        )
+
+    def records(
+        self, namespace: IdLike, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Records of a namespace."""
+        return self._run(
+            flows.get_page(
+                path_of("namespaces", identifier(namespace), "records"),
+                _options(cursor=cursor, limit=limit),
+                self._retry,
+            )
+        )
+
+    def record(
+        self, namespace: IdLike, key: str, *, version: int | None = None, proof: bool = False
+    ) -> Answer:
+        """A record, newest version unless one is named."""
+        return self._run(
+            flows.get(
+                path_of("namespaces", identifier(namespace), "records", key),
+                _options(version=version, proof=proof),
+                self._retry,
+            )
+        )
+
+    def cell(
+        self, owner: bytes, key: bytes, *, height: int | None = None, proof: bool = False
+    ) -> Answer:
+        """A cell of the state by owner key and cell key (`bubi_sdk.state`)."""
+        return self._run(
+            flows.get(
+                path_of("cells", owner, key), _options(height=height, proof=proof), self._retry
+            )
+        )
+
+    def every(self, page: Callable[[str | None], Page]) -> Iterator[Json]:
+        """Every item: `client.every(lambda cursor: client.assets(cursor=cursor))`."""
+        cursor: str | None = None
+        while True:
+            found = page(cursor)
+            yield from found.items
+            cursor = found.next
+            if cursor is None:
+                return
+
+    def follow_blocks(self, after: str | None = None) -> Iterator[StreamEvent]:
+        """Blocks as they are decided, for ever, from the event id `after` on."""
+        return self._follow(StreamReader(path_of("blocks"), after=after))
+
+    def follow_transactions(self, after: str | None = None) -> Iterator[StreamEvent]:
+        """Transactions as they are decided, for ever, from the event id `after` on."""
+        return self._follow(StreamReader(path_of("transactions"), after=after))
+
+    def follow_account(
+        self, address: AddressLike, after: str | None = None
+    ) -> Iterator[StreamEvent]:
+        """Events of an account, for ever, from the event id `after` on."""
+        return self._follow(StreamReader(self._account(address, "events"), after=after))
+
+    def _follow(self, reader: StreamReader) -> Iterator[StreamEvent]:
+        while True:
+            try:
+                yield from self._connection(reader)
+            except httpx.HTTPError:
+                # Streams break; what was missed is sent again after the last id.
+                pass
+            time.sleep(reader.pause())
+
+    def _connection(self, reader: StreamReader) -> Iterator[StreamEvent]:
+        request = reader.request()
+        with self._http.stream(
+            request.method,
+            request.path,
+            params=dict(request.parameters),
+            headers=dict(request.headers),
+            timeout=httpx.Timeout(_QUIET, connect=10.0),
+        ) as response:
+            if response.status_code != 200:
+                response.read()
+            content = response.content if response.is_closed else b""
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            if not reader.opened(Response(response.status_code, headers, content)):
+                return
+            for chunk in response.iter_bytes():
+                yield from reader.feed(chunk)
+
+
+class AsyncClient(_Base):
+    """Talks to one node with asyncio."""
+
+    def __init__(
+        self,
+        url: str,
+        network: Network | None = None,
+        *,
+        retry: Retry | None = None,
+        verify: ssl.SSLContext | bool = True,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(network, retry)
+        self._http = httpx.AsyncClient(base_url=url, verify=verify, transport=transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def _perform(self, command: Request | Pause) -> Reply:
+        if isinstance(command, Pause):
+            await asyncio.sleep(command.seconds)
+            return None
+        try:
+            response = await self._http.request(
+                command.method,
+                command.path,
+                params=dict(command.parameters),
+                headers=dict(command.headers),
+                content=command.content,
+                timeout=_timeout(command),
+            )
+        except httpx.HTTPError as error:
+            return NoAnswer(_detail(error))
+        return _reply(response)
+
+    async def _run(self, flow: Flow[T]) -> T:
+        try:
+            command = next(flow)
+            while True:
+                command = flow.send(await self._perform(command))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def network(self) -> Network:
+        """Identity of the network: enough to build and sign transactions off-line."""
+        return await self._run(flows_network(self._retry))
+
+    async def status(self) -> Answer:
+        """`/v1/network`: name, height, parameters, validators."""
+        return await self._run(flows.get(path_of("network"), {}, self._retry))
+
+    async def trust(self) -> Trust:
+        """The trust file as this node tells it. Compare it with one from somebody you trust."""
+        return await self._run(flows_trust(self._retry))
+
+    async def submit(self, envelope: Envelope) -> Outcome:
+        """Sends once and returns at once: `pending`, or the outcome if it is known.
+
+        Raises `OutcomeUnknown` if no answer came; sending the same envelope again is safe.
+        """
+        return await self._run(flows.submit(envelope))
+
+    async def submit_and_wait(self, envelope: Envelope, within: float | None = None) -> Outcome:
+        """Sends until the outcome is certain: final, rejected or expired.
+
+        Raises `OutcomeUnknown` after `within` seconds (default: some time after `valid_until`).
+        """
+        return await self._run(flows.submit_and_wait(envelope, within, self._retry, time.time))
+
+    async def submit_bulk(
+        self, transactions: Sequence[Envelope | bytes], wait: float = 0.0
+    ) -> BulkOutcome:
+        """Sends thousands in one request; with `wait` (seconds) the verdicts are outcomes."""
+        return await self._run(flows.submit_bulk(transactions, wait, self._retry))
+
+    async def simulate(self, envelope: Envelope) -> Answer:
+        """What the transaction would do if it were next: receipt, events."""
+        return await self._run(flows.simulate(envelope, self._retry))
+
+    async def encode(self, body: Json) -> Answer:
+        """Lets the node encode a body; check what you sign."""
+        return await self._run(
+            flows.post_json(path_of("transactions", "encode"), body, self._retry)
+        )
+
+    async def transaction(
+        self, transaction: IdLike, *, proof: bool = False, wait: float = 0.0
+    ) -> Outcome:
+        """What became of a transaction; `NotFound` if the node never saw it."""
+        return await self._run(
+            flows.outcome(
+                identifier(transaction), _options(proof=proof, wait=wait), self._retry, wait
+            )
+        )
+
+    async def block(self, height: int | Literal["latest"] = "latest") -> Answer:
+        """One block."""
+        return await self._run(flows.get(path_of("blocks", height), {}, self._retry))
+
+    async def blocks(
+        self, *, after: int | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> Page:
+        """Blocks in order."""
+        return await self._run(
+            flows.get_page(
+                path_of("blocks"), _options(after=after, limit=limit, cursor=cursor), self._retry
+            )
+        )
+
+    async def block_transactions(
+        self, height: int, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Transactions of a block."""
+        return await self._run(
+            flows.get_page(
+                path_of("blocks", height, "transactions"),
+                _options(cursor=cursor, limit=limit),
+                self._retry,
+            )
+        )
+
+    async def finality(self, height: int) -> Answer:
+        """Finality proof of a block."""
+        return await self._run(flows.get(path_of("blocks", height, "finality"), {}, self._retry))
+
+    async def account(self, address: AddressLike, *, proof: bool = False) -> Answer:
+        """An account: signers, thresholds."""
+        return await self._run(
+            flows.get(self._account(address), _options(proof=proof), self._retry)
+        )
+
+    async def balances(
+        self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """What an account holds."""
+        return await self._run(
+            flows.get_page(
+                self._account(address, "balances"),
+                _options(cursor=cursor, limit=limit),
+                self._retry,
+            )
+        )
+
+    async def balance(self, address: AddressLike, asset: IdLike, *, proof: bool = False) -> Answer:
+        """What an account holds of one asset."""
+        return await self._run(
+            flows.get(
+                self._account(address, "balances", identifier(asset)),
+                _options(proof=proof),
+                self._retry,
+            )
+        )
+
+    async def data(
+        self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Data entries of an account."""
+        return await self._run(
+            flows.get_page(
+                self._account(address, "data"), _options(cursor=cursor, limit=limit), self._retry
+            )
+        )
+
+    async def data_entry(self, address: AddressLike, name: str, *, proof: bool = False) -> Answer:
+        """One data entry."""
+        return await self._run(
+            flows.get(self._account(address, "data", name), _options(proof=proof), self._retry)
+        )
+
+    async def claims(
+        self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Claims about an account."""
+        return await self._run(
+            flows.get_page(
+                self._account(address, "claims"), _options(cursor=cursor, limit=limit), self._retry
+            )
+        )
+
+    async def holds(
+        self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Holds of an account."""
+        return await self._run(
+            flows.get_page(
+                self._account(address, "holds"), _options(cursor=cursor, limit=limit), self._retry
+            )
+        )
+
+    async def items(
+        self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Items that an account holds."""
+        return await self._run(
+            flows.get_page(
+                self._account(address, "items"), _options(cursor=cursor, limit=limit), self._retry
+            )
+        )
+
+    async def assets(self, *, cursor: str | None = None, limit: int | None = None) -> Page:
+        """Assets."""
+        return await self._run(
+            flows.get_page(path_of("assets"), _options(cursor=cursor, limit=limit), self._retry)
+        )
+
+    async def asset(self, asset: IdLike, *, proof: bool = False) -> Answer:
+        """One asset."""
+        return await self._run(
+            flows.get(path_of("assets", identifier(asset)), _options(proof=proof), self._retry)
+        )
+
+    async def holders(
+        self, asset: IdLike, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Who holds an asset now."""
+        return await self._run(
+            flows.get_page(
+                path_of("assets", identifier(asset), "holders"),
+                _options(cursor=cursor, limit=limit),
+                self._retry,
+            )
+        )
+
+    async def namespace(self, namespace: IdLike, *, proof: bool = False) -> Answer:
+        """One namespace."""
+        return await self._run(
+            flows.get(
+                path_of("namespaces", identifier(namespace)), _options(proof=proof), self._retry
+            )
+        )
+
+    async def records(
+        self, namespace: IdLike, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Records of a namespace."""
+        return await self._run(
+            flows.get_page(
+                path_of("namespaces", identifier(namespace), "records"),
+                _options(cursor=cursor, limit=limit),
+                self._retry,
+            )
+        )
+
+    async def record(
+        self, namespace: IdLike, key: str, *, version: int | None = None, proof: bool = False
+    ) -> Answer:
+        """A record, newest version unless one is named."""
+        return await self._run(
+            flows.get(
+                path_of("namespaces", identifier(namespace), "records", key),
+                _options(version=version, proof=proof),
+                self._retry,
+            )
+        )
+
+    async def cell(
+        self, owner: bytes, key: bytes, *, height: int | None = None, proof: bool = False
+    ) -> Answer:
+        """A cell of the state by owner key and cell key (`bubi_sdk.state`)."""
+        return await self._run(
+            flows.get(
+                path_of("cells", owner, key), _options(height=height, proof=proof), self._retry
+            )
+        )
+
+    async def every(self, page: Callable[[str | None], Awaitable[Page]]) -> AsyncIterator[Json]:
+        """Every item: `client.every(lambda cursor: client.assets(cursor=cursor))`."""
+        cursor: str | None = None
+        while True:
+            found = await page(cursor)
+            for item in found.items:
+                yield item
+            cursor = found.next
+            if cursor is None:
+                return
+
+    def follow_blocks(self, after: str | None = None) -> AsyncIterator[StreamEvent]:
+        """Blocks as they are decided, for ever, from the event id `after` on."""
+        return self._follow(StreamReader(path_of("blocks"), after=after))
+
+    def follow_transactions(self, after: str | None = None) -> AsyncIterator[StreamEvent]:
+        """Transactions as they are decided, for ever, from the event id `after` on."""
+        return self._follow(StreamReader(path_of("transactions"), after=after))
+
+    def follow_account(
+        self, address: AddressLike, after: str | None = None
+    ) -> AsyncIterator[StreamEvent]:
+        """Events of an account, for ever, from the event id `after` on."""
+        return self._follow(StreamReader(self._account(address, "events"), after=after))
+
+    async def _follow(self, reader: StreamReader) -> AsyncIterator[StreamEvent]:
+        while True:
+            try:
+                async for event in self._connection(reader):
+                    yield event
+            except httpx.HTTPError:
+                # Streams break; what was missed is sent again after the last id.
+                pass
+            await asyncio.sleep(reader.pause())
+
+    async def _connection(self, reader: StreamReader) -> AsyncIterator[StreamEvent]:
+        request = reader.request()
+        async with self._http.stream(
+            request.method,
+            request.path,
+            params=dict(request.parameters),
+            headers=dict(request.headers),
+            timeout=httpx.Timeout(_QUIET, connect=10.0),
+        ) as response:
+            if response.status_code != 200:
+                await response.aread()
+            content = response.content if response.is_closed else b""
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            if not reader.opened(Response(response.status_code, headers, content)):
+                return
+            async for chunk in response.aiter_bytes():
+                for event in reader.feed(chunk):
+                    yield event

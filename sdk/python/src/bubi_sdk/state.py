@@ -1,0 +1,335 @@
+"""Cells: the pieces of state and the keys under which they stand (core/codec/src/state.rs)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import ClassVar, Final, TypeAlias
+
+from bubi_sdk import checks, limits
+from bubi_sdk.address import Address
+from bubi_sdk.codec import (
+    U8,
+    U32,
+    U64,
+    U128,
+    Bytes16,
+    Hash,
+    Shape,
+    TopLevel,
+    at_most,
+    codec_of,
+)
+from bubi_sdk.errors import Malformed
+from bubi_sdk.keys import PublicKey
+from bubi_sdk.operations import (
+    AccountSigner,
+    AssetFeatures,
+    AssetKind,
+    Content,
+    Digest,
+    RecordReference,
+    Thresholds,
+    Writers,
+)
+
+
+class OwnerKind(enum.IntEnum):
+    """First byte of an owner key: whose cells they are."""
+
+    SYSTEM = 0
+    ACCOUNT = 1
+    ASSET = 2
+    NAMESPACE = 3
+
+
+def owner_key(kind: OwnerKind, identity: bytes = bytes(32)) -> bytes:
+    """Owner key of 33 bytes."""
+    return bytes([kind]) + identity
+
+
+HEADER_KEY: Final = b"\x00"
+"""Account, asset or namespace: its header or definition. System: parameters."""
+VALIDATORS_KEY: Final = b"\x02"
+"""System: validator set."""
+
+
+def holding_key(asset: bytes) -> bytes:
+    """Account: holding of a fungible or dated asset, and the flags that an issuer sets."""
+    return b"\x01" + asset
+
+
+def data_key(name: str) -> bytes:
+    """Account: a data entry."""
+    return b"\x04" + name.encode()
+
+
+def claim_key(issuer: Address, kind: str) -> bytes:
+    """Account (the subject): a claim."""
+    return b"\x05" + issuer.raw + kind.encode()
+
+
+def hold_key(hold: bytes) -> bytes:
+    """Account (the holder): a hold."""
+    return b"\x07" + hold
+
+
+def item_key(item: str) -> bytes:
+    """Asset: an item."""
+    return b"\x01" + item.encode()
+
+
+def record_head_key(key: str) -> bytes:
+    """Namespace: head of a record."""
+    return b"\x01" + key.encode()
+
+
+def record_version_key(key: str, version: int) -> bytes:
+    """Namespace: a version of a record."""
+    return b"\x02" + key.encode() + b"\x00" + version.to_bytes(4, "big")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAccount(Shape):
+    """An open account: its signers, thresholds, and the height at which it was opened."""
+
+    VARIANT: ClassVar[str] = "v1"
+    signers: tuple[AccountSigner, ...]
+    thresholds: Thresholds
+    created: U64
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedAccount(Shape):
+    """A closed account: its address is never used again."""
+
+    VARIANT: ClassVar[str] = "closed"
+    height: U64
+
+
+AccountHeader: TypeAlias = OpenAccount | ClosedAccount
+ACCOUNT_HEADER: Final[TopLevel[AccountHeader]] = TopLevel(
+    "AccountHeader", codec_of(AccountHeader), limits.CELL_VALUE_BYTES_MAX
+)
+"""Canonical bytes of an account header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lot(Shape):
+    """Part of a dated holding that lapses at one time."""
+
+    expires: U64
+    amount: U128
+
+
+@dataclass(frozen=True, slots=True)
+class Holding(Shape):
+    """What an account holds of an asset, and the flags that the issuer sets."""
+
+    VERSION: ClassVar[str] = "v1"
+    balance: U128
+    reserved: U128
+    frozen: bool
+    authorised: bool
+    lots: tuple[Lot, ...]
+    reserved_lots: U8
+
+
+@dataclass(frozen=True, slots=True)
+class DataEntry(Shape):
+    """A data entry of an account."""
+
+    VERSION: ClassVar[str] = "v1"
+    version: U64
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Shape):
+    """A claim about an account."""
+
+    VERSION: ClassVar[str] = "v1"
+    digest: Hash
+    expires: U64 | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold(Shape):
+    """A two-phase hold."""
+
+    VERSION: ClassVar[str] = "v1"
+    asset: Hash
+    beneficiary: Address
+    amount: U128
+    expires: U64
+    lots: tuple[Lot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Use(Shape):
+    """What was used of a limit in its current period or window."""
+
+    VERSION: ClassVar[str] = "v1"
+    period: U64
+    used: U128
+
+
+@dataclass(frozen=True, slots=True)
+class AssetDefinition(Shape):
+    """Definition of an asset."""
+
+    VERSION: ClassVar[str] = "v1"
+    issuer: Address
+    code: str
+    name: str
+    kind: AssetKind
+    decimals: U8
+    cap: U128 | None
+    features: AssetFeatures
+    frozen: bool
+    supply: U128
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Shape):
+    """An item of a unique asset."""
+
+    VERSION: ClassVar[str] = "v1"
+    holder: Address
+    digest: Hash | None
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace(Shape):
+    """A record namespace."""
+
+    VERSION: ClassVar[str] = "v1"
+    name: str
+    owner: Address
+    writers: Writers
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordHead(Shape):
+    """Head of a record."""
+
+    VERSION: ClassVar[str] = "v1"
+    author: Address
+    version: U32
+
+
+@dataclass(frozen=True, slots=True)
+class RecordVersion(Shape):
+    """One version of a record."""
+
+    VERSION: ClassVar[str] = "v1"
+    writer: Address
+    time: U64
+    digest: Digest
+    content: Content
+    parents: tuple[RecordReference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IdBucket(Shape):
+    """Live ids of one bucket."""
+
+    VERSION: ClassVar[str] = "v1"
+    count: U64
+    root: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class IdEntry(Shape):
+    """One live id."""
+
+    source: Address
+    id: Bytes16
+    transaction: Hash
+    valid_until: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters(Shape):
+    """Parameters that every node must share."""
+
+    VERSION: ClassVar[str] = "v1"
+    max_lifetime: U64
+    clock_tolerance: U64
+    id_bucket: U64
+    block_transactions: U32
+    block_bytes: U32
+    due_per_block: U32
+    quota_window: U64
+    quota_operations: U64
+    algorithms: tuple[U8, ...]
+
+
+def check_parameters(parameters: Parameters) -> None:
+    """Checks the parameters of a genesis against one another."""
+    lifetime = parameters.max_lifetime
+    if lifetime > 3_600_000 or lifetime < parameters.clock_tolerance * 20:
+        raise Malformed(
+            "max_lifetime: it must be at most one hour and at least 20 clock tolerances"
+        )
+    if not 0 < parameters.id_bucket <= lifetime or parameters.quota_window == 0:
+        raise Malformed("id_bucket: between 1 ms and max_lifetime; quota windows at least 1 ms")
+    if (
+        not parameters.block_transactions
+        or parameters.block_bytes < limits.TRANSACTION_BYTES_MAX
+        or not parameters.due_per_block
+    ):
+        raise Malformed("block_transactions: room for one largest transaction and one due entry")
+    if not parameters.algorithms or max(parameters.algorithms) > 3:
+        raise Malformed("algorithms: name at least one of 0, 1, 2, 3")
+    checks.ascending("algorithms", parameters.algorithms)
+
+
+@dataclass(frozen=True, slots=True)
+class Validator(Shape):
+    """A validator."""
+
+    name: str
+    organisation: str
+    key: PublicKey
+    weight: U32
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorSet(Shape):
+    """Validators in force, with the quorum ratio."""
+
+    VERSION: ClassVar[str] = "v1"
+    epoch: U64
+    engine: str
+    validators: tuple[Validator, ...]
+    quorum_numerator: U32
+    quorum_denominator: U32
+
+    @property
+    def total(self) -> int:
+        """Sum of all weights."""
+        return sum(validator.weight for validator in self.validators)
+
+    @property
+    def quorum(self) -> int:
+        """Weight that a certificate needs: max(⌊2T/3⌋ + 1, ⌈T·num/den⌉)."""
+        safe = self.total * 2 // 3 + 1
+        return max(safe, -(-self.total * self.quorum_numerator // self.quorum_denominator))
+
+    def check(self) -> None:
+        """Raises `TooLarge` or `Malformed` for a set that can never be valid."""
+        checks.text("engine", self.engine, limits.NAME_BYTES_MAX)
+        at_most(limits.VALIDATORS_MAX, "validators", len(self.validators))
+        if not self.validators or any(not one.weight for one in self.validators):
+            raise Malformed("validators: give at least one, each with a weight of at least 1")
+        if len({one.key for one in self.validators}) != len(self.validators):
+            raise Malformed("validators: each needs a key of its own")
+        for validator in self.validators:
+            checks.text("validator name", validator.name, limits.NAME_BYTES_MAX)
+            checks.text("organisation", validator.organisation, limits.NAME_BYTES_MAX)
+        if self.total > 0xFFFFFFFF:
+            raise Malformed("weights: their sum must be at most 2^32 - 1")
+        if not self.quorum_denominator or self.quorum_numerator > self.quorum_denominator:
+            raise Malformed("quorum ratio: it must lie between 0 and 1")

@@ -1,0 +1,1 @@
+"""Bubi: several organisations keep one ledger together."""

@@ -1,0 +1,5 @@
+"""`python -m bubi` is the command `bubi`."""
+
+from bubi.cli import main
+
+main()

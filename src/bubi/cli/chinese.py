@@ -1,0 +1,5 @@
+"""Chinese texts by their English ones."""
+
+from typing import Final
+
+CHINESE: Final[dict[str, str]] = {}

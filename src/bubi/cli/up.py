@@ -1,0 +1,481 @@
+"""`bubi up`, `down`, `status`, `reset`, `logs`: the development network on this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Annotated, Any, Final
+
+import typer
+
+from bubi.cli import network, processes
+from bubi.cli.connection import DataOption, healthy_transaction, node_health, state_root
+from bubi.cli.doctor import doctor
+from bubi.cli.home import Home, NetworkState, NodeState, folder
+from bubi.cli.messages import _
+from bubi.cli.output import (
+    AsJson,
+    Failure,
+    details,
+    emit,
+    finding,
+    note,
+    nothing_running,
+    say,
+    table,
+    usage,
+)
+
+FIRST_PORT: Final = 8801
+START_SECONDS: Final = 60.0
+_POLL_SECONDS: Final = 0.05
+_LOG_LINES: Final = 20
+
+
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", help=_("Return once it runs; `bubi down` stops it."))
+    ] = False,
+    nodes: Annotated[int, typer.Option("--nodes", help=_("Number of nodes."))] = 1,
+    engine: Annotated[str, typer.Option("--engine", help=_("Consensus engine."))] = "solo",
+    data: DataOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Starts the development network and shows what to try."""
+    if nodes != 1 or engine != "solo":
+        raise usage(
+            _("This version runs one node with the engine solo."),
+            _("Leave --nodes and --engine out."),
+            code="not_available",
+        )
+    home = Home(folder(data))
+    fresh = not home.path.exists()
+    home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with home.locked():
+            state, started = start(home)
+    except BaseException:
+        if fresh and not home.exists():
+            shutil.rmtree(home.path, ignore_errors=True)
+        raise
+    if as_json:
+        emit(status_fields(home, state))
+    else:
+        if not started:
+            say(_("The network is already running."))
+        show_status(home, state)
+        show_next_steps(home, state)
+    if started and not detach:
+        stay(home, state, as_json=as_json)
+
+
+def start(home: Home) -> tuple[NetworkState, bool]:
+    """Brings the network up; second value: whether this call started it.
+
+    Raises:
+        Failure: it did not start; what this call made is removed again.
+    """
+    if home.unfinished():
+        note(_("Removing what an unfinished start left in {path}.", path=home.path))
+        clear(home)
+    if home.exists():
+        state = home.read()
+        if len(state.running()) == len(state.nodes):
+            return state, False
+        return run_nodes(home, state), True
+    if any(one.name != home.lock_file.name for one in home.path.iterdir()):
+        raise finding(
+            _("{path} is not empty and is no development network.", path=home.path),
+            _("Name another folder with --data."),
+            code="folder_not_empty",
+        )
+    home.starting_file.write_text(str(os.getpid()), encoding="ascii")
+    try:
+        state = run_nodes(home, network.create_development(home, pick_port()))
+    except BaseException:
+        clear(home)
+        raise
+    home.starting_file.unlink()
+    return state, True
+
+
+def run_nodes(home: Home, state: NetworkState) -> NetworkState:
+    """Starts the nodes that do not run, waits until a transaction is final, and records them.
+
+    Raises:
+        Failure: a node did not get that far; the ones started are stopped again.
+    """
+    launched: list[NodeState] = []
+    try:
+        for node in state.nodes:
+            if not node.running():
+                node_running = launch(network.with_free_port(node, pick_port))
+                launched.append(node_running)
+                state = state.with_node(node_running)
+        for node in launched:
+            wait_ready(node)
+        healthy_transaction(home, state, START_SECONDS)
+    except BaseException:
+        for node in launched:
+            processes.stop(node.pid, node.identity)
+        raise
+    home.write(state)
+    return state
+
+
+def launch(node: NodeState) -> NodeState:
+    """Starts one node in a session of its own, so that only we stop it."""
+    with log_file(node).open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "bubi", "node", "run", node.config],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            close_fds=True,
+        )
+    _children[process.pid] = process
+    known = processes.identity(process.pid)
+    if known is None:
+        raise _did_not_start(node)
+    return replace(node, pid=process.pid, identity=known)
+
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Nodes started by this process, kept so that nothing warns about them while they run on."""
+
+
+def wait_ready(node: NodeState) -> None:
+    """Waits until the node says that it is ready.
+
+    Raises:
+        Failure: it ended, or took too long.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while node_health(node.url).get("status") != "ready":
+        if not node.running():
+            raise _did_not_start(node)
+        if time.monotonic() > deadline:
+            raise _did_not_start(node)
+        time.sleep(_POLL_SECONDS)
+
+
+def _did_not_start(node: NodeState) -> Failure:
+    lines = "\n".join(last_lines(log_file(node), _LOG_LINES))
+    return finding(
+        _("The node {name} did not start. The end of its log:", name=node.name) + f"\n{lines}",
+        _("If the reason is not plain from the log, run `bubi doctor`."),
+        code="start_failed",
+    )
+
+
+def stay(home: Home, state: NetworkState, *, as_json: bool) -> None:
+    """Stays in front until Ctrl-C, then stops everything; tells if a node ends by itself."""
+    if not as_json:
+        say(_("Ctrl-C stops the network."))
+    try:
+        while all(node.running() for node in state.nodes):
+            time.sleep(0.2)
+            if not home.exists() or not home.read().running():
+                return  # another command stopped it
+    except KeyboardInterrupt:
+        note(_("Stopping."))
+        stop_nodes(home, state, state.nodes)
+        return
+    ended = next(node for node in state.nodes if not node.running())
+    stop_nodes(home, state, state.nodes)
+    raise finding(
+        _("The node {name} ended by itself. The end of its log:", name=ended.name)
+        + "\n"
+        + "\n".join(last_lines(log_file(ended), _LOG_LINES)),
+        _("`bubi node check` looks for damage."),
+        code="node_ended",
+    )
+
+
+def stop_nodes(home: Home, state: NetworkState, chosen: Sequence[NodeState]) -> list[str]:
+    """Stops nodes and records it; gives the names of those that ran.
+
+    Raises:
+        Failure: one does not end.
+    """
+    stopped = []
+    for node in chosen:
+        if processes.stop(node.pid, node.identity):
+            stopped.append(node.name)
+        elif node.running():
+            raise finding(
+                _("The node {name} (process {pid}) does not end.", name=node.name, pid=node.pid),
+                code="does_not_stop",
+            )
+        state = state.with_node(replace(node, pid=0, identity=""))
+    home.write(state)
+    return stopped
+
+
+def down(
+    node: Annotated[str | None, typer.Option("--node", help=_("Stop only this node."))] = None,
+    data: DataOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stops the development network; its data stays."""
+    home = Home(folder(data))
+    state = home.read()
+    chosen = [one for one in state.nodes if node in (None, one.name)]
+    if not chosen:
+        raise usage(_("There is no node {name} here.", name=node), code="node_missing")
+    with home.locked():
+        stopped = stop_nodes(home, state, chosen)
+    if not stopped:
+        raise nothing_running(
+            _("Nothing was running in {path}.", path=home.path), _("`bubi up` starts it again.")
+        )
+    if as_json:
+        emit({"stopped": stopped})
+    else:
+        say(
+            _(
+                "Stopped: {names}. The data is kept; `bubi up` continues it.",
+                names=", ".join(stopped),
+            )
+        )
+
+
+def status(data: DataOption = None, as_json: AsJson = False) -> None:
+    """Shows what runs, where, and how far it is."""
+    home = Home(folder(data))
+    state = home.read()
+    running = bool(state.running())
+    if as_json and running:
+        emit(status_fields(home, state))
+    elif not as_json:
+        show_status(home, state)
+    if not running:
+        raise nothing_running(
+            _("The network in {path} is stopped.", path=home.path), _("`bubi up` starts it again.")
+        )
+
+
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help=_("Do not ask."))] = False,
+    data: DataOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stops the development network and removes its data."""
+    home = Home(folder(data))
+    if not home.path.exists() or not (home.exists() or home.unfinished()):
+        raise nothing_running(_("There is no development network in {path}.", path=home.path))
+    if not yes and not _confirmed(home):
+        raise finding(_("Nothing was removed."), code="declined")
+    with home.locked():
+        _stop_if_readable(home)
+        clear(home)
+        home.lock_file.unlink(missing_ok=True)
+    if not any(home.path.iterdir()):
+        home.path.rmdir()
+    if as_json:
+        emit({"removed": str(home.path)})
+    else:
+        say(_("Removed {path}.", path=home.path))
+
+
+def _confirmed(home: Home) -> bool:
+    if not sys.stdin.isatty():
+        raise usage(_("It would remove {path}.", path=home.path), _("Say so with --yes."))
+    return typer.confirm(_("Stop the network and remove {path}?", path=home.path), err=True)
+
+
+def _stop_if_readable(home: Home) -> None:
+    """Stops what the state file names. A damaged file names nothing; its node is searched by its folder."""
+    try:
+        state = home.read()
+        stop_nodes(home, state, state.nodes)
+    except Failure as failure:
+        if failure.code != "state_damaged":
+            raise
+        for pid, known in processes.running_with_argument(str(home.path)):
+            processes.stop(pid, known)
+
+
+def clear(home: Home) -> None:
+    """Stops what still runs from this folder and removes the network's files."""
+    for pid, known in processes.running_with_argument(f"{home.path}{os.sep}"):
+        processes.stop(pid, known)
+    network.remove_files(home)
+
+
+def logs(
+    node: Annotated[str | None, typer.Option("--node", help=_("Only this node."))] = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help=_("How many lines."))] = 40,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help=_("Go on with new lines until Ctrl-C."))
+    ] = False,
+    data: DataOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shows the newest lines of the nodes' logs."""
+    if follow and as_json:
+        raise usage(_("--follow and --json do not go together."))
+    state = Home(folder(data)).read()
+    chosen = [one for one in state.nodes if node in (None, one.name)]
+    if not chosen:
+        raise usage(_("There is no node {name} here.", name=node), code="node_missing")
+    shown = {one.name: list(last_lines(log_file(one), lines)) for one in chosen}
+    if as_json:
+        emit({"logs": [{"name": name, "lines": text} for name, text in shown.items()]})
+        return
+    for text in shown.values():
+        sys.stdout.writelines(f"{line}\n" for line in text)
+    if follow:
+        for line in _new_lines(log_file(chosen[0])):
+            sys.stdout.write(line)
+            sys.stdout.flush()
+
+
+def log_file(node: NodeState) -> Path:
+    """Where a node's output goes."""
+    return Path(node.data) / "node.log"
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """The last lines of a file; none if there is no file."""
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - 1000 * max(count, 1)))
+            return log.read().decode(errors="replace").splitlines()[-count:] if count else []
+    except FileNotFoundError:
+        return []
+
+
+def _new_lines(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8", errors="replace") as log:
+        log.seek(0, os.SEEK_END)
+        while True:
+            yield from _rest(log)
+            time.sleep(0.2)
+
+
+def _rest(log: IO[str]) -> Iterator[str]:
+    while line := log.readline():
+        yield line
+
+
+def pick_port(wanted: int = FIRST_PORT) -> int:
+    """A port free on loopback: the wanted one, else any."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise finding(_("No port is free on this machine."), code="no_port")
+
+
+def status_fields(home: Home, state: NetworkState) -> dict[str, Any]:
+    """What `status --json` reports."""
+    nodes = [_node_fields(node) for node in state.nodes]
+    return {
+        "chain_id": state.chain_id,
+        "engine": state.engine,
+        "height": max((node["height"] or 0 for node in nodes), default=0),
+        "ready": all(node["ready"] for node in nodes),
+        "trust_file": str(home.trust_file),
+        "nodes": nodes,
+        "gateway": None,
+        "accounts": [
+            {"name": one.name, "address": one.address, "keystore": one.keystore}
+            for one in state.accounts
+        ],
+    }
+
+
+def _node_fields(node: NodeState) -> dict[str, Any]:
+    running = node.running()
+    health = node_health(node.url) if running else {}
+    ready = health.get("status") == "ready"
+    return {
+        "name": node.name,
+        "organisation": node.organisation,
+        "pid": node.pid if running else None,
+        "role": node.role,
+        "url": node.url,
+        "p2p": None,
+        "data": node.data,
+        "height": int(health["height"]) if health else None,
+        "state_root": state_root(node.url) if ready else None,
+        "ready": ready,
+    }
+
+
+def show_status(home: Home, state: NetworkState) -> None:
+    """Prints the network for people."""
+    fields = status_fields(home, state)
+    details(
+        _("Development network {name}", name=state.name),
+        {
+            _("Data folder"): home.path,
+            _("Chain id"): state.chain_id,
+            _("Engine"): state.engine,
+            _("Height"): fields["height"],
+            _("Trust file"): home.trust_file,
+        },
+    )
+    table(
+        _("Nodes"),
+        (_("Name"), _("URL"), _("Process"), _("Height"), _("Ready")),
+        [
+            (one["name"], one["url"], one["pid"] or "-", one["height"], _yes(one["ready"]))
+            for one in fields["nodes"]
+        ],
+    )
+    table(
+        _("Demo accounts"),
+        (_("Name"), _("Address"), _("Keystore")),
+        [(one.name, one.address, one.keystore) for one in state.accounts],
+    )
+    say(
+        _(
+            "For development only: the password of all demo keystores lies in {path} (readable by you alone).",
+            path=home.password_file,
+        )
+    )
+
+
+def _yes(value: bool) -> str:
+    return _("yes") if value else _("no")
+
+
+def show_next_steps(home: Home, state: NetworkState) -> None:
+    """Prints three commands to try."""
+    option = "" if home.path == folder(None) else f" --data {home.path}"
+    table(
+        _("Try next"),
+        (_("Command"), _("What it does")),
+        [
+            (f"bubi account list{option}", _("shows the demo accounts as the ledger has them")),
+            (f"bubi account create carol{option}", _("opens an account with a new key")),
+            (
+                f"open {state.nodes[0].url}/v1/openapi.json",
+                _("describes the interface for programs"),
+            ),
+        ],
+    )
+
+
+COMMANDS: Final[tuple[tuple[str, Callable[..., None], str], ...]] = (
+    ("up", up, _("Start the development network and show what to try.")),
+    ("down", down, _("Stop the development network; its data stays.")),
+    ("status", status, _("Show what runs, where, and how far it is.")),
+    ("reset", reset, _("Stop the development network and remove its data.")),
+    ("logs", logs, _("Show the nodes' logs.")),
+    ("doctor", doctor, _("Look for what keeps the network from working, with the cures.")),
+)

@@ -1,0 +1,262 @@
+"""Signer guard: the last check before a validator's key is used.
+
+It remembers what was signed and never signs two different things for one (epoch, engine, height,
+round, phase), nor anything below the newest. Asked again for the same, it gives the same bytes. It
+is pure: the driver asks, the node signs and keeps the records in two places. If these disagree at
+a restart, the guard stays silent for good: a validator that may have forgotten a vote must not
+vote. Start with `decide`.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+HASH_BYTES = 32
+NAME_BYTES_MAX = 64
+SIGNATURE_BYTES_MAX = 255
+ENTRIES_MAX = 64
+"""Records of the newest height that are kept to answer repeated requests."""
+
+_VERSION = b"\x00"
+_CHECKSUM_BYTES = 4
+
+
+class Phase(IntEnum):
+    """What a signature is for, in the order in which one round signs."""
+
+    CHANGE = 0
+    """Asks for this round: view change, candidacy, new ballot."""
+    GRANT = 1
+    """Supports the leader of this round."""
+    PROPOSAL = 2
+    """Proposes a block."""
+    FIRST = 3
+    """First-phase vote: at most one digest per round."""
+    COMMIT = 4
+    """Commit vote, after execution."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRequest:
+    """What a validator is asked to sign. `outcome` is empty except in phase COMMIT."""
+
+    epoch: int
+    engine: str
+    height: int
+    round: int
+    phase: Phase
+    digest: bytes
+    outcome: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardRecord:
+    """A request and the signature that was given for it."""
+
+    request: VoteRequest
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GuardState:
+    """Records of the newest height, ascending.
+
+    `silent` holds the reason why nothing is signed any more.
+    """
+
+    entries: tuple[GuardRecord, ...] = ()
+    silent: str | None = None
+
+    @property
+    def newest(self) -> GuardRecord | None:
+        """The highest record."""
+        return self.entries[-1] if self.entries else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """The request may be signed; the signature must come back through `remember`."""
+
+    request: VoteRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The request was signed before: these are the bytes."""
+
+    record: GuardRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The request must not be signed."""
+
+    request: VoteRequest
+    reason: str
+
+
+def decide(state: GuardState, request: VoteRequest) -> Sign | Repeat | Refuse:
+    """Says whether a request may be signed."""
+    if state.silent is not None:
+        return Refuse(request, state.silent)
+    newest = state.newest
+    if newest is None:
+        return Sign(request)
+    for record in state.entries:
+        if record.request == request:
+            return Repeat(record)
+    last = newest.request
+    reason = _conflict(last, request)
+    return Sign(request) if reason is None else Refuse(request, reason)
+
+
+def _conflict(last: VoteRequest, request: VoteRequest) -> str | None:
+    if request.epoch < last.epoch or request.height < last.height:
+        return "a later epoch or height was signed"
+    if request.epoch == last.epoch and request.engine != last.engine:
+        return "another engine was signed for in this epoch"
+    if request.height == last.height and _place(request) <= _place(last):
+        return "this or a later round and phase of the height was signed"
+    return None
+
+
+def remember(state: GuardState, record: GuardRecord) -> GuardState:
+    """The state after a signature was made.
+
+    Raises:
+        ValueError: the request was never allowed (a defect of the caller).
+    """
+    verdict = decide(state, record.request)
+    if isinstance(verdict, Repeat) and verdict.record == record:
+        return state
+    if not isinstance(verdict, Sign):
+        msg = "a signature was made that the guard had not allowed"
+        raise ValueError(msg)
+    same_height = tuple(
+        entry for entry in state.entries if entry.request.height == record.request.height
+    )
+    return replace(state, entries=(*same_height, record)[-ENTRIES_MAX:])
+
+
+def restore(log: Sequence[bytes], second: bytes, decided: int) -> GuardState:
+    """The state after a restart.
+
+    `log` holds the records of the block log, oldest first; `second` the one record of the second
+    place, which is written after the log and may therefore lag behind it, but never by a whole
+    decided height; `decided` is the newest decided height.
+    """
+    try:
+        records = [decode(data) for data in log]
+        mirror = decode(second) if second else None
+    except ValueError as error:
+        return GuardState(silent=f"a guard record is damaged: {error}")
+    state = GuardState()
+    for record in records:
+        try:
+            state = remember(state, record)
+        except ValueError:
+            return GuardState(silent="the guard records of the log contradict each other")
+    silent = _disagreement(records, mirror, decided)
+    if silent is not None:
+        return GuardState(silent=silent)
+    if mirror is not None and not records:
+        return remember(state, mirror)
+    return state
+
+
+def _disagreement(
+    records: list[GuardRecord], mirror: GuardRecord | None, decided: int
+) -> str | None:
+    mirrored = mirror.request.height if mirror is not None else 0
+    if mirrored + 1 < decided and records:
+        return "the second place of the guard is older than the log: was it restored from a copy?"
+    if mirror is None or not records:
+        # Without records in the log from `decided` on, the second place must not know of anything
+        # later.
+        ahead = mirror is not None and mirrored > decided
+        return "the log lacks a vote that the second place holds" if ahead else None
+    newest = records[-1].request
+    if _order(mirror.request) > _order(newest):
+        return "the log lacks a vote that the second place holds: was it restored from a copy?"
+    for record in records:
+        if _order(record.request) == _order(mirror.request) and record != mirror:
+            return "the two places of the guard hold different votes for one phase"
+    return None
+
+
+def _place(request: VoteRequest) -> tuple[int, int]:
+    return (request.round, int(request.phase))
+
+
+def _order(request: VoteRequest) -> tuple[int, int, int, int]:
+    return (request.epoch, request.height, request.round, int(request.phase))
+
+
+def encode(record: GuardRecord) -> bytes:
+    """A record as bytes with a checksum.
+
+    Raises:
+        ValueError: a field is out of range.
+    """
+    request = record.request
+    engine = request.engine.encode()
+    if not 1 <= len(engine) <= NAME_BYTES_MAX or len(request.digest) != HASH_BYTES:
+        msg = "the engine's name or the digest has a wrong length"
+        raise ValueError(msg)
+    if len(request.outcome) not in {0, HASH_BYTES} or len(record.signature) > SIGNATURE_BYTES_MAX:
+        msg = "the outcome hash or the signature has a wrong length"
+        raise ValueError(msg)
+    try:
+        numbers = [
+            part.to_bytes(8, "little") for part in (request.epoch, request.height, request.round)
+        ]
+    except OverflowError as error:
+        msg = "a number does not fit 64 bits"
+        raise ValueError(msg) from error
+    payload = b"".join(
+        [
+            _VERSION,
+            *numbers,
+            bytes([int(request.phase)]),
+            *(
+                bytes([len(part)]) + part
+                for part in (engine, request.digest, request.outcome, record.signature)
+            ),
+        ]
+    )
+    return payload + zlib.crc32(payload).to_bytes(_CHECKSUM_BYTES, "little")
+
+
+def decode(data: bytes) -> GuardRecord:
+    """A record from its bytes.
+
+    Raises:
+        ValueError: the bytes are damaged.
+    """
+    payload, checksum = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
+    if len(data) <= _CHECKSUM_BYTES or zlib.crc32(payload).to_bytes(4, "little") != checksum:
+        msg = "the checksum does not match"
+        raise ValueError(msg)
+    if payload[:1] != _VERSION or len(payload) < 30:
+        msg = "unknown version or truncated"
+        raise ValueError(msg)
+    epoch, height, round_ = (int.from_bytes(payload[at : at + 8], "little") for at in (1, 9, 17))
+    phase = Phase(payload[25])
+    parts = []
+    position = 26
+    for _ in range(4):
+        length = payload[position] if position < len(payload) else 0
+        parts.append(payload[position + 1 : position + 1 + length])
+        position += 1 + length
+    if position != len(payload):
+        msg = "trailing or missing bytes"
+        raise ValueError(msg)
+    engine, digest, outcome, signature = parts
+    record = GuardRecord(
+        VoteRequest(epoch, engine.decode(), height, round_, phase, digest, outcome), signature
+    )
+    if encode(record) != data:
+        msg = "not the canonical form"
+        raise ValueError(msg)
+    return record

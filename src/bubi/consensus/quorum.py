@@ -1,0 +1,74 @@
+"""Arithmetic of quorums over weights. Integers only.
+
+With N members of weight 1, quorum q in every phase: two quorums share a correct member while at
+most 2q − N − 1 are faulty (`safe_faults`), and the network makes progress while at most N − q are
+silent (`live_faults`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+TOTAL_WEIGHT_MAX = 2**32
+"""Largest total weight of a validator set."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumRow:
+    """One row of the table that shows the price of a ratio."""
+
+    numerator: int
+    denominator: int
+    quorum: int
+    safe: int
+    live: int
+
+
+def quorum(total: int, numerator: int = 0, denominator: int = 1) -> int:
+    """Weight that a certificate needs: max(⌊2T/3⌋ + 1, ⌈T·num/den⌉).
+
+    Raises:
+        ValueError: the total or the ratio is out of range.
+    """
+    if not 1 <= total <= TOTAL_WEIGHT_MAX:
+        msg = f"the total weight must lie between 1 and 2^32, not {total}"
+        raise ValueError(msg)
+    if denominator < 1 or not 0 <= numerator <= denominator:
+        msg = f"the quorum ratio {numerator}/{denominator} must lie between 0 and 1"
+        raise ValueError(msg)
+    asked = -(-total * numerator // denominator)
+    return max(2 * total // 3 + 1, asked)
+
+
+def safe_faults(total: int, needed: int) -> int:
+    """Largest faulty weight with which two certificates cannot contradict each other."""
+    return 2 * needed - total - 1
+
+
+def live_faults(total: int, needed: int) -> int:
+    """Largest silent weight with which the network still decides."""
+    return total - needed
+
+
+def catch_up_weight(total: int, needed: int) -> int:
+    """Weight seen in a later round that justifies moving there.
+
+    It says nothing about a correct member being among them: that claim always needs a certificate.
+    """
+    return total - needed + 1
+
+
+def table(total: int, ratios: Iterable[tuple[int, int]]) -> list[QuorumRow]:
+    """Rows for the given ratios (numerator, denominator)."""
+    rows = []
+    for numerator, denominator in ratios:
+        needed = quorum(total, numerator, denominator)
+        rows.append(
+            QuorumRow(
+                numerator,
+                denominator,
+                needed,
+                safe_faults(total, needed),
+                live_faults(total, needed),
+            )
+        )
+    return rows

@@ -1,0 +1,101 @@
+"""Puts the API together: hot routes first, reading routes, one mapping of errors."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bubi import core
+from bubi.node.api import openapi, reading, transactions
+from bubi.node.api.problems import ProblemError, problem_response
+from bubi.node.api.services import Services
+
+log = logging.getLogger("bubi.api")
+
+HOT_ROUTES = [
+    Route("/v1/transactions", transactions.submit, methods=["POST"]),
+    Route("/v1/transactions/bulk", transactions.submit_bulk, methods=["POST"]),
+    Route("/v1/transactions/encode", transactions.encode, methods=["POST"]),
+    Route("/v1/transactions/decode", transactions.decode, methods=["POST"]),
+    Route("/v1/transactions/simulate", transactions.simulate, methods=["POST"]),
+    Route("/v1/transactions/{hash}", transactions.show, methods=["GET"]),
+]
+
+
+def build(services: Services) -> FastAPI:
+    """The application of one node."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.services = services
+    app.router.routes.extend(HOT_ROUTES)
+    app.include_router(reading.router)
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(core.CoreError, _core_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(Exception, _defect)
+    schema: dict[str, Any] = {}
+
+    async def describe(request: Request) -> Response:
+        del request
+        if not schema:
+            schema.update(openapi.document(app))
+        return JSONResponse(schema)
+
+    app.router.routes.append(Route("/v1/openapi.json", describe, methods=["GET"]))
+    return app
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    del request
+    assert isinstance(error, ProblemError)
+    return problem_response(error)
+
+
+async def _core_error(request: Request, error: Exception) -> Response:
+    del request
+    assert isinstance(error, core.CoreError)
+    return problem_response(ProblemError.from_core(error))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    del request
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return problem_response(ProblemError("parameter_invalid", f"{place}: {first['msg']}"))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return problem_response(ProblemError("route_unknown"))
+    if error.status_code == 405:
+        allowed = _allowed_methods(request)
+        return problem_response(ProblemError("method_not_allowed", headers={"Allow": allowed}))
+    return problem_response(ProblemError("parameter_invalid", str(error.detail)))
+
+
+def _allowed_methods(request: Request) -> str:
+    """All methods of all routes with this path; Starlette names those of the first only."""
+    methods: set[str] = set()
+    for route in request.app.router.routes:
+        if isinstance(route, Route) and route.path_regex.match(request.url.path):
+            methods |= route.methods or set()
+    return ", ".join(sorted(methods))
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    del request, error
+    # Nobody reads this answer.
+    return Response(status_code=400)
+
+
+async def _defect(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem_response(ProblemError("internal"))

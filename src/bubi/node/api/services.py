@@ -1,0 +1,35 @@
+"""What the routes need from the node."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bubi import core
+from bubi.node.api.leases import LeaseTable
+from bubi.node.blocks import Heights
+from bubi.node.config import ApiSection
+from bubi.node.door import Door
+from bubi.node.health import Health
+from bubi.node.metrics import Metrics
+from bubi.node.ports import Clock, Threads
+
+
+@dataclass(slots=True)
+class Services:
+    """One per process; routes reach it through the application's state."""
+
+    chain: core.Chain
+    threads: Threads
+    clock: Clock
+    door: Door
+    heights: Heights
+    health: Health
+    metrics: Metrics
+    settings: ApiSection
+    trust: Mapping[str, Any]
+    leases: LeaseTable
+    stopping: asyncio.Event
+    waiting: int = 0
+    streams: int = 0
+    code_names: dict[int, str] = field(default_factory=core.code_names)

@@ -1,0 +1,327 @@
+"""Routes of transactions.
+
+The hot ones, plain Starlette endpoints described in `openapi.py` by hand.
+"""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bubi import core
+from bubi.node.api import answers, requests
+from bubi.node.api.problems import ProblemError
+from bubi.node.api.services import Services
+from bubi.node.door import DoorError, Single, Ticket
+
+PENDING = 202
+_NO_HASH = bytes(32)
+
+
+async def submit(request: Request) -> Response:
+    """POST /v1/transactions."""
+    node = requests.services(request)
+    requests.check_query(request, {"wait", "timeout"})
+    seconds = _may_wait(node, requests.wait_seconds(request))
+    requests.check_chain(request, node)
+    transaction = await _read_transaction(request, node)
+    try:
+        single = await node.door.single(transaction)
+    except DoorError as error:
+        raise ProblemError(error.code, error.detail) from None
+    if single.verdict:
+        return await _answer_refused(node, single, seconds)
+    if seconds is None:
+        return answers.made(node, _pending(single.hash, single.valid_until), PENDING)
+    return await _wait_decided(node, single, seconds)
+
+
+async def submit_bulk(request: Request) -> Response:
+    """POST /v1/transactions/bulk."""
+    node = requests.services(request)
+    requests.check_query(request, {"wait", "timeout"})
+    seconds = _may_wait(node, requests.wait_seconds(request))
+    requests.check_chain(request, node)
+    requests.content_type(request, {requests.TRANSACTIONS})
+    body = await requests.read_body(request, node.settings.bulk_bytes_max)
+    try:
+        admission, ticket = await node.door.bulk(body)
+    except DoorError as error:
+        raise ProblemError(error.code, error.detail) from None
+    refused = []
+    if admission.refused:
+        verdicts = enumerate(admission.verdicts)
+        refused = [{"index": index, "code": code} for index, code in verdicts if code]
+    document: dict[str, Any] = {
+        "schema": 1,
+        "received": admission.received,
+        "admitted": len(admission),
+        "refused": refused,
+    }
+    if ticket is None or seconds is None:
+        return answers.made(node, document)
+    with _waiting(node):
+        try:
+            decision = await asyncio.wait_for(asyncio.shield(ticket.decision), seconds)
+        except TimeoutError:
+            return answers.made(node, {**document, "codes": None, "height": None}, PENDING)
+    document["codes"] = base64.b64encode(decision.codes).decode()
+    document["height"] = str(decision.height)
+    return answers.made(node, document)
+
+
+async def show(request: Request) -> Response:
+    """GET /v1/transactions/{hash}."""
+    node = requests.services(request)
+    requests.check_query(request, {"proof", "wait", "timeout"})
+    seconds = _may_wait(node, requests.wait_seconds(request))
+    proof = requests.flag(request, "proof")
+    transaction = requests.hash_bytes(request.path_params["hash"])
+    document = await _wait_stored(node, transaction, proof, seconds or 0.0)
+    if document is None:
+        raise ProblemError("outcome_unknown", transaction=transaction.hex())
+    return answers.made(node, document)
+
+
+async def encode(request: Request) -> Response:
+    """POST /v1/transactions/encode."""
+    node = requests.services(request)
+    requests.check_query(request, ())
+    requests.content_type(request, {requests.JSON})
+    text = await requests.read_body(request, requests.JSON_BYTES_MAX)
+    chain = node.chain
+    body = _refusable(partial(core.body_from_json, chain.prefix, text))
+    return answers.made(
+        node,
+        {
+            "schema": 1,
+            "body": body.hex(),
+            "hash": core.transaction_hash(chain.suite, chain.chain_id, body).hex(),
+            "signing_bytes": core.signing_bytes(chain.chain_id, body).hex(),
+        },
+    )
+
+
+async def decode(request: Request) -> Response:
+    """POST /v1/transactions/decode."""
+    node = requests.services(request)
+    requests.check_query(request, ())
+    kind = requests.content_type(request, {requests.JSON, requests.TRANSACTION})
+    data = await requests.read_body(request, requests.JSON_BYTES_MAX)
+    if kind == requests.JSON:
+        data = _hex_of_json(data)
+    chain = node.chain
+    text = _refusable(
+        partial(core.transaction_to_json, chain.prefix, chain.suite, chain.chain_id, data)
+    )
+    return answers.raw(node, text)
+
+
+async def simulate(request: Request) -> Response:
+    """POST /v1/transactions/simulate: a signed transaction, or a body alone."""
+    node = requests.services(request)
+    requests.check_query(request, ())
+    kind = requests.content_type(request, {requests.JSON, requests.TRANSACTION})
+    data = await requests.read_body(request, requests.JSON_BYTES_MAX)
+    if kind == requests.JSON:
+        prefix = node.chain.prefix
+        if _is_signed(data):
+            data = _refusable(partial(core.transaction_from_json, prefix, data))
+        else:
+            body = _refusable(partial(core.body_from_json, prefix, data))
+            data = core.unsigned_transaction(body)
+    now = max(node.clock.now_ms(), node.chain.time + 1)
+    try:
+        text = await node.threads.read(partial(node.chain.simulate, data, now))
+    except core.CoreError as error:
+        raise ProblemError.from_core(error) from None
+    return answers.raw(node, text)
+
+
+async def _read_transaction(request: Request, node: Services) -> bytes:
+    kind = requests.content_type(request, {requests.JSON, requests.TRANSACTION})
+    limit = core.limits()["TRANSACTION_BYTES_MAX"]
+    if kind == requests.TRANSACTION:
+        return await requests.read_body(request, limit)
+    text = await requests.read_body(request, requests.JSON_BYTES_MAX)
+    return _refusable(partial(core.transaction_from_json, node.chain.prefix, text))
+
+
+def _refusable(work: partial[bytes]) -> bytes:
+    try:
+        return work()
+    except core.CoreError as error:
+        raise ProblemError.from_core(error) from None
+
+
+def _is_signed(text: bytes) -> bool:
+    """Whether JSON looks like a signed transaction; the core judges it afterwards in any case."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return True
+    version = document.get("v1") if isinstance(document, dict) else None
+    return not isinstance(version, dict) or "signatures" in version
+
+
+def _hex_of_json(text: bytes) -> bytes:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ProblemError("malformed_json") from None
+    if not isinstance(document, dict) or set(document) != {"transaction"}:
+        raise ProblemError("malformed_json", 'send {"transaction": "hex"}')
+    digits = document["transaction"]
+    if not isinstance(digits, str):
+        raise ProblemError("malformed_json", "transaction must be a text")
+    return requests.hex_bytes(digits, "transaction")
+
+
+async def _answer_refused(node: Services, single: Single, seconds: float | None) -> Response:
+    """A transaction that was refused now may have been decided, or admitted, before."""
+    if single.hash != _NO_HASH:
+        document = await _wait_stored(node, single.hash, False, seconds or 0.0)
+        if document is not None:
+            pending = document["status"] == "pending"
+            return answers.made(node, _short(document), PENDING if pending else 200)
+    known = None if single.hash == _NO_HASH else single.hash.hex()
+    raise ProblemError(single.verdict, transaction=known)
+
+
+async def _wait_decided(node: Services, single: Single, seconds: float) -> Response:
+    ticket = single.ticket
+    assert isinstance(ticket, Ticket)
+    ends = time.monotonic() + seconds
+    with _waiting(node):
+        try:
+            await asyncio.wait_for(asyncio.shield(ticket.decision), seconds)
+        except TimeoutError:
+            return answers.made(node, _pending(single.hash, single.valid_until), PENDING)
+    stored = (await node.door.outcomes(ticket)).get(single.hash)
+    if stored is not None:
+        return answers.made(node, _short(outcome(node, single.hash, stored)))
+    # Skipped in its block: without a receipt it is pending until its time is over.
+    document = await _wait_stored(node, single.hash, False, max(0.0, ends - time.monotonic()))
+    if document is None:
+        document = _pending(single.hash, single.valid_until)
+    return answers.made(
+        node, _short(document), PENDING if document["status"] == "pending" else 200
+    )
+
+
+async def _wait_stored(
+    node: Services, transaction: bytes, proof: bool, seconds: float
+) -> dict[str, Any] | None:
+    """The outcome of a transaction, waiting for blocks while it is pending.
+
+    None if it is unknown.
+    """
+    ends = time.monotonic() + seconds
+    with _waiting(node) if seconds else _not_waiting():
+        while True:
+            height = node.heights.height
+            document = await _look_up(node, transaction, proof)
+            rest = ends - time.monotonic()
+            if document is None or document["status"] != "pending" or rest <= 0:
+                return document
+            if node.stopping.is_set():
+                return document
+            await node.heights.beyond(height, rest)
+
+
+async def _look_up(node: Services, transaction: bytes, proof: bool) -> dict[str, Any] | None:
+    try:
+        stored = await node.threads.read(partial(node.chain.status_json, transaction, proof))
+    except core.CoreError as error:
+        raise ProblemError.from_core(error) from None
+    if stored is not None:
+        return outcome(node, transaction, stored)
+    valid_until = node.door.recent.find(transaction)
+    if valid_until is None:
+        return None
+    document = _pending(transaction, valid_until)
+    if node.chain.time > valid_until:
+        document["status"] = "expired"
+    return document
+
+
+def outcome(node: Services, transaction: bytes, stored: bytes) -> dict[str, Any]:
+    """The outcome object of a stored receipt, with body, events and proof."""
+    fields = core.decode_json(stored)
+    receipt = fields["receipt"]["v1"]
+    code = node.code_names[receipt["code"]]
+    return {
+        "schema": 1,
+        "id": transaction.hex(),
+        "status": "final" if code == "final" else "rejected",
+        "code": code,
+        "height": fields["height"],
+        "index": fields["index"],
+        "operations": _operation_codes(fields["operations"], code, receipt["operation"]),
+        "valid_until": fields["valid_until"],
+        "body": fields["body"],
+        "events": fields["events"],
+        "proof": fields.get("proof"),
+    }
+
+
+def _operation_codes(count: int, code: str, failed: int | None) -> list[dict[str, str]]:
+    """One code per operation.
+
+    Those before the failed one were undone, those after it not tried.
+    """
+    if code == "final":
+        return [{"code": "final"}] * count
+    if failed is None:
+        return [{"code": "not_tried"}] * count
+    return [
+        {"code": "undone" if place < failed else code if place == failed else "not_tried"}
+        for place in range(count)
+    ]
+
+
+def _short(document: dict[str, Any]) -> dict[str, Any]:
+    """The outcome without body, events and proof, as submissions answer it."""
+    left_out = {"body", "events", "proof"}
+    return {name: value for name, value in document.items() if name not in left_out}
+
+
+def _pending(transaction: bytes, valid_until: int) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "id": transaction.hex(),
+        "status": "pending",
+        "code": None,
+        "height": None,
+        "index": None,
+        "operations": [],
+        "valid_until": str(valid_until),
+    }
+
+
+def _may_wait(node: Services, seconds: float | None) -> float | None:
+    """Refuses to wait when too many do, before anything was admitted."""
+    if seconds is not None and node.waiting >= node.settings.waiting_max:
+        raise ProblemError("too_many_waiting")
+    return seconds
+
+
+@contextmanager
+def _waiting(node: Services) -> Iterator[None]:
+    node.waiting += 1
+    try:
+        yield
+    finally:
+        node.waiting -= 1
+
+
+@contextmanager
+def _not_waiting() -> Iterator[None]:
+    yield

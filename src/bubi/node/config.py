@@ -1,0 +1,263 @@
+"""Configuration of a node: strict TOML, read once at start.
+
+An unknown key is an error that names the key and the nearest known one; every value is checked,
+and the message says what would be right. Nothing is read from the environment. Paths are relative
+to the folder of the file.
+"""
+
+import difflib
+import ipaddress
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MEBIBYTE = 1_048_576
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message names the key and the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSection:
+    """Who this node is and where its files are."""
+
+    name: str
+    organisation: str
+    data: Path
+    genesis: Path
+    validator_key: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSection:
+    """Where the API listens and what it takes at most."""
+
+    host: str
+    port: int
+    tls_certificate: Path | None
+    tls_key: Path | None
+    client_authority: Path | None
+    bulk_bytes_max: int
+    waiting_max: int
+    streams_max: int
+    lease_seconds: int
+    linger_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSection:
+    """Limits of the pool of waiting transactions."""
+
+    transactions_max: int
+    bytes_max: int
+    remembered_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSection:
+    """When blocks are made. `heartbeat_ms` 0: no empty blocks."""
+
+    heartbeat_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSection:
+    """Passed on to the store."""
+
+    proof_window: int
+    segment_bytes: int
+    leases_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogSection:
+    """What is written to standard error."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything."""
+
+    node: NodeSection
+    api: ApiSection
+    pool: PoolSection
+    block: BlockSection
+    store: StoreSection
+    log: LogSection
+
+
+Check = Callable[[str, Any], Any]
+REQUIRED = object()
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value.encode()) > 64:
+        msg = f"{key} must be a text of 1 to 64 bytes"
+        raise ConfigError(msg)
+    return value
+
+
+def _path(key: str, value: Any) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        msg = f'{key} must be the path of a file, for example "genesis.bin"'
+        raise ConfigError(msg)
+    return Path(value)
+
+
+def _host(key: str, value: Any) -> str:
+    try:
+        return str(ipaddress.ip_address(value if isinstance(value, str) else ""))
+    except ValueError:
+        msg = f'{key} must be an IP address such as "127.0.0.1", not {value!r}'
+        raise ConfigError(msg) from None
+
+
+def _number(low: int, high: int) -> Check:
+    def check(key: str, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            msg = f"{key} must be a whole number from {low} to {high}, not {value!r}"
+            raise ConfigError(msg)
+        return value
+
+    return check
+
+
+def _choice(*choices: str) -> Check:
+    def check(key: str, value: Any) -> str:
+        if value not in choices:
+            msg = f"{key} must be one of {', '.join(choices)}, not {value!r}"
+            raise ConfigError(msg)
+        return str(value)
+
+    return check
+
+
+TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
+    "node": {
+        "name": (REQUIRED, _text),
+        "organisation": (REQUIRED, _text),
+        "data": (".", _path),
+        "genesis": ("genesis.bin", _path),
+        "validator_key": (None, _path),
+    },
+    "api": {
+        "host": ("127.0.0.1", _host),
+        "port": (8080, _number(1, 65_535)),
+        "tls_certificate": (None, _path),
+        "tls_key": (None, _path),
+        "client_authority": (None, _path),
+        "bulk_bytes_max": (16 * MEBIBYTE, _number(MEBIBYTE, 16 * MEBIBYTE)),
+        "waiting_max": (20_000, _number(1, 1_000_000)),
+        "streams_max": (256, _number(1, 65_536)),
+        "lease_seconds": (600, _number(1, 3_600)),
+        "linger_ms": (2, _number(0, 100)),
+    },
+    "pool": {
+        "transactions_max": (200_000, _number(1, 10_000_000)),
+        "bytes_max": (256 * MEBIBYTE, _number(MEBIBYTE, 64 * 1024 * MEBIBYTE)),
+        "remembered_max": (1_000_000, _number(1_000, 100_000_000)),
+    },
+    "block": {"heartbeat_ms": (0, _number(0, 3_600_000))},
+    "store": {
+        "proof_window": (64, _number(1, 100_000)),
+        "segment_bytes": (64 * MEBIBYTE, _number(MEBIBYTE, 4096 * MEBIBYTE)),
+        "leases_max": (64, _number(1, 10_000)),
+    },
+    "log": {"level": ("info", _choice("debug", "info", "warning", "error"))},
+}
+"""Every key with its default (or REQUIRED) and its check."""
+
+
+def load(path: Path) -> Config:
+    """Reads and checks a configuration file.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or holds something wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read ({error}); make one with `bubi node init`"
+        raise ConfigError(msg) from error
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{path}: not valid TOML: {error}"
+        raise ConfigError(msg) from error
+    try:
+        return parse(document, path.parent)
+    except ConfigError as error:
+        msg = f"{path}: {error}"
+        raise ConfigError(msg) from None
+
+
+def parse(document: Mapping[str, Any], folder: Path) -> Config:
+    """Checks a parsed document; paths become absolute, relative to `folder`.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value is wrong.
+    """
+    _refuse_unknown(document, TABLE, "section")
+    values: dict[str, dict[str, Any]] = {}
+    for section, keys in TABLE.items():
+        given = document.get(section, {})
+        if not isinstance(given, dict):
+            msg = f"{section} must be a section: write [{section}]"
+            raise ConfigError(msg)
+        _refuse_unknown(given, keys, f"key of [{section}]")
+        values[section] = {
+            key: _value(f"{section}.{key}", given, key, default, check, folder)
+            for key, (default, check) in keys.items()
+        }
+    config = Config(
+        NodeSection(**values["node"]),
+        ApiSection(**values["api"]),
+        PoolSection(**values["pool"]),
+        BlockSection(**values["block"]),
+        StoreSection(**values["store"]),
+        LogSection(**values["log"]),
+    )
+    _check_exposure(config.api)
+    return config
+
+
+def _value(
+    name: str, given: Mapping[str, Any], key: str, default: Any, check: Check, folder: Path
+) -> Any:
+    if key not in given and default is REQUIRED:
+        msg = f'{name} is missing: add it, for example {key} = "node-1"'
+        raise ConfigError(msg)
+    value = given.get(key, default)
+    if value is None:
+        return None
+    checked = check(name, value)
+    return (folder / checked).absolute() if isinstance(checked, Path) else checked
+
+
+def _refuse_unknown(given: Mapping[str, Any], known: Mapping[str, Any], what: str) -> None:
+    for key in given:
+        if key not in known:
+            nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
+            msg = f"unknown {what} {key!r}; {hint}"
+            raise ConfigError(msg)
+
+
+def _check_exposure(api: ApiSection) -> None:
+    if (api.tls_certificate is None) != (api.tls_key is None):
+        msg = "api.tls_certificate and api.tls_key belong together: give both or neither"
+        raise ConfigError(msg)
+    if api.client_authority is not None and api.tls_certificate is None:
+        msg = "api.client_authority needs api.tls_certificate and api.tls_key"
+        raise ConfigError(msg)
+    if not ipaddress.ip_address(api.host).is_loopback and api.client_authority is None:
+        msg = (
+            f"api.host {api.host} is not a loopback address: set api.tls_certificate, "
+            'api.tls_key and api.client_authority, or use host = "127.0.0.1"'
+        )
+        raise ConfigError(msg)

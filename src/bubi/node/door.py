@@ -1,0 +1,259 @@
+"""The door: transactions come in, are checked in groups, and wait for their block.
+
+Bulk bodies are groups of their own. Single transactions that arrive within a few milliseconds
+become one group, so that checking them costs one call of the core. A group carries one future,
+which the block loop resolves.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from bubi import core
+from bubi.mempool import Entry, Mempool, PoolFullError, Recent
+from bubi.node.health import Health
+from bubi.node.metrics import Metrics
+from bubi.node.ports import Clock, Threads
+
+SINGLES_MAX = 4_096
+"""Most single transactions in one group."""
+SINGLES_BYTES_MAX = 8_388_608
+"""Most bytes of single transactions in one group."""
+QUEUE_MAX = 50_000
+"""Most single transactions waiting to be checked."""
+
+
+class DoorError(Exception):
+    """A refusal of a whole request; `code` is one of the codes of spec/api.md."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of a group: one code (u16, little-endian) per admitted transaction."""
+
+    height: int
+    codes: bytes
+
+
+@dataclass(slots=True)
+class Ticket:
+    """A group in the pool and the promise of its decision."""
+
+    admission: core.Admission
+    decision: asyncio.Future[Decision]
+    outcomes: "asyncio.Future[dict[bytes, bytes | None]] | None" = field(default=None)
+    """Stored outcomes of the group's transactions, loaded once for all who wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """How one transaction fared at the door."""
+
+    hash: bytes
+    verdict: str
+    valid_until: int
+    ticket: Ticket | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockLimits:
+    """What one block, or one group in it, can hold."""
+
+    transactions: int
+    bytes: int
+
+
+class Door:
+    """See the module. All methods belong to the event loop's thread."""
+
+    def __init__(
+        self,
+        chain: core.Chain,
+        threads: Threads,
+        clock: Clock,
+        pool: Mempool[core.Admission],
+        recent: Recent,
+        health: Health,
+        metrics: Metrics,
+        linger_ms: int,
+    ) -> None:
+        self._chain = chain
+        self._threads = threads
+        self._clock = clock
+        self.pool = pool
+        self.recent = recent
+        self._health = health
+        self._metrics = metrics
+        self._linger = linger_ms / 1000
+        self._queue: list[tuple[bytes, asyncio.Future[Single]]] = []
+        self._flush: asyncio.Task[None] | None = None
+        self._tickets: dict[int, Ticket] = {}
+        self._checking = 0
+        self.block_limits = self.group_limits = BlockLimits(0, 0)
+        self.on_admitted: Callable[[], None] = lambda: None
+
+    def set_block_limits(self, parameters: Mapping[str, Any]) -> None:
+        """Takes the limits of a block, and of a group in it, from the parameters in force."""
+        fields = parameters["v1"]
+        batch = core.limits()
+        block = BlockLimits(int(fields["block_transactions"]), int(fields["block_bytes"]))
+        self.block_limits = block
+        self.group_limits = BlockLimits(
+            min(block.transactions, batch["BATCH_TRANSACTIONS_MAX"]),
+            min(block.bytes, batch["BATCH_BYTES_MAX"]),
+        )
+
+    async def bulk(self, body: bytes) -> tuple[core.Admission, Ticket | None]:
+        """Checks a bulk body; the ticket is None if nothing in it was admitted.
+
+        Raises:
+            DoorError: the request as a whole is refused.
+        """
+        self._refuse_if_blocked(len(body))
+        self._checking += len(body)
+        try:
+            admission = await self._threads.admit(partial(self._chain.admit, body, self._now()))
+        except core.CoreError as error:
+            raise DoorError(core.error_code(error), core.error_detail(error)) from None
+        finally:
+            self._checking -= len(body)
+        limits = self.group_limits
+        if len(admission) > limits.transactions or admission.bytes > limits.bytes:
+            raise DoorError(
+                "too_large",
+                f"a bulk must fit one batch: at most {limits.transactions} transactions "
+                f"and {limits.bytes} bytes",
+            )
+        return admission, self._take(admission)
+
+    async def single(self, transaction: bytes) -> Single:
+        """Checks one encoded transaction, together with others that arrive at the same time.
+
+        Raises:
+            DoorError: the request is refused for a reason outside the transaction.
+        """
+        self._refuse_if_blocked(len(transaction))
+        if len(self._queue) >= QUEUE_MAX:
+            raise DoorError("pool_full", "too many transactions wait to be checked")
+        future: asyncio.Future[Single] = asyncio.get_running_loop().create_future()
+        self._queue.append((transaction, future))
+        if self._flush is None:
+            self._flush = asyncio.create_task(self._check_queue())
+        return await future
+
+    def decided(
+        self, entries: Sequence[Entry[core.Admission]], height: int, codes: Sequence[bytes]
+    ) -> None:
+        """Resolves the groups of a block; `codes` has one string per group."""
+        self.pool.decided(entries)
+        for entry, group_codes in zip(entries, codes, strict=True):
+            ticket = self._tickets.pop(entry.number)
+            if not ticket.decision.done():
+                ticket.decision.set_result(Decision(height, group_codes))
+
+    async def outcomes(self, ticket: Ticket) -> dict[bytes, bytes | None]:
+        """Stored outcomes of a decided group of singles, read once for all who wait."""
+        if ticket.outcomes is None:
+            hashes = ticket.admission.hashes
+            ticket.outcomes = asyncio.ensure_future(
+                self._threads.read(partial(_read_outcomes, self._chain, hashes))
+            )
+        return await asyncio.shield(ticket.outcomes)
+
+    async def _check_queue(self) -> None:
+        try:
+            while self._queue:
+                await asyncio.sleep(self._linger)
+                await self._check_singles(self._cut_queue())
+        finally:
+            self._flush = None
+
+    def _cut_queue(self) -> list[tuple[bytes, asyncio.Future[Single]]]:
+        limits = self.group_limits
+        most, room = min(SINGLES_MAX, limits.transactions), min(SINGLES_BYTES_MAX, limits.bytes)
+        count = 0
+        for transaction, _ in self._queue[:most]:
+            room -= len(transaction)
+            if room < 0 and count:
+                break
+            count += 1
+        taken, self._queue = self._queue[:count], self._queue[count:]
+        return taken
+
+    async def _check_singles(self, taken: list[tuple[bytes, asyncio.Future[Single]]]) -> None:
+        body = core.bulk_body([transaction for transaction, _ in taken])
+        try:
+            admission = await self._threads.admit(partial(self._chain.admit, body, self._now()))
+            ticket = self._take(admission)
+        except core.CoreError as error:
+            self._fail(taken, DoorError(core.error_code(error), core.error_detail(error)))
+        except DoorError as error:
+            self._fail(taken, error)
+        except BaseException as error:
+            self._fail(taken, DoorError("internal", "the check of this transaction failed"))
+            raise error from None
+        else:
+            self._answer(taken, admission, ticket)
+
+    def _answer(
+        self,
+        taken: list[tuple[bytes, asyncio.Future[Single]]],
+        admission: core.Admission,
+        ticket: Ticket | None,
+    ) -> None:
+        hashes = admission.hashes
+        expiries = memoryview(admission.expiries).cast("Q")
+        verdicts = admission.verdicts if admission.refused else [""] * len(taken)
+        for index, (_, future) in enumerate(taken):
+            if not future.done():
+                verdict = verdicts[index]
+                own = None if verdict else ticket
+                digest = hashes[32 * index : 32 * index + 32]
+                future.set_result(Single(digest, verdict, expiries[index], own))
+
+    @staticmethod
+    def _fail(taken: list[tuple[bytes, asyncio.Future[Single]]], error: DoorError) -> None:
+        for _, future in taken:
+            if not future.done():
+                future.set_exception(DoorError(error.code, error.detail))
+
+    def _take(self, admission: core.Admission) -> Ticket | None:
+        if admission.refused:
+            for verdict in admission.verdicts:
+                if verdict:
+                    self._metrics.refused.labels(verdict).inc()
+        if not len(admission):
+            return None
+        latest = max(memoryview(admission.expiries).cast("Q"))
+        try:
+            entry = self.pool.add(admission, latest)
+        except PoolFullError as error:
+            raise DoorError("pool_full", str(error)) from None
+        self.recent.add(admission.hashes, admission.expiries)
+        self._metrics.admitted.inc(len(admission))
+        ticket = Ticket(admission, asyncio.get_running_loop().create_future())
+        self._tickets[entry.number] = ticket
+        self.on_admitted()
+        return ticket
+
+    def _refuse_if_blocked(self, size: int) -> None:
+        reason = self._health.blocking()
+        if reason is not None:
+            raise DoorError(reason.code, reason.text)
+        if not self.pool.has_room(1, size + self._checking):
+            raise DoorError("pool_full", "the pool is full: wait for the next blocks, then retry")
+
+    def _now(self) -> int:
+        return max(self._clock.now_ms(), self._chain.time + 1)
+
+
+def _read_outcomes(chain: core.Chain, hashes: bytes) -> dict[bytes, bytes | None]:
+    parts = (hashes[at : at + 32] for at in range(0, len(hashes), 32))
+    return {part: chain.status_json(part, False) for part in parts}

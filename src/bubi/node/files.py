@@ -1,0 +1,93 @@
+"""Files that a node keeps outside the store.
+
+Written whole or not at all, secrets for the owner's eyes only.
+"""
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from bubi import core
+
+SECRET_MODE = 0o600
+PUBLIC_MODE = 0o644
+ALGORITHMS = {
+    "ed25519": core.Algorithm.ED25519,
+    "secp256k1": core.Algorithm.SECP256K1,
+    "p256": core.Algorithm.P256,
+    "sm2": core.Algorithm.SM2,
+}
+
+
+class FileError(Exception):
+    """A file of the node is missing, exposed or malformed; the message names it and the cure."""
+
+
+def write_file(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> None:
+    """Writes a new file with its final mode, durable on return.
+
+    Raises:
+        FileError: it exists or cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError:
+        msg = f"{path} exists and is not overwritten: choose another folder or remove it yourself"
+        raise FileError(msg) from None
+    except OSError as error:
+        msg = f"{path} cannot be written: {error}"
+        raise FileError(msg) from error
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Writes a document for people and programs."""
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    write_file(path, text.encode())
+
+
+def write_key(path: Path, algorithm: str, secret: bytes) -> None:
+    """Writes a secret key as one line `algorithm:hex`, mode 0600."""
+    write_file(path, f"{algorithm}:{secret.hex()}\n".encode(), SECRET_MODE)
+
+
+def read_key(path: Path) -> core.SigningKey:
+    """Reads a secret key.
+
+    Raises:
+        FileError: it is missing, readable by others, or malformed.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: the key cannot be read: {error}"
+        raise FileError(msg) from error
+    if mode & 0o077:
+        msg = f"{path} is readable by others (mode {mode:04o}): run `chmod 600 {path}`"
+        raise FileError(msg)
+    algorithm, _, digits = text.strip().partition(":")
+    try:
+        return core.SigningKey.from_bytes(ALGORITHMS[algorithm], bytes.fromhex(digits))
+    except (KeyError, ValueError, core.CoreError):
+        msg = f"{path} is not a key file: expected one line `ed25519:` and hex digits"
+        raise FileError(msg) from None
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """Content of a file that must be there.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"{path}: the {what} cannot be read: {error}"
+        raise FileError(msg) from error

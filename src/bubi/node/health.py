@@ -1,0 +1,42 @@
+"""Why this node is, or is not, able to do its work, in words for the operator."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that is wrong. `code` is stable, `text` says what and what helps."""
+
+    code: str
+    text: str
+
+
+class Health:
+    """Reasons why the node does not accept transactions; empty means ready."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, Reason] = {
+            "starting": Reason("starting", "the node has not opened its ledger yet")
+        }
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """What is wrong now."""
+        return list(self._reasons.values())
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self._reasons
+
+    def raise_reason(self, code: str, text: str) -> None:
+        """States that something is wrong."""
+        self._reasons[code] = Reason(code, text)
+
+    def clear(self, code: str) -> None:
+        """States that it is over."""
+        self._reasons.pop(code, None)
+
+    def blocking(self) -> Reason | None:
+        """The reason to refuse a transaction now, if any."""
+        return next(iter(self._reasons.values()), None)

@@ -1,0 +1,56 @@
+"""What the node takes from the world: the clock, and threads that may block on the core.
+
+The core releases the interpreter lock in every long call, so that verification of the next batch,
+execution of the current one and answers to readers overlap although each has few threads. Exactly
+one thread writes.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Clock(Protocol):
+    """Wall-clock time in ms since 1970."""
+
+    def now_ms(self) -> int:
+        """The time."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_ms(self) -> int:
+        """The time."""
+        return time.time_ns() // 1_000_000
+
+
+class Threads:
+    """Named groups of threads: one writer, two that admit, a few that read."""
+
+    def __init__(self, readers: int = 4) -> None:
+        self._writer = ThreadPoolExecutor(1, "write")
+        self._admission = ThreadPoolExecutor(2, "admit")
+        self._readers = ThreadPoolExecutor(readers, "read")
+
+    async def write(self, work: Callable[[], Result]) -> Result:
+        """Runs in the one thread that may change the ledger, in the order of the calls."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+
+    async def admit(self, work: Callable[[], Result]) -> Result:
+        """Runs a check of incoming transactions."""
+        return await asyncio.get_running_loop().run_in_executor(self._admission, work)
+
+    async def read(self, work: Callable[[], Result]) -> Result:
+        """Runs a read."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    def close(self) -> None:
+        """Waits for the work under way."""
+        for executor in (self._admission, self._readers, self._writer):
+            executor.shutdown(wait=True, cancel_futures=True)

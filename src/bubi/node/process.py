@@ -1,0 +1,242 @@
+"""Composition root of a node.
+
+Opens the ledger, starts the block loop and the API, stops in order.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from bubi import core
+from bubi.consensus import engine_named
+from bubi.mempool import Limits, Mempool, Recent
+from bubi.node import config, files
+from bubi.node.api.app import build
+from bubi.node.api.leases import LeaseTable
+from bubi.node.api.services import Services
+from bubi.node.blocks import BlockLoop, exit_at_once
+from bubi.node.door import Door
+from bubi.node.health import Health
+from bubi.node.metrics import Metrics
+from bubi.node.ports import SystemClock, Threads
+from bubi.node.trust import trust_document
+
+log = logging.getLogger("bubi.node")
+
+EXIT_GOOD = 0
+EXIT_FINDING = 1
+EXIT_USAGE = 2
+RECENT_RETENTION_MS = 600_000
+DRAIN_SECONDS = 3
+KEEP_ALIVE_SECONDS = 75
+BACKLOG = 2_048
+
+
+def run(config_path: Path) -> int:
+    """Runs a node until SIGTERM or SIGINT; returns the exit status."""
+    try:
+        settings = config.load(config_path)
+        logging.basicConfig(
+            level=settings.log.level.upper(),
+            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        )
+        parts = _open(settings)
+    except (config.ConfigError, files.FileError) as error:
+        return _report(str(error), EXIT_USAGE)
+    except core.StorageFatal as error:
+        exit_at_once(error)
+    except (core.CoreError, OSError) as error:
+        return _report(_explain(error), EXIT_FINDING)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(parts))
+    finally:
+        parts.chain.close()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """The faster event loop where it is installed."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional: there are machines without wheels for it
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What is open before the event loop starts."""
+
+    settings: config.Config
+    chain: core.Chain
+    genesis: bytes
+    key: core.SigningKey | None
+    listener: socket.socket
+
+
+def _open(settings: config.Config) -> _Parts:
+    genesis = files.read_bytes(settings.node.genesis, "genesis")
+    key = files.read_key(settings.node.validator_key) if settings.node.validator_key else None
+    listener = _listen(settings.api)
+    try:
+        settings.node.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store = settings.store
+        chain = core.Chain.open(
+            str(settings.node.data),
+            genesis,
+            proof_window=store.proof_window,
+            segment_bytes=store.segment_bytes,
+            leases=store.leases_max,
+        )
+    except BaseException:
+        listener.close()
+        raise
+    return _Parts(settings, chain, genesis, key, listener)
+
+
+def _listen(api: config.ApiSection) -> socket.socket:
+    family = socket.AF_INET6 if ":" in api.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((api.host, api.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        place = f"{api.host} port {api.port}"
+        msg = f"cannot listen on {place} ({error.strerror}): set another api.port"
+        raise files.FileError(msg) from error
+    listener.setblocking(False)
+    return listener
+
+
+async def _serve(parts: _Parts) -> int:
+    settings, chain = parts.settings, parts.chain
+    threads, clock, health, metrics = Threads(), SystemClock(), Health(), Metrics()
+    pool: Mempool[core.Admission] = Mempool(
+        Limits(settings.pool.transactions_max, settings.pool.bytes_max)
+    )
+    recent = Recent(settings.pool.remembered_max, RECENT_RETENTION_MS)
+    door = Door(chain, threads, clock, pool, recent, health, metrics, settings.api.linger_ms)
+    validators = core.decode_json(core.validator_set_to_json(chain.validator_set))["v1"]
+    loop = BlockLoop(
+        chain,
+        engine_named(validators["engine"]),
+        parts.key,
+        threads,
+        clock,
+        door,
+        health,
+        metrics,
+        settings.block.heartbeat_ms,
+    )
+    stopping = asyncio.Event()
+    services = Services(
+        chain,
+        threads,
+        clock,
+        door,
+        loop.heights,
+        health,
+        metrics,
+        settings.api,
+        trust_document(parts.genesis),
+        LeaseTable(chain, settings.store.leases_max, settings.api.lease_seconds),
+        stopping,
+    )
+    server = _Server(_server_config(settings.api, services))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    deciding = asyncio.create_task(loop.run())
+    serving = asyncio.create_task(server.serve(sockets=[parts.listener]))
+    health.clear("starting")
+    log.info("node %s at height %d, listening", settings.node.name, chain.height)
+    try:
+        return await _until_stopped(loop, deciding, serving, services, server)
+    finally:
+        threads.close()
+
+
+async def _until_stopped(
+    loop: BlockLoop,
+    deciding: asyncio.Task[None],
+    serving: asyncio.Task[None],
+    services: Services,
+    server: "_Server",
+) -> int:
+    stopper = asyncio.create_task(services.stopping.wait())
+    await asyncio.wait({stopper, deciding, serving}, return_when=asyncio.FIRST_COMPLETED)
+    stopper.cancel()
+    services.health.raise_reason("stopping", "the node is stopping")
+    services.stopping.set()
+    loop.stop()
+    status = EXIT_GOOD
+    try:
+        await deciding
+    except RuntimeError as error:
+        log.critical("%s", error)
+        status = EXIT_FINDING
+    server.should_exit = True
+    try:
+        await serving
+    except OSError as error:
+        log.critical("the API failed: %s", error)
+        status = EXIT_FINDING
+    log.info("stopped at height %d", services.chain.height)
+    return status
+
+
+class _Server(uvicorn.Server):
+    """The HTTP server; the node handles the signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves the signals alone."""
+        yield
+
+
+def _server_config(api: config.ApiSection, services: Services) -> uvicorn.Config:
+    result = uvicorn.Config(
+        build(services),
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        ssl_certfile=str(api.tls_certificate) if api.tls_certificate else None,
+        ssl_keyfile=str(api.tls_key) if api.tls_key else None,
+        ssl_ca_certs=str(api.client_authority) if api.client_authority else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if api.client_authority else ssl.CERT_NONE,
+    )
+    result.load()
+    if result.ssl is not None:
+        result.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
+    return result
+
+
+def _explain(error: core.CoreError | OSError) -> str:
+    if isinstance(error, core.Damaged):
+        return f"the ledger is damaged: {core.error_detail(error)}. Run `bubi node check`."
+    if isinstance(error, core.CoreError):
+        return f"{core.error_code(error)}: {core.error_detail(error)}"
+    return str(error)
+
+
+def _report(text: str, status: int) -> int:
+    sys.stderr.write(f"bubi: {text}\n")
+    return status

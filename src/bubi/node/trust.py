@@ -1,0 +1,48 @@
+"""The trust file.
+
+What a verifier must know beforehand to check proofs of this network without asking it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from bubi import core
+from bubi.consensus.quorum import quorum
+from bubi.node.files import write_json
+
+SUITES = {core.Suite.STANDARD: "standard", core.Suite.NATIONAL: "national"}
+PREFIXES = {"main": "bubi", "test": "bubitest", "development": "bubidev"}
+
+
+def trust_document(genesis: bytes) -> dict[str, Any]:
+    """The trust file of a network, from its genesis."""
+    fields = core.decode_json(core.genesis_to_json(genesis))["v1"]
+    suite = core.Suite[str(fields["suite"]).upper()]
+    validators = fields["validators"]["v1"]
+    return {
+        "schema": 1,
+        "chain_id": core.chain_id(genesis).hex(),
+        "genesis_hash": core.hash(suite, genesis).hex(),
+        "name": fields["name"],
+        "kind": fields["kind"],
+        "prefix": PREFIXES[fields["kind"]],
+        "suite": SUITES[suite],
+        "validator_set": core.validator_set_from_json(
+            core.encode_json(fields["validators"])
+        ).hex(),
+        "validators": validators["validators"],
+        "quorum": set_quorum(validators),
+    }
+
+
+def set_quorum(validators: dict[str, Any]) -> int:
+    """Quorum of a validator set given as JSON."""
+    total = sum(int(validator["weight"]) for validator in validators["validators"])
+    return quorum(total, validators["quorum_numerator"], validators["quorum_denominator"])
+
+
+def write_trust(path: Path, genesis: bytes) -> dict[str, Any]:
+    """Writes the trust file and returns its content."""
+    document = trust_document(genesis)
+    write_json(path, document)
+    return document

@@ -1,0 +1,223 @@
+"""The driver with the solo engine, and its order of effects with an engine that sends."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bubi.consensus import SoloEngine, driver, guard
+from bubi.consensus.driver import (
+    Action,
+    Alarm,
+    Append,
+    Begin,
+    Committed,
+    DriverState,
+    HostInput,
+    MirrorGuard,
+    Sync,
+    Synchronised,
+)
+from bubi.consensus.engine import (
+    Configuration,
+    Decide,
+    Effect,
+    EngineMessage,
+    Execute,
+    Executed,
+    Input,
+    Member,
+    Message,
+    PayloadReady,
+    Persist,
+    Persisted,
+    RequestPayload,
+    Send,
+    SetTimer,
+    SignVote,
+    Start,
+    TimerElapsed,
+    TimerId,
+    VoteSigned,
+    first_vote,
+)
+from bubi.consensus.guard import GuardState, Phase
+from bubi.consensus.solo import SoloState, Step
+
+MEMBER = Member(0, "one", "org", b"\0" * 33, 1)
+ALONE = Configuration(0, "solo", (MEMBER,), 1, 0)
+DIGEST, OUTCOME = b"d" * 32, b"o" * 32
+Solo = DriverState[SoloState]
+
+
+def feed(state: Solo, event: HostInput) -> tuple[Solo, tuple[Action, ...]]:
+    return driver.step(SoloEngine(), state, event)
+
+
+def run_height(state: Solo, height: int) -> tuple[Solo, list[Action]]:
+    """One height up to its commit; every signature is its phase."""
+    log: list[Action] = []
+    queue: list[HostInput] = []
+    if height == 1:
+        queue.append(Begin(1, ALONE))
+    else:
+        queue.append(Committed(height - 1, ALONE))
+    while queue:
+        state, actions = feed(state, queue.pop(0))
+        for action in actions:
+            log.append(action)
+            match action:
+                case RequestPayload():
+                    ready = PayloadReady(action.height, action.round, DIGEST, b"proposal")
+                    queue.append(ready)
+                case SignVote():
+                    queue.append(VoteSigned(action.request, bytes([action.request.phase])))
+                case Execute():
+                    queue.append(Executed(action.height, action.digest, OUTCOME))
+                case _:
+                    pass
+    return state, log
+
+
+def kinds(actions: Iterable[Action]) -> list[str]:
+    return [type(action).__name__ for action in actions]
+
+
+def test_solo_walks_through_all_phases_without_a_sync_of_its_own() -> None:
+    state, log = run_height(driver.initial(SoloEngine(), GuardState()), 1)
+    assert kinds(log) == [
+        "RequestPayload",
+        "Append",
+        "SignVote",
+        "Append",
+        "Execute",
+        "SignVote",
+        "Append",
+        "Decide",
+    ]
+    assert [entry.kind for entry in log if isinstance(entry, Append)] == [2, 3, 3]
+    decide = log[-1]
+    assert decide == Decide(0, "solo", 1, 0, DIGEST, OUTCOME, ((0, bytes([Phase.COMMIT])),))
+    state, second = run_height(state, 2)
+    # The guard's second place is written after the block record, before the next height signs
+    # anything.
+    assert kinds(second)[:2] == ["MirrorGuard", "RequestPayload"]
+    assert state.height == 2
+
+
+def test_after_a_crash_the_height_starts_a_round_higher() -> None:
+    state, log = run_height(driver.initial(SoloEngine(), GuardState()), 1)
+    records = [entry.data for entry in log if isinstance(entry, Append) and entry.kind == 3]
+    restored = guard.restore(records, b"", 0)
+    state, actions = feed(driver.initial(SoloEngine(), restored), Begin(1, ALONE))
+    assert actions == (RequestPayload(1, 1),)
+    other = PayloadReady(1, 1, b"e" * 32, b"other")
+    state, actions = feed(state, other)
+    assert kinds(actions) == ["Append", "SignVote"]
+
+
+def test_a_silent_guard_stops_the_engine_with_an_alarm() -> None:
+    state, _ = feed(driver.initial(SoloEngine(), GuardState(silent="copies")), Begin(1, ALONE))
+    state, actions = feed(state, PayloadReady(1, 0, DIGEST, b""))
+    assert actions[-1] == Alarm("guard_refused", "copies")
+    assert state.engine.step is Step.STOPPED
+
+
+def test_observers_and_partial_weights_decide_nothing() -> None:
+    other = Member(1, "two", "org", b"\1" * 33, 1)
+    for configuration in (
+        Configuration(0, "solo", (MEMBER,), 1, None),
+        Configuration(0, "solo", (MEMBER, other), 2, 0),
+    ):
+        _, actions = feed(driver.initial(SoloEngine(), GuardState()), Begin(1, configuration))
+        assert actions == ()
+
+
+def test_a_refused_execution_stops() -> None:
+    state, _ = feed(driver.initial(SoloEngine(), GuardState()), Begin(1, ALONE))
+    state, actions = feed(state, PayloadReady(1, 0, DIGEST, b""))
+    request = next(action.request for action in actions if isinstance(action, SignVote))
+    state, _ = feed(state, VoteSigned(request, b"s"))
+    state, actions = feed(state, Executed(1, DIGEST, None, "invariant"))
+    assert actions == ()
+    assert state.engine.step is Step.STOPPED
+
+
+def test_stale_inputs_change_nothing() -> None:
+    state, _ = feed(driver.initial(SoloEngine(), GuardState()), Begin(5, ALONE))
+    for stale in (
+        PayloadReady(4, 0, DIGEST, b""),
+        PayloadReady(5, 3, DIGEST, b""),
+        Executed(5, DIGEST, OUTCOME),
+        TimerElapsed(TimerId(4, 0, "propose")),
+        Committed(4, ALONE),
+        Synchronised(9),
+    ):
+        after, actions = feed(state, stale)
+        assert (after, actions) == (state, ())
+
+
+# --- an engine that votes over the wire ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TalkState:
+    seen: tuple[Input, ...] = ()
+
+
+class TalkEngine:
+    """Persists, votes and sends at once: the worst case for the order of effects."""
+
+    name = "talk"
+
+    def initial(self) -> TalkState:
+        return TalkState()
+
+    def step(self, state: TalkState, event: Input) -> tuple[TalkState, tuple[Effect, ...]]:
+        state = TalkState((*state.seen, event))
+        hello = Send(None, EngineMessage(1, 0, "hello", b""))
+        match event:
+            case Start():
+                return state, (hello, SetTimer(TimerId(event.height, 0, "x"), 10))
+            case PayloadReady():
+                request = first_vote(ALONE, event.height, 0, DIGEST)
+                return state, (Persist(2, event.height, b"p", token=7), SignVote(request), hello)
+            case VoteSigned():
+                return state, (hello,)
+            case _:
+                return state, ()
+
+
+def test_nothing_is_sent_before_it_is_durable() -> None:
+    engine = TalkEngine()
+    state = driver.initial(engine, GuardState())
+    state, actions = driver.step(engine, state, Begin(1, ALONE))
+    assert kinds(actions) == ["Send", "SetTimer"]
+    state, actions = driver.step(engine, state, PayloadReady(1, 0, DIGEST, b""))
+    assert kinds(actions) == ["Append", "SignVote", "Sync"]
+    # The vote is signed while the first sync is under way: it must wait for the next one.
+    request = first_vote(ALONE, 1, 0, DIGEST)
+    state, actions = driver.step(engine, state, VoteSigned(request, b"s"))
+    assert kinds(actions) == ["Append"]
+    state, actions = driver.step(engine, state, Synchronised(1))
+    assert kinds(actions) == ["MirrorGuard", "Send", "Sync"]
+    assert state.engine.seen[-1] == Persisted(7)
+    state, actions = driver.step(engine, state, Synchronised(2))
+    assert kinds(actions) == ["Send"]
+
+
+def test_early_messages_wait_for_their_height() -> None:
+    engine = TalkEngine()
+    state = driver.initial(engine, GuardState())
+    state, _ = driver.step(engine, state, Begin(1, ALONE))
+    next_height = Message(1, EngineMessage(2, 0, "x", b""))
+    far = Message(1, EngineMessage(9, 0, "x", b""))
+    for message in (next_height, far):
+        state, actions = driver.step(engine, state, message)
+        assert actions == ()
+    state, _ = driver.step(engine, state, Committed(1, ALONE))
+    assert isinstance(state.engine.seen[-2], Start)
+    assert state.engine.seen[-1] == next_height
+    assert state.future == ()
+
+
+def test_actions_are_exhaustive() -> None:
+    assert {MirrorGuard, Sync, Append, Alarm} <= set(Action.__args__)

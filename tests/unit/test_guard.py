@@ -1,0 +1,189 @@
+"""The signer guard: never two signatures for one phase, and silence when its places disagree."""
+
+import hashlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from bubi.consensus import guard
+from bubi.consensus.guard import GuardRecord, GuardState, Phase, Refuse, Repeat, Sign, VoteRequest
+
+DIGESTS = [bytes([n]) * 32 for n in range(3)]
+
+
+def request(
+    height: int = 1,
+    round_: int = 0,
+    phase: Phase = Phase.FIRST,
+    digest: bytes = DIGESTS[0],
+    epoch: int = 0,
+    engine: str = "solo",
+) -> VoteRequest:
+    outcome = digest if phase is Phase.COMMIT else b""
+    return VoteRequest(epoch, engine, height, round_, phase, digest, outcome)
+
+
+def sign(wanted: VoteRequest) -> GuardRecord:
+    return GuardRecord(wanted, hashlib.sha512(repr(wanted).encode()).digest())
+
+
+def signed(*requests: VoteRequest) -> GuardState:
+    state = GuardState()
+    for wanted in requests:
+        state = guard.remember(state, sign(wanted))
+    return state
+
+
+requests = st.builds(
+    VoteRequest,
+    st.integers(0, 2),
+    st.sampled_from(["solo", "pbft"]),
+    st.integers(0, 4),
+    st.integers(0, 3),
+    st.sampled_from(Phase),
+    st.sampled_from(DIGESTS),
+    st.sampled_from([b"", *DIGESTS]),
+)
+
+
+class Signer(RuleBasedStateMachine):
+    """Whatever is asked and restarted in between, no phase is signed twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = GuardState()
+        self.given: dict[tuple[int, int, int, Phase], GuardRecord] = {}
+        self.log: list[bytes] = []
+        self.order: list[tuple[int, int, int, int]] = []
+
+    @rule(wanted=requests)
+    def ask(self, wanted: VoteRequest) -> None:
+        verdict = guard.decide(self.state, wanted)
+        key = (wanted.epoch, wanted.height, wanted.round, wanted.phase)
+        if isinstance(verdict, Sign):
+            assert key not in self.given
+            record = sign(wanted)
+            self.state = guard.remember(self.state, record)
+            self.given[key] = record
+            self.log.append(guard.encode(record))
+            self.order.append((wanted.epoch, wanted.height, wanted.round, int(wanted.phase)))
+        elif isinstance(verdict, Repeat):
+            assert self.given[key] == verdict.record
+            assert verdict.record.request == wanted
+        elif key not in self.given:
+            assert self.order
+
+    @rule()
+    def restart(self) -> None:
+        decided = max(0, self.state.newest.request.height - 1) if self.state.newest else 0
+        second = self.log[-1] if self.log else b""
+        restored = guard.restore(self.log, second, decided)
+        assert restored == self.state
+
+    @invariant()
+    def ascending(self) -> None:
+        assert self.order == sorted(self.order)
+
+
+TestSigner = Signer.TestCase
+TestSigner.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_same_request_same_bytes_even_after_a_later_phase() -> None:
+    first, commit = request(), request(phase=Phase.COMMIT)
+    state = signed(first, commit)
+    verdict = guard.decide(state, first)
+    assert verdict == Repeat(sign(first))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        request(height=5, digest=DIGESTS[1]),
+        request(height=5, phase=Phase.PROPOSAL),
+        request(height=5, round_=0, phase=Phase.COMMIT, digest=DIGESTS[1], engine="pbft"),
+        request(height=4, round_=9, phase=Phase.COMMIT),
+        request(height=6, engine="pbft"),
+    ],
+)
+def test_conflicting_or_lower_is_refused(wanted: VoteRequest) -> None:
+    assert isinstance(guard.decide(signed(request(height=5)), wanted), Refuse)
+
+
+def test_a_lower_epoch_is_refused_at_a_higher_height() -> None:
+    state = signed(request(height=5, epoch=2))
+    assert isinstance(guard.decide(state, request(height=6, epoch=1)), Refuse)
+    assert isinstance(guard.decide(state, request(height=6, epoch=3, engine="pbft")), Sign)
+
+
+def test_remember_refuses_what_was_not_allowed() -> None:
+    state = signed(request(height=5))
+    with pytest.raises(ValueError, match="had not allowed"):
+        guard.remember(state, sign(request(height=5, digest=DIGESTS[1])))
+
+
+@given(wanted=requests, signature=st.binary(min_size=0, max_size=64))
+def test_records_round_trip(wanted: VoteRequest, signature: bytes) -> None:
+    record = GuardRecord(wanted, signature)
+    assert guard.decode(guard.encode(record)) == record
+
+
+@given(wanted=requests, at=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_found(wanted: VoteRequest, at: int, bit: int) -> None:
+    data = bytearray(guard.encode(sign(wanted)))
+    data[at % len(data)] ^= 1 << bit
+    with pytest.raises(ValueError, match=r".+"):
+        guard.decode(bytes(data))
+
+
+@given(st.binary(max_size=200))
+def test_decode_never_fails_otherwise(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        guard.decode(data)
+
+
+def encoded(*requests: VoteRequest) -> list[bytes]:
+    return [guard.encode(sign(wanted)) for wanted in requests]
+
+
+HEIGHT_7 = (request(height=7), request(height=7, phase=Phase.COMMIT))
+HEIGHT_8 = (request(height=8), request(height=8, phase=Phase.COMMIT))
+
+
+def test_restore_tolerates_a_crash_between_the_two_places() -> None:
+    log = encoded(*HEIGHT_7, *HEIGHT_8)
+    for decided in (7, 8):
+        state = guard.restore(log, encoded(HEIGHT_7[1])[0], decided)
+        assert state.silent is None
+        assert state.newest == sign(HEIGHT_8[1])
+
+
+def test_restore_after_the_log_was_cut_up_to_a_decided_block() -> None:
+    state = guard.restore([], encoded(HEIGHT_8[1])[0], 8)
+    assert state.silent is None
+    assert isinstance(guard.decide(state, request(height=8, digest=DIGESTS[1])), Refuse)
+
+
+@pytest.mark.parametrize(
+    ("log", "second", "decided"),
+    [
+        (encoded(*HEIGHT_7), encoded(HEIGHT_8[0])[0], 7),
+        (encoded(*HEIGHT_7), encoded(request(height=7, digest=DIGESTS[1]))[0], 7),
+        (encoded(*HEIGHT_8), encoded(request(height=3))[0], 8),
+        (encoded(*HEIGHT_8), b"", 8),
+        ([], encoded(HEIGHT_8[0])[0], 7),
+        (encoded(*HEIGHT_7)[::-1], b"", 1),
+        ([b"damaged"], b"", 0),
+        (encoded(*HEIGHT_7), encoded(HEIGHT_7[1])[0][:-1], 7),
+    ],
+)
+def test_disagreement_is_silence(log: list[bytes], second: bytes, decided: int) -> None:
+    state = guard.restore(log, second, decided)
+    assert state.silent
+    assert isinstance(guard.decide(state, request(height=99)), Refuse)
+
+
+def test_fresh() -> None:
+    assert guard.restore([], b"", 0) == GuardState()
