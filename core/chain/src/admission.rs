@@ -66,6 +66,8 @@ pub struct Admission {
     pub verdicts: Vec<Option<&'static str>>,
     /// Hash per transaction received; zero where it could not be decoded.
     pub hashes: Vec<Hash>,
+    /// `valid_until` per transaction received; 0 where it was refused.
+    pub expiries: Vec<u64>,
 }
 
 impl Admission {
@@ -121,18 +123,19 @@ impl Gate<'_> {
         let verdicts = verify_signatures(&decoded);
         let mut admission = Admission::default();
         for (entry, good) in decoded.into_iter().zip(verdicts) {
-            let (hash, verdict) = match entry {
-                Err(Refusal(code, hash)) => (hash, Some(code)),
-                Ok(one) if !good => (one.transaction.hash, Some("signature_invalid")),
+            let (hash, expiry, verdict) = match entry {
+                Err(Refusal(code, hash)) => (hash, 0, Some(code)),
+                Ok(one) if !good => (one.transaction.hash, 0, Some("signature_invalid")),
                 Ok(one) => {
-                    let hash = one.transaction.hash;
+                    let (hash, expiry) = (one.transaction.hash, one.transaction.body.valid_until);
                     let range = one.transaction.bytes.clone();
                     admission.verified.entries.push(Entry { leaf: one.leaf, wire: Arc::clone(&wire), range });
                     admission.verified.transactions.push(one.transaction);
-                    (hash, None)
+                    (hash, expiry, None)
                 }
             };
             admission.hashes.push(hash);
+            admission.expiries.push(expiry);
             admission.verdicts.push(verdict);
         }
         Ok(admission)
