@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import samples
+import vectors
 from bubi_sdk import Algorithm, HashSuite, ProofInvalid, Trust, block, events, merkle, state
 from bubi_sdk import proof as proofs
 from bubi_sdk.proof import CellProof, ReceiptProof, account_cells, cell_value, verify_receipt
@@ -242,3 +243,40 @@ def test_owners_absent_and_proofs_tied_to_a_block() -> None:
     assert proofs.verify_cell(WORLD.trust, WORLD.finality(bytes(32), root), absent)[1] is None
     with pytest.raises(ProofInvalid):
         proofs.verify_account(WORLD.trust, WORLD.finality(bytes(32), bytes(32)), made)
+
+
+STATE_TREE = json.loads((vectors.FOLDER / "state_tree.json").read_text(encoding="utf-8"))
+
+
+def shown(case: Any) -> Any:
+    suite, root = HashSuite(case["suite"]), bytes.fromhex(case["root"])
+    data = bytes.fromhex(case["proof"])
+    if case["kind"] == "cell":
+        value = cell_value(suite, root, data)
+        return None if value is None else value.hex()
+    return [[key.hex(), value.hex()] for key, value in account_cells(suite, root, data).items()]
+
+
+def test_the_state_tree_of_the_core() -> None:
+    for case in STATE_TREE["sets"]:
+        for suite in HashSuite:
+            owners: dict[bytes, dict[bytes, bytes]] = {}
+            for owner, key, value in case["cells"]:
+                cells = owners.setdefault(bytes.fromhex(owner), {})
+                cells[bytes.fromhex(key)] = bytes.fromhex(value)
+            root = proofs._subtrie(suite, tree(suite, owners), 0)
+            assert root.hex() == case["roots"][suite.value], case["name"]
+
+
+@pytest.mark.parametrize("case", STATE_TREE["proofs"])
+def test_proofs_of_the_core(case: Any) -> None:
+    expected = case.get("value") if case["kind"] == "cell" else case["cells"]
+    assert shown(case) == expected
+    with pytest.raises(ProofInvalid):
+        shown(case | {"root": "00" * 32})
+
+
+@pytest.mark.parametrize("case", STATE_TREE["invalid"], ids=lambda case: case["what"])
+def test_proofs_that_the_core_refuses(case: Any) -> None:
+    with pytest.raises(ProofInvalid):
+        shown(case)

@@ -64,7 +64,9 @@ class _Base:
             return address
         if self._known is None:
             kind = "an Address" if isinstance(address, Address) else "a PublicKey"
-            raise InvalidInput(f"to use {kind}, give the client its network: Client(url, network)")
+            raise InvalidInput(
+                f"to use {kind}, give the client its network, or call network() first"
+            )
         return self._known.text(address)
 
     def _account(self, address: AddressLike, *rest: str | bytes) -> str:
@@ -141,8 +143,10 @@ class Client(_Base):
             return result
 
     def network(self) -> Network:
-        """Identity of the network: enough to build and sign transactions off-line."""
-        return self._run(flows_network(self._retry))
+        """Identity of the network: enough to build and sign off-line; the client remembers it."""
+        found = self._run(flows_network(self._retry))
+        self._known = self._known or found
+        return found
 
     def status(self) -> Answer:
         """`/v1/network`: name, height, parameters, validators."""
@@ -482,8 +486,10 @@ class AsyncClient(_Base):
             return result
 
     async def network(self) -> Network:
-        """Identity of the network: enough to build and sign transactions off-line."""
-        return await self._run(flows_network(self._retry))
+        """Identity of the network: enough to build and sign off-line; the client remembers it."""
+        found = await self._run(flows_network(self._retry))
+        self._known = self._known or found
+        return found
 
     async def status(self) -> Answer:
         """`/v1/network`: name, height, parameters, validators."""

@@ -377,7 +377,7 @@ def submit_and_wait(
 def _after_doubt(envelope: Envelope, refused: RequestRefused) -> Flow[Outcome | None]:
     """What is certain once a transaction was refused that may have been taken before.
 
-    If a node has decided a block later than `valid_until` and then knows no outcome, there is none.
+    A node that decided a block later than `valid_until` and knows no outcome: there is none.
     """
     once = Retry(attempts=1)
     passed = False
