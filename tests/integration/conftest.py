@@ -54,12 +54,15 @@ class RunningNode:
     def __post_init__(self) -> None:
         self.client = httpx.Client(base_url=self.made.url, timeout=30)
 
-    def start(self) -> None:
-        code = f"import sys; from pathlib import Path; from bubi.node.process import run; sys.exit(run(Path({str(self.made.config)!r})))"
+    def start(self, seconds: float = START_SECONDS) -> None:
+        code = (
+            "import sys; from pathlib import Path; from bubi.node.process import run; "
+            f"sys.exit(run(Path({str(self.made.config)!r})))"
+        )
         log = (self.made.directory / "log.txt").open("ab")
         self.process = subprocess.Popen([sys.executable, "-c", code], stderr=log, stdout=log)
         log.close()
-        ends = time.monotonic() + START_SECONDS
+        ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             assert self.process.poll() is None, (self.made.directory / "log.txt").read_text()
             try:

@@ -281,24 +281,13 @@ def test_an_older_copy_of_the_second_place_silences_the_guard(fresh_node: Runnin
         path.unlink()
     with pytest.raises(pytest.fail.Exception):
         # It serves reads, but /health says why it takes nothing.
-        start_briefly(node)
+        node.start(seconds=4)
     answer = node.client.get("/health")
     assert answer.status_code == 503
     assert {one["code"] for one in answer.json()["reasons"]} == {"guard_silent"}
     problem(node.submit(node.data("x")), 503, "guard_silent")
     assert node.client.get("/v1/blocks/latest").status_code == 200
     assert node.stop() == 0
-
-
-def start_briefly(node: RunningNode) -> None:
-    import conftest
-
-    before = conftest.START_SECONDS
-    conftest.START_SECONDS = 4
-    try:
-        node.start()
-    finally:
-        conftest.START_SECONDS = before
 
 
 def test_national_suite(tmp_path: Path) -> None:
