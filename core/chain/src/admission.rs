@@ -66,8 +66,10 @@ pub struct Admission {
     pub verdicts: Vec<Option<&'static str>>,
     /// Hash per transaction received; zero where it could not be decoded.
     pub hashes: Vec<Hash>,
-    /// `valid_until` per transaction received; 0 where it was refused.
+    /// `valid_until` (ms) per transaction received; 0 where it was refused.
     pub expiries: Vec<u64>,
+    /// Operations per transaction received; 0 where it was refused.
+    pub operations: Vec<u8>,
 }
 
 impl Admission {
@@ -123,20 +125,24 @@ impl Gate<'_> {
         let verdicts = verify_signatures(&decoded);
         let mut admission = Admission::default();
         for (entry, good) in decoded.into_iter().zip(verdicts) {
-            let (hash, expiry, verdict) = match entry {
-                Err(Refusal(code, hash)) => (hash, 0, Some(code)),
-                Ok(one) if !good => (one.transaction.hash, 0, Some("signature_invalid")),
+            let (mut expiry, mut operations) = (0, 0);
+            let (hash, verdict) = match entry {
+                Err(Refusal(code, hash)) => (hash, Some(code)),
+                Ok(one) if !good => (one.transaction.hash, Some("signature_invalid")),
                 Ok(one) => {
-                    let (hash, expiry) = (one.transaction.hash, one.transaction.body.valid_until);
+                    let hash = one.transaction.hash;
+                    expiry = one.transaction.body.valid_until;
+                    operations = u8::try_from(one.transaction.body.operations.len()).unwrap_or(u8::MAX);
                     let range = one.transaction.bytes.clone();
                     admission.verified.entries.push(Entry { leaf: one.leaf, wire: Arc::clone(&wire), range });
                     admission.verified.transactions.push(one.transaction);
-                    (hash, expiry, None)
+                    (hash, None)
                 }
             };
             admission.hashes.push(hash);
-            admission.expiries.push(expiry);
             admission.verdicts.push(verdict);
+            admission.expiries.push(expiry);
+            admission.operations.push(operations);
         }
         Ok(admission)
     }

@@ -5,7 +5,7 @@ use crate::{
     error::{ChainError, Result},
 };
 use bubi_codec::{
-    block::{digest, BlockRecord, Certificate, CommitStatement, Event, Proposal, Receipt, SignedBatch},
+    block::{digest, BlockRecord, Certificate, CommitStatement, Event, Outcome, Proposal, Receipt, SignedBatch},
     decode, domain, encode,
     identity::Address,
     proof::{FinalityProof, ListPath, ReceiptProof},
@@ -207,18 +207,21 @@ impl<D: Disk> Chain<D> {
         let BlockRecord::V1 { receipts, events, proposal: Proposal::V1(proposal), .. } = record;
         let receipt = receipts.get(position).ok_or_else(|| broken("no such receipt"))?;
         let events = events.get(position).map(Vec::as_slice).unwrap_or_default();
+        let Receipt::V1 { transaction, code, operation, .. } = receipt;
         let body = self.body(height, receipt)?;
         let decoded = body.as_deref().map(decode::<TransactionBody>).transpose()?;
+        let count = decoded.as_ref().map_or(0, |body| body.v1().operations.len());
         let mut object = json!({
+            "id": transaction.to_string(),
+            "status": if *code == 0 { "final" } else { "rejected" },
+            "code": code_name(*code),
             "height": height.to_string(),
             "time": proposal.time.to_string(),
             "index": position,
-            "receipt": to_json_value(self.prefix(), receipt)?,
-            "operations": decoded.as_ref().map_or(0, |body| body.v1().operations.len()),
+            "operations": operation_codes(*code, *operation, count),
             "valid_until": decoded.as_ref().map(|body| body.v1().valid_until.to_string()),
             "events": to_json_value(self.prefix(), &events)?,
             "body": decoded.map(|body| to_json_value(self.prefix(), &body)).transpose()?,
-            "proof": Value::Null,
         });
         if proof {
             let proof = self.receipt_proof(record, height, position, body.unwrap_or_default())?;
@@ -248,16 +251,19 @@ impl<D: Disk> Chain<D> {
     pub fn block_json(&self, height: u64, transactions: bool) -> Result<Option<Value>> {
         let Some(record) = self.record(height)? else { return Ok(None) };
         let BlockRecord::V1 { proposal, batches, outcome, certificate, receipts, events } = record.as_ref();
-        let Certificate::V1 { statement: CommitStatement::V1 { digest, outcome: outcome_hash, .. }, votes } = certificate;
+        let Certificate::V1 { statement: CommitStatement::V1 { digest, .. }, votes } = certificate;
         let Proposal::V1(fields) = proposal;
+        let Outcome::V1 { state_root, receipt_root, .. } = outcome;
         let finals = receipts.iter().filter(|Receipt::V1 { code, .. }| *code == 0).count();
         let mut object = json!({
             "height": height.to_string(),
             "time": fields.time.to_string(),
             "digest": digest.to_string(),
-            "outcome_hash": outcome_hash.to_string(),
-            "proposal": to_json_value(self.prefix(), proposal)?,
-            "outcome": to_json_value(self.prefix(), outcome)?,
+            "parent": fields.parent.to_string(),
+            "state_root": state_root.to_string(),
+            "receipt_root": receipt_root.to_string(),
+            "payload_root": fields.payload_root.to_string(),
+            "protocol_version": fields.protocol_version,
             "batches": batches.len(),
             "receipts": receipts.len(),
             "final": finals,
@@ -266,11 +272,11 @@ impl<D: Disk> Chain<D> {
         });
         if transactions {
             let entries = receipts.iter().zip(events).enumerate().map(|(index, (receipt, events))| {
-                let Receipt::V1 { transaction, batch, code, operation, .. } = receipt;
+                let Receipt::V1 { transaction, code, operation, .. } = receipt;
                 Ok(json!({
                     "id": transaction.to_string(),
                     "index": index,
-                    "batch": batch,
+                    "height": height.to_string(),
                     "code": code_name(*code),
                     "operation": operation,
                     "events": to_json_value(self.prefix(), events)?,

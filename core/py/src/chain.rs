@@ -42,6 +42,7 @@ pub(crate) struct Admission {
     verdicts: Vec<Option<&'static str>>,
     hashes: Vec<bubi_crypto::Hash>,
     expiries: Vec<u64>,
+    operations: Vec<u8>,
 }
 
 impl From<core::Admission> for Admission {
@@ -53,6 +54,7 @@ impl From<core::Admission> for Admission {
             verdicts: admission.verdicts,
             hashes: admission.hashes,
             expiries: admission.expiries,
+            operations: admission.operations,
             verified: Mutex::new(Some(admission.verified)),
         }
     }
@@ -72,6 +74,11 @@ impl Admission {
     #[getter]
     fn expiries<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         bytes(py, &self.expiries.iter().flat_map(|expiry| expiry.to_le_bytes()).collect::<Vec<u8>>())
+    }
+
+    #[getter]
+    fn operations<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        bytes(py, &self.operations)
     }
 
     #[getter]

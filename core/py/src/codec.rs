@@ -100,11 +100,12 @@ pub(crate) fn genesis_to_json<'py>(py: Python<'py>, genesis: &[u8]) -> PyResult<
 /// Encodes the JSON of a validator set.
 #[pyfunction]
 pub(crate) fn validator_set_from_json<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    // A validator set holds no address, so that any prefix reads it.
     let set: ValidatorSet = from_json(NetworkKind::Main.prefix(), text).map_err(json_error)?;
     Ok(PyBytes::new(py, &encode(&set).map_err(decode_error)?))
 }
 
-/// JSON of an encoded validator set. It holds no addresses, so no prefix matters.
+/// JSON of an encoded validator set.
 #[pyfunction]
 pub(crate) fn validator_set_to_json<'py>(py: Python<'py>, validator_set: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     let set: ValidatorSet = decode(validator_set).map_err(decode_error)?;
