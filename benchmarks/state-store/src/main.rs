@@ -41,7 +41,9 @@ fn cell(number: u64, version: u64) -> Cell {
     let mut key = Vec::with_capacity(65);
     key.push(1);
     for lane in 0..4 {
-        key.extend_from_slice(&mix(number.wrapping_mul(4).wrapping_add(lane) ^ 0x5bd1_e995).to_be_bytes());
+        key.extend_from_slice(
+            &mix(number.wrapping_mul(4).wrapping_add(lane) ^ 0x5bd1_e995).to_be_bytes(),
+        );
     }
     for lane in 0..4 {
         key.extend_from_slice(&mix((number % 16).wrapping_mul(4).wrapping_add(lane)).to_be_bytes());
@@ -63,12 +65,19 @@ mod with_fjall {
     pub struct Store(Database, Keyspace);
     impl Engine for Store {
         fn open(directory: &Path) -> Result<Self, Fault> {
-            let database = Database::builder(directory).manual_journal_persist(true).cache_size(64 << 20).open()?;
+            let database = Database::builder(directory)
+                .manual_journal_persist(true)
+                .cache_size(64 << 20)
+                .open()?;
             let cells = database.keyspace("cells", KeyspaceCreateOptions::default)?;
             Ok(Self(database, cells))
         }
         fn commit(&self, cells: &[Cell], durable: bool) -> Result<(), Fault> {
-            let mode = if durable { PersistMode::SyncData } else { PersistMode::Buffer };
+            let mode = if durable {
+                PersistMode::SyncData
+            } else {
+                PersistMode::Buffer
+            };
             let mut batch = self.0.batch().durability(Some(mode));
             for (key, value) in cells {
                 batch.insert(&self.1, key.as_slice(), value.as_slice());
@@ -79,7 +88,11 @@ mod with_fjall {
             Ok(self.1.get(key)?.map_or(0, |value| value.len()))
         }
         fn scan(&self, from: &[u8], to: &[u8]) -> Result<(u64, u64), Fault> {
-            let range = if to.is_empty() { self.1.range(from..) } else { self.1.range(from..to) };
+            let range = if to.is_empty() {
+                self.1.range(from..)
+            } else {
+                self.1.range(from..to)
+            };
             let (mut count, mut bytes) = (0, 0);
             for item in range {
                 let (key, value) = item.into_inner()?;
@@ -106,12 +119,18 @@ mod with_redb {
     impl Engine for Store {
         fn open(directory: &Path) -> Result<Self, Fault> {
             std::fs::create_dir_all(directory)?;
-            let database = Database::builder().set_cache_size(512 << 20).create(directory.join("state.redb"))?;
+            let database = Database::builder()
+                .set_cache_size(512 << 20)
+                .create(directory.join("state.redb"))?;
             Ok(Self(database))
         }
         fn commit(&self, cells: &[Cell], durable: bool) -> Result<(), Fault> {
             let mut transaction = self.0.begin_write()?;
-            transaction.set_durability(if durable { Durability::Immediate } else { Durability::None })?;
+            transaction.set_durability(if durable {
+                Durability::Immediate
+            } else {
+                Durability::None
+            })?;
             {
                 let mut table = transaction.open_table(CELLS)?;
                 for (key, value) in cells {
@@ -126,7 +145,11 @@ mod with_redb {
         }
         fn scan(&self, from: &[u8], to: &[u8]) -> Result<(u64, u64), Fault> {
             let table = self.0.begin_read()?.open_table(CELLS)?;
-            let range = if to.is_empty() { table.range(from..)? } else { table.range(from..to)? };
+            let range = if to.is_empty() {
+                table.range(from..)?
+            } else {
+                table.range(from..to)?
+            };
             let (mut count, mut bytes) = (0, 0);
             for item in range {
                 let (key, value) = item?;
@@ -186,9 +209,18 @@ mod with_heed {
         }
         fn scan(&self, from: &[u8], to: &[u8]) -> Result<(u64, u64), Fault> {
             let transaction = self.0.read_txn()?;
-            let upper = if to.is_empty() { Bound::Unbounded } else { Bound::Excluded(to) };
+            // LMDB refuses an empty key.
+            let from = if from.is_empty() { &[0][..] } else { from };
+            let upper = if to.is_empty() {
+                Bound::Unbounded
+            } else {
+                Bound::Excluded(to)
+            };
             let (mut count, mut bytes) = (0, 0);
-            for item in self.1.range(&transaction, &(Bound::Included(from), upper))? {
+            for item in self
+                .1
+                .range(&transaction, &(Bound::Included(from), upper))?
+            {
                 let (key, value) = item?;
                 count += 1;
                 bytes += (key.len() + value.len()) as u64;
@@ -200,7 +232,12 @@ mod with_heed {
             let cells = self.1;
             let snapshot = environment.read_txn()?;
             let before = cells.get(&snapshot, key)?.map(<[u8]>::to_vec);
-            std::thread::scope(|scope| scope.spawn(|| self.commit(later, false).is_ok()).join().unwrap_or(false));
+            std::thread::scope(|scope| {
+                scope
+                    .spawn(|| self.commit(later, false).is_ok())
+                    .join()
+                    .unwrap_or(false)
+            });
             let after = cells.get(&snapshot, key)?.map(<[u8]>::to_vec);
             drop(snapshot);
             let fresh = environment.read_txn()?;
@@ -214,14 +251,28 @@ mod with_heed {
 fn cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after = stat.rsplit(')').next().unwrap_or_default();
-    let field = |index: usize| after.split_whitespace().nth(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    let field = |index: usize| {
+        after
+            .split_whitespace()
+            .nth(index)
+            .and_then(|text| text.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
     (field(11) + field(12)) / 100.0
 }
 
 fn memory_mib(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with(field)).unwrap_or_default().to_owned();
-    line.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) / 1024
+    let line = status
+        .lines()
+        .find(|line| line.starts_with(field))
+        .unwrap_or_default()
+        .to_owned();
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|text| text.parse::<u64>().ok())
+        .unwrap_or(0)
+        / 1024
 }
 
 fn disk_mib(directory: &Path) -> u64 {
@@ -230,7 +281,11 @@ fn disk_mib(directory: &Path) -> u64 {
         let mut total = 0;
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
             if let Ok(metadata) = entry.metadata() {
-                total += if metadata.is_dir() { bytes(&entry.path()) } else { metadata.blocks() * 512 };
+                total += if metadata.is_dir() {
+                    bytes(&entry.path())
+                } else {
+                    metadata.blocks() * 512
+                };
             }
         }
         total
@@ -254,26 +309,36 @@ fn run<E: Engine>(cells: u64, blocks: u64, updates: u64, directory: &Path) -> Re
     let clock = Clock::start();
     let batch = 200_000;
     for start in (0..cells).step_by(batch as usize) {
-        let mut chunk: Vec<Cell> = (start..cells.min(start + batch)).map(|number| cell(number, 0)).collect();
+        let mut chunk: Vec<Cell> = (start..cells.min(start + batch))
+            .map(|number| cell(number, 0))
+            .collect();
         chunk.sort();
         store.commit(&chunk, false)?;
     }
     store.commit(&[cell(0, 1)], true)?;
     let (wall, used) = clock.stop();
-    println!("load            {:8.2} s wall {used:8.2} s cpu  {:9.0} cells/s", wall, cells as f64 / wall);
+    println!(
+        "load            {:8.2} s wall {used:8.2} s cpu  {:9.0} cells/s",
+        wall,
+        cells as f64 / wall
+    );
 
     let mut times = Vec::new();
     // CPU of making the updates is taken off below: only the engine's share counts.
     let making = Clock::start();
     for block in 0..5 {
-        let mut chunk: Vec<Cell> = (0..updates).map(|_| cell(random.next() % cells, block + 2)).collect();
+        let mut chunk: Vec<Cell> = (0..updates)
+            .map(|_| cell(random.next() % cells, block + 2))
+            .collect();
         chunk.sort();
         std::hint::black_box(&chunk);
     }
     let (_, making) = making.stop();
     let clock = Clock::start();
     for block in 0..blocks {
-        let mut chunk: Vec<Cell> = (0..updates).map(|_| cell(random.next() % cells, block + 2)).collect();
+        let mut chunk: Vec<Cell> = (0..updates)
+            .map(|_| cell(random.next() % cells, block + 2))
+            .collect();
         chunk.sort();
         let begun = Instant::now();
         // Every tenth block is made durable: the store follows the log and may lag.
@@ -288,8 +353,15 @@ fn run<E: Engine>(cells: u64, blocks: u64, updates: u64, directory: &Path) -> Re
         (used / blocks as f64 - making / 5.0) * 1e3, (blocks * updates) as f64 / wall
     );
     let probe = cell(3, 0).0;
-    println!("snapshot holds  {}", store.snapshot_holds(&probe, &[cell(3, 999)])?);
-    println!("before restart  rss {} MiB  disk {} MiB", memory_mib("VmRSS"), disk_mib(directory));
+    println!(
+        "snapshot holds  {}",
+        store.snapshot_holds(&probe, &[cell(3, 999)])?
+    );
+    println!(
+        "before restart  rss {} MiB  disk {} MiB",
+        memory_mib("VmRSS"),
+        disk_mib(directory)
+    );
     let clock = Clock::start();
     drop(store);
     let (closed, _) = clock.stop();
@@ -310,7 +382,10 @@ fn run<E: Engine>(cells: u64, blocks: u64, updates: u64, directory: &Path) -> Re
         low.join().unwrap_or(0) + high
     });
     let (wall, used) = clock.stop();
-    println!("scan 2 threads  {wall:8.2} s wall {used:8.2} s cpu  {:9.0} cells/s", counted as f64 / wall);
+    println!(
+        "scan 2 threads  {wall:8.2} s wall {used:8.2} s cpu  {:9.0} cells/s",
+        counted as f64 / wall
+    );
 
     let reads = 200_000;
     let clock = Clock::start();
@@ -319,8 +394,16 @@ fn run<E: Engine>(cells: u64, blocks: u64, updates: u64, directory: &Path) -> Re
         found += u64::from(store.get(&cell(random.next() % cells, 0).0)? > 0);
     }
     let (wall, _) = clock.stop();
-    println!("random get      {:9.0} gets/s ({found} of {reads} found)", reads as f64 / wall);
-    println!("at the end      rss {} MiB  peak {} MiB  disk {} MiB", memory_mib("VmRSS"), memory_mib("VmHWM"), disk_mib(directory));
+    println!(
+        "random get      {:9.0} gets/s ({found} of {reads} found)",
+        reads as f64 / wall
+    );
+    println!(
+        "at the end      rss {} MiB  peak {} MiB  disk {} MiB",
+        memory_mib("VmRSS"),
+        memory_mib("VmHWM"),
+        disk_mib(directory)
+    );
     Ok(())
 }
 

@@ -77,7 +77,7 @@ impl Admission {
 
 /// What decoding needs to know of the chain.
 #[derive(Debug, Clone, Copy)]
-pub struct Gate<'a> {
+pub(crate) struct Gate<'a> {
     /// Hash suite.
     pub suite: HashSuite,
     /// Chain id.
@@ -104,7 +104,7 @@ impl Gate<'_> {
     ///
     /// # Errors
     /// The list itself is not canonical or too large. A bad transaction only gets its own verdict.
-    pub fn admit<C>(&self, bulk: &[u8], door: impl Fn() -> C + Sync) -> Result<Admission>
+    pub(crate) fn admit<C>(&self, bulk: &[u8], door: impl Fn() -> C + Sync) -> Result<Admission>
     where
         C: FnMut(&VerifiedTransaction) -> Result<std::result::Result<(), &'static str>>,
     {
@@ -153,7 +153,7 @@ impl Gate<'_> {
     ///
     /// # Errors
     /// They do not decode.
-    pub fn reread(&self, bulk: &[u8]) -> Result<Verified> {
+    pub(crate) fn reread(&self, bulk: &[u8]) -> Result<Verified> {
         let wire: Arc<[u8]> = bulk.into();
         let decoded: Vec<Decoded> = split_bulk(&wire)?
             .par_iter()

@@ -9,7 +9,7 @@ use crate::{
 };
 use bubi_codec::{
     block::{
-        digest, signed, BatchHeader, BlockRecord, Certificate, CommitStatement, Event, Genesis, Outcome, Proposal, ProposalV1,
+        digest, signed, BatchHeader, BlockRecord, Certificate, CommitStatement, Genesis, Outcome, Proposal, ProposalV1,
         Receipt, SignedBatch,
     },
     decode, domain, encode,

@@ -40,9 +40,9 @@ pub(crate) fn add_changes(batch: &mut Batch, before: &View<'_>, overlay: &Overla
 
 /// Adds every cell of a state, with its derived keys.
 pub(crate) fn add_state(batch: &mut Batch, state: &State) -> Result<()> {
-    for cell in state.all_cells() {
-        batch.put(Keyspace::Cells, &cell_key(cell.owner, cell.key), cell.value)?;
-        add_derived(batch, cell.owner, cell.key, Some(cell.value))?;
+    for (owner, key, value) in state.all_cells() {
+        batch.put(Keyspace::Cells, &cell_key(owner, key), value)?;
+        add_derived(batch, owner, key, Some(value))?;
     }
     Ok(())
 }

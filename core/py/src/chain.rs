@@ -493,5 +493,5 @@ pub(crate) fn check(py: Python<'_>, directory: &str, genesis: &[u8]) -> PyResult
     let disk = disk(directory)?;
     let damage = py.detach(|| bubi_store::check(&disk, chain.bytes()));
     let damage = damage.map_err(|error| Damaged::new_err(("damaged".to_owned(), error.to_string())))?;
-    Ok(damage.into_iter().map(|one| (one.file, one.offset, one.kind.to_string(), one.action.to_string())).collect())
+    Ok(damage.into_iter().map(|one| (one.file, one.offset, one.kind.name().to_owned(), one.action.text().to_owned())).collect())
 }

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     use super::Bound;
-    use super::{PyModule, PyModuleMethods, PyResult};
+    use super::{PyModule, PyResult};
 
     #[pymodule_export]
     use super::chain::{check, Admission, Batch, Chain, Execution, Lease};

@@ -58,8 +58,12 @@ impl Cure {
         match self {
             Self::OnOpen => "repaired when the node starts",
             Self::RebuildFromLog => "derived data: rebuilt from the block log when the node starts",
-            Self::FromPeers => "cannot be repaired from this folder: restore the block log from other nodes",
-            Self::CompareCopies => "the signer's record is held in two places: compare them before voting resumes",
+            Self::FromPeers => {
+                "cannot be repaired from this folder: restore the block log from other nodes"
+            }
+            Self::CompareCopies => {
+                "the signer's record is held in two places: compare them before voting resumes"
+            }
         }
     }
 }
@@ -110,7 +114,9 @@ pub enum StoreError {
         file: String,
     },
     /// The file was written by a later version of the software.
-    #[error("{file} has format version {found}, this program knows {known}; use the newer program")]
+    #[error(
+        "{file} has format version {found}, this program knows {known}; use the newer program"
+    )]
     Version {
         /// File concerned.
         file: String,
@@ -146,24 +152,42 @@ impl StoreError {
     /// Sorts an error of the operating system into "wait for space" and "stop".
     pub(crate) fn from_io(file: &str, operation: &'static str, error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace { file: file.to_owned() },
-            _ => Self::Fatal { file: file.to_owned(), operation, cause: error.to_string() },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace {
+                file: file.to_owned(),
+            },
+            _ => Self::Fatal {
+                file: file.to_owned(),
+                operation,
+                cause: error.to_string(),
+            },
         }
     }
 
     /// A failed fsync is fatal whatever its code: the kernel may have dropped the pages.
     pub(crate) fn from_sync(file: &str, error: &io::Error) -> Self {
-        Self::Fatal { file: file.to_owned(), operation: "fsync", cause: error.to_string() }
+        Self::Fatal {
+            file: file.to_owned(),
+            operation: "fsync",
+            cause: error.to_string(),
+        }
     }
 
     pub(crate) fn damaged(file: &str, offset: u64, kind: DamageKind, cure: Cure) -> Self {
-        Self::Damaged { file: file.to_owned(), offset, kind, cure }
+        Self::Damaged {
+            file: file.to_owned(),
+            offset,
+            kind,
+            cure,
+        }
     }
 
     /// The same failure as a later caller sees it.
     pub(crate) fn repeated(&self) -> Self {
         match self {
-            Self::Fatal { file, cause, .. } => Self::Poisoned { file: file.clone(), cause: cause.clone() },
+            Self::Fatal { file, cause, .. } => Self::Poisoned {
+                file: file.clone(),
+                cause: cause.clone(),
+            },
             other => other.clone(),
         }
     }

@@ -63,7 +63,9 @@ fn decode(bytes: &[u8], number: u64) -> Slot {
             && fields.0.iter().all(|byte| *byte == 0);
         good.then(|| (sequence, record.to_vec()))
     })();
-    parsed.map_or(Slot::Damaged, |(sequence, record)| Slot::Valid(sequence, record))
+    parsed.map_or(Slot::Damaged, |(sequence, record)| {
+        Slot::Valid(sequence, record)
+    })
 }
 
 fn encode(sequence: u64, record: &[u8]) -> Vec<u8> {
@@ -78,13 +80,17 @@ fn encode(sequence: u64, record: &[u8]) -> Vec<u8> {
 
 /// Reads both slots; `None` when there is no file.
 pub(crate) fn read_slots<D: Disk>(disk: &D) -> Result<Option<Slots>> {
-    let Some(bytes) = crate::disk::read_file(disk, GUARD_FILE)? else { return Ok(None) };
+    let Some(bytes) = crate::disk::read_file(disk, GUARD_FILE)? else {
+        return Ok(None);
+    };
     let slot = |number: usize| {
         let start = number.saturating_mul(SLOT).min(bytes.len());
         let end = start.saturating_add(SLOT).min(bytes.len());
         decode(bytes.get(start..end).unwrap_or_default(), length64(number))
     };
-    Ok(Some(Slots { slots: [slot(0), slot(1)] }))
+    Ok(Some(Slots {
+        slots: [slot(0), slot(1)],
+    }))
 }
 
 impl<D: Disk> GuardFile<D> {
@@ -99,11 +105,22 @@ impl<D: Disk> GuardFile<D> {
         };
         let one_slot_lost = slots.slots.iter().any(|slot| matches!(slot, Slot::Damaged));
         let Some(newest) = slots.newest() else {
-            return Err(StoreError::damaged(GUARD_FILE, 0, DamageKind::Content, Cure::CompareCopies));
+            return Err(StoreError::damaged(
+                GUARD_FILE,
+                0,
+                DamageKind::Content,
+                Cure::CompareCopies,
+            ));
         };
-        let file =
-            disk.open(GUARD_FILE, OpenMode::Write).map_err(|error| StoreError::from_io(GUARD_FILE, "open", &error))?;
-        Ok(Self { file, newest, one_slot_lost, failure: None })
+        let file = disk
+            .open(GUARD_FILE, OpenMode::Write)
+            .map_err(|error| StoreError::from_io(GUARD_FILE, "open", &error))?;
+        Ok(Self {
+            file,
+            newest,
+            one_slot_lost,
+            failure: None,
+        })
     }
 
     /// The first slot starts with an empty record, so that there is always one to fall back to.
@@ -111,7 +128,9 @@ impl<D: Disk> GuardFile<D> {
         let mut bytes = encode(0, &[]);
         bytes.resize(2 * SLOT, 0);
         replace_file(disk, "", GUARD_FILE, &bytes)?;
-        Ok(Slots { slots: [Slot::Valid(0, Vec::new()), Slot::Empty] })
+        Ok(Slots {
+            slots: [Slot::Valid(0, Vec::new()), Slot::Empty],
+        })
     }
 
     /// True when one slot was unreadable at opening: a write that a crash interrupted, or damage to the newest record. The
@@ -146,7 +165,9 @@ impl<D: Disk> GuardFile<D> {
             return Err(failure.repeated());
         }
         if record.len() > GUARD_LIMIT {
-            return Err(StoreError::Argument(format!("a guard record has at most {GUARD_LIMIT} bytes")));
+            return Err(StoreError::Argument(format!(
+                "a guard record has at most {GUARD_LIMIT} bytes"
+            )));
         }
         let sequence = self.newest.0.saturating_add(1);
         let slot = encode(sequence, record);
@@ -154,7 +175,11 @@ impl<D: Disk> GuardFile<D> {
         let written = self.file.write_at(Self::place(sequence), &slot);
         let outcome = written
             .map_err(|error| StoreError::from_io(GUARD_FILE, "write", &error))
-            .and_then(|()| self.file.sync_data().map_err(|error| StoreError::from_sync(GUARD_FILE, &error)));
+            .and_then(|()| {
+                self.file
+                    .sync_data()
+                    .map_err(|error| StoreError::from_sync(GUARD_FILE, &error))
+            });
         if let Err(failure) = outcome {
             if matches!(failure, StoreError::Fatal { .. }) {
                 self.failure = Some(failure.clone());

@@ -183,7 +183,9 @@ impl World {
 
     /// Reserves space for `wanted` bytes; returns how many fit.
     fn reserve(&mut self, wanted: u64) -> u64 {
-        let Some(space) = self.space.as_mut() else { return wanted };
+        let Some(space) = self.space.as_mut() else {
+            return wanted;
+        };
         let granted = wanted.min(*space);
         *space -= granted;
         if granted < wanted {
@@ -236,7 +238,12 @@ impl World {
 impl MemoryDisk {
     /// An empty disk without limit; `seed` decides what crashes keep.
     pub fn new(seed: u64) -> Self {
-        Self { world: Arc::new(Mutex::new(World { random: seed, ..World::default() })) }
+        Self {
+            world: Arc::new(Mutex::new(World {
+                random: seed,
+                ..World::default()
+            })),
+        }
     }
 
     /// The machine dies: open files and locks of before are dead, unsynced data is lost as `kind` says.
@@ -250,7 +257,9 @@ impl MemoryDisk {
         let kept = match kind {
             CrashKind::Process => pending.len(),
             CrashKind::LoseUnsynced => 0,
-            CrashKind::Torn | CrashKind::Reordered => to_index(world.random(length64(pending.len()).saturating_add(1))),
+            CrashKind::Torn | CrashKind::Reordered => {
+                to_index(world.random(length64(pending.len()).saturating_add(1)))
+            }
         };
         let mut names = std::mem::take(&mut world.durable_names);
         for naming in pending.iter().take(kept) {
@@ -262,7 +271,9 @@ impl MemoryDisk {
             for change in world.survivors(&pending, kind) {
                 apply(&mut content.durable, &change);
             }
-            let Content { current, durable, .. } = &mut *content;
+            let Content {
+                current, durable, ..
+            } = &mut *content;
             current.clone_from(durable);
         }
         world.names.clone_from(&names);
@@ -287,13 +298,19 @@ impl MemoryDisk {
     /// Flips the bits of `mask` in one byte, on the platter; false when there is no such byte.
     pub fn flip(&self, path: &str, offset: u64, mask: u8) -> bool {
         let mut world = hold(&self.world);
-        let Some(content) = world.names.get(path).map(Arc::clone) else { return false };
+        let Some(content) = world.names.get(path).map(Arc::clone) else {
+            return false;
+        };
         world.counts.flips += 1;
         let mut content = hold(&content);
         if let Some(byte) = content.durable.get_mut(to_index(offset)) {
             *byte ^= mask;
         }
-        content.current.get_mut(to_index(offset)).map(|byte| *byte ^= mask).is_some()
+        content
+            .current
+            .get_mut(to_index(offset))
+            .map(|byte| *byte ^= mask)
+            .is_some()
     }
 
     /// Cuts a file to `length` bytes, on the platter.
@@ -308,7 +325,10 @@ impl MemoryDisk {
 
     /// All bytes of a file as a reader sees them.
     pub fn content(&self, path: &str) -> Option<Vec<u8>> {
-        hold(&self.world).names.get(path).map(|content| hold(content).current.clone())
+        hold(&self.world)
+            .names
+            .get(path)
+            .map(|content| hold(content).current.clone())
     }
 
     /// Every file name, sorted.
@@ -323,10 +343,24 @@ impl MemoryDisk {
         let mut names = BTreeMap::new();
         for (path, content) in &world.names {
             let current = hold(content).current.clone();
-            names.insert(path.clone(), Arc::new(Mutex::new(Content { durable: current.clone(), current, pending: Vec::new() })));
+            names.insert(
+                path.clone(),
+                Arc::new(Mutex::new(Content {
+                    durable: current.clone(),
+                    current,
+                    pending: Vec::new(),
+                })),
+            );
         }
-        let copy = World { durable_names: names.clone(), names, random: seed, ..World::default() };
-        Self { world: Arc::new(Mutex::new(copy)) }
+        let copy = World {
+            durable_names: names.clone(),
+            names,
+            random: seed,
+            ..World::default()
+        };
+        Self {
+            world: Arc::new(Mutex::new(copy)),
+        }
     }
 
     /// What happened so far.
@@ -375,7 +409,9 @@ impl DiskFile for MemoryFile {
         let growth = end.saturating_sub(length64(content.current.len()));
         let missing = growth.saturating_sub(world.reserve(growth));
         // As a real disk does: what fits is written before the call fails.
-        let fitting = bytes.get(..bytes.len().saturating_sub(to_index(missing))).unwrap_or_default();
+        let fitting = bytes
+            .get(..bytes.len().saturating_sub(to_index(missing)))
+            .unwrap_or_default();
         let change = Change::Write(offset, fitting.to_vec());
         apply(&mut content.current, &change);
         content.pending.push(change);
@@ -442,7 +478,11 @@ impl Disk for MemoryDisk {
                 content
             }
         };
-        Ok(MemoryFile { disk: self.clone(), content, generation: world.generation })
+        Ok(MemoryFile {
+            disk: self.clone(),
+            content,
+            generation: world.generation,
+        })
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -450,7 +490,9 @@ impl Disk for MemoryDisk {
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        let length = self.content(path).map_or(0, |content| length64(content.len()));
+        let length = self
+            .content(path)
+            .map_or(0, |content| length64(content.len()));
         self.rename_or_remove(Naming::Unset(path.to_owned()), path)?;
         if let Some(space) = hold(&self.world).space.as_mut() {
             *space = space.saturating_add(length);
@@ -461,7 +503,11 @@ impl Disk for MemoryDisk {
     fn list(&self, directory: &str) -> io::Result<Vec<String>> {
         let prefix = format!("{directory}/");
         let world = hold(&self.world);
-        let names = world.names.keys().filter_map(|path| path.strip_prefix(&prefix)).filter(|name| !name.contains('/'));
+        let names = world
+            .names
+            .keys()
+            .filter_map(|path| path.strip_prefix(&prefix))
+            .filter(|name| !name.contains('/'));
         Ok(names.map(str::to_owned).collect())
     }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, sync_channel, Receiver, Sender, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::bytes::{length32, length64, put_string, seal, unseal, Fields};
 use crate::disk::{read_file, replace_file, Disk};
@@ -28,6 +29,10 @@ const VALUE_LIMIT: usize = 64 << 20;
 const LAYERS_PER_TIER: usize = 8;
 /// Runs above which young ones are merged.
 const YOUNG_RUNS: usize = 6;
+/// Runs at which the writer waits for the merger, so that reads stay fast.
+const RUN_LIMIT: usize = 24;
+/// How long the writer waits before it looks again.
+const STALL: Duration = Duration::from_millis(5);
 
 /// Settings of a [`StateStore`].
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +51,13 @@ pub struct StateOptions {
 
 impl Default for StateOptions {
     fn default() -> Self {
-        Self { flush_bytes: 64 << 20, flush_commits: 256, queue: 16, snapshots: 64, background: true }
+        Self {
+            flush_bytes: 64 << 20,
+            flush_commits: 256,
+            queue: 16,
+            snapshots: 64,
+            background: true,
+        }
     }
 }
 
@@ -81,7 +92,9 @@ impl Batch {
     fn add(&mut self, space: Keyspace, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         let value_length = value.map_or(0, <[u8]>::len);
         if key.len() > KEY_LIMIT || value_length > VALUE_LIMIT || self.layer.size() > 2 << 30 {
-            return Err(StoreError::Argument("key, value or batch of the state store is too long".to_owned()));
+            return Err(StoreError::Argument(
+                "key, value or batch of the state store is too long".to_owned(),
+            ));
         }
         self.layer.put(space, key, value);
         Ok(())
@@ -110,7 +123,12 @@ struct View<D: Disk> {
 
 impl<D: Disk> Clone for View<D> {
     fn clone(&self) -> Self {
-        Self { layers: self.layers.clone(), runs: self.runs.clone(), height: self.height, meta: self.meta.clone() }
+        Self {
+            layers: self.layers.clone(),
+            runs: self.runs.clone(),
+            height: self.height,
+            meta: self.meta.clone(),
+        }
     }
 }
 
@@ -132,7 +150,11 @@ impl<D: Disk> View<D> {
     }
 
     fn merge(&self, from: &[u8]) -> Result<Merge<D>> {
-        let mut sources: Vec<Cursor<D>> = self.layers.iter().map(|layer| Cursor::memory(layer, from)).collect();
+        let mut sources: Vec<Cursor<D>> = self
+            .layers
+            .iter()
+            .map(|layer| Cursor::memory(layer, from))
+            .collect();
         for run in &self.runs {
             sources.push(Cursor::disk(run, from)?);
         }
@@ -183,15 +205,28 @@ impl Manifest {
         let mut runs = Vec::new();
         for _ in 0..fields.u32()? {
             let (number, length, entries) = (fields.u64()?, fields.u64()?, fields.u64()?);
-            runs.push(RunId { number, length, entries, index_sum: fields.u32()? });
+            runs.push(RunId {
+                number,
+                length,
+                entries,
+                index_sum: fields.u32()?,
+            });
         }
-        fields.0.is_empty().then_some(Self { height, meta, next_number, runs })
+        fields.0.is_empty().then_some(Self {
+            height,
+            meta,
+            next_number,
+            runs,
+        })
     }
 
     /// The manifest on the disk; `None` for a store that was never written.
     pub(crate) fn read<D: Disk>(disk: &D) -> Result<Option<Self>> {
-        let Some(bytes) = read_file(disk, MANIFEST)? else { return Ok(None) };
-        let damaged = || StoreError::damaged(MANIFEST, 0, DamageKind::Content, Cure::RebuildFromLog);
+        let Some(bytes) = read_file(disk, MANIFEST)? else {
+            return Ok(None);
+        };
+        let damaged =
+            || StoreError::damaged(MANIFEST, 0, DamageKind::Content, Cure::RebuildFromLog);
         Self::decode(&bytes).ok_or_else(damaged).map(Some)
     }
 }
@@ -215,6 +250,8 @@ pub struct Statistics {
     pub run_bytes: u64,
     /// Snapshots held.
     pub snapshots: usize,
+    /// True while runs are being merged.
+    pub merging: bool,
 }
 
 struct Core<D: Disk> {
@@ -226,6 +263,8 @@ struct Core<D: Disk> {
     snapshots: AtomicUsize,
     commits_in_memory: AtomicUsize,
     stopping: AtomicBool,
+    /// True while the merger has work.
+    merging: AtomicBool,
 }
 
 enum Task {
@@ -267,7 +306,10 @@ impl<D: Disk> Core<D> {
         if let Err(error) = &outcome {
             let mut failure = self.failure();
             // A fatal failure is never forgotten for a lesser one.
-            if !matches!(*failure, Some(StoreError::Fatal { .. } | StoreError::Damaged { .. })) {
+            if !matches!(
+                *failure,
+                Some(StoreError::Fatal { .. } | StoreError::Damaged { .. })
+            ) {
                 *failure = Some(error.clone());
             }
         }
@@ -295,11 +337,16 @@ impl<D: Disk> Core<D> {
         loop {
             let view = self.view();
             let group = view.layers.get(..LAYERS_PER_TIER).unwrap_or_default();
-            let Some(tier) = group.first().map(|layer| layer.tier) else { return Ok(()) };
+            let Some(tier) = group.first().map(|layer| layer.tier) else {
+                return Ok(());
+            };
             if group.iter().any(|layer| layer.tier != tier) {
                 return Ok(());
             }
-            let sources = group.iter().map(|layer| Cursor::<D>::memory(layer, &[])).collect();
+            let sources = group
+                .iter()
+                .map(|layer| Cursor::<D>::memory(layer, &[]))
+                .collect();
             let mut merge = Merge::new(sources)?;
             let mut merged = Layer::of_tier(tier.saturating_add(1));
             while let Some(seen) = merge.current() {
@@ -318,9 +365,14 @@ impl<D: Disk> Core<D> {
         if view.height == self.manifest().height {
             return Ok(());
         }
-        let sources = view.layers.iter().map(|layer| Cursor::memory(layer, &[])).collect();
+        let sources = view
+            .layers
+            .iter()
+            .map(|layer| Cursor::memory(layer, &[]))
+            .collect();
         let number = self.take_number();
-        let run = self.write_run(number, Merge::new(sources)?, false)?;
+        let run = self.write_run(number, Merge::new(sources)?, Purpose::Flush)?;
+        let Some(run) = run else { return Ok(()) };
         let path = run.path.clone();
         let (height, meta) = (view.height, view.meta.clone());
         let outcome = self.install(|manifest, view| {
@@ -344,23 +396,35 @@ impl<D: Disk> Core<D> {
         manifest.next_number
     }
 
-    fn write_run(&self, number: u64, merge: Merge<D>, drop_deleted: bool) -> Result<Run<D>> {
-        let outcome = self.write_merged(number, merge, drop_deleted);
+    /// Gives `None` when a merge was interrupted because the store is being closed.
+    fn write_run(&self, number: u64, merge: Merge<D>, purpose: Purpose) -> Result<Option<Run<D>>> {
+        let outcome = self.write_merged(number, merge, purpose);
         self.remove_unless(outcome, &run_path(number))
     }
 
-    fn write_merged(&self, number: u64, mut merge: Merge<D>, drop_deleted: bool) -> Result<Run<D>> {
+    fn write_merged(
+        &self,
+        number: u64,
+        mut merge: Merge<D>,
+        purpose: Purpose,
+    ) -> Result<Option<Run<D>>> {
         let mut writer = RunWriter::create(&self.disk, number)?;
         while let Some(seen) = merge.current() {
-            if seen.value.is_some() || !drop_deleted {
+            if seen.value.is_some() || purpose != Purpose::MergeAll {
                 writer.push(seen.key, seen.raw)?;
             }
             merge.advance()?;
+            if purpose != Purpose::Flush && self.stopping.load(Ordering::Relaxed) {
+                // The unfinished file is an orphan that the next start removes.
+                return Ok(None);
+            }
         }
         let run = writer.finish()?;
         // The name must be durable before a manifest refers to it.
-        self.disk.sync_directory(DIRECTORY).map_err(|error| StoreError::from_sync(DIRECTORY, &error))?;
-        Ok(run)
+        self.disk
+            .sync_directory(DIRECTORY)
+            .map_err(|error| StoreError::from_sync(DIRECTORY, &error))?;
+        Ok(Some(run))
     }
 
     /// A file that did not come into use is removed; if that fails too, the next start does it.
@@ -388,30 +452,61 @@ impl<D: Disk> Core<D> {
     /// Merges young runs; gives false when there was nothing to do.
     fn compact(&self) -> Result<bool> {
         let view = self.view();
-        let Some(count) = group_to_merge(&view.runs.iter().map(|run| run.id.length).collect::<Vec<_>>()) else {
+        let Some(count) = group_to_merge(
+            &view
+                .runs
+                .iter()
+                .map(|run| run.id.length)
+                .collect::<Vec<_>>(),
+        ) else {
             return Ok(false);
         };
         let group: Vec<Arc<Run<D>>> = view.runs.iter().take(count).map(Arc::clone).collect();
-        let oldest_included = count == view.runs.len();
+        // A deletion has done its duty once nothing older is left that it could hide.
+        let purpose = if count == view.runs.len() {
+            Purpose::MergeAll
+        } else {
+            Purpose::MergeSome
+        };
         let mut sources = Vec::new();
         for run in &group {
             sources.push(Cursor::disk(run, &[])?);
         }
-        let merged = self.write_run(self.take_number(), Merge::new(sources)?, oldest_included)?;
+        let merged = self.write_run(self.take_number(), Merge::new(sources)?, purpose)?;
+        let Some(merged) = merged else {
+            return Ok(false);
+        };
         let path = merged.path.clone();
         let first = group.first().map(|run| run.id);
         let outcome = self.install(|_, view| {
             // Newer runs may have come in front of the group meanwhile.
-            let at = view.runs.iter().position(|run| Some(run.id) == first).unwrap_or(0);
+            let at = view
+                .runs
+                .iter()
+                .position(|run| Some(run.id) == first)
+                .unwrap_or(0);
             view.runs.splice(at..at + count, [Arc::new(merged)]);
         });
         self.remove_unless(outcome, &path)?;
         for run in &group {
             // Snapshots keep reading through their open files.
-            self.disk.remove(&run.path).map_err(|error| StoreError::from_io(&run.path, "remove", &error))?;
+            self.disk
+                .remove(&run.path)
+                .map_err(|error| StoreError::from_io(&run.path, "remove", &error))?;
         }
         Ok(true)
     }
+}
+
+/// Why a run is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Layers become a run.
+    Flush,
+    /// Some runs become one.
+    MergeSome,
+    /// All runs become one.
+    MergeAll,
 }
 
 /// How many of the newest runs to merge: all that are not much larger than what is merged into them.
@@ -446,11 +541,19 @@ fn writer<D: Disk>(core: &Core<D>, tasks: &Receiver<Task>, flushed: &SyncSender<
         }
         // A full channel means that the compactor is awake already.
         let _ = flushed.try_send(());
+        let crowded = || core.view().runs.len() > RUN_LIMIT && core.failure().is_none();
+        while core.merging.load(Ordering::SeqCst)
+            && crowded()
+            && !core.stopping.load(Ordering::SeqCst)
+        {
+            std::thread::sleep(STALL);
+        }
     }
 }
 
 fn compactor<D: Disk>(core: &Core<D>, flushed: &Receiver<()>) {
     while flushed.recv().is_ok() {
+        core.merging.store(true, Ordering::SeqCst);
         while !core.stopping.load(Ordering::SeqCst) && core.failure().is_none() {
             match core.compact() {
                 Ok(true) => {}
@@ -461,6 +564,7 @@ fn compactor<D: Disk>(core: &Core<D>, flushed: &Receiver<()>) {
                 }
             }
         }
+        core.merging.store(false, Ordering::SeqCst);
     }
 }
 
@@ -470,7 +574,8 @@ impl<D: Disk> StateStore<D> {
     /// # Errors
     /// [`StoreError::Damaged`] with [`Cure::RebuildFromLog`]: call [`StateStore::reset`] and replay the log.
     pub fn open(disk: D, options: StateOptions) -> Result<Self> {
-        disk.create_directory(DIRECTORY).map_err(|error| StoreError::from_io(DIRECTORY, "create", &error))?;
+        disk.create_directory(DIRECTORY)
+            .map_err(|error| StoreError::from_io(DIRECTORY, "create", &error))?;
         let manifest = Manifest::read(&disk)?.unwrap_or_default();
         remove_orphans(&disk, &manifest)?;
         let mut runs = Vec::new();
@@ -478,7 +583,12 @@ impl<D: Disk> StateStore<D> {
             runs.push(Arc::new(Run::open(&disk, *id)?));
         }
         let height = manifest.height;
-        let view = View { layers: Vec::new(), runs, height, meta: manifest.meta.clone() };
+        let view = View {
+            layers: Vec::new(),
+            runs,
+            height,
+            meta: manifest.meta.clone(),
+        };
         let core = Arc::new(Core {
             disk,
             options,
@@ -488,8 +598,14 @@ impl<D: Disk> StateStore<D> {
             snapshots: AtomicUsize::new(0),
             commits_in_memory: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
+            merging: AtomicBool::new(false),
         });
-        let mut store = Self { core, queued_height: height, tasks: None, threads: Vec::new() };
+        let mut store = Self {
+            core,
+            queued_height: height,
+            tasks: None,
+            threads: Vec::new(),
+        };
         if options.background {
             store.start_threads()?;
         }
@@ -501,14 +617,21 @@ impl<D: Disk> StateStore<D> {
     /// # Errors
     /// Those of the disk.
     pub fn reset(disk: D, options: StateOptions) -> Result<Self> {
-        let names = disk.list(DIRECTORY).map_err(|error| StoreError::from_io(DIRECTORY, "list", &error))?;
+        let names = disk
+            .list(DIRECTORY)
+            .map_err(|error| StoreError::from_io(DIRECTORY, "list", &error))?;
         // The manifest goes first: without it every other file is an orphan.
-        let mut paths: Vec<String> = names.iter().map(|name| format!("{DIRECTORY}/{name}")).collect();
+        let mut paths: Vec<String> = names
+            .iter()
+            .map(|name| format!("{DIRECTORY}/{name}"))
+            .collect();
         paths.sort_by_key(|path| path != MANIFEST);
         for path in paths {
-            disk.remove(&path).map_err(|error| StoreError::from_io(&path, "remove", &error))?;
+            disk.remove(&path)
+                .map_err(|error| StoreError::from_io(&path, "remove", &error))?;
             if path == MANIFEST {
-                disk.sync_directory(DIRECTORY).map_err(|error| StoreError::from_sync(DIRECTORY, &error))?;
+                disk.sync_directory(DIRECTORY)
+                    .map_err(|error| StoreError::from_sync(DIRECTORY, &error))?;
             }
         }
         Self::open(disk, options)
@@ -518,13 +641,21 @@ impl<D: Disk> StateStore<D> {
         let (tasks, queue) = sync_channel(self.core.options.queue.max(1));
         let (flushed, wake) = sync_channel(1);
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
-            let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+            let thread = std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(work);
             thread.map_err(|error| StoreError::from_io(DIRECTORY, "start a thread", &error))
         };
         let core = Arc::clone(&self.core);
-        self.threads.push(spawn("state-writer", Box::new(move || writer(&core, &queue, &flushed)))?);
+        self.threads.push(spawn(
+            "state-writer",
+            Box::new(move || writer(&core, &queue, &flushed)),
+        )?);
         let core = Arc::clone(&self.core);
-        self.threads.push(spawn("state-merger", Box::new(move || compactor(&core, &wake)))?);
+        self.threads.push(spawn(
+            "state-merger",
+            Box::new(move || compactor(&core, &wake)),
+        )?);
         self.tasks = Some(tasks);
         Ok(())
     }
@@ -537,7 +668,10 @@ impl<D: Disk> StateStore<D> {
     /// full (retry later); failures of earlier commits.
     pub fn commit(&mut self, height: u64, meta: &[u8], batch: Batch) -> Result<()> {
         if height <= self.queued_height {
-            return Err(StoreError::Argument(format!("state commit {height} is not above {}", self.queued_height)));
+            return Err(StoreError::Argument(format!(
+                "state commit {height} is not above {}",
+                self.queued_height
+            )));
         }
         self.refuse_or_retry()?;
         match &self.tasks {
@@ -583,7 +717,10 @@ impl<D: Disk> StateStore<D> {
         if let Some(tasks) = &self.tasks {
             ask(tasks, Task::Barrier)?;
         }
-        self.core.failure().as_ref().map_or(Ok(()), |error| Err(error.repeated()))
+        self.core
+            .failure()
+            .as_ref()
+            .map_or(Ok(()), |error| Err(error.repeated()))
     }
 
     /// Waits until every queued commit is durable.
@@ -591,7 +728,12 @@ impl<D: Disk> StateStore<D> {
     /// # Errors
     /// Failures of the writer; [`StoreError::NoSpace`] leaves the commits in memory, to be tried again.
     pub fn flush(&self) -> Result<()> {
-        if let Some(error) = self.core.failure().as_ref().filter(|error| !matches!(error, StoreError::NoSpace { .. })) {
+        if let Some(error) = self
+            .core
+            .failure()
+            .as_ref()
+            .filter(|error| !matches!(error, StoreError::NoSpace { .. }))
+        {
             return Err(error.repeated());
         }
         match &self.tasks {
@@ -625,9 +767,15 @@ impl<D: Disk> StateStore<D> {
     pub fn snapshot(&self) -> Result<Snapshot<D>> {
         let limit = self.core.options.snapshots;
         let claim = |held: usize| (held < limit).then_some(held + 1);
-        let claimed = self.core.snapshots.fetch_update(Ordering::SeqCst, Ordering::SeqCst, claim);
+        let claimed = self
+            .core
+            .snapshots
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, claim);
         claimed.map_err(|_| StoreError::TooManySnapshots { limit })?;
-        Ok(Snapshot { view: self.core.view(), core: Arc::clone(&self.core) })
+        Ok(Snapshot {
+            view: self.core.view(),
+            core: Arc::clone(&self.core),
+        })
     }
 
     /// Figures for monitoring.
@@ -642,6 +790,7 @@ impl<D: Disk> StateStore<D> {
             run_entries: view.runs.iter().map(|run| run.id.entries).sum(),
             run_bytes: view.runs.iter().map(|run| run.id.length).sum(),
             snapshots: self.core.snapshots.load(Ordering::SeqCst),
+            merging: self.core.merging.load(Ordering::SeqCst),
         }
     }
 }
@@ -658,7 +807,10 @@ impl<D: Disk> Drop for StateStore<D> {
 }
 
 fn stopped() -> StoreError {
-    StoreError::Poisoned { file: DIRECTORY.to_owned(), cause: "the writer has stopped".to_owned() }
+    StoreError::Poisoned {
+        file: DIRECTORY.to_owned(),
+        cause: "the writer has stopped".to_owned(),
+    }
 }
 
 fn send(tasks: &SyncSender<Task>, task: Task) -> Result<()> {
@@ -680,15 +832,24 @@ fn stored(space: Keyspace, key: &[u8]) -> Vec<u8> {
 
 /// Names in the folder that the manifest does not know.
 pub(crate) fn orphans<D: Disk>(disk: &D, manifest: &Manifest) -> Result<Vec<String>> {
-    let names = disk.list(DIRECTORY).map_err(|error| StoreError::from_io(DIRECTORY, "list", &error))?;
+    let names = disk
+        .list(DIRECTORY)
+        .map_err(|error| StoreError::from_io(DIRECTORY, "list", &error))?;
     let paths = names.into_iter().map(|name| format!("{DIRECTORY}/{name}"));
-    let known = |path: &String| path == MANIFEST || manifest.runs.iter().any(|run| run_path(run.number) == *path);
+    let known = |path: &String| {
+        path == MANIFEST
+            || manifest
+                .runs
+                .iter()
+                .any(|run| run_path(run.number) == *path)
+    };
     Ok(paths.filter(|path| !known(path)).collect())
 }
 
 fn remove_orphans<D: Disk>(disk: &D, manifest: &Manifest) -> Result<()> {
     for path in orphans(disk, manifest)? {
-        disk.remove(&path).map_err(|error| StoreError::from_io(&path, "remove", &error))?;
+        disk.remove(&path)
+            .map_err(|error| StoreError::from_io(&path, "remove", &error))?;
     }
     Ok(())
 }
@@ -740,8 +901,12 @@ impl<D: Disk> Snapshot<D> {
     ) -> Result<()> {
         let mut merge = self.view.merge(&stored(space, from))?;
         while let Some(seen) = merge.current() {
-            let Some(key) = seen.key.strip_prefix(&[space.tag()]) else { break };
-            if to.is_some_and(|to| key >= to) || seen.value.is_some_and(|value| visit(key, value).is_break()) {
+            let Some(key) = seen.key.strip_prefix(&[space.tag()]) else {
+                break;
+            };
+            if to.is_some_and(|to| key >= to)
+                || seen.value.is_some_and(|value| visit(key, value).is_break())
+            {
                 break;
             }
             merge.advance()?;
@@ -753,7 +918,13 @@ impl<D: Disk> Snapshot<D> {
     ///
     /// # Errors
     /// As [`Snapshot::scan`].
-    pub fn page(&self, space: Keyspace, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>> {
+    pub fn page(
+        &self,
+        space: Keyspace,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
         let mut page = Vec::new();
         let from = after.filter(|after| *after >= prefix).unwrap_or(prefix);
         self.scan(space, from, None, |key, value| {
@@ -771,8 +942,12 @@ impl<D: Disk> Snapshot<D> {
     /// Keys that cut a key space into about `parts` ranges of equal size, for scans by several threads.
     pub fn split(&self, space: Keyspace, parts: usize) -> Vec<Vec<u8>> {
         let largest = self.view.runs.iter().max_by_key(|run| run.id.length);
-        let keys = largest.map(|run| run.split(&[space.tag()], parts)).unwrap_or_default();
-        keys.into_iter().filter_map(|key| key.strip_prefix(&[space.tag()]).map(<[u8]>::to_vec)).collect()
+        let keys = largest
+            .map(|run| run.split(&[space.tag()], parts))
+            .unwrap_or_default();
+        keys.into_iter()
+            .filter_map(|key| key.strip_prefix(&[space.tag()]).map(<[u8]>::to_vec))
+            .collect()
     }
 }
 

@@ -45,7 +45,9 @@ pub(crate) struct Segment {
 impl Segment {
     pub(crate) fn last_block(&self) -> Option<u64> {
         let count = length64(self.blocks.len());
-        count.checked_sub(1).map(|last| self.first_block.saturating_add(last))
+        count
+            .checked_sub(1)
+            .map(|last| self.first_block.saturating_add(last))
     }
 
     pub(crate) fn block_offset(&self, height: u64) -> Option<u64> {
@@ -55,7 +57,9 @@ impl Segment {
 
     /// Adds a block; false when its height does not follow.
     pub(crate) fn add_block(&mut self, height: u64, offset: u64) -> bool {
-        let Ok(offset) = u32::try_from(offset) else { return false };
+        let Ok(offset) = u32::try_from(offset) else {
+            return false;
+        };
         match self.last_block() {
             None => self.first_block = height,
             Some(last) if last.checked_add(1) == Some(height) => {}
@@ -66,7 +70,12 @@ impl Segment {
     }
 }
 
-pub(crate) fn encode_header(chain_id: &[u8; 32], number: u64, first_height: u64, salt: u64) -> Vec<u8> {
+pub(crate) fn encode_header(
+    chain_id: &[u8; 32],
+    number: u64,
+    first_height: u64,
+    salt: u64,
+) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -93,7 +102,11 @@ pub(crate) fn decode_header(bytes: &[u8], chain_id: &[u8; 32], number: u64) -> R
         return Err(damaged());
     }
     if version != VERSION {
-        return Err(StoreError::Version { file, found: version, known: VERSION });
+        return Err(StoreError::Version {
+            file,
+            found: version,
+            known: VERSION,
+        });
     }
     if &chain != chain_id {
         return Err(StoreError::WrongChain { file });
@@ -102,7 +115,14 @@ pub(crate) fn decode_header(bytes: &[u8], chain_id: &[u8; 32], number: u64) -> R
         return Err(damaged());
     }
     let seed = crc32c::crc32c(bytes.get(..HEADER).unwrap_or_default());
-    Ok(Segment { number, first_height, seed, length: length64(HEADER), first_block: 0, blocks: Vec::new() })
+    Ok(Segment {
+        number,
+        first_height,
+        seed,
+        length: length64(HEADER),
+        first_block: 0,
+        blocks: Vec::new(),
+    })
 }
 
 /// Outcome of reading a segment in full.
@@ -138,7 +158,11 @@ pub(crate) fn scan(
         visit(at, &header);
         segment.length = at.saturating_add(length64(header.total()));
     }
-    Ok(Scan { segment, bad, found })
+    Ok(Scan {
+        segment,
+        bad,
+        found,
+    })
 }
 
 /// Reads a segment file in full.
@@ -154,7 +178,12 @@ pub(crate) fn read_closed<D: Disk>(disk: &D, chain_id: &[u8; 32], number: u64) -
     match scan.bad {
         None => Ok(scan.segment),
         // A segment is synced in full before the next one is begun, so nothing in it can be a torn write.
-        Some((at, _)) => Err(StoreError::damaged(&path(number), at, DamageKind::Content, Cure::FromPeers)),
+        Some((at, _)) => Err(StoreError::damaged(
+            &path(number),
+            at,
+            DamageKind::Content,
+            Cure::FromPeers,
+        )),
     }
 }
 
@@ -175,21 +204,41 @@ pub(crate) fn write_index<D: Disk>(disk: &D, segment: &Segment) -> Result<()> {
 }
 
 /// Reads the sidecar of a closed segment; `None` when it is missing, damaged or of another segment.
-pub(crate) fn read_index<D: Disk>(disk: &D, chain_id: &[u8; 32], number: u64) -> Result<Option<Segment>> {
+pub(crate) fn read_index<D: Disk>(
+    disk: &D,
+    chain_id: &[u8; 32],
+    number: u64,
+) -> Result<Option<Segment>> {
     let file = path(number);
     let handle = match disk.open(&file, OpenMode::Read) {
         Ok(handle) => handle,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(StoreError::damaged(&file, 0, DamageKind::Missing, Cure::FromPeers));
+            return Err(StoreError::damaged(
+                &file,
+                0,
+                DamageKind::Missing,
+                Cure::FromPeers,
+            ));
         }
         Err(error) => return Err(StoreError::from_io(&file, "open", &error)),
     };
-    let length = handle.len().map_err(|error| StoreError::from_io(&file, "stat", &error))?;
+    let length = handle
+        .len()
+        .map_err(|error| StoreError::from_io(&file, "stat", &error))?;
     let segment = decode_header(&read_range(&handle, &file, 0, HEADER)?, chain_id, number)?;
-    let Some(bytes) = read_file(disk, &index_path(number))? else { return Ok(None) };
-    let Some(indexed) = parse_index(&bytes, segment) else { return Ok(None) };
+    let Some(bytes) = read_file(disk, &index_path(number))? else {
+        return Ok(None);
+    };
+    let Some(indexed) = parse_index(&bytes, segment) else {
+        return Ok(None);
+    };
     if length < indexed.length {
-        return Err(StoreError::damaged(&file, length, DamageKind::Content, Cure::FromPeers));
+        return Err(StoreError::damaged(
+            &file,
+            length,
+            DamageKind::Content,
+            Cure::FromPeers,
+        ));
     }
     // A longer file was continued after its sidecar had been written.
     Ok((length == indexed.length).then_some(indexed))

@@ -1,0 +1,1 @@
+"""Reference model of the ledger, written from spec/ledger.md and spec/encoding.md alone."""

@@ -1,0 +1,80 @@
+"""Runs the same blocks through the model and the Rust core and lists every difference.
+
+The binding takes bodies with the keys whose signatures are taken as verified, so that no
+transaction needs a signature.
+"""
+
+import importlib
+from typing import Any
+
+from .bcs import encode
+from .generator import BlockInput
+from .ledger import Ledger
+
+Outcome = tuple[bytes, list[bytes], list[list[bytes]], list[str]]
+
+
+def available() -> bool:
+    """Whether the core is built with the entry that this comparison needs."""
+    try:
+        return hasattr(importlib.import_module("bubi._core"), "ledger_model_run")
+    except ImportError:
+        return False
+
+
+def run_model(genesis: bytes, blocks: list[BlockInput]) -> list[Outcome]:
+    """Outcome, receipts, events and skip reasons of each block, by the model."""
+    ledger = Ledger(genesis)
+    results = []
+    for time, batches in blocks:
+        result = ledger.execute(time, batches)
+        results.append(
+            (
+                encode(result.outcome),
+                [encode(receipt) for receipt in result.receipts],
+                [[encode(event) for event in events] for events in result.events],
+                [skip.reason for skip in result.skipped],
+            )
+        )
+    return results
+
+
+def run_core(genesis: bytes, blocks: list[BlockInput]) -> list[Outcome]:
+    """The same by the Rust core; ImportError where it is not built."""
+    binding: Any = importlib.import_module("bubi._core")
+    plain = [
+        (time, [[(one.body, sorted(one.keys)) for one in batch] for batch in batches])
+        for time, batches in blocks
+    ]
+    return [
+        (bytes(outcome), list(map(bytes, receipts)), [list(map(bytes, e)) for e in events], skips)
+        for outcome, receipts, events, skips in binding.ledger_model_run(genesis, plain)
+    ]
+
+
+def run_both(genesis: bytes, blocks: list[BlockInput]) -> list[str]:
+    """Differences in words, of the first block that differs; an empty list if there is none."""
+    core, model = run_core(genesis, blocks), run_model(genesis, blocks)
+    if len(core) != len(model):
+        return [f"the core has {len(core)} blocks, the model {len(model)}"]
+    for height, (theirs, ours) in enumerate(zip(core, model, strict=True), 1):
+        if theirs != ours:
+            return [f"height {height}: {line}" for line in _differences(theirs, ours)]
+    return []
+
+
+def _differences(core: Outcome, model: Outcome) -> list[str]:
+    lines = []
+    if core[3] != model[3]:
+        lines.append(f"skip reasons: core {core[3]}, model {model[3]}")
+    for what, theirs, ours in (("receipt", core[1], model[1]), ("events", core[2], model[2])):
+        if len(theirs) != len(ours):
+            lines.append(f"{what}: core has {len(theirs)}, model {len(ours)}")
+        for index, (one, other) in enumerate(zip(theirs, ours, strict=False)):
+            if one != other:
+                lines.append(f"{what} {index}: core {_hex(one)}, model {_hex(other)}")
+    return lines or [f"outcome: core {core[0].hex()}, model {model[0].hex()}"]
+
+
+def _hex(value: Any) -> Any:
+    return value.hex() if isinstance(value, bytes) else [part.hex() for part in value]

@@ -1,0 +1,56 @@
+"""Section 8 of spec/ledger.md, checked over the whole state."""
+
+from collections.abc import Iterable
+
+from .ledger import SYSTEM, Ledger, asset_cell, due_cell
+from .values import AMOUNT_MAX, LOTS_MAX, AssetKind, Holding
+
+
+def invariant_breaches(ledger: Ledger) -> list[str]:
+    """What is wrong, in words."""
+    return [*_supply_breaches(ledger), *_holding_breaches(ledger)]
+
+
+def _supply_breaches(ledger: Ledger) -> Iterable[str]:
+    held: dict[bytes, int] = {}
+    for (owner, key), value in ledger.cells.items():
+        if owner[0] == 1 and key[0] == 1:
+            held[key[1:]] = held.get(key[1:], 0) + value.balance + value.reserved
+        elif owner[0] == 2 and key[0] == 1:
+            held[owner[1:]] = held.get(owner[1:], 0) + 1
+    for (owner, key), value in ledger.cells.items():
+        if owner[0] == 2 and key == b"\0" and value.supply != held.get(owner[1:], 0):
+            yield f"supply of {value.code} is {value.supply}, held is {held.get(owner[1:], 0)}"
+        if owner[0] == 2 and key == b"\0" and value.supply > (value.cap or AMOUNT_MAX):
+            yield f"supply of {value.code} passes its cap"
+
+
+def _holding_breaches(ledger: Ledger) -> Iterable[str]:
+    reserved: dict[tuple[bytes, bytes], list[int]] = {}
+    due = set()
+    for (owner, key), value in ledger.cells.items():
+        if owner[0] == 1 and key[0] == 7:
+            entry = reserved.setdefault((owner, value.asset), [0, 0])
+            entry[0] += value.amount
+            entry[1] += len(value.lots)
+            due.add(due_cell(value.expires, 1, owner[1:], key[1:]))
+    for (owner, key), value in ledger.cells.items():
+        if owner[0] != 1 or key[0] != 1:
+            continue
+        amount, lots = reserved.pop((owner, key[1:]), [0, 0])
+        if (value.reserved, value.reserved_lots) != (amount, lots):
+            yield f"reserved is {value.reserved}, holds have {amount} in {lots} lots"
+        dated = ledger.cells[asset_cell(key[1:])].kind == AssetKind.DATED
+        if value.balance != sum(lot.amount for lot in value.lots) and (dated or value.lots):
+            yield f"balance {value.balance} is not the sum of its lots"
+        if (
+            min(value.balance, value.reserved) < 0
+            or value == Holding()
+            or lots + len(value.lots) > LOTS_MAX
+        ):
+            yield "a holding is negative, empty or has too many lots"
+        due.update(due_cell(lot.expires, 0, owner[1:], key[1:]) for lot in value.lots)
+    if reserved:
+        yield "a hold without a holding"
+    if due != {cell for cell in ledger.cells if cell[0] == SYSTEM and cell[1][0] == 3}:
+        yield "due cells are not those of the lots and holds"
