@@ -41,6 +41,8 @@ pub(crate) struct Admission {
     earliest_expiry: u64,
     verdicts: Vec<Option<&'static str>>,
     hashes: Vec<bubi_crypto::Hash>,
+    expiries: Vec<u64>,
+    operations: Vec<u8>,
 }
 
 impl From<core::Admission> for Admission {
@@ -51,6 +53,8 @@ impl From<core::Admission> for Admission {
             earliest_expiry: admission.earliest_expiry(),
             verdicts: admission.verdicts,
             hashes: admission.hashes,
+            expiries: admission.expiries,
+            operations: admission.operations,
             verified: Mutex::new(Some(admission.verified)),
         }
     }
@@ -65,6 +69,16 @@ impl Admission {
     #[getter]
     fn hashes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         bytes(py, &self.hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>())
+    }
+
+    #[getter]
+    fn expiries<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        bytes(py, &self.expiries.iter().flat_map(|expiry| expiry.to_le_bytes()).collect::<Vec<u8>>())
+    }
+
+    #[getter]
+    fn operations<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        bytes(py, &self.operations)
     }
 
     #[getter]
