@@ -305,7 +305,7 @@ def _stop_if_readable(home: Home) -> None:
     except Failure as failure:
         if failure.code != "state_damaged":
             raise
-        for pid, known in processes.running_with_argument(str(home.path)):
+        for pid, known in processes.running_with_argument(f"{home.path}{os.sep}"):
             processes.stop(pid, known)
 
 
