@@ -194,7 +194,7 @@ def open_accounts(programme: Programme) -> None:
 
 
 def distribute(programme: Programme) -> None:
-    """Issues all points to the issuer itself, then hands them out a hundred customers at a time."""
+    """Issues all points to the issuer itself, then hands them out in atomic groups."""
     with programme.step("distribution"):
         total = sum(one.points for one in programme.members)
         expires = time.time_ns() // 1_000_000 + YEAR_MS

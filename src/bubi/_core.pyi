@@ -5,7 +5,8 @@ Every call that works on many transactions or on files releases the interpreter 
 bytes (spec/encoding.md); `*_json` results are UTF-8 JSON in the forms of spec/encoding.md section 7.
 """
 
-from typing import TypeAlias, final
+from collections.abc import Callable
+from typing import Any, TypeAlias, final
 
 _Bytes: TypeAlias = bytes
 
@@ -109,6 +110,9 @@ class Admission:
     @property
     def expiries(self) -> _Bytes:
         """valid_until (ms) as one u64 (little-endian) per transaction received; 0 where it was refused."""
+    @property
+    def operations(self) -> _Bytes:
+        """Number of operations as one u8 per transaction received; 0 where it was refused."""
 
 @final
 class Batch:
@@ -138,6 +142,9 @@ class Execution:
     @property
     def counts(self) -> tuple[int, int, int]:
         """(final, rejected, skipped)."""
+    @property
+    def alarms(self) -> list[str]:
+        """Transactions that ended with `internal`, each with what happened."""
     def codes(self, batch: int) -> bytes:
         """One u16 (little-endian) per transaction of that batch: the result code, 65535 if skipped."""
 
@@ -221,25 +228,27 @@ class Chain:
     def log_records(self, kind: int, from_height: int) -> list[tuple[int, bytes]]:
         """Records of one kind from a height on (guard records after a restart)."""
     def status_json(self, transaction: bytes, proof: bool) -> bytes | None:
-        """Stored outcome of a transaction, None without a receipt. One JSON object:
-        {"height": "N", "index": N (place of its receipt in the block), "receipt": {"v1": {…, "code": N, "operation": N or null}},
-        "valid_until": "ms", "operations": number of operations, "body": {"v1": …}, "events": […], "proof": hex or null}."""
+        """Stored outcome of a transaction, None without a receipt. One JSON object: {"id", "status": "final" or "rejected",
+        "code": NAME, "height": "N", "time": "ms", "index": N (place of its receipt in the block), "operations": [{"code": NAME}],
+        "valid_until": "ms", "events": […], "body": {"v1": …}} and, if asked, "proof": hex."""
     def block_json(self, height: int, transactions: bool) -> bytes | None:
-        """One JSON object: {"height": "N", "time": "ms", "digest": hex, "outcome_hash": hex, "proposal": {…}, "outcome": {…},
-        "batches": N, "final": N, "rejected": N} and, if asked, "transactions": [{"id": hex, "index": N (place of its receipt in
-        the block), "batch": N, "code": NAME, "operation": N or null, "events": […]}], the due receipt included (id of zeros)."""
+        """One JSON object: {"height": "N", "time": "ms", "digest", "parent", "state_root", "receipt_root", "payload_root",
+        "protocol_version", "batches": N, "receipts": N, "final": N, "rejected": N, "votes": N} and, if asked, "transactions":
+        [{"id", "index": N (place of its receipt in the block), "height": "N", "code": NAME, "operation": N or null,
+        "events": […]}], the due receipt included (id of zeros)."""
     def block_bytes(self, height: int) -> bytes | None:
         """Encoded BlockRecord."""
     def block_bodies(self, height: int) -> list[bytes]:
         """Bulk bodies of the block's batches."""
     def finality_json(self, height: int) -> bytes | None:
         """FinalityProof (hex) with its proposal, outcome and certificate as JSON."""
-    # Objects of the state: {"height": "N", …fields of the value…, "proof": hex or null}; None if there is none. Malformed
-    # addresses and ids raise CoreError("address_invalid" or "id_invalid").
+    # Objects of the state: {"height": "N", "value": {"v1": …}} and, if asked, "proof": {"cell": hex, "finality": hex};
+    # None if there is none. Malformed addresses and ids raise CoreError("malformed").
     def cell_json(self, owner: bytes, key: bytes, height: int | None, proof: bool) -> bytes:
         """{"height", "value": hex or null, "proof": hex}. Raises CoreError("height_pruned")."""
     def account_json(self, address: str, proof: bool) -> bytes | None: ...
     def balance_json(self, address: str, asset: str, proof: bool) -> bytes | None: ...
+    def data_json(self, address: str, name: str, proof: bool) -> bytes | None: ...
     def asset_json(self, asset: str, proof: bool) -> bytes | None: ...
     def item_json(self, asset: str, item: str, proof: bool) -> bytes | None: ...
     def namespace_json(self, namespace: str, proof: bool) -> bytes | None: ...
@@ -255,3 +264,20 @@ class Chain:
 
 def check(directory: str, genesis: bytes) -> list[tuple[str, int, str, str]]:
     """Reads every file of a stopped node: (file, offset, kind, action) per damage found."""
+
+def bench_ledger(
+    directory: str,
+    accounts: int,
+    block_size: int,
+    blocks: int,
+    suite: int,
+    progress: Callable[[str, float], None],
+) -> dict[str, Any]:
+    """The workload of `bubi bench ledger` in an empty directory: seconds per block ("prechecked", of which "execute"),
+    seconds of the signed run ("signed", "signed_transactions"), "fsyncs" in "blocks", "start" in seconds, "cells"."""
+
+def ledger_model_run(
+    genesis: bytes, blocks: list[tuple[int, list[list[tuple[bytes, list[bytes]]]]]]
+) -> list[tuple[bytes, list[bytes], list[list[bytes]], list[str]]]:
+    """Executes blocks of (time, batches of (body, keys that signed)) without a disk, for the comparison with the model:
+    outcome, receipts, events and skip reasons of each block."""

@@ -705,7 +705,7 @@ def test_a_hold_is_never_overwritten() -> None:
     replay = v.ReplayId(b"h" * 16)
     hold = v.Reserve(asset, chain.b, 2, T0 + 10**6)
     chain.ok(chain.a, hold, replay=replay)
-    assert chain.send(chain.b, (chain.a, hold), replay=replay) == Code.INTERNAL
+    assert chain.send(chain.b, (chain.a, hold), replay=replay) == Code.ID_CONFLICT
 
 
 # Items and records

@@ -66,6 +66,10 @@ pub struct Admission {
     pub verdicts: Vec<Option<&'static str>>,
     /// Hash per transaction received; zero where it could not be decoded.
     pub hashes: Vec<Hash>,
+    /// `valid_until` (ms) per transaction received; 0 where it was refused.
+    pub expiries: Vec<u64>,
+    /// Operations per transaction received; 0 where it was refused.
+    pub operations: Vec<u8>,
 }
 
 impl Admission {
@@ -121,11 +125,14 @@ impl Gate<'_> {
         let verdicts = verify_signatures(&decoded);
         let mut admission = Admission::default();
         for (entry, good) in decoded.into_iter().zip(verdicts) {
+            let (mut expiry, mut operations) = (0, 0);
             let (hash, verdict) = match entry {
                 Err(Refusal(code, hash)) => (hash, Some(code)),
                 Ok(one) if !good => (one.transaction.hash, Some("signature_invalid")),
                 Ok(one) => {
                     let hash = one.transaction.hash;
+                    expiry = one.transaction.body.valid_until;
+                    operations = u8::try_from(one.transaction.body.operations.len()).unwrap_or(u8::MAX);
                     let range = one.transaction.bytes.clone();
                     admission.verified.entries.push(Entry { leaf: one.leaf, wire: Arc::clone(&wire), range });
                     admission.verified.transactions.push(one.transaction);
@@ -134,6 +141,8 @@ impl Gate<'_> {
             };
             admission.hashes.push(hash);
             admission.verdicts.push(verdict);
+            admission.expiries.push(expiry);
+            admission.operations.push(operations);
         }
         Ok(admission)
     }

@@ -6,6 +6,7 @@ use bubi_codec::{
     decode, encode,
     identity::{Address, ChainId},
     operation::OPERATION_NAMES,
+    state::ValidatorSet,
     text::{from_json, to_json, to_json_value},
     transaction::{self, SignatureEntry, SignedTransaction, TransactionBody},
     ResultCode,
@@ -94,6 +95,21 @@ pub(crate) fn genesis_from_json<'py>(py: Python<'py>, text: &[u8]) -> PyResult<B
 pub(crate) fn genesis_to_json<'py>(py: Python<'py>, genesis: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     let genesis: Genesis = decode(genesis).map_err(decode_error)?;
     Ok(PyBytes::new(py, &to_json(genesis.v1().kind.prefix(), &genesis).map_err(json_error)?))
+}
+
+/// Encodes the JSON of a validator set.
+#[pyfunction]
+pub(crate) fn validator_set_from_json<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    // A validator set holds no address, so that any prefix reads it.
+    let set: ValidatorSet = from_json(NetworkKind::Main.prefix(), text).map_err(json_error)?;
+    Ok(PyBytes::new(py, &encode(&set).map_err(decode_error)?))
+}
+
+/// JSON of an encoded validator set.
+#[pyfunction]
+pub(crate) fn validator_set_to_json<'py>(py: Python<'py>, validator_set: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let set: ValidatorSet = decode(validator_set).map_err(decode_error)?;
+    Ok(PyBytes::new(py, &to_json(NetworkKind::Main.prefix(), &set).map_err(json_error)?))
 }
 
 /// Text of an address.

@@ -301,7 +301,7 @@ def _proof_bytes(data: bytes, value: Any) -> bytes:
     """Proof inside the API's answer, as hex text, or as bytes."""
     if isinstance(value, dict):
         return _unhex(value.get("proof"))
-    if re.fullmatch(rb"\s*[0-9a-f]+\s*", data):
+    if re.fullmatch(rb"\s*(?:[0-9a-f]{2})+\s*", data):
         return bytes.fromhex(data.decode("ascii"))
     return data
 

@@ -304,6 +304,8 @@ class BlockLoop:
         self._metrics.blocks.inc()
         for outcome, count in (("final", final), ("rejected", rejected), ("skipped", skipped)):
             self._metrics.transactions.labels(outcome).inc(count)
+        for text in execution.alarms:
+            self._alarm("internal", text)
         self._last_block = time.monotonic()
         entries: list[Entry[core.Admission]] = []
         codes: list[bytes] = []

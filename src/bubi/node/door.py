@@ -7,7 +7,7 @@ which the block loop resolves.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -36,10 +36,14 @@ class DoorError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of a group: one code (u16, little-endian) per admitted transaction."""
+    """What became of a group: one code (u16, little-endian) per admitted transaction.
+
+    `first_receipt` is the place in the block of the receipt of the group's first transaction.
+    """
 
     height: int
     codes: bytes
+    first_receipt: int
 
 
 @dataclass(slots=True)
@@ -48,17 +52,20 @@ class Ticket:
 
     admission: core.Admission
     decision: asyncio.Future[Decision]
-    outcomes: "asyncio.Future[dict[bytes, bytes | None]] | None" = field(default=None)
-    """Stored outcomes of the group's transactions, loaded once for all who wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """How one transaction fared at the door."""
+    """How one transaction fared at the door.
+
+    `place` is its place among the admitted of its group.
+    """
 
     hash: bytes
     verdict: str
     valid_until: int
+    operations: int
+    place: int
     ticket: Ticket | None
 
 
@@ -151,21 +158,17 @@ class Door:
     def decided(
         self, entries: Sequence[Entry[core.Admission]], height: int, codes: Sequence[bytes]
     ) -> None:
-        """Resolves the groups of a block; `codes` has one string per group."""
+        """Resolves the groups of a block, in its order; `codes` has one string per group."""
         self.pool.decided(entries)
+        receipts = 0
         for entry, group_codes in zip(entries, codes, strict=True):
             ticket = self._tickets.pop(entry.number)
             if not ticket.decision.done():
-                ticket.decision.set_result(Decision(height, group_codes))
-
-    async def outcomes(self, ticket: Ticket) -> dict[bytes, bytes | None]:
-        """Stored outcomes of a decided group of singles, read once for all who wait."""
-        if ticket.outcomes is None:
-            hashes = ticket.admission.hashes
-            ticket.outcomes = asyncio.ensure_future(
-                self._threads.read(partial(_read_outcomes, self._chain, hashes))
-            )
-        return await asyncio.shield(ticket.outcomes)
+                ticket.decision.set_result(Decision(height, group_codes, receipts))
+            numbers = memoryview(group_codes).cast("H")
+            receipts += len(entry.group)
+            if core.SKIPPED in numbers:
+                receipts -= sum(1 for number in numbers if number == core.SKIPPED)
 
     async def _check_queue(self) -> None:
         try:
@@ -211,12 +214,16 @@ class Door:
         hashes = admission.hashes
         expiries = memoryview(admission.expiries).cast("Q")
         verdicts = admission.verdicts if admission.refused else [""] * len(taken)
+        operations = admission.operations
+        place = 0
         for index, (_, future) in enumerate(taken):
+            verdict = verdicts[index]
             if not future.done():
-                verdict = verdicts[index]
                 own = None if verdict else ticket
                 digest = hashes[32 * index : 32 * index + 32]
-                future.set_result(Single(digest, verdict, expiries[index], own))
+                single = Single(digest, verdict, expiries[index], operations[index], place, own)
+                future.set_result(single)
+            place += not verdict
 
     @staticmethod
     def _fail(taken: list[tuple[bytes, asyncio.Future[Single]]], error: DoorError) -> None:
@@ -252,8 +259,3 @@ class Door:
 
     def _now(self) -> int:
         return max(self._clock.now_ms(), self._chain.time + 1)
-
-
-def _read_outcomes(chain: core.Chain, hashes: bytes) -> dict[bytes, bytes | None]:
-    parts = (hashes[at : at + 32] for at in range(0, len(hashes), 32))
-    return {part: chain.status_json(part, False) for part in parts}

@@ -158,11 +158,12 @@ impl World {
     /// what fell due come last.
     #[track_caller]
     pub(crate) fn expect(&mut self, code: ResultCode, source: u8, operations: Vec<Op>) -> Vec<Event> {
-        let body = self.body(source, operations.clone());
+        let asked = format!("{operations:?}");
+        let body = self.body(source, operations);
         let transaction = self.signed(body, &[source]);
         let finished = self.block(&[transaction]);
-        assert!(finished.skipped.is_empty(), "skipped: {:?} of {operations:?}", finished.skipped);
-        assert_eq!(finished.codes[0], code, "{operations:?}");
+        assert!(finished.skipped.is_empty(), "skipped: {:?} of {asked}", finished.skipped);
+        assert_eq!(finished.codes[0], code, "{asked}");
         finished.events.into_iter().flatten().collect()
     }
 
@@ -246,11 +247,12 @@ impl World {
     #[track_caller]
     pub(crate) fn precondition(&mut self, holds: bool, precondition: Precondition) {
         let mut body = self.body(1, vec![Op::SetData { name: "p".into(), value: Some(vec![1]), expected_version: None }]);
-        body.preconditions = vec![precondition.clone()];
+        let asked = format!("{precondition:?}");
+        body.preconditions = vec![precondition];
         let transaction = self.signed(body, &[1]);
         let expected = if holds { ResultCode::Final } else { ResultCode::PreconditionFailed };
         let finished = self.block(&[transaction]);
-        assert_eq!(finished.codes[0], expected, "{precondition:?}");
+        assert_eq!(finished.codes[0], expected, "{asked}");
         assert!(matches!(finished.receipts[0], Receipt::V1 { operation: None, .. }));
     }
 }

@@ -216,6 +216,16 @@ async def balance(
     return await _object(node, read)
 
 
+@router.get("/v1/accounts/{address}/data/{name}", response_model=models.Document)
+async def data_entry(
+    request: Request, address: Address, name: Name, proof: Proof = "0"
+) -> Response:
+    """One data entry of an account."""
+    node = requests.services(request)
+    requests.address(node, address)
+    return await _object(node, partial(node.chain.data_json, address, name, proof == "1"))
+
+
 @router.get("/v1/accounts/{address}/{kind}", response_model=models.Page)
 async def account_list(
     request: Request,
@@ -260,6 +270,14 @@ async def holders(
 ) -> Response:
     """Who holds an asset now."""
     return await _list(requests.services(request), "holders", asset, cursor, limit)
+
+
+@router.get("/v1/assets/{asset}/items", response_model=models.Page)
+async def items(
+    request: Request, asset: Identifier, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
+) -> Response:
+    """Items of a unique asset."""
+    return await _list(requests.services(request), "items_of", asset, cursor, limit)
 
 
 @router.get("/v1/assets/{asset}/items/{item}", response_model=models.Document)

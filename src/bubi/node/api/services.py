@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from bubi import core
@@ -32,4 +32,3 @@ class Services:
     stopping: asyncio.Event
     waiting: int = 0
     streams: int = 0
-    code_names: dict[int, str] = field(default_factory=core.code_names)

@@ -19,10 +19,11 @@ from bubi import core
 from bubi.node.api import answers, requests
 from bubi.node.api.problems import ProblemError
 from bubi.node.api.services import Services
-from bubi.node.door import DoorError, Single, Ticket
+from bubi.node.door import Decision, DoorError, Single, Ticket
 
 PENDING = 202
 _NO_HASH = bytes(32)
+_FINAL = bytes(2)
 
 
 async def submit(request: Request) -> Response:
@@ -201,13 +202,13 @@ async def _wait_decided(node: Services, single: Single, seconds: float) -> Respo
     ends = time.monotonic() + seconds
     with _waiting(node):
         try:
-            await asyncio.wait_for(asyncio.shield(ticket.decision), seconds)
+            decision = await asyncio.wait_for(asyncio.shield(ticket.decision), seconds)
         except TimeoutError:
             return answers.made(node, _pending(single.hash, single.valid_until), PENDING)
-    stored = (await node.door.outcomes(ticket)).get(single.hash)
-    if stored is not None:
-        return answers.made(node, _short(outcome(node, single.hash, stored)))
-    # Skipped in its block: without a receipt it is pending until its time is over.
+    final = _decided(single, decision)
+    if final is not None:
+        return answers.made(node, final)
+    # Rejected, or skipped: without a receipt it is pending until its time is over.
     document = await _wait_stored(node, single.hash, False, max(0.0, ends - time.monotonic()))
     if document is None:
         document = _pending(single.hash, single.valid_until)
@@ -242,7 +243,7 @@ async def _look_up(node: Services, transaction: bytes, proof: bool) -> dict[str,
     except core.CoreError as error:
         raise ProblemError.from_core(error) from None
     if stored is not None:
-        return outcome(node, transaction, stored)
+        return _stored(stored)
     valid_until = node.door.recent.find(transaction)
     if valid_until is None:
         return None
@@ -252,44 +253,36 @@ async def _look_up(node: Services, transaction: bytes, proof: bool) -> dict[str,
     return document
 
 
-def outcome(node: Services, transaction: bytes, stored: bytes) -> dict[str, Any]:
-    """The outcome object of a stored receipt, with body, events and proof."""
-    fields = core.decode_json(stored)
-    receipt = fields["receipt"]["v1"]
-    code = node.code_names[receipt["code"]]
+def _decided(single: Single, decision: Decision) -> dict[str, Any] | None:
+    """The outcome of a final transaction from its block's codes.
+
+    None if the receipt must be read.
+    """
+    at = 2 * single.place
+    if decision.codes[at : at + 2] != _FINAL:
+        return None
+    before = decision.codes[:at]
+    skipped = sum(1 for code in memoryview(before).cast("H") if code == core.SKIPPED)
     return {
         "schema": 1,
-        "id": transaction.hex(),
-        "status": "final" if code == "final" else "rejected",
-        "code": code,
-        "height": fields["height"],
-        "index": fields["index"],
-        "operations": _operation_codes(fields["operations"], code, receipt["operation"]),
-        "valid_until": fields["valid_until"],
-        "body": fields["body"],
-        "events": fields["events"],
-        "proof": fields.get("proof"),
+        "id": single.hash.hex(),
+        "status": "final",
+        "code": "final",
+        "height": str(decision.height),
+        "index": decision.first_receipt + single.place - skipped,
+        "operations": [{"code": "final"}] * single.operations,
+        "valid_until": str(single.valid_until),
     }
 
 
-def _operation_codes(count: int, code: str, failed: int | None) -> list[dict[str, str]]:
-    """One code per operation.
-
-    Those before the failed one were undone, those after it not tried.
-    """
-    if code == "final":
-        return [{"code": "final"}] * count
-    if failed is None:
-        return [{"code": "not_tried"}] * count
-    return [
-        {"code": "undone" if place < failed else code if place == failed else "not_tried"}
-        for place in range(count)
-    ]
+def _stored(text: bytes) -> dict[str, Any]:
+    """The outcome that the core keeps."""
+    return {"schema": 1, "proof": None, **core.decode_json(text)}
 
 
 def _short(document: dict[str, Any]) -> dict[str, Any]:
     """The outcome without body, events and proof, as submissions answer it."""
-    left_out = {"body", "events", "proof"}
+    left_out = {"body", "events", "proof", "time"}
     return {name: value for name, value in document.items() if name not in left_out}
 
 

@@ -1,0 +1,301 @@
+"""The node as a process: submission, outcomes, reading, streams, restart, kill."""
+
+import base64
+import json
+import re
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import RunningNode, make_node
+
+from bubi import core
+
+TRANSACTION = {"content-type": "application/vnd.bubi.transaction"}
+BULK = {"content-type": "application/vnd.bubi.transactions"}
+
+
+def problem(answer: Any, status: int, code: str) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    document = answer.json()
+    assert document["code"] == code, document
+    assert document["status"] == status
+
+
+def test_json_and_bytes_become_final(node: RunningNode) -> None:
+    first = node.submit(node.data("a", "01"))
+    assert first.status_code == 200, first.text
+    outcome = first.json()
+    assert (outcome["status"], outcome["code"]) == ("final", "final")
+    assert outcome["operations"] == [{"code": "final"}]
+    encoded = node.encoded(node.data("b", "02"))
+    second = node.client.post(
+        "/v1/transactions?wait=final", content=encoded, headers=TRANSACTION
+    ).json()
+    assert second["status"] == "final"
+    assert int(second["height"]) > int(outcome["height"])
+
+
+def test_the_fast_answer_equals_the_stored_one(node: RunningNode) -> None:
+    answers: list[Any] = []
+    signed = [node.data(f"same-{number}") for number in range(12)]
+    threads = [
+        threading.Thread(target=lambda one=one: answers.append(node.submit(one).json()))
+        for one in signed
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 12
+    for answer in answers:
+        stored = node.client.get(f"/v1/transactions/{answer['id']}").json()
+        assert {name: stored[name] for name in answer} == answer
+
+
+def test_resubmission_returns_the_stored_outcome(node: RunningNode) -> None:
+    signed = node.data("again")
+    first, second = node.submit(signed), node.submit(signed)
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json() == second.json()
+
+
+def test_pending_then_final(node: RunningNode) -> None:
+    answer = node.submit(node.data("later"), wait=False)
+    assert answer.status_code == 202
+    outcome = answer.json()
+    assert outcome["status"] == "pending"
+    final = node.client.get(f"/v1/transactions/{outcome['id']}?wait=final&timeout=20&proof=1")
+    document = final.json()
+    assert document["status"] == "final"
+    assert document["events"]
+    trust = node.client.get("/v1/trust").content
+    proof = bytes.fromhex(document["proof"])
+    proven = json.loads(core.verify_receipt_proof(trust, proof))
+    assert proven["height"] == document["height"]
+
+
+def test_rejected_names_the_operation(node: RunningNode) -> None:
+    good = {"set_data": {"name": "x", "value": "00", "expected_version": None}}
+    bad = {"set_data": {"name": "x", "value": "00", "expected_version": "77"}}
+    answer = node.submit(node.sign(node.body([good, bad, good])))
+    outcome = answer.json()
+    assert answer.status_code == 200
+    assert (outcome["status"], outcome["code"]) == ("rejected", "data_version_mismatch")
+    assert [one["code"] for one in outcome["operations"]][1] == "data_version_mismatch"
+
+
+def test_a_transaction_that_becomes_void_expires(node: RunningNode) -> None:
+    # The second spends the signer that the first takes away: skipped in the block, then expired.
+    soon = str(int(time.time() * 1000) + 1_500)
+    precondition = [{"time": {"from": "0", "to": "1"}}]
+    rejected = node.submit(
+        node.sign(
+            node.body(
+                [{"set_data": {"name": "p", "value": "00", "expected_version": None}}],
+                preconditions=precondition,
+                valid_until=soon,
+            )
+        )
+    ).json()
+    assert rejected["code"] == "precondition_failed"
+    lane = {"sequence": {"lane": 7, "number": "0"}}
+    operation = {"set_data": {"name": "q", "value": "00", "expected_version": None}}
+    both = [
+        node.encoded(node.sign(node.body([operation], replay=lane, valid_until=soon, memo=memo)))
+        for memo in ("01", "02")
+    ]
+    answer = node.client.post(
+        "/v1/transactions/bulk?wait=final", content=core.bulk_body(both), headers=BULK
+    ).json()
+    codes = memoryview(base64.b64decode(answer["codes"])).cast("H").tolist()
+    assert codes == [0, core.SKIPPED]
+    hash_ = core.transaction_hash(
+        0,
+        node.chain_id,
+        core.body_from_json(
+            "bubidev",
+            json.dumps(
+                json.loads(core.transaction_to_json("bubidev", 0, node.chain_id, both[1]))["v1"][
+                    "body"
+                ]
+            ).encode(),
+        ),
+    ).hex()
+    pending = node.client.get(f"/v1/transactions/{hash_}").json()
+    assert pending["status"] == "pending"
+    expired = node.client.get(f"/v1/transactions/{hash_}?wait=final&timeout=20").json()
+    assert expired["status"] == "expired"
+
+
+def test_bulk(node: RunningNode) -> None:
+    good = [node.encoded(node.data(f"bulk-{number}")) for number in range(50)]
+    damaged = bytearray(good[0])
+    damaged[-1] ^= 1
+    body = core.bulk_body([*good[:10], bytes(damaged), b"junk", *good[10:]])
+    answer = node.client.post("/v1/transactions/bulk?wait=final", content=body, headers=BULK)
+    assert answer.status_code == 200, answer.text
+    document = answer.json()
+    assert (document["received"], document["admitted"]) == (52, 50)
+    assert [one["index"] for one in document["refused"]] == [10, 11]
+    assert document["refused"][0]["code"] == "signature_invalid"
+    codes = memoryview(base64.b64decode(document["codes"])).cast("H").tolist()
+    assert codes == [0] * 50
+
+
+def test_encode_simulate_decode(node: RunningNode) -> None:
+    signed = node.data("dry")
+    encoded = node.client.post("/v1/transactions/encode", json=signed["v1"]["body"]).json()
+    body = bytes.fromhex(encoded["body"])
+    assert encoded["hash"] == core.transaction_hash(0, node.chain_id, body).hex()
+    assert bytes.fromhex(encoded["signing_bytes"]) == core.signing_bytes(node.chain_id, body)
+    for content in (signed, signed["v1"]["body"]):
+        simulated = node.client.post("/v1/transactions/simulate", json=content)
+        assert simulated.status_code == 200, simulated.text
+        assert simulated.json()["code"] == "final"
+    text = node.encoded(signed)
+    for answer in (
+        node.client.post("/v1/transactions/decode", content=text, headers=TRANSACTION),
+        node.client.post("/v1/transactions/decode", json={"transaction": text.hex()}),
+    ):
+        assert answer.json()["hash"] == encoded["hash"]
+    assert node.client.get(f"/v1/transactions/{encoded['hash']}").status_code == 404
+
+
+def test_reading(node: RunningNode) -> None:
+    node.submit(node.data("read-me", "0a0b"))
+    get = node.client.get
+    network = get("/v1/network").json()
+    assert network["chain_id"] == node.made.chain_id
+    assert network["engine"] == "solo"
+    latest = get("/v1/blocks/latest").json()
+    assert int(latest["height"]) >= 1
+    height = latest["height"]
+    assert get(f"/v1/blocks/{height}").json() == latest
+    assert get(f"/v1/blocks/{height}/transactions").json()["transactions"]
+    assert get(f"/v1/blocks/{height}/finality").json()["proof"]
+    page = get("/v1/blocks?limit=1").json()
+    assert page["items"][0]["height"] == "1"
+    account = get(f"/v1/accounts/{node.owner.address}?proof=1").json()
+    assert account["schema"] == 1
+    assert account["proof"]
+    entry = get(f"/v1/accounts/{node.owner.address}/data/read-me").json()
+    assert entry["value"]["v1"]["value"] == "0a0b"
+    for path in ("/v1/accounts", "/v1/assets", "/v1/namespaces"):
+        assert get(path).json()["schema"] == 1
+    events = get(f"/v1/accounts/{node.owner.address}/events?height={height}").json()["items"]
+    assert events[0]["height"] == height
+    assert re.search(rb"bubi_height \d+", get("/metrics").content)
+
+
+def test_cursors_are_leases(node: RunningNode) -> None:
+    for number in range(5):
+        node.submit(node.data(f"list-{number}"))
+    path = f"/v1/accounts/{node.owner.address}/data"
+    first = node.client.get(f"{path}?limit=2").json()
+    assert len(first["items"]) == 2
+    assert first["next"]
+    node.submit(node.data("aaaa"))
+    seen = list(first["items"])
+    cursor = first["next"]
+    while cursor:
+        page = node.client.get(f"{path}?limit=2&cursor={cursor}").json()
+        assert page["height"] == first["height"]
+        seen += page["items"]
+        cursor = page["next"]
+    names = [item["name"] for item in seen]
+    assert names == sorted(set(names))
+    assert "aaaa" not in names
+    other = node.client.get(f"/v1/accounts?cursor={first['next']}")
+    problem(other, 400, "cursor_invalid")
+
+
+def test_streams_resume(node: RunningNode) -> None:
+    ids = [node.submit(node.data(f"stream-{number}")).json() for number in range(3)]
+    after = f"{ids[0]['height']}:{ids[0]['index']}"
+    headers = {"accept": "text/event-stream", "last-event-id": after}
+    seen: list[str] = []
+    with node.client.stream("GET", "/v1/transactions", headers=headers) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data: "):
+                seen.append(json.loads(line[6:])["id"])
+            if len(seen) == 2:
+                break
+    assert seen == [one["id"] for one in ids[1:]]
+    path = f"/v1/accounts/{node.owner.address}/events?after={ids[0]['height']}"
+    with node.client.stream("GET", path, headers={"accept": "text/event-stream"}) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data: "):
+                assert json.loads(line[6:])["transaction"] == ids[1]["id"]
+                break
+    received: list[str] = []
+
+    def follow() -> None:
+        with node.client.stream(
+            "GET", "/v1/blocks", headers={"accept": "text/event-stream"}
+        ) as live:
+            for line in live.iter_lines():
+                received.append(line)
+                if line.startswith("data: "):
+                    return
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    while not received:
+        time.sleep(0.01)
+    outcome = node.submit(node.data("live")).json()
+    follower.join(10)
+    assert json.loads(received[-1][6:])["height"] == outcome["height"]
+
+
+def test_restart_and_kill_keep_everything(fresh_node: RunningNode) -> None:
+    node = fresh_node
+    node.start()
+    first = node.submit(node.data("one")).json()
+    assert node.stop() == 0
+    node.start()
+    assert node.client.get(f"/v1/transactions/{first['id']}").json()["status"] == "final"
+    for _ in range(3):
+        outcome = node.submit(node.data("two")).json()
+        node.submit(node.data("three"), wait=False)
+        assert node.stop(signal.SIGKILL) == -signal.SIGKILL
+        node.start()
+        after = node.client.get(f"/v1/transactions/{outcome['id']}").json()
+        assert {name: after[name] for name in outcome} == outcome
+    assert node.submit(node.data("four")).json()["status"] == "final"
+
+
+def test_an_older_copy_of_the_second_place_silences_the_guard(fresh_node: RunningNode) -> None:
+    node = fresh_node
+    node.start()
+    for number in range(4):
+        node.submit(node.data(f"n{number}"))
+    node.stop()
+    places = [path for path in (node.made.directory / "ledger").rglob("*guard*") if path.is_file()]
+    assert places
+    for path in places:
+        path.unlink()
+    with pytest.raises(pytest.fail.Exception):
+        # It serves reads, but /health says why it takes nothing.
+        node.start(seconds=4)
+    answer = node.client.get("/health")
+    assert answer.status_code == 503
+    assert {one["code"] for one in answer.json()["reasons"]} == {"guard_silent"}
+    problem(node.submit(node.data("x")), 503, "guard_silent")
+    assert node.client.get("/v1/blocks/latest").status_code == 200
+    assert node.stop() == 0
+
+
+def test_national_suite(tmp_path: Path) -> None:
+    node = make_node(tmp_path / "n", "national")
+    node.start()
+    try:
+        assert node.submit(node.data("sm")).json()["status"] == "final"
+        assert node.client.get("/v1/network").json()["suite"] == "national"
+    finally:
+        node.client.close()
+        assert node.stop() == 0
