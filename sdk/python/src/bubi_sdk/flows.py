@@ -359,7 +359,7 @@ def submit_and_wait(
                 return found
             doubtful, last = True, "the node still waits for its block"
         except OutcomeUnknown as error:
-            doubtful, last = True, error.detail
+            doubtful, last = True, error.detail.partition(";")[0]
         except RequestRefused as error:
             if doubtful:
                 known = yield from _after_doubt(envelope, error)
