@@ -30,7 +30,7 @@ EXPECTED = {
     "tx build", "tx sign", "tx submit", "tx show", "tx decode", "tx simulate", "tx codes",
     "proof verify", "account create", "account show", "account list",
     "key create", "key import", "key show", "asset show", "asset holders", "record show",
-    "network create", "bench verify",
+    "network create", "bench verify", "bench api",
 }  # fmt: skip
 
 
@@ -81,6 +81,7 @@ ARGUMENTS = {
     ("network", "create"): (),
     ("up",): ("--nodes", "4"),
     ("bench", "verify"): ("--algorithm", "rot13"),
+    ("bench", "api"): ("--transactions", "0"),
 }
 
 
