@@ -196,6 +196,9 @@ sys.exit(cli.run(sys.argv[1:]))
 """
     arguments = ("proof", "verify", receipt, "--trust", trust_file, "--document", document)
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
