@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RunningNode, make_node
 
 from bubi import core
+
+from .nodes import RunningNode, make_node
 
 TRANSACTION = {"content-type": "application/vnd.bubi.transaction"}
 BULK = {"content-type": "application/vnd.bubi.transactions"}

@@ -84,7 +84,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 def _allowed_methods(request: Request) -> str:
     """All methods of all routes with this path; Starlette names those of the first only."""
     methods: set[str] = set()
-    for route in request.app.router.routes:
+    for route in (*HOT_ROUTES, *reading.router.routes):
         if isinstance(route, Route) and route.path_regex.match(request.url.path):
             methods |= route.methods or set()
     return ", ".join(sorted(methods))
