@@ -70,7 +70,7 @@ class Heights:
         self._advanced = asyncio.Event()
 
     def publish(self, height: int) -> None:
-        """A block became visible."""
+        """A block became visible, or those who wait shall look up because the node stops."""
         self.height = height
         self._advanced.set()
         self._advanced = asyncio.Event()
