@@ -1,4 +1,4 @@
-"""The development network that an example runs on: the one that is up, or one of its own in a temporary folder."""
+"""The network that an example runs on: the one that is up, or one of its own."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from bubi_sdk import Client, Network, Trust
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,11 @@ class Development:
     keystores: dict[str, Path]
     """Keystore by name of the demo account."""
     password: str
+
+    def open(self) -> tuple[Client, Network]:
+        """A client of the node that knows its network; the caller closes it."""
+        network = Trust.load(self.trust_file).network
+        return Client(self.url, network), network
 
 
 class ExampleFailed(Exception):  # noqa: N818 - it ends the example with a line
@@ -43,7 +52,7 @@ def bubi(*arguments: str) -> tuple[int, dict[str, Any], str]:
 
 @contextlib.contextmanager
 def network(data: Path | None = None) -> Iterator[Development]:
-    """The running development network; without one, a network of its own that goes away afterwards."""
+    """The running development network, else one of its own that goes away afterwards."""
     chosen = ("--data", str(data)) if data else ()
     status, fields, errors = bubi("status", *chosen)
     if status == 0:
@@ -70,3 +79,9 @@ def from_status(fields: dict[str, Any]) -> Development:
     return Development(
         fields["nodes"][0]["url"], Path(fields["trust_file"]), keystores, password.strip()
     )
+
+
+def groups(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    """Items in order, in lists of at most `size`."""
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])

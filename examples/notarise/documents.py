@@ -59,7 +59,7 @@ def files(directory: Path) -> Iterator[Path | Skipped]:
     """Every regular file below a directory in a fixed order; links are not followed."""
 
     def unreadable(error: OSError) -> None:
-        problems.append(Skipped(_relative(directory, Path(error.filename)), error.strerror))
+        problems.append(Skipped(_relative(directory, Path(error.filename)), str(error.strerror)))
 
     problems: list[Skipped] = []
     for folder, inner, names in os.walk(directory, onerror=unreadable):
@@ -84,7 +84,7 @@ def document(
     try:
         digests = digests_of_file(path, chosen, salts)
     except OSError as error:
-        return Skipped(name, error.strerror)
+        return Skipped(name, str(error.strerror))
     records = [
         Record(digest, record_key(name, digest.algorithm, salt), salt)
         for digest, salt in zip(digests, salts or [b""] * len(digests), strict=True)

@@ -1,12 +1,12 @@
 """Notarises a directory: records the digest of every file, and writes one receipt per document.
 
-`bubi proof verify RECEIPT --trust TRUST --document FILE` checks a receipt later, with nothing but the trust file.
+`bubi proof verify RECEIPT --trust TRUST --document FILE` checks a receipt later, with nothing but
+the trust file.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import sys
 import time
@@ -19,7 +19,8 @@ from bubi_sdk.errors import BubiError, NotFound
 from bubi_sdk.network import Trust
 from bubi_sdk.proof import ReceiptProof, verify_receipt
 from bubi_sdk.transaction import Envelope
-from development import Development, ExampleFailed, network
+from development import Development, ExampleFailed, groups
+from development import network as development_network
 from notarise.documents import Document, Skipped, algorithms, document, files
 from rich.console import Console
 from rich.progress import Progress
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"Error: {options.directory} is no directory.", file=sys.stderr)
         return 2
     try:
-        with network(options.data) as development:
+        with development_network(options.data) as development:
             report = notarise(development, options)
     except (ExampleFailed, BubiError) as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -69,16 +70,17 @@ def notarise(development: Development, options: argparse.Namespace) -> dict[str,
     began = time.monotonic()
     trust = Trust.load(development.trust_file)
     signer = KeystoreSigner.open(development.keystores["notary"], development.password)
-    with Client(development.url) as client, _progress() as progress:
+    client, names = development.open()
+    with client, _progress() as progress:
         documents, skipped = _hash(options, progress)
         hashed = time.monotonic()
-        namespace = open_namespace(client, signer, options.namespace)
-        groups = list(_groups(documents))
-        envelopes = [_envelope(client.network, signer, namespace, group) for group in groups]
+        namespace = open_namespace(client, names, signer, options.namespace)
+        parts = list(_groups(documents))
+        envelopes = [_envelope(names, signer, namespace, part) for part in parts]
         _submit(client, envelopes, progress)
         recorded = time.monotonic()
         heights = _write_receipts(
-            client, trust, list(zip(envelopes, groups, strict=True)), options.out, progress
+            client, trust, list(zip(envelopes, parts, strict=True)), options.out, progress
         )
     options.out.mkdir(parents=True, exist_ok=True)
     trust_file = options.out / "trust.json"
@@ -127,22 +129,21 @@ def _hash(options: argparse.Namespace, progress: Progress) -> tuple[list[Documen
     return documents, skipped
 
 
-def open_namespace(client: Client, signer: Signer, name: str) -> bytes:
+def open_namespace(client: Client, network: Network, signer: Signer, name: str) -> bytes:
     """The namespace with this name; opened for the notary if there is none."""
     try:
-        client.namespace(name)
+        client.namespace(network.namespace_id(name))
     except NotFound:
-        builder = TransactionBuilder(client.network, signer.public_key)
+        builder = TransactionBuilder(network, signer.public_key)
         builder.create_namespace(name, writers=[])
         client.submit_and_wait(builder.build().sign(signer)).raise_for_status()
-    return client.network.namespace_id(name)
+    return network.namespace_id(name)
 
 
 def _groups(documents: Sequence[Document]) -> Iterator[list[Document]]:
     """Documents that share a transaction; all records of one document stay together."""
     each = len(documents[0].records) if documents else 1
-    for group in itertools.batched(documents, RECORDS_PER_TRANSACTION // each):
-        yield list(group)
+    yield from groups(documents, RECORDS_PER_TRANSACTION // each)
 
 
 def _envelope(
@@ -157,8 +158,8 @@ def _envelope(
 
 def _submit(client: Client, envelopes: Sequence[Envelope], progress: Progress) -> None:
     task = progress.add_task("Recording", total=len(envelopes))
-    for some in itertools.batched(envelopes, TRANSACTIONS_PER_REQUEST):
-        outcome = client.submit_bulk(list(some), wait=WAIT_SECONDS)
+    for some in groups(envelopes, TRANSACTIONS_PER_REQUEST):
+        outcome = client.submit_bulk(some, wait=WAIT_SECONDS)
         for verdict, envelope in zip(outcome.verdicts, some, strict=True):
             if not verdict.final:
                 client.submit_and_wait(envelope).raise_for_status()
@@ -206,7 +207,8 @@ def _write(path: Path, text: str) -> None:
 
 def _tell(report: dict[str, object]) -> None:
     print(
-        f"{report['documents']} documents, {report['records']} records in {report['transactions']} transactions"
+        f"{report['documents']} documents, {report['records']} records, "
+        f"{report['transactions']} transactions"
     )
     print(f"heights {report['heights']}, seconds {report['seconds']}")
     skipped = report["skipped"]

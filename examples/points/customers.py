@@ -1,4 +1,4 @@
-"""The customers of the points programme: a CSV made from a seed, so that every run of a seed has the same ones."""
+"""The customers of the points programme: a CSV made from a seed."""
 
 from __future__ import annotations
 

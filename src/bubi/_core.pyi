@@ -5,7 +5,8 @@ Every call that works on many transactions or on files releases the interpreter 
 bytes (spec/encoding.md); `*_json` results are UTF-8 JSON in the forms of spec/encoding.md section 7.
 """
 
-from typing import TypeAlias, final
+from collections.abc import Callable
+from typing import Any, TypeAlias, final
 
 _Bytes: TypeAlias = bytes
 
@@ -263,3 +264,20 @@ class Chain:
 
 def check(directory: str, genesis: bytes) -> list[tuple[str, int, str, str]]:
     """Reads every file of a stopped node: (file, offset, kind, action) per damage found."""
+
+def bench_ledger(
+    directory: str,
+    accounts: int,
+    block_size: int,
+    blocks: int,
+    suite: int,
+    progress: Callable[[str, float], None],
+) -> dict[str, Any]:
+    """The workload of `bubi bench ledger` in an empty directory: seconds per block ("prechecked", of which "execute"),
+    seconds of the signed run ("signed", "signed_transactions"), "fsyncs" in "blocks", "start" in seconds, "cells"."""
+
+def ledger_model_run(
+    genesis: bytes, blocks: list[tuple[int, list[list[tuple[bytes, list[bytes]]]]]]
+) -> list[tuple[bytes, list[bytes], list[list[bytes]], list[str]]]:
+    """Executes blocks of (time, batches of (body, keys that signed)) without a disk, for the comparison with the model:
+    outcome, receipts, events and skip reasons of each block."""

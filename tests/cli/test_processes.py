@@ -40,7 +40,8 @@ def test_stop_insists_when_asking_does_not_help():
         [
             sys.executable,
             "-c",
-            "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', flush=True); time.sleep(60)",
+            "import signal, time; signal.signal(15, signal.SIG_IGN); "
+            "print('on', flush=True); time.sleep(60)",
         ],
         stdout=subprocess.PIPE,
     )

@@ -7,7 +7,7 @@ shrinks (`sequences`).
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from random import Random
 from typing import Any, NamedTuple, TypeVar
 
@@ -92,10 +92,10 @@ class Sent(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """A transaction with the code or skip reason it would get and the state it would leave."""
+    """A transaction, what would come of it (operation and code, or skip reason), and its state."""
 
     sent: Sent
-    outcome: v.Code | str
+    outcome: str
     state: Ledger
 
 
@@ -165,7 +165,7 @@ class Generator:
         self.own = {self.ledger.own_address(key): key for key in keys.VALID}
         self.sent: list[Sent] = []
         self.statistics = Statistics()
-        self.seen: Counter[v.Code | str] = Counter()
+        self.seen: Counter[str] = Counter()
         self.choices: list[tuple[int, Callable[[], Chosen]]] = [
             (6, self.create_account),
             (4, self.set_signers),
@@ -177,16 +177,16 @@ class Generator:
             (16, self.issue),
             (14, self.transfer),
             (4, self.burn),
-            (4, self.clawback),
+            (8, self.clawback),
             (3, self.freeze_asset),
             (4, self.freeze_holder),
             (5, self.authorise_holder),
             (7, self.issue_item),
             (6, self.transfer_item),
             (2, self.burn_item),
-            (3, self.clawback_item),
+            (6, self.clawback_item),
             (10, self.reserve),
-            (7, self.capture),
+            (10, self.capture),
             (3, self.release),
             (3, self.create_namespace),
             (2, self.set_namespace),
@@ -419,7 +419,7 @@ class Generator:
         """7: also of the assets that the amount limits of the genesis name."""
         asset, definition = self.asset(AssetKind.FUNGIBLE, AssetKind.DATED)
         limited = [row for row in self.world.assets.items() if row[1].issuer in JOINT]
-        if limited and self.often(20):
+        if limited and self.often(30):
             asset, definition = self.pick(limited)
         dated = (definition.kind == AssetKind.DATED) != self.often(3)
         amount = AMOUNT_MAX if self.often(2) else self.random.randrange(1, 300)
@@ -616,10 +616,34 @@ class Generator:
         """What a transaction does: one thing, several, or many lots for one holder."""
         if self.often(1):
             asset, definition = self.asset(AssetKind.DATED)
-            to, start = self.receiver(asset, definition, None), self.soon()
-            count = self.pick([25, 40, 40, 66])
-            return [(definition.issuer, v.Issue(asset, to, 1, start + n)) for n in range(count)]
-        return [self.operation() for _ in range(self.pick([1, 1, 1, 1, 2, 3]))]
+            most = sorted((len(h.lots), who) for who, a, h in self.world.holdings if a == asset)
+            to = most[-1][1] if most and self.often(50) else self.receiver(asset, definition, None)
+            start = self.time + self.random.randrange(1, self.pick([20_000, 10**9]))
+            count = self.pick([25, 40, 62, 64, 66])
+            return [(definition.issuer, v.Issue(asset, to, 3, start + n)) for n in range(count)]
+        chosen = [self.operation() for _ in range(self.pick([1, 1, 1, 1, 2, 3]))]
+        return [self.twist(*pair) if self.often(12) else pair for pair in chosen]
+
+    def twist(self, acting: bytes, body: v.OperationBody) -> Chosen:
+        """The same operation with one name in it changed, if it can still be encoded."""
+        accounts = [self.hash(), *self.world.closed, self.account(), self.account()]
+        strangers: dict[str, Callable[[], object]] = {
+            "asset": lambda: self.pick([self.hash(), *self.world.assets]),
+            "item": lambda: f"No. {self.random.randrange(15)}",
+            **dict.fromkeys(
+                ("to", "from_", "holder", "beneficiary", "subject"), lambda: self.pick(accounts)
+            ),
+        }
+        names = [one.name for one in fields(body) if one.name in strangers]
+        if not names:
+            return self.account(), body
+        name = self.pick(names)
+        original: Any = body
+        twisted = replace(original, **{name: strangers[name]()})
+        target = getattr(twisted, "to", getattr(twisted, "beneficiary", None))
+        giver = twisted.from_ if isinstance(body, v.Clawback) else acting
+        moves = isinstance(body, v.Transfer | v.TransferItem | v.Reserve | v.Clawback)
+        return acting, body if moves and target == giver else twisted
 
     def operation(self) -> Chosen:
         """One operation by weight; things come first in a young ledger."""
@@ -748,7 +772,7 @@ class Generator:
         tries = []
         for _ in range(self.profile.tries):
             tries.append(self.trial_run())
-            if insist and tries[-1].outcome == v.Code.FINAL:
+            if insist and tries[-1].outcome == v.Code.FINAL.name:
                 break
         chosen = tries[-1] if insist else min(tries, key=lambda one: self.seen[one.outcome])
         self.seen[chosen.outcome] += 1
@@ -759,8 +783,13 @@ class Generator:
         """A transaction and what would come of it next."""
         sent, state = self.transaction(), self.trial.copy()
         execution = Execution(state, sent.transaction)
-        outcome = execution.skip_reason() or execution.run()[0]
-        return Trial(sent, outcome, state)
+        if reason := execution.skip_reason():
+            return Trial(sent, reason, state)
+        code, failed = execution.run()
+        if failed is None:
+            return Trial(sent, code.name, state)
+        number = ledger.NUMBERS[type(execution.body.operations[failed].body)]
+        return Trial(sent, f"{number} {code.name}", state)
 
 
 def run(seed: int, profile: Profile, blocks: int) -> tuple[Generator, list[BlockInput]]:

@@ -935,7 +935,7 @@ class Step(Books):
         refuse(Code.LOTS_FULL, len(holding.lots) + holding.reserved_lots + len(lots) > LOTS_MAX)
         hold = self.ledger.derive(b"bubi:hold.......", self.source, self.replay, self.index)
         # The page names no code for an id that is taken; overwriting would break section 8.
-        refuse(Code.INTERNAL, hold_cell(self.source, hold) in self.cells)
+        refuse(Code.ID_CONFLICT, hold_cell(self.source, hold) in self.cells)
         reserved, count = holding.reserved + op.amount, holding.reserved_lots + len(lots)
         holding = replace(holding, reserved=reserved, reserved_lots=count)
         self.put_holding(self.source, op.asset, holding)

@@ -150,7 +150,7 @@ fn array(bytes: &[u8]) -> Result<&[u8; 32]> {
 
 fn identifier(text: &str) -> Result<Hash> {
     let bytes = from_hex(text).and_then(|bytes| bytes.try_into().ok());
-    bytes.map(Hash).ok_or_else(|| malformed("an identifier is 64 lower-case hex digits"))
+    bytes.map(Hash).ok_or_else(|| ChainError::refused("id_invalid", "an identifier is 64 lower-case hex digits"))
 }
 
 fn malformed(detail: &str) -> ChainError {

@@ -4,6 +4,7 @@
 //! Start with [`Chain`]: `admit` → `batch` → `propose` → `execute` → `commit`.
 
 mod admission;
+pub mod bench;
 mod chain;
 mod error;
 mod history;

@@ -24,7 +24,7 @@ pub(crate) fn owner(kind: OwnerKind, id: &[u8; 32]) -> OwnerKey {
 
 fn hash_from_hex(what: &'static str, text: &str) -> Result<Hash> {
     let bytes = from_hex(text).and_then(|bytes| bytes.try_into().ok());
-    bytes.map(Hash).ok_or_else(|| ChainError::refused("malformed", format!("{what}: expected 64 lower-case hex digits")))
+    bytes.map(Hash).ok_or_else(|| ChainError::refused("id_invalid", format!("{what}: expected 64 lower-case hex digits")))
 }
 
 impl<D: Disk> Chain<D> {
@@ -33,7 +33,7 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// `malformed`.
     pub fn address(&self, text: &str) -> Result<Address> {
-        Ok(Address::from_text(self.prefix(), text)?)
+        Address::from_text(self.prefix(), text).map_err(|error| ChainError::refused("address_invalid", error.to_string()))
     }
 
     /// One cell at a height inside the proof window (none: the newest).
@@ -90,7 +90,7 @@ impl<D: Disk> Chain<D> {
     /// An account with everything in it, and the proof that nothing is left out.
     ///
     /// # Errors
-    /// `malformed` address; `too_large` for an account with more cells than one answer may hold.
+    /// `address_invalid`; `too_large` for an account with more cells than one answer may hold.
     pub fn account_json(&self, address: &str, proof: bool) -> Result<Option<Value>> {
         let account = self.address(address)?;
         let owner = owner(OwnerKind::Account, account.bytes());
@@ -115,7 +115,7 @@ impl<D: Disk> Chain<D> {
     /// What an account holds of a fungible or dated asset.
     ///
     /// # Errors
-    /// `malformed` address or asset.
+    /// `address_invalid` or asset.
     pub fn balance_json(&self, address: &str, asset: &str, proof: bool) -> Result<Option<Value>> {
         let account = self.address(address)?;
         let asset = AssetId(hash_from_hex("asset", asset)?);
@@ -126,7 +126,7 @@ impl<D: Disk> Chain<D> {
     /// A data entry of an account.
     ///
     /// # Errors
-    /// `malformed` address.
+    /// `address_invalid`.
     pub fn data_json(&self, address: &str, name: &str, proof: bool) -> Result<Option<Value>> {
         let account = self.address(address)?;
         let owner = owner(OwnerKind::Account, account.bytes());
@@ -136,7 +136,7 @@ impl<D: Disk> Chain<D> {
     /// Definition and supply of an asset.
     ///
     /// # Errors
-    /// `malformed` asset.
+    /// `id_invalid`.
     pub fn asset_json(&self, asset: &str, proof: bool) -> Result<Option<Value>> {
         let id = hash_from_hex("asset", asset)?;
         self.typed::<AssetDefinition>(&self.read(), &owner(OwnerKind::Asset, &id.0), key::HEADER, proof)
@@ -145,7 +145,7 @@ impl<D: Disk> Chain<D> {
     /// An item of a unique asset.
     ///
     /// # Errors
-    /// `malformed` asset.
+    /// `id_invalid`.
     pub fn item_json(&self, asset: &str, item: &str, proof: bool) -> Result<Option<Value>> {
         let id = hash_from_hex("asset", asset)?;
         self.typed::<Item>(&self.read(), &owner(OwnerKind::Asset, &id.0), &key::item(item), proof)
@@ -154,7 +154,7 @@ impl<D: Disk> Chain<D> {
     /// A namespace.
     ///
     /// # Errors
-    /// `malformed` namespace.
+    /// `id_invalid`.
     pub fn namespace_json(&self, namespace: &str, proof: bool) -> Result<Option<Value>> {
         let id = self.namespace_id(namespace)?;
         self.typed::<Namespace>(&self.read(), &owner(OwnerKind::Namespace, id.bytes()), key::HEADER, proof)
@@ -164,7 +164,7 @@ impl<D: Disk> Chain<D> {
     pub(crate) fn namespace_id(&self, text: &str) -> Result<NamespaceId> {
         match from_hex(text).and_then(|bytes| bytes.try_into().ok()) {
             Some(bytes) => Ok(NamespaceId(Hash(bytes))),
-            None if text.is_empty() => Err(ChainError::refused("malformed", "namespace: it must not be empty")),
+            None if text.is_empty() => Err(ChainError::refused("id_invalid", "namespace: it must not be empty")),
             None => Ok(NamespaceId::derived(self.suite(), text)),
         }
     }
@@ -172,7 +172,7 @@ impl<D: Disk> Chain<D> {
     /// A version of a record (none: the newest).
     ///
     /// # Errors
-    /// `malformed` namespace.
+    /// `id_invalid`.
     pub fn record_json(&self, namespace: &str, record: &str, version: Option<u32>, proof: bool) -> Result<Option<Value>> {
         let owner = owner(OwnerKind::Namespace, self.namespace_id(namespace)?.bytes());
         let inner = self.read();

@@ -84,14 +84,11 @@ pub(crate) fn actors(
     let mut actors = vec![source];
     for operation in &body.operations {
         let address = operation.source.unwrap_or(body.source);
-        let position = match actors.iter().position(|actor| actor.address == address) {
-            Some(position) => position,
-            None => {
-                actors.push(Actor::read(cells, &address)?);
-                actors.len() - 1
-            }
-        };
-        if !actors.get(position).is_some_and(|actor| actor.permits(context, keys, &operation.body)) {
+        if !actors.iter().any(|actor| actor.address == address) {
+            actors.push(Actor::read(cells, &address)?);
+        }
+        let acting = actors.iter().find(|actor| actor.address == address);
+        if !acting.is_some_and(|actor| actor.permits(context, keys, &operation.body)) {
             return Ok(None);
         }
     }
@@ -191,7 +188,9 @@ pub(crate) fn charge_amount_limits(
     if total < threshold(thresholds, operation) {
         return Err(ResultCode::SignerLimitExceeded);
     }
-    charges.into_iter().for_each(|(cell, used)| run.cells.write(cell, used));
+    for (cell, used) in charges {
+        run.cells.write(cell, used);
+    }
     Ok(())
 }
 

@@ -200,13 +200,15 @@ pub(crate) fn system_key() -> OwnerKey {
 }
 
 impl<'a> Scratch<'a> {
-    pub(crate) fn new(view: View<'a>) -> Self {
+    /// A working set for about so many transactions: most touch two owners and four cells.
+    pub(crate) fn new(view: View<'a>, transactions: usize) -> Self {
+        let (owners, cells) = (2 * transactions, 4 * transactions);
         Self {
             view,
-            owners: Vec::new(),
-            owner_index: Positions::default(),
-            cells: Vec::new(),
-            cell_index: Positions::default(),
+            owners: Vec::with_capacity(owners),
+            owner_index: Positions::with_capacity(owners),
+            cells: Vec::with_capacity(cells),
+            cell_index: Positions::with_capacity(cells),
             journal: Vec::new(),
             stamp: 0,
         }

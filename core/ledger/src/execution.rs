@@ -230,14 +230,15 @@ pub fn execute(
     context: &Context,
     batches: &[&[VerifiedTransaction]],
 ) -> Result<BlockResult, BlockError> {
-    let mut block = Block::new(view, ids, context);
+    let transactions: usize = batches.iter().map(|batch| batch.len()).sum();
+    let mut block = Block::new(view, ids, context, transactions);
     let passed = block.ids.passed();
     for bucket in &passed {
         let cell = block.cells.cell(block.system, &key::id_bucket(*bucket));
         block.cells.remove(cell);
     }
     let due_events = due::retire(&mut block.cells, context)?;
-    let mut ended = Vec::with_capacity(batches.iter().map(|batch| batch.len() + 1).sum());
+    let mut ended = Vec::with_capacity(transactions + 1);
     let mut skipped = Vec::new();
     for (batch, transactions) in (0_u32..).zip(batches) {
         for (index, transaction) in (0_u32..).zip(*transactions) {
@@ -289,7 +290,7 @@ pub fn simulate(
     assume_signatures: bool,
 ) -> Result<Simulation, BlockError> {
     let keys = if assume_signatures { Keys::Assumed } else { Keys::Signed(&transaction.signers) };
-    Ok(match Block::new(view, ids, context).transaction(transaction, keys)? {
+    Ok(match Block::new(view, ids, context, 1).transaction(transaction, keys)? {
         Ok((code, operation, events)) => Simulation::Receipt { code, operation, events },
         Err(reason) => Simulation::Skipped(reason),
     })
@@ -302,7 +303,7 @@ pub struct Door<'a>(Block<'a>);
 impl<'a> Door<'a> {
     /// A door in front of a state; `context` is that of the next block.
     pub fn new(view: &View<'a>, ids: IdsView<'a>, context: &'a Context) -> Self {
-        Self(Block::new(view, ids, context))
+        Self(Block::new(view, ids, context, 1))
     }
 
     /// Whether a transaction may enter, else why not.
@@ -335,8 +336,9 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn new(view: &View<'a>, ids: IdsView<'a>, context: &'a Context) -> Self {
-        let mut cells = Scratch::new(view.clone());
+    /// `transactions`: about how many it has.
+    fn new(view: &View<'a>, ids: IdsView<'a>, context: &'a Context, transactions: usize) -> Self {
+        let mut cells = Scratch::new(view.clone(), transactions);
         let system = cells.system();
         let ids = IdScratch::new(ids, context.parameters.id_bucket, context.time);
         Self { context, cells, ids, system, alarms: Vec::new() }
@@ -587,7 +589,7 @@ impl Run<'_, '_> {
                 records::set_namespace(self, actor, namespace, owner, writers, *shared)
             }
             Op::PutRecord { namespace, key, digest, content, parents, expected_version } => {
-                records::put(self, actor, namespace, key, records::Version { digest, content, parents }, *expected_version)
+                records::put(self, actor, namespace, key, &records::Version { digest, content, parents }, *expected_version)
             }
         }
     }

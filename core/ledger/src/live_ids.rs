@@ -12,7 +12,7 @@ use bubi_codec::{
 use bubi_crypto::{merkle_root, Hash, HashSuite, LeafTag};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Root of a growing list (RFC 9162), from the roots of its perfect subtrees: an added leaf costs two hashes on average.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -129,6 +129,12 @@ impl Lists {
         });
     }
 
+    fn extend(&mut self, bucket: u64, entries: Vec<IdEntry>) {
+        for entry in entries {
+            self.add(bucket, entry);
+        }
+    }
+
     fn drop_bucket(&mut self, bucket: u64) {
         let Some(list) = self.entries.remove(&bucket) else { return };
         for (position, entry) in list.iter().enumerate() {
@@ -202,7 +208,7 @@ impl LiveIds {
             self.frontiers.remove(&bucket);
         }
         for (bucket, entries) in delta.added.entries {
-            entries.into_iter().for_each(|entry| self.lists.add(bucket, entry));
+            self.lists.extend(bucket, entries);
         }
         self.frontiers.extend(delta.frontiers);
     }
@@ -220,7 +226,7 @@ impl LiveIds {
         for (bucket, entries) in added {
             let frontier = self.frontiers.remove(&bucket).unwrap_or_default().extended(self.suite, &entries);
             self.frontiers.insert(bucket, frontier);
-            entries.into_iter().for_each(|entry| self.lists.add(bucket, entry));
+            self.lists.extend(bucket, entries);
         }
         Ok(())
     }
@@ -290,12 +296,12 @@ pub struct IdsView<'a> {
 impl IdsView<'_> {
     /// Buckets that exist, ascending.
     fn buckets(&self) -> Vec<u64> {
-        let mut buckets: BTreeMap<u64, ()> = self.base.frontiers.keys().map(|bucket| (*bucket, ())).collect();
+        let mut buckets: BTreeSet<u64> = self.base.frontiers.keys().copied().collect();
         for delta in &self.deltas {
-            buckets.retain(|bucket, ()| !delta.dropped.contains(bucket));
-            buckets.extend(delta.frontiers.keys().map(|bucket| (*bucket, ())));
+            buckets.retain(|bucket| !delta.dropped.contains(bucket));
+            buckets.extend(delta.frontiers.keys());
         }
-        buckets.into_keys().collect()
+        buckets.into_iter().collect()
     }
 
     fn frontier(&self, bucket: u64) -> Frontier {
@@ -400,7 +406,9 @@ mod tests {
     /// A block at `time` with the given entries.
     fn block(ids: &LiveIds, deltas: &[&IdDelta], time: u64, entries: &[IdEntry]) -> IdDelta {
         let mut scratch = IdScratch::new(ids.view(deltas), 10, time);
-        entries.iter().for_each(|entry| scratch.add(*entry));
+        for entry in entries {
+            scratch.add(*entry);
+        }
         scratch.finish(HashSuite::Standard)
     }
 

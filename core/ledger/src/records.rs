@@ -79,7 +79,7 @@ pub(crate) fn put(
     actor: &Actor,
     namespace: &NamespaceId,
     record: &str,
-    new: Version<'_>,
+    new: &Version<'_>,
     expected_version: Option<u32>,
 ) -> Done {
     let (cells_owner, definition) = find(run, namespace)?;

@@ -20,10 +20,17 @@ impl<T> Default for Positions<T> {
 }
 
 impl<T> Positions<T> {
+    /// A table that needs not grow up to a number of values.
+    pub(crate) fn with_capacity(values: usize) -> Self {
+        Self { table: HashTable::with_capacity(values), ..Self::default() }
+    }
+
     /// Hash of some parts, for the other methods.
     pub(crate) fn hash(&self, parts: &[&[u8]]) -> u64 {
         let mut hasher = self.seed.build_hasher();
-        parts.iter().for_each(|part| hasher.write(part));
+        for part in parts {
+            hasher.write(part);
+        }
         hasher.finish()
     }
 

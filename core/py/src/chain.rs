@@ -509,3 +509,32 @@ pub(crate) fn check(py: Python<'_>, directory: &str, genesis: &[u8]) -> PyResult
     let damage = damage.map_err(|error| Damaged::new_err(("damaged".to_owned(), error.to_string())))?;
     Ok(damage.into_iter().map(|one| (one.file, one.offset, one.kind.name().to_owned(), one.action.text().to_owned())).collect())
 }
+
+/// Runs the workload of `bubi bench ledger`; seconds as measured.
+#[pyfunction]
+pub(crate) fn bench_ledger<'py>(
+    py: Python<'py>,
+    directory: std::path::PathBuf,
+    accounts: u64,
+    block_size: usize,
+    blocks: usize,
+    suite: u8,
+    progress: Py<PyAny>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let workload = core::bench::Workload { accounts, block_size, blocks, suite: crate::codec::suite(suite)? };
+    let report = |stage: &str, done: f64| {
+        // Progress is for people: if showing it fails, the figures are still wanted.
+        Python::attach(|py| drop(progress.call1(py, (stage, done))));
+    };
+    let measured = run(py, || core::bench::run(&directory, workload, report))?;
+    let table = PyDict::new(py);
+    table.set_item("prechecked", measured.prechecked)?;
+    table.set_item("execute", measured.execute)?;
+    table.set_item("signed", measured.signed)?;
+    table.set_item("signed_transactions", measured.signed_transactions)?;
+    table.set_item("fsyncs", measured.fsyncs.0)?;
+    table.set_item("blocks", measured.fsyncs.1)?;
+    table.set_item("start", measured.start)?;
+    table.set_item("cells", measured.cells)?;
+    Ok(table)
+}

@@ -44,7 +44,7 @@ def create(
     data: DataOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Opens an account; its keystore lies beside those of the demo accounts and has the same password."""
+    """Opens an account; its keystore lies beside the demo ones and has the same password."""
     if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
         raise usage(_("A name has letters, digits, hyphens and underscores."))
     home = Home(folder(data))

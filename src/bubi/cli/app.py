@@ -80,7 +80,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def as_failure(error: Exception) -> Failure | None:
-    """The line, cure and exit status for an error; None: say nothing (the reader of our output went away)."""
+    """The line, cure and exit status for an error.
+
+    None: say nothing, for the reader of our output went away.
+    """
     if isinstance(error, Failure):
         return error
     if isinstance(error, errors.BubiError):
@@ -101,9 +104,7 @@ def _sdk_failure(error: errors.BubiError) -> Failure:
         status = NOTHING_RUNNING
         cure = _("Is the network running? `bubi status` shows it; `bubi up` starts one.")
     elif isinstance(error, errors.OutcomeUnknown):
-        cure = _(
-            "Ask again with `bubi tx show`, or submit the same file again: it is executed at most once."
-        )
+        cure = _("Ask `bubi tx show`, or submit the same file again: it is executed at most once.")
     elif isinstance(error, errors.InvalidInput):
         status = USAGE
     elif isinstance(error, errors.WrongPassword):

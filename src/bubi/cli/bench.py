@@ -1,4 +1,4 @@
-"""`bubi bench`: how fast this machine verifies. Figures are medians of the rounds, with the spread beside them."""
+"""`bubi bench`: how fast this machine is. Figures are medians, with the spread beside them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def verify(
     rounds: Annotated[int, typer.Option(min=1, help=_("Rounds; the median counts."))] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Verifies distinct signatures by distinct keys, without a cache, and again with one in a hundred wrong."""
+    """Verifies distinct signatures of distinct keys, and again with one in a hundred wrong."""
     if algorithm not in ALGORITHMS:
         raise usage(_("There is no algorithm {name}.", name=algorithm), ", ".join(ALGORITHMS))
     fields = measured(ALGORITHMS.index(algorithm), count, batch, rounds)

@@ -1,5 +1,424 @@
-"""Chinese texts by their English ones."""
+"""Chinese texts by their English ones. `messages._` looks them up."""
 
 from typing import Final
 
-CHINESE: Final[dict[str, str]] = {}
+CHINESE: Final[dict[str, str]] = {
+    "(absent)": "（不存在）",
+    "(not on the ledger)": "（账本上不存在）",
+    "--follow and --json do not go together.": "--follow 与 --json 不能同时使用。",
+    "A higher threshold survives more liars and fewer silent members.": (
+        "门槛越高，能容忍的作恶成员越多，能容忍的沉默成员越少。"
+    ),
+    "A name has letters, digits, hyphens and underscores.": (
+        "名称只能包含字母、数字、连字符和下划线。"
+    ),
+    "A new or empty folder.": "新目录或空目录。",
+    "A node's address; else that of the running network.": "节点地址；默认为正在运行的网络。",
+    "A password is needed.": "需要密码。",
+    "A start in {path} never finished.": "{path} 中有一次未完成的启动。",
+    "Accounts": "账户",
+    "Account": "账户",
+    "Add a signature to a transaction file; needs no network.": (
+        "为交易文件添加签名；不需要网络。"
+    ),
+    "Address ({kind})": "地址（{kind}）",
+    "Address": "地址",
+    "Another command is changing the network in {path}.": ("另一个命令正在更改 {path} 中的网络。"),
+    "Another network answers at {url}.": "{url} 上应答的是另一个网络。",
+    "Ask `bubi tx show`, or submit the same file again: it is executed at most once.": (
+        "用 `bubi tx show` 查询，或再次提交同一文件：它最多执行一次。"
+    ),
+    "Ask what a signed transaction would do if it were next.": (
+        "查询已签名的交易若立即执行会有何结果。"
+    ),
+    "Asset id in hex, or ISSUER:CODE.": "资产的十六进制编号，或 发行者：代码。",
+    "Assets held": "持有资产数",
+    "Asset": "资产",
+    "Balances": "余额",
+    "Balance": "余额",
+    "Bubi, an enterprise ledger: several organisations keep one ledger together.": (
+        "Bubi 企业账本：多个机构共同维护同一个账本。"
+    ),
+    "Build, sign, submit and read transactions.": "构造、签名、提交和查看交易。",
+    "Bytes in hex, a file, or -.": "十六进制、文件，或 -。",
+    "Chain id": "链标识",
+    "Check proofs without a network.": "无需网络即可核验证明。",
+    "Check the password; nothing was changed.": "请检查密码；未作任何更改。",
+    "Cipher of the keystore.": "密钥库的加密算法。",
+    "Code": "代码",
+    "Collection file of the transaction.": "交易的签名收集文件。",
+    "Command": "命令",
+    "Consensus engine.": "共识引擎。",
+    "Ctrl-C stops the network.": "按 Ctrl-C 停止网络。",
+    "Damage": "损坏",
+    "Data folder; else BUBI_HOME, else .bubi here.": (
+        "数据目录；默认 BUBI_HOME，再默认当前目录下的 .bubi。"
+    ),
+    "Data folder": "数据目录",
+    "Demo account or keystore file that signs; repeatable.": (
+        "签名的演示账户或密钥库文件；可重复。"
+    ),
+    "Demo account that asks for it.": "提出申请的演示账户。",
+    "Demo account, keystore file or address.": "演示账户、密钥库文件或地址。",
+    "Demo accounts": "演示账户",
+    "Development network {name}": "开发网络 {name}",
+    "Development network": "开发网络",
+    "Digest": "摘要",
+    "Distinct signatures per round.": "每轮不同签名的数量。",
+    "Do not ask.": "不询问。",
+    "Engine": "引擎",
+    "Error:": "错误：",
+    "Field": "项目",
+    "File to write; else FILE is replaced.": "要写入的文件；默认替换 FILE。",
+    "File to write; else standard output.": "要写入的文件；默认标准输出。",
+    "File": "文件",
+    "Findings": "发现的问题",
+    "For development only: the password of the demo keystores is in {path} (mode 0600).": (
+        "仅供开发：演示密钥库的密码在 {path} 中（权限 0600）。"
+    ),
+    "Give operations with --operation or with --file, not both.": (
+        "请用 --operation 或 --file 给出操作，二者只能选一。"
+    ),
+    "Go on with new lines until Ctrl-C.": "持续显示新行，直到 Ctrl-C。",
+    "Hash of the transaction.": "交易哈希。",
+    "Hash suite, fixed for ever.": "哈希套件，永久固定。",
+    "Hash": "哈希",
+    "Height": "高度",
+    "Holders at height {height}": "高度 {height} 的持有者",
+    "How many lines.": "行数。",
+    "Id": "编号",
+    "If the reason is not plain from the log, run `bubi doctor`.": (
+        "如果日志看不出原因，请运行 `bubi doctor`。"
+    ),
+    "Install Python 3.11 or newer.": "请安装 Python 3.11 或更新版本。",
+    "Is the network running? `bubi status` shows it; `bubi up` starts one.": (
+        "网络在运行吗？`bubi status` 可查看，`bubi up` 可启动。"
+    ),
+    "It would end as {code}: {text}": "结果将为 {code}：{text}",
+    "It would remove {path}.": "这会删除 {path}。",
+    "JSON list of operations instead; - reads standard input.": (
+        "改用操作的 JSON 列表；- 表示标准输入。"
+    ),
+    "Key of the record.": "记录的键。",
+    "Keystore file.": "密钥库文件。",
+    "Keystore": "密钥库",
+    "Key": "密钥",
+    "Kind of the network.": "网络类型。",
+    "Kind": "类型",
+    "Language of the texts: en or zh.": "文字语言：en 或 zh。",
+    "Leave --nodes and --engine out.": "请省略 --nodes 和 --engine。",
+    "Ledger": "账本",
+    "Less than 1 GiB is free on the disk of {path}.": "{path} 所在磁盘剩余空间不足 1 GiB。",
+    "Liars survived": "可容忍的作恶数",
+    "List every result code with its meaning.": "列出所有结果代码及其含义。",
+    "List the accounts of the development network with their state on the ledger.": (
+        "列出开发网络的账户及其在账本上的状态。"
+    ),
+    "List who holds an asset now, all at one height.": "列出资产的当前持有者（同一高度）。",
+    "Look at `bubi logs`, then stop the node and run `bubi node check`.": (
+        "查看 `bubi logs`，然后停止节点并运行 `bubi node check`。"
+    ),
+    "Look for a running node with `bubi doctor`; `bubi reset` removes everything here.": (
+        "用 `bubi doctor` 查找仍在运行的节点；`bubi reset` 会删除这里的一切。"
+    ),
+    "Look for what keeps the network from working, with the cures.": (
+        "查找妨碍网络工作的问题及解决办法。"
+    ),
+    "Make a new key in a new keystore.": "创建新密钥和新密钥库。",
+    "Make all keys here and mark the genesis as development.": (
+        "在此生成全部密钥，并把创世标记为开发用途。"
+    ),
+    "Make networks.": "创建网络。",
+    "Make room on the disk of the data folder; the node goes on by itself.": (
+        "请为数据目录所在磁盘腾出空间；节点会自行继续。"
+    ),
+    "Make room, or name another folder with --data.": "请腾出空间，或用 --data 指定其他目录。",
+    "Make the folder of a new network's only validator; nothing is overwritten.": (
+        "创建新网络唯一验证节点的目录；不覆盖任何内容。"
+    ),
+    "Make, import and show keystores.": "创建、导入和查看密钥库。",
+    "Make, run and check one node.": "创建、运行和检查单个节点。",
+    "Making {count} keys and signatures.": "正在生成 {count} 个密钥和签名。",
+    "Meaning": "含义",
+    "Measure this machine.": "测量本机性能。",
+    "Most holders to list.": "最多列出的持有者数。",
+    "N must lie between 1 and 2^32 - 1.": "N 必须在 1 到 2^32 - 1 之间。",
+    "Name another folder with --data.": "请用 --data 指定其他目录。",
+    "Name here; the ledger knows only the address.": "本地名称；账本只认地址。",
+    "Name of the namespace, or its id in hex.": "命名空间的名称或十六进制编号。",
+    "Name of the network.": "网络名称。",
+    "Name of the node.": "节点名称。",
+    "Name or address of the account that asks.": "发起账户的名称或地址。",
+    "Name": "名称",
+    "Networks and nodes": "网络与节点",
+    "New account": "新账户",
+    "New development network": "新开发网络",
+    "New node": "新节点",
+    "No damage found.": "未发现损坏。",
+    "No document was compared. Give it with --document to check that it is this one.": (
+        "未比对文件。请用 --document 给出文件，以核对是否为该文件。"
+    ),
+    "No node answers at {url}.": "{url} 上没有节点应答。",
+    "No port is free on this machine.": "本机没有空闲端口。",
+    "Nodes": "节点",
+    "Not proven: who wrote the document, and whether what it says is true.": (
+        "未证明：文件由谁撰写，以及其内容是否属实。"
+    ),
+    "Not valid:": "无效：",
+    "Nothing found.": "未发现问题。",
+    "Nothing was removed.": "未删除任何内容。",
+    "Nothing was running in {path}.": "{path} 中没有正在运行的内容。",
+    "Number of nodes.": "节点数。",
+    "Number of validators (or sum of their weights).": "验证节点数（或权重之和）。",
+    "Number": "编号",
+    "Offset": "偏移",
+    "One of ed25519, secp256k1, p256, sm2.": "ed25519、secp256k1、p256、sm2 之一。",
+    "Only this node.": "仅此节点。",
+    "Open an account on the ledger with a new key in a keystore.": (
+        "在账本上开立账户，新密钥存入密钥库文件。"
+    ),
+    "Open and show accounts.": "开立和查看账户。",
+    "Operation in its JSON form; repeatable.": "JSON 形式的操作；可重复。",
+    "Operation": "操作",
+    "Others may read {path}.": "其他用户可以读取 {path}。",
+    "PKCS#8 file; if encrypted, its password is asked for.": (
+        "PKCS#8 文件；如已加密会询问其密码。"
+    ),
+    "Password of {path}": "{path} 的密码",
+    "Password": "密码",
+    "Pipe it in with --password-stdin.": "请用 --password-stdin 从管道输入。",
+    "Place in a lane instead of a random id.": "用通道中的序号代替随机编号。",
+    "Port of the interface on loopback.": "本机接口端口。",
+    "Port {port} is taken and {path} does not name it once.": (
+        "端口 {port} 已被占用，且 {path} 中没有唯一写明它。"
+    ),
+    "Print one JSON object for programs instead of text.": (
+        "输出供程序使用的一个 JSON 对象，而非文字。"
+    ),
+    "Process {pid} runs a node of this folder and is not recorded.": (
+        "进程 {pid} 正在运行此目录的节点，但没有记录。"
+    ),
+    "Process": "进程",
+    ("Proven: after block {height}, decided at {time}, cell {key} of owner {owner} is {value}."): (
+        "已证明：在第 {height} 号区块（共识时间 {time}）之后，所有者 {owner} 的单元 {key} 为 "
+        "{value}。"
+    ),
+    "Proven: after block {height}, decided at {time}, {owner} has exactly {count} cells.": (
+        "已证明：在第 {height} 号区块（共识时间 {time}）之后，{owner} 恰有 {count} 个单元。"
+    ),
+    "Proven: block {height} was decided at {time}. Its state root is {root}.": (
+        "已证明：第 {height} 号区块于 {time} 确定，其状态根为 {root}。"
+    ),
+    (
+        "Proven: the account {author} had the digest of the document {path} recorded in block"
+        " {height} of the ledger {chain}. The block was decided at {time} with the votes of {"
+        "signers} (weight {weight}, quorum {quorum})."
+    ): (
+        "已证明：账户 {author} 将文件 {path} 的摘要记录在账本 {chain} 的第 {height} 号区块中"
+        "。该区块于 {time} 由 {signers} 投票确定（权重 {weight}，法定数 {quorum}）。"
+    ),
+    ("Proven: transaction {transaction} ended as {code} in block {height}, decided at {time}."): (
+        "已证明：交易 {transaction} 在第 {height} 号区块（共识时间 {time}）中的结果为 {code}。"
+    ),
+    "Public key whose account exists from the start; repeatable.": (
+        "从一开始就有账户的公钥；可重复。"
+    ),
+    "Public key": "公钥",
+    "Put an existing PKCS#8 key (PEM or DER) into a new keystore.": (
+        "把已有的 PKCS#8 密钥（PEM 或 DER）存入新密钥库。"
+    ),
+    "Python is older than 3.11.": "Python 版本低于 3.11。",
+    "Quorum": "法定数",
+    "Ratio": "比例",
+    "Read every file of a stopped node and report damage; changes nothing.": (
+        "读取已停止节点的每个文件并报告损坏；不作更改。"
+    ),
+    "Read the password from the first line of standard input.": "从标准输入的第一行读取密码。",
+    "Ready": "就绪",
+    "Reasons": "原因",
+    "Reason": "原因",
+    "Receipt of a document, or a proof as JSON, hex or bytes.": (
+        "文件回执，或 JSON、十六进制、字节形式的证明。"
+    ),
+    "Record": "记录",
+    "Removed {path}.": "已删除 {path}。",
+    "Removing what an unfinished start left in {path}.": (
+        "正在清除 {path} 中未完成启动留下的内容。"
+    ),
+    "Reserved": "预留",
+    "Result codes": "结果代码",
+    "Result": "结果",
+    "Return once it runs; `bubi down` stops it.": "启动后立即返回；`bubi down` 可停止。",
+    "Rounds; the median counts.": "轮数；取中位数。",
+    "Run `chmod 600 {path}`.": "请运行 `chmod 600 {path}`。",
+    "Run `make setup`.": "请运行 `make setup`。",
+    "Run a node in front until it is told to stop (SIGTERM or Ctrl-C).": (
+        "在前台运行节点，直到被要求停止（SIGTERM 或 Ctrl-C）。"
+    ),
+    "Say --dev.": "请加上 --dev。",
+    "Say so with --yes.": "请加上 --yes 确认。",
+    "Seconds for which it may be decided.": "有效秒数。",
+    "Seconds to wait at most.": "最多等待的秒数。",
+    "Set another api.port there.": "请在其中设置另一个 api.port。",
+    "Show a record: digest, author, time, parents.": "查看记录：摘要、作者、时间、来源。",
+    "Show a transaction as JSON, from a file, hex or standard input (-).": (
+        "把文件、十六进制或标准输入（-）中的交易显示为 JSON。"
+    ),
+    "Show an account: signers, balances, data, as the ledger has them.": (
+        "查看账本上的账户：签名者、余额、数据。"
+    ),
+    "Show assets.": "查看资产。",
+    "Show records.": "查看存证记录。",
+    "Show the definition and the supply of an asset.": "查看资产的定义和总量。",
+    "Show the nodes' logs.": "查看节点日志。",
+    "Show the public key and the address of a keystore; no password needed.": (
+        "查看密钥库的公钥和地址；不需要密码。"
+    ),
+    "Show what became of a transaction.": "查看交易的结果。",
+    "Show what runs, where, and how far it is.": "查看正在运行的内容、位置和进度。",
+    "Signature algorithm.": "签名算法。",
+    "Signatures per call of the core.": "每次调用内核验证的签名数。",
+    "Signed by": "签名者",
+    "Signers": "签名者",
+    "Silent members survived": "可容忍的沉默数",
+    "Since": "自何时起",
+    "Start it with `bubi node run {path}`.": "用 `bubi node run {path}` 启动。",
+    "Start it with `bubi up --data {path}`.": "用 `bubi up --data {path}` 启动。",
+    "Start one with `bubi up`, or name its folder with --data.": (
+        "用 `bubi up` 启动，或用 --data 指定其目录。"
+    ),
+    "Start the development network and show what to try.": "启动开发网络并提示可尝试的命令。",
+    "Status": "状态",
+    "Stop only this node.": "只停止此节点。",
+    "Stop the development network and remove its data.": "停止开发网络并删除数据。",
+    "Stop the development network; its data stays.": "停止开发网络；数据保留。",
+    "Stop the network and remove {path}?": "停止网络并删除 {path}？",
+    "Stopped: {names}. The data is kept; `bubi up` continues it.": (
+        "已停止：{names}。数据已保留；`bubi up` 可继续。"
+    ),
+    "Stopping.": "正在停止。",
+    "Submit a signed transaction and wait for its outcome.": "提交已签名的交易并等待结果。",
+    "Text for the application.": "供应用使用的文字。",
+    "The account was closed at height {height}.": "该账户已在高度 {height} 关闭。",
+    "The compiled core is not installed ({reason}).": "尚未安装编译内核（{reason}）。",
+    "The compiled core is not installed.": "尚未安装编译内核。",
+    "The document that the receipt is about.": "回执所指的文件。",
+    "The file must hold a JSON list of operations.": "文件必须是操作的 JSON 列表。",
+    "The file {path} is missing.": "缺少文件 {path}。",
+    "The network decides. Height {height}.": "网络正常出块。高度 {height}。",
+    "The network does not decide": "网络没有出块",
+    "The network in {path} is stopped.": "{path} 中的网络已停止。",
+    "The network is already running.": "网络已在运行。",
+    "The node runs, and a transaction did not become final: {reason}": (
+        "节点在运行，但交易未能最终确认：{reason}"
+    ),
+    "The node {name} (process {pid}) does not end.": "节点 {name}（进程 {pid}）没有退出。",
+    "The node {name} did not start. The end of its log:": "节点 {name} 未能启动。其日志末尾：",
+    "The node {name} does not answer at {url}.": "节点 {name} 在 {url} 没有应答。",
+    "The node {name} ended by itself. The end of its log:": ("节点 {name} 自行退出。其日志末尾："),
+    "The node {name} is not ready: {why}.": "节点 {name} 未就绪：{why}。",
+    "The node {name} was started and is gone.": "节点 {name} 启动后已退出。",
+    "The node's config.toml, or its folder.": "节点的 config.toml 或其目录。",
+    "The node's two records of its votes disagree. Keep its data folder and ask for help.": (
+        "节点的两份投票记录不一致。请保留其数据目录并寻求帮助。"
+    ),
+    "The password is empty.": "密码为空。",
+    "The proof is valid": "证明有效",
+    "The state file {path} is damaged ({reason}).": "状态文件 {path} 已损坏（{reason}）。",
+    "There are more; raise --limit.": "还有更多；请增大 --limit。",
+    "There is an account {name} already.": "账户 {name} 已存在。",
+    "There is no algorithm {name}.": "没有名为 {name} 的算法。",
+    "There is no development network in {path}.": "{path} 中没有开发网络。",
+    "There is no node {name} here.": "这里没有节点 {name}。",
+    "This version makes development networks only.": "此版本只能创建开发网络。",
+    "This version runs one node with the engine solo.": ("此版本只运行一个使用 solo 引擎的节点。"),
+    "Time": "时间",
+    "Transaction": "交易",
+    "Trust file of the ledger, from somebody you trust.": "账本的信任文件，须来自您信任的人。",
+    "Trust file of the network, to build off-line.": "网络的信任文件，用于离线构造。",
+    "Trust file of the network, to decode off-line.": "网络的信任文件，用于离线解码。",
+    "Trust file": "信任文件",
+    "Try next": "接下来可以试试",
+    "URL": "网址",
+    "Value": "值",
+    "Verification of signatures": "签名验证",
+    "Version; else the newest.": "版本；默认最新。",
+    "Vote thresholds of {total} validators": "{total} 个验证节点的投票门槛",
+    "Wait until it has finished.": "请等它完成。",
+    "Wait until it is decided.": "等待结果。",
+    "Weight": "权重",
+    "What each vote threshold of N validators survives.": (
+        "N 个验证节点在各投票门槛下的容错能力。"
+    ),
+    "What is wrong": "问题",
+    "What it does": "作用",
+    "What to do:": "解决办法：",
+    "What to do": "解决办法",
+    "What will happen or has to be done": "处理方式",
+    "Who runs it.": "运行机构。",
+    "Why the network does not decide, and who can cure it.": "网络为何不出块，谁能解决。",
+    "Write a transaction, not yet signed, into a file.": "把尚未签名的交易写入文件。",
+    "Write it as ed25519:HEX; `bubi key show` prints it.": (
+        "请写成 ed25519:十六进制；`bubi key show` 会显示。"
+    ),
+    "Write it like http://127.0.0.1:8801.": "请写成 http://127.0.0.1:8801 的形式。",
+    "Write its id in hex, or ISSUER:CODE.": "请写十六进制编号，或 发行者：代码。",
+    "Wrote {path}. Sign it with `bubi tx sign {path} --as NAME`.": (
+        "已写入 {path}。用 `bubi tx sign {path} --as 名称` 签名。"
+    ),
+    "`--help` behind a command shows what it takes.": "在命令后加 `--help` 可查看其参数。",
+    "`bubi account list` names the accounts here.": "`bubi account list` 列出这里的账户。",
+    "`bubi down`, then `bubi up`.": "先 `bubi down`，再 `bubi up`。",
+    "`bubi logs` may show why; `bubi up` starts it.": (
+        "`bubi logs` 或可查看原因；`bubi up` 可启动。"
+    ),
+    "`bubi logs` shows why.": "`bubi logs` 可查看原因。",
+    "`bubi logs` shows why; `bubi up` starts it again.": (
+        "`bubi logs` 可查看原因；`bubi up` 可再次启动。"
+    ),
+    "`bubi node check` lists all damage; first keep a copy of the folder.": (
+        "`bubi node check` 列出全部损坏；请先保留目录副本。"
+    ),
+    "`bubi node check` looks for damage.": "`bubi node check` 可查找损坏。",
+    "`bubi reset` and `bubi up` start anew.": "用 `bubi reset` 和 `bubi up` 重新开始。",
+    "`bubi reset` stops and removes it.": "`bubi reset` 会停止并删除它。",
+    "`bubi status` names the trust file of the development network.": (
+        "`bubi status` 会给出开发网络的信任文件。"
+    ),
+    "`bubi up` cleans up and starts anew.": "`bubi up` 会清理并重新启动。",
+    "`bubi up` starts it again.": "`bubi up` 可再次启动。",
+    "`bubi why` explains it.": "`bubi why` 会说明原因。",
+    "describes the interface for programs": "描述供程序使用的接口",
+    "expired: never executed, and never will be": "过期：未执行，今后也不会执行",
+    "final: everything happened, for ever": "最终：全部生效，永久有效",
+    "no": "否",
+    "opens an account with a new key": "用新密钥开立账户",
+    "pending: waits for its block": "待定：等待出块",
+    "rejected: nothing of it happened": "拒绝：全部未生效",
+    "shows the demo accounts as the ledger has them": "查看演示账户在账本上的状态",
+    "yes": "是",
+    "{document} is that document, byte for byte: it existed no later than {time}.": (
+        "{document} 与该文件逐字节相同：它最迟在 {time} 已经存在。"
+    ),
+    "{name} is no demo account and no keystore file.": (
+        "{name} 既不是演示账户，也不是密钥库文件。"
+    ),
+    "{name} is no demo account, address or keystore file.": (
+        "{name} 不是演示账户、地址或密钥库文件。"
+    ),
+    "{path} cannot be read: {reason}": "无法读取 {path}：{reason}",
+    "{path} cannot be written.": "无法写入 {path}。",
+    "{path} cannot be written: {reason}": "无法写入 {path}：{reason}",
+    "{path} exists; keys are never overwritten.": "{path} 已存在；密钥绝不会被覆盖。",
+    "{path} is not a trust file: {reason}": "{path} 不是信任文件：{reason}",
+    "{path} is not empty and is no development network.": "{path} 不为空，也不是开发网络。",
+    "{path} is not empty.": "{path} 不是空目录。",
+    "{path} is too large to be a proof.": "{path} 过大，不可能是证明。",
+    "{path} now has {count} signatures. Submit it with `bubi tx submit {path}`.": (
+        "{path} 现有 {count} 个签名。用 `bubi tx submit {path}` 提交。"
+    ),
+    "{text} is no asset.": "{text} 不是资产。",
+    "{text} is not LANE:NUMBER.": "{text} 不是 通道：序号 的形式。",
+    "{text} is not a public key: {reason}": "{text} 不是公钥：{reason}",
+    "{url} is no address.": "{url} 不是地址。",
+}

@@ -1,4 +1,4 @@
-"""Which network a command talks to, and whose keys it signs with. Everything goes through `bubi_sdk`."""
+"""Which network a command talks to, and whose keys it signs with."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def client(url: str | None, data: Path | None) -> Iterator[tuple[Client, Network
 
 @contextlib.contextmanager
 def opened(url: str) -> Iterator[tuple[Client, Network]]:
-    """A client of the node at this address; it knows its network, so that names of all kinds can be used."""
+    """A client of the node at this address, with the identity of its network."""
     with Client(url) as first:
         network = first.network()
     with Client(url, network) as node:
@@ -72,7 +72,7 @@ def opened(url: str) -> Iterator[tuple[Client, Network]]:
 
 
 def network_of(url: str | None, data: Path | None) -> Network:
-    """Identity of the chosen network; without --url from the trust file, so that it need not run."""
+    """Identity of the chosen network; without --url from the trust file: it need not run."""
     home = Home(folder(data))
     if url is None and home.trust_file.exists():
         return Trust.load(home.trust_file).network

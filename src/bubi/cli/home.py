@@ -1,7 +1,7 @@
 """The data folder of a development network: what lies where, and its state file.
 
 network.json        state: chain, nodes with process numbers, accounts (this file)
-starting            present while `bubi up` makes the folder; what lies beside it then is unfinished
+starting            present while `bubi up` makes the folder: what lies beside it is unfinished
 lock                held while a command changes the state
 trust.json          trust file for verifiers
 node1/              folder of the node: config.toml, keys, genesis, data, node.log
@@ -183,5 +183,5 @@ def write_private(path: Path, text: str) -> None:
 
 
 def folder(option: Path | None) -> Path:
-    """The data folder: `--data`, else BUBI_HOME, else `.bubi` here. The only place that reads BUBI_HOME."""
+    """The data folder: `--data`, else BUBI_HOME (read nowhere else), else `.bubi` here."""
     return (option or Path(os.environ.get("BUBI_HOME") or ".bubi")).expanduser().absolute()

@@ -1,4 +1,4 @@
-"""`bubi key`: keystores, the encrypted files that hold signing keys. Passwords are never arguments."""
+"""`bubi key`: keystores, the encrypted files of signing keys. Passwords are never arguments."""
 
 from __future__ import annotations
 
@@ -96,7 +96,10 @@ def import_key(
     password_stdin: PasswordStdin = False,
     as_json: AsJson = False,
 ) -> None:
-    """Puts an existing key into a new keystore. With --password-stdin, the second line opens an encrypted source."""
+    """Puts an existing key into a new keystore.
+
+    With --password-stdin, a second line opens an encrypted source.
+    """
     refuse_existing(file)
     try:
         data = source.read_bytes()
@@ -159,7 +162,7 @@ def public_key_of(file: Path) -> PublicKey:
 
 
 def report(file: Path, *, as_json: bool) -> None:
-    """Shows what is public of a keystore, with its own address on every kind of network of the standard suite."""
+    """Shows what is public of a keystore, with its own address on each kind of network."""
     key = public_key_of(file)
     name = f"{key.algorithm.value}:{key.raw.hex()}"
     suite = HashSuite.NATIONAL if key.algorithm is Algorithm.SM2 else HashSuite.STANDARD

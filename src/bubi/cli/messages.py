@@ -1,6 +1,7 @@
 """Texts for people in their language. The English text is the key; JSON is never translated.
 
-The language is chosen once per process: `--lang`, else the environment (LC_ALL, LC_MESSAGES, LANG), else English.
+The language is chosen once per process: `--lang`, else the environment (LC_ALL, LC_MESSAGES,
+LANG), else English.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`bubi network create --dev`: a development network in one folder, with all its keys. `bubi up` makes and starts it."""
+"""`bubi network create --dev`: a development network in one folder, with all its keys."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NODE_NAMES: Final = ("node1",)
 ORGANISATION: Final = "development"
 DEMO_ACCOUNTS: Final = ("issuer", "notary", "merchant", "alice", "bob")
 DEMO_COST: Final = Cost(n=1 << 12, r=8, p=1)
-"""The password of the demo keystores lies beside them, so a costly derivation would protect nothing."""
+"""The password lies beside these keystores, so a costly derivation would protect nothing."""
 
 NAME: Final = "development"
 
@@ -134,7 +134,7 @@ def create_development(home: Home, port: int, suite: str = "standard") -> Networ
 
 
 def _demo_accounts(home: Home) -> tuple[dict[str, PublicKey], list[bytes]]:
-    """Random keys for the demo accounts in keystores, and the file with their password; all readable by us alone."""
+    """Random keys in keystores, and the file with their password; readable by us alone."""
     home.accounts.mkdir(mode=0o700)
     password = secrets.token_urlsafe(24)
     write_private(home.password_file, password + "\n")
@@ -160,7 +160,7 @@ def remove_files(home: Home) -> None:
 
 
 def with_free_port(node: NodeState, pick: Callable[[int], int]) -> NodeState:
-    """The node with its port, or with another one, written into its configuration, if that is taken."""
+    """The node with its port; if that is taken, with another one written to its configuration."""
     with node_errors():
         from bubi.node.config import load  # noqa: PLC0415
 

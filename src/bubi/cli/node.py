@@ -1,4 +1,4 @@
-"""`bubi node`: make, run and check the files of one node. Only this file and those that start networks import the node."""
+"""`bubi node`: make, run and check one node."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ def node_errors() -> Iterator[None]:
     except core.Damaged as error:
         raise finding(
             " ".join(map(str, error.args)),
-            _(
-                "`bubi node check` lists all damage; keep a copy of the folder before anything else."
-            ),
+            _("`bubi node check` lists all damage; first keep a copy of the folder."),
             code="damaged",
         ) from error
     except core.CoreError as error:
@@ -111,7 +109,7 @@ def key_from_text(text: str) -> bytes:
 @app.command(
     "init", help=_("Make the folder of a new network's only validator; nothing is overwritten.")
 )
-def init(
+def init(  # noqa: PLR0913, PLR0917 - each is one option of the command
     directory: Annotated[Path, typer.Argument(help=_("A new or empty folder."))],
     name: Annotated[str, typer.Option(help=_("Name of the node."))] = "node-1",
     organisation: Annotated[str, typer.Option(help=_("Who runs it."))] = "development",

@@ -1,4 +1,4 @@
-"""What a command says: one JSON object for programs, tables and lines for people, and its exit status.
+"""What a command says: one JSON object for programs, tables and lines for people.
 
 Exit status of every command: 0 good, 1 a finding, 2 usage, 3 nothing running.
 """

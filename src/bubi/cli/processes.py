@@ -1,4 +1,4 @@
-"""Processes that the development network started: recognised by more than their number, and stopped in order."""
+"""Processes of the development network: recognised by more than their number."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _POLL_SECONDS: Final = 0.05
 
 
 def identity(pid: int) -> str | None:
-    """What tells this process from a later one with the same number: boot and start time. None: it is gone."""
+    """What tells this process from a later one with its number: boot and start. None: gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return _identity_by_ps(pid) if not Path("/proc/self/stat").exists() else None
     except OSError:
         return None
-    # The name in brackets may hold blanks and brackets; the fields behind the last one count from 3.
+    # The name in brackets may hold blanks and brackets; fields behind the last one count from 3.
     fields = stat.rpartition(")")[2].split()
     if fields[0] in {"Z", "X"}:
         return None
@@ -42,7 +42,7 @@ def alive(pid: int, known: str) -> bool:
 
 
 def running_with_argument(start: str) -> list[tuple[int, str]]:
-    """Our own processes that run a node whose configuration lies below `start`, with their identities."""
+    """Our processes that run a node whose configuration lies below `start`, with identities."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

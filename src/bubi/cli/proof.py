@@ -1,4 +1,4 @@
-"""`bubi proof verify`: what a proof shows, with nothing but a trust file. Needs neither a network nor the compiled core."""
+"""`bubi proof verify`: what a proof shows. Needs a trust file, no network, no compiled core."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def judge(data: bytes, trust: Trust, document: Path | None) -> tuple[dict[str, A
         ProofInvalid: it shows nothing.
     """
     value = _json(data)
-    if isinstance(value, dict) and ("schema" in value or "entries" in value):
-        # Anything that looks like a receipt is judged as one, so that a changed `kind` is found too.
+    if isinstance(value, dict) and value.keys() & {"kind", "entries", "statement"}:
+        # What looks like a receipt is judged as one, so that a changed `kind` is found too.
         return _document(data, trust, document)
     if document is not None:
         raise ProofInvalid(
@@ -120,8 +120,9 @@ def _document_lines(
         author = trust.network.text(operation.source or proven.body.source)
     lines = [
         _(
-            "Proven: the account {author} had the digest of the document {path} recorded in block {height} of the "
-            "ledger {chain}. The block was decided at {time} with the votes of {signers} (weight {weight}, quorum {quorum}).",
+            "Proven: the account {author} had the digest of the document {path} recorded in "
+            "block {height} of the ledger {chain}. The block was decided at {time} with the votes "
+            "of {signers} (weight {weight}, quorum {quorum}).",
             author=author,
             path=receipt.path,
             height=proven.block.height,
@@ -134,9 +135,7 @@ def _document_lines(
     ]
     if document is None:
         lines.append(
-            _(
-                "No document was compared. Give it with --document to check that it is the one recorded."
-            )
+            _("No document was compared. Give it with --document to check that it is this one.")
         )
     else:
         lines.append(
@@ -203,7 +202,7 @@ def _account(encoded: bytes, finality: bytes, trust: Trust) -> tuple[dict[str, A
     block, cells = verify_account(trust, finality, encoded)
     owner = AccountProof.decode(encoded).owner.hex()
     line = _(
-        "Proven: after block {height}, decided at {time}, owner {owner} has exactly {count} cells.",
+        "Proven: after block {height}, decided at {time}, {owner} has exactly {count} cells.",
         height=block.height,
         time=utc(block.time),
         owner=owner,
@@ -302,7 +301,7 @@ def _proof_bytes(data: bytes, value: Any) -> bytes:
     """Proof inside the API's answer, as hex text, or as bytes."""
     if isinstance(value, dict):
         return _unhex(value.get("proof"))
-    if re.fullmatch(rb"\s*[0-9a-f]+\s*", data):
+    if re.fullmatch(rb"\s*(?:[0-9a-f]{2})+\s*", data):
         return bytes.fromhex(data.decode("ascii"))
     return data
 

@@ -17,7 +17,7 @@ TOTAL_MAX: Final = 2**32 - 1
 
 
 def quorum(total: int, numerator: int, denominator: int) -> int:
-    """Votes that a certificate needs: max(⌊2T/3⌋ + 1, ⌈T·num/den⌉) (spec/encoding.md, section 6)."""
+    """Votes that a certificate needs: max(⌊2T/3⌋ + 1, ⌈T·num/den⌉), spec/encoding.md 6."""
     return max(total * 2 // 3 + 1, -(-total * numerator // denominator))
 
 
@@ -55,8 +55,4 @@ def show_quorum(
         (_("Ratio"), _("Quorum"), _("Liars survived"), _("Silent members survived")),
         [(row["ratio"], row["quorum"], row["safe"], row["live"]) for row in rows],
     )
-    say(
-        _(
-            "A higher threshold survives more liars, and stops deciding when fewer members are silent."
-        )
-    )
+    say(_("A higher threshold survives more liars and fewer silent members."))

@@ -1,6 +1,7 @@
 """`bubi tx`: build, sign, submit, show, decode and simulate transactions.
 
-A transaction travels as a collection file: the body and the signatures so far. Signing needs no network.
+A transaction travels as a collection file: the body and the signatures so far. Signing it needs
+no network.
 """
 
 from __future__ import annotations
@@ -45,13 +46,11 @@ SourceOption = Annotated[str, typer.Option(help=_("Name or address of the accoun
 
 
 @app.command("build", help=_("Write a transaction, not yet signed, into a file."))
-def build(
+def build(  # noqa: PLR0913, PLR0917 - each is one option of the command
     source: SourceOption,
     operation: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="JSON", help=_("Operation in JSON, e.g. '{\"set_data\": {...}}'; repeatable.")
-        ),
+        typer.Option(metavar="JSON", help=_("Operation in its JSON form; repeatable.")),
     ] = None,
     file: Annotated[
         Path | None,

@@ -293,7 +293,7 @@ def _confirmed(home: Home) -> bool:
 
 
 def _stop_if_readable(home: Home) -> None:
-    """Stops what the state file names. A damaged file names nothing; its node is searched by its folder."""
+    """Stops what the state file names; if that is damaged, what runs from this folder."""
     try:
         state = home.read()
         stop_nodes(home, state, state.nodes)
@@ -444,7 +444,7 @@ def show_status(home: Home, state: NetworkState) -> None:
     )
     say(
         _(
-            "For development only: the password of all demo keystores lies in {path} (readable by you alone).",
+            "For development only: the password of the demo keystores is in {path} (mode 0600).",
             path=home.password_file,
         )
     )

@@ -1,5 +1,8 @@
 //! Sets of changed cells on top of a state, and the view through them.
-#![allow(clippy::option_option, reason = "outer: whether this layer wrote the cell; inner: value or removal")]
+#![allow(
+    clippy::option_option,
+    reason = "outer: whether this layer wrote the cell; inner: value or removal"
+)]
 
 use std::borrow::Cow;
 use std::collections::{btree_map, BTreeMap};
@@ -10,7 +13,8 @@ use bubi_crypto::{Hash, HashSuite};
 use rayon::prelude::*;
 
 use super::cells::{
-    apply_changes, direct_leaves, direct_root, is_small, CellRef, Cells, CellsIter, LargeCells, SMALL_CELLS,
+    apply_changes, direct_leaves, direct_root, is_small, CellRef, Cells, CellsIter, LargeCells,
+    SMALL_CELLS,
 };
 use super::hashing::{cell_leaf, owner_leaf, path_of, Path};
 use super::key::{check_cell, check_key, OwnerKey, TreeError};
@@ -74,7 +78,12 @@ impl Changes {
     }
 
     /// Writes without a check and returns what was written before.
-    pub(crate) fn write(&mut self, owner: &OwnerKey, key: &[u8], value: Option<Box<[u8]>>) -> Option<Option<Box<[u8]>>> {
+    pub(crate) fn write(
+        &mut self,
+        owner: &OwnerKey,
+        key: &[u8],
+        value: Option<Box<[u8]>>,
+    ) -> Option<Option<Box<[u8]>>> {
         let writes = self.owners.entry(*owner).or_default();
         match writes.get_mut(key) {
             Some(slot) => Some(std::mem::replace(slot, value)),
@@ -83,8 +92,15 @@ impl Changes {
     }
 
     /// Takes a write back to what [`Changes::write`] returned.
-    pub(crate) fn unwrite(&mut self, owner: &OwnerKey, key: &[u8], before: Option<Option<Box<[u8]>>>) {
-        let Some(writes) = self.owners.get_mut(owner) else { return };
+    pub(crate) fn unwrite(
+        &mut self,
+        owner: &OwnerKey,
+        key: &[u8],
+        before: Option<Option<Box<[u8]>>>,
+    ) {
+        let Some(writes) = self.owners.get_mut(owner) else {
+            return;
+        };
         if let Some(value) = before {
             writes.insert(key.into(), value);
             return;
@@ -158,7 +174,10 @@ impl Change for OwnerChange {
 
 impl OwnerChange {
     fn cell(&self, key: &[u8]) -> Option<Option<&[u8]>> {
-        let position = self.cells.binary_search_by(|cell| (*cell.key).cmp(key)).ok()?;
+        let position = self
+            .cells
+            .binary_search_by(|cell| (*cell.key).cmp(key))
+            .ok()?;
         Some(self.cells[position].value.as_deref())
     }
 
@@ -178,7 +197,10 @@ fn leaf_changes(suite: HashSuite, cells: &[CellChange]) -> Vec<LeafChange> {
         .zip(0_u32..u32::MAX)
         .map(|(change, cell)| LeafChange {
             path: path_of(suite, &change.key),
-            leaf: change.value.as_ref().map(|value| cell_leaf(suite, &change.key, value)),
+            leaf: change
+                .value
+                .as_ref()
+                .map(|value| cell_leaf(suite, &change.key, value)),
             cell,
         })
         .collect();
@@ -204,7 +226,11 @@ pub struct Overlay {
 impl Overlay {
     /// Computes the state root after `changes` on top of `state` and its `parents` (oldest first).
     /// Errors: the parents do not stand on each other and on the state.
-    pub fn finish(state: &State, parents: &[&Overlay], changes: Changes) -> Result<Self, TreeError> {
+    pub fn finish(
+        state: &State,
+        parents: &[&Overlay],
+        changes: Changes,
+    ) -> Result<Self, TreeError> {
         Ok(View::new(state, parents)?.finish(changes))
     }
 
@@ -221,7 +247,10 @@ impl Overlay {
     /// Every changed cell: owner, key, new value (`None` if removed); by owner path, then key.
     pub fn changed_cells(&self) -> impl Iterator<Item = (&OwnerKey, &[u8], Option<&[u8]>)> {
         self.changes.iter().flat_map(|change| {
-            change.cells.iter().map(move |cell| (&change.key, &*cell.key, cell.value.as_deref()))
+            change
+                .cells
+                .iter()
+                .map(move |cell| (&change.key, &*cell.key, cell.value.as_deref()))
         })
     }
 
@@ -236,12 +265,18 @@ impl Overlay {
     }
 
     pub(crate) fn owner(&self, path: &Path) -> Option<&OwnerChange> {
-        let position = self.changes.binary_search_by(|change| change.path.cmp(path)).ok()?;
+        let position = self
+            .changes
+            .binary_search_by(|change| change.path.cmp(path))
+            .ok()?;
         Some(&self.changes[position])
     }
 
     pub(crate) fn layer(&self) -> Layer<'_, OwnerChange> {
-        Layer { changes: &self.changes, delta: Some(&self.delta) }
+        Layer {
+            changes: &self.changes,
+            delta: Some(&self.delta),
+        }
     }
 }
 
@@ -267,12 +302,17 @@ impl<'a> View<'a> {
             }
             root = overlay.root;
         }
-        Ok(Self { state, overlays: overlays.to_vec() })
+        Ok(Self {
+            state,
+            overlays: overlays.to_vec(),
+        })
     }
 
     /// Root of the viewed state.
     pub fn root(&self) -> Hash {
-        self.overlays.last().map_or_else(|| self.state.root(), |overlay| overlay.root)
+        self.overlays
+            .last()
+            .map_or_else(|| self.state.root(), |overlay| overlay.root)
     }
 
     /// Hash suite of the state.
@@ -282,12 +322,16 @@ impl<'a> View<'a> {
 
     /// Number of cells.
     pub fn cell_count(&self) -> u64 {
-        self.overlays.last().map_or_else(|| self.state.cell_count(), |overlay| overlay.cells.1)
+        self.overlays
+            .last()
+            .map_or_else(|| self.state.cell_count(), |overlay| overlay.cells.1)
     }
 
     /// Number of owners with at least one cell.
     pub fn owner_count(&self) -> u64 {
-        self.overlays.last().map_or_else(|| self.state.owner_count(), |overlay| overlay.owners.1)
+        self.overlays
+            .last()
+            .map_or_else(|| self.state.owner_count(), |overlay| overlay.owners.1)
     }
 
     /// Value of a cell.
@@ -352,8 +396,16 @@ impl<'a> View<'a> {
 
     /// The upper trie.
     pub(crate) fn stack(&self) -> Stack<'a, OwnerChange> {
-        let layers = self.overlays.iter().map(|overlay| overlay.layer()).collect();
-        Stack { suite: self.suite(), base: self.state.upper(), layers }
+        let layers = self
+            .overlays
+            .iter()
+            .map(|overlay| overlay.layer())
+            .collect();
+        Stack {
+            suite: self.suite(),
+            base: self.state.upper(),
+            layers,
+        }
     }
 
     pub(crate) fn owner(&self, key: &OwnerKey) -> OwnerView<'a> {
@@ -366,14 +418,24 @@ impl<'a> View<'a> {
             key: *key,
             path,
             base: self.state.owner(&path).map(|owner| &owner.cells),
-            layers: self.overlays.iter().filter_map(|overlay| overlay.owner(&path)).collect(),
+            layers: self
+                .overlays
+                .iter()
+                .filter_map(|overlay| overlay.owner(&path))
+                .collect(),
         }
     }
 
     /// Key of the owner whose leaf stands at `path`.
     pub(crate) fn owner_key_at(&self, path: &Path) -> Option<OwnerKey> {
-        let changed = self.overlays.iter().rev().find_map(|overlay| overlay.owner(path));
-        changed.map(|change| change.key).or_else(|| self.state.owner(path).map(|owner: &Owner| owner.key))
+        let changed = self
+            .overlays
+            .iter()
+            .rev()
+            .find_map(|overlay| overlay.owner(path));
+        changed
+            .map(|change| change.key)
+            .or_else(|| self.state.owner(path).map(|owner: &Owner| owner.key))
     }
 }
 
@@ -408,7 +470,9 @@ impl<'a> OwnerView<'a> {
     where
         'a: 'b,
     {
-        let mut merged = MergedCells { sources: Vec::with_capacity(self.layers.len() + 1) };
+        let mut merged = MergedCells {
+            sources: Vec::with_capacity(self.layers.len() + 1),
+        };
         if let Some(cells) = self.base {
             merged.push(Source::Stored(cells.range(from)));
         }
@@ -425,7 +489,8 @@ impl<'a> OwnerView<'a> {
 
     /// True if the owner is small in every layer, so that its tree is computed from its cells.
     pub(crate) fn is_direct(&self) -> bool {
-        !matches!(self.base, Some(Cells::Large(_))) && self.layers.iter().all(|layer| layer.sub.is_none())
+        !matches!(self.base, Some(Cells::Large(_)))
+            && self.layers.iter().all(|layer| layer.sub.is_none())
     }
 
     /// The cells of a small owner, with `own` changes on top.
@@ -463,14 +528,23 @@ impl<'a> OwnerView<'a> {
             leaves: change.leaf_changes(self.suite),
             delta: change.sub.as_ref().map(|sub| &sub.delta),
         };
-        Lower { suite: self.suite, base, layers: self.layers.iter().map(layer).collect() }
+        Lower {
+            suite: self.suite,
+            base,
+            layers: self.layers.iter().map(layer).collect(),
+        }
     }
 
     /// The owner after `writes`; `None` if they change nothing.
     fn finish(&self, writes: Writes) -> Option<OwnerChange> {
         if self.is_direct() {
             let stored = self.materialise(&[]);
-            let find = |key: &[u8]| stored.binary_search_by(|cell| cell.0.cmp(key)).ok().map(|position| stored[position].1);
+            let find = |key: &[u8]| {
+                stored
+                    .binary_search_by(|cell| cell.0.cmp(key))
+                    .ok()
+                    .map(|position| stored[position].1)
+            };
             let before = stored.len() as u64;
             let (cells, after) = effective(before, writes, find)?;
             let mut merged = stored;
@@ -490,17 +564,40 @@ impl<'a> OwnerView<'a> {
         let leaves = leaf_changes(self.suite, &cells);
         let delta = self.lower().stack().update(&leaves, ideal_depth(counts.1));
         let root = delta.root().unwrap_or(Slot::EMPTY).hash;
-        self.changed(root, counts, cells, Some(Box::new(SubDelta { leaves, delta })))
+        self.changed(
+            root,
+            counts,
+            cells,
+            Some(Box::new(SubDelta { leaves, delta })),
+        )
     }
 
-    fn changed(&self, root: Hash, (before, after): (u64, u64), cells: Vec<CellChange>, sub: Option<Box<SubDelta>>) -> OwnerChange {
+    fn changed(
+        &self,
+        root: Hash,
+        (before, after): (u64, u64),
+        cells: Vec<CellChange>,
+        sub: Option<Box<SubDelta>>,
+    ) -> OwnerChange {
         let leaf = (after > 0).then(|| owner_leaf(self.suite, &self.key, &root));
-        OwnerChange { key: self.key, path: self.path, leaf, before, after, cells, sub }
+        OwnerChange {
+            key: self.key,
+            path: self.path,
+            leaf,
+            before,
+            after,
+            cells,
+            sub,
+        }
     }
 }
 
 /// The writes that change a cell, and the number of cells after them; `None` if there is none.
-fn effective<'b>(before: u64, writes: Writes, old: impl Fn(&[u8]) -> Option<&'b [u8]>) -> Option<(Vec<CellChange>, u64)> {
+fn effective<'b>(
+    before: u64,
+    writes: Writes,
+    old: impl Fn(&[u8]) -> Option<&'b [u8]>,
+) -> Option<(Vec<CellChange>, u64)> {
     let mut after = before;
     let mut cells = Vec::with_capacity(writes.len());
     for (key, value) in writes {
@@ -538,22 +635,36 @@ impl Lower<'_> {
             LowerBase::Large(large) => &large.trie,
             LowerBase::Small(leaves, _) => leaves,
         };
-        let layers = self.layers.iter().map(|layer| Layer { changes: &layer.leaves, delta: layer.delta });
-        Stack { suite: self.suite, base, layers: layers.collect() }
+        let layers = self.layers.iter().map(|layer| Layer {
+            changes: &layer.leaves,
+            delta: layer.delta,
+        });
+        Stack {
+            suite: self.suite,
+            base,
+            layers: layers.collect(),
+        }
     }
 
     /// Key of the cell whose leaf stands at the place of `leaf`.
     pub(crate) fn key_at(&self, leaf: &Leaf) -> Option<&[u8]> {
         for layer in self.layers.iter().rev() {
-            if let Ok(position) = layer.leaves.binary_search_by(|change| change.path.cmp(&leaf.path)) {
-                return layer.cells.get(layer.leaves[position].cell as usize).map(|cell| &*cell.key);
+            if let Ok(position) = layer
+                .leaves
+                .binary_search_by(|change| change.path.cmp(&leaf.path))
+            {
+                return layer
+                    .cells
+                    .get(layer.leaves[position].cell as usize)
+                    .map(|cell| &*cell.key);
             }
         }
         match &self.base {
             LowerBase::Large(large) => large.key_at(self.suite, &leaf.path),
-            LowerBase::Small(_, cells) => {
-                cells.iter().map(|cell| cell.0).find(|key| path_of(self.suite, key) == leaf.path)
-            }
+            LowerBase::Small(_, cells) => cells
+                .iter()
+                .map(|cell| cell.0)
+                .find(|key| path_of(self.suite, key) == leaf.path),
         }
     }
 }
@@ -594,7 +705,11 @@ impl<'a> Iterator for MergedCells<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let key = self.sources.iter_mut().filter_map(|source| source.peek().map(|cell| cell.0)).min()?;
+            let key = self
+                .sources
+                .iter_mut()
+                .filter_map(|source| source.peek().map(|cell| cell.0))
+                .min()?;
             let mut newest = None;
             for source in &mut self.sources {
                 if let Some(cell) = source.next_if(|cell| cell.0 == key) {

@@ -1,5 +1,8 @@
 //! The working set of one block under execution, with savepoints for its transactions.
-#![allow(clippy::option_option, reason = "outer: whether the cell had been written; inner: value or removal")]
+#![allow(
+    clippy::option_option,
+    reason = "outer: whether the cell had been written; inner: value or removal"
+)]
 
 use std::ops::Bound;
 
@@ -25,12 +28,19 @@ pub struct Scratch<'a> {
 impl<'a> Scratch<'a> {
     /// An empty working set on top of `view`.
     pub fn new(view: View<'a>) -> Self {
-        Self { view, changes: Changes::new(), journal: Vec::new(), savepoints: Vec::new() }
+        Self {
+            view,
+            changes: Changes::new(),
+            journal: Vec::new(),
+            savepoints: Vec::new(),
+        }
     }
 
     /// Value of a cell, own writes first.
     pub fn get(&self, owner: &OwnerKey, key: &[u8]) -> Option<&[u8]> {
-        self.changes.get(owner, key).unwrap_or_else(|| self.view.get(owner, key))
+        self.changes
+            .get(owner, key)
+            .unwrap_or_else(|| self.view.get(owner, key))
     }
 
     /// Writes a cell. Errors: key or value length out of bounds.
@@ -50,7 +60,11 @@ impl<'a> Scratch<'a> {
     fn write(&mut self, owner: &OwnerKey, key: &[u8], value: Option<Box<[u8]>>) {
         let before = self.changes.write(owner, key, value);
         if !self.savepoints.is_empty() {
-            self.journal.push(Undone { owner: *owner, key: key.into(), before });
+            self.journal.push(Undone {
+                owner: *owner,
+                key: key.into(),
+                before,
+            });
         }
     }
 
@@ -58,7 +72,9 @@ impl<'a> Scratch<'a> {
     pub fn cells_from<'b>(&'b self, owner: &OwnerKey, from: Bound<&'b [u8]>) -> MergedCells<'b> {
         let mut merged = self.view.cells_from(owner, from);
         if let Some(writes) = self.changes.owners.get(owner) {
-            merged.push(Source::Written(writes.range::<[u8], _>((from, Bound::Unbounded))));
+            merged.push(Source::Written(
+                writes.range::<[u8], _>((from, Bound::Unbounded)),
+            ));
         }
         merged
     }
@@ -78,9 +94,12 @@ impl<'a> Scratch<'a> {
 
     /// Closes the last savepoint and takes its writes back; without one, nothing happens.
     pub fn rollback(&mut self) {
-        let Some(start) = self.savepoints.pop() else { return };
+        let Some(start) = self.savepoints.pop() else {
+            return;
+        };
         for undone in self.journal.drain(start..).rev() {
-            self.changes.unwrite(&undone.owner, &undone.key, undone.before);
+            self.changes
+                .unwrite(&undone.owner, &undone.key, undone.before);
         }
     }
 

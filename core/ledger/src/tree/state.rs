@@ -48,11 +48,19 @@ pub type StoredCell<'a> = (&'a OwnerKey, &'a [u8], &'a [u8]);
 impl State {
     /// A state without cells.
     pub fn new(suite: HashSuite) -> Self {
-        Self { suite, trie: Trie::new(suite), owners: 0, cells: 0 }
+        Self {
+            suite,
+            trie: Trie::new(suite),
+            owners: 0,
+            cells: 0,
+        }
     }
 
     /// A state of cells in any order. Errors: a length out of bounds, a cell given twice.
-    pub fn from_cells(suite: HashSuite, cells: impl IntoIterator<Item = (OwnerKey, Vec<u8>, Vec<u8>)>) -> Result<Self, TreeError> {
+    pub fn from_cells(
+        suite: HashSuite,
+        cells: impl IntoIterator<Item = (OwnerKey, Vec<u8>, Vec<u8>)>,
+    ) -> Result<Self, TreeError> {
         let mut cells: Vec<(OwnerKey, Vec<u8>, Vec<u8>)> = cells.into_iter().collect();
         cells.par_sort_unstable();
         Self::from_grouped(suite, cells)
@@ -61,7 +69,10 @@ impl State {
     /// A state of cells that come owner by owner (in any order of owners), sorted by key within each, as
     /// [`State::all_cells`] yields them. Hashing overlaps with the reading of `cells`. Errors: a length out
     /// of bounds, another order, a cell given twice.
-    pub fn from_grouped<K, V>(suite: HashSuite, cells: impl IntoIterator<Item = (OwnerKey, K, V)>) -> Result<Self, TreeError>
+    pub fn from_grouped<K, V>(
+        suite: HashSuite,
+        cells: impl IntoIterator<Item = (OwnerKey, K, V)>,
+    ) -> Result<Self, TreeError>
     where
         K: AsRef<[u8]>,
         V: AsRef<[u8]>,
@@ -104,7 +115,9 @@ impl State {
 
     /// Value of a cell.
     pub fn get(&self, owner: &OwnerKey, key: &[u8]) -> Option<&[u8]> {
-        self.owner(&path_of(self.suite, owner.as_bytes()))?.cells.get(self.suite, key)
+        self.owner(&path_of(self.suite, owner.as_bytes()))?
+            .cells
+            .get(self.suite, key)
     }
 
     /// Cells of an owner in key order.
@@ -113,9 +126,15 @@ impl State {
     }
 
     /// Cells of an owner in key order from a key on (or after it).
-    pub fn cells_from<'a>(&'a self, owner: &OwnerKey, from: Bound<&'a [u8]>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    pub fn cells_from<'a>(
+        &'a self,
+        owner: &OwnerKey,
+        from: Bound<&'a [u8]>,
+    ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         let owner = self.owner(&path_of(self.suite, owner.as_bytes()));
-        owner.into_iter().flat_map(move |owner| owner.cells.range(from))
+        owner
+            .into_iter()
+            .flat_map(move |owner| owner.cells.range(from))
     }
 
     /// Every cell, owner by owner in the order of their paths, sorted by key within each.
@@ -130,20 +149,38 @@ impl State {
     pub fn recompute_root(&self) -> Hash {
         let suite = self.suite;
         let leaf = |owner: &Owner| {
-            let cell = |(key, value): CellRef<'_>| Leaf { path: path_of(suite, key), hash: cell_leaf(suite, key, value) };
+            let cell = |(key, value): CellRef<'_>| Leaf {
+                path: path_of(suite, key),
+                hash: cell_leaf(suite, key, value),
+            };
             let mut leaves: Vec<Leaf> = owner.cells.iter().map(cell).collect();
             leaves.sort_unstable_by_key(|leaf| leaf.path);
             let root = subtrie(suite, &leaves, 0).hash;
-            Leaf { path: path_of(suite, owner.key.as_bytes()), hash: owner_leaf(suite, &owner.key, &root) }
+            Leaf {
+                path: path_of(suite, owner.key.as_bytes()),
+                hash: owner_leaf(suite, &owner.key, &root),
+            }
         };
-        let mut leaves: Vec<Leaf> = self.trie.buckets().par_iter().flatten_iter().map(leaf).collect();
+        let mut leaves: Vec<Leaf> = self
+            .trie
+            .buckets()
+            .par_iter()
+            .flatten_iter()
+            .map(leaf)
+            .collect();
         leaves.par_sort_unstable_by_key(|leaf| leaf.path);
         subtrie(suite, &leaves, 0).hash
     }
 
     /// Bytes of memory that the state asks the allocator for (its overhead not included).
     pub fn memory_bytes(&self) -> usize {
-        let cells: usize = self.trie.buckets().par_iter().flatten_iter().map(|owner| owner.cells.heap_bytes()).sum();
+        let cells: usize = self
+            .trie
+            .buckets()
+            .par_iter()
+            .flatten_iter()
+            .map(|owner| owner.cells.heap_bytes())
+            .sum();
         cells + self.trie.array_bytes()
     }
 
@@ -160,7 +197,13 @@ impl State {
         }
         self.trie.grow(overlay.delta.depth);
         let depth = self.trie.depth();
-        swap_owners(self.suite, depth, 0, self.trie.buckets_mut(), &mut overlay.changes);
+        swap_owners(
+            self.suite,
+            depth,
+            0,
+            self.trie.buckets_mut(),
+            &mut overlay.changes,
+        );
         let paths = overlay.changes.iter().map(|change| change.path);
         self.trie.swap_nodes(&mut overlay.delta, paths);
         (self.owners, self.cells) = (overlay.owners.1, overlay.cells.1);
@@ -171,7 +214,10 @@ impl State {
     }
 
     pub(crate) fn owner(&self, path: &Path) -> Option<&Owner> {
-        self.trie.bucket(path).iter().find(|owner| owner.path == *path)
+        self.trie
+            .bucket(path)
+            .iter()
+            .find(|owner| owner.path == *path)
     }
 
     /// Splits the buckets now for `owners` owners, so that no later merge up to that number has to pause for
@@ -192,8 +238,17 @@ impl State {
 
 /// Reads what the owners at `paths` will need, all of one kind before the next: independent reads wait for
 /// memory together, while the look-ups that follow would wait one after another.
-fn warm_owners(depth: u32, first: usize, buckets: &[Vec<Owner>], paths: &(impl Iterator<Item = Path> + Clone)) {
-    let found = || paths.clone().map(|path| (path, &buckets[path.prefix(depth) as usize - first]));
+fn warm_owners(
+    depth: u32,
+    first: usize,
+    buckets: &[Vec<Owner>],
+    paths: &(impl Iterator<Item = Path> + Clone),
+) {
+    let found = || {
+        paths
+            .clone()
+            .map(|path| (path, &buckets[path.prefix(depth) as usize - first]))
+    };
     let lengths: usize = found().map(|(_, bucket)| bucket.len()).sum();
     let entries = found().flat_map(|(_, bucket)| bucket.iter().map(Entry::warm));
     let bits = entries.fold(0, std::ops::BitXor::bitxor);
@@ -209,10 +264,17 @@ const WARM_OWNERS: usize = 32;
 const PARALLEL_OWNERS: usize = 512;
 
 /// Applies the changes of owners (sorted by path) to the buckets from number `first` on, and inverts them.
-fn swap_owners(suite: HashSuite, depth: u32, first: usize, buckets: &mut [Vec<Owner>], changes: &mut [OwnerChange]) {
+fn swap_owners(
+    suite: HashSuite,
+    depth: u32,
+    first: usize,
+    buckets: &mut [Vec<Owner>],
+    changes: &mut [OwnerChange],
+) {
     if changes.len() > PARALLEL_OWNERS && buckets.len() > 1 {
         let middle = buckets.len() / 2;
-        let cut = changes.partition_point(|change| (change.path.prefix(depth) as usize) < first + middle);
+        let cut =
+            changes.partition_point(|change| (change.path.prefix(depth) as usize) < first + middle);
         let (left, right) = buckets.split_at_mut(middle);
         let (before, after) = changes.split_at_mut(cut);
         rayon::join(
@@ -222,9 +284,18 @@ fn swap_owners(suite: HashSuite, depth: u32, first: usize, buckets: &mut [Vec<Ow
         return;
     }
     for chunk in changes.chunks_mut(WARM_OWNERS) {
-        warm_owners(depth, first, buckets, &chunk.iter().map(|change| change.path));
+        warm_owners(
+            depth,
+            first,
+            buckets,
+            &chunk.iter().map(|change| change.path),
+        );
         for change in chunk {
-            swap_owner(suite, &mut buckets[change.path.prefix(depth) as usize - first], change);
+            swap_owner(
+                suite,
+                &mut buckets[change.path.prefix(depth) as usize - first],
+                change,
+            );
         }
     }
 }
@@ -236,8 +307,15 @@ fn swap_owner(suite: HashSuite, bucket: &mut Vec<Owner>, change: &mut OwnerChang
         Ok(position) => position,
         Err(position) => {
             let Some(leaf) = change.leaf else { return };
-            let mut owner = Owner { key: change.key, path: change.path, leaf, cells: Cells::default() };
-            owner.cells.swap(suite, &mut change.cells, change.sub.as_deref_mut());
+            let mut owner = Owner {
+                key: change.key,
+                path: change.path,
+                leaf,
+                cells: Cells::default(),
+            };
+            owner
+                .cells
+                .swap(suite, &mut change.cells, change.sub.as_deref_mut());
             bucket.reserve_exact(1);
             bucket.insert(position, owner);
             change.leaf = None;
@@ -245,7 +323,9 @@ fn swap_owner(suite: HashSuite, bucket: &mut Vec<Owner>, change: &mut OwnerChang
         }
     };
     let owner = &mut bucket[position];
-    owner.cells.swap(suite, &mut change.cells, change.sub.as_deref_mut());
+    owner
+        .cells
+        .swap(suite, &mut change.cells, change.sub.as_deref_mut());
     let old = owner.leaf;
     match change.leaf.replace(old) {
         Some(new) => owner.leaf = new,
@@ -300,7 +380,11 @@ impl Chunk {
 
     fn last_key(&self) -> Option<&[u8]> {
         let (key_end, _) = *self.cells.last()?;
-        let start = self.cells.len().checked_sub(2).map_or(0, |before| self.cells[before].1);
+        let start = self
+            .cells
+            .len()
+            .checked_sub(2)
+            .map_or(0, |before| self.cells[before].1);
         self.bytes.get(start..key_end)
     }
 
@@ -312,7 +396,10 @@ impl Chunk {
         for (key, end) in &self.owners {
             group.clear();
             for (key_end, value_end) in &self.cells[cell..*end] {
-                group.push((&self.bytes[byte..*key_end], &self.bytes[*key_end..*value_end]));
+                group.push((
+                    &self.bytes[byte..*key_end],
+                    &self.bytes[*key_end..*value_end],
+                ));
                 byte = *value_end;
             }
             cell = *end;
@@ -371,7 +458,10 @@ impl StateBuilder {
     pub fn build(self) -> Result<State, TreeError> {
         let suite = self.suite;
         let partitions: Vec<Partition> = self.partitions.into_iter().map(unlock).collect();
-        let owners = partitions.iter().map(|partition| partition.owners.len() as u64).sum();
+        let owners = partitions
+            .iter()
+            .map(|partition| partition.owners.len() as u64)
+            .sum();
         let cells = partitions.iter().map(|partition| partition.cells).sum();
         let depth = ideal_depth(owners);
         let parts: Result<Vec<Vec<Vec<Owner>>>, TreeError> = partitions
@@ -383,7 +473,11 @@ impl StateBuilder {
         buckets.resize_with(1 << depth, Vec::new);
         let shift = 8_u32.saturating_sub(depth);
         for (first, part) in parts?.into_iter().enumerate() {
-            let start = if depth >= 8 { first << (depth - 8) } else { first >> shift };
+            let start = if depth >= 8 {
+                first << (depth - 8)
+            } else {
+                first >> shift
+            };
             for (bucket, more) in buckets[start..].iter_mut().zip(part) {
                 if bucket.is_empty() {
                     *bucket = more;
@@ -392,7 +486,12 @@ impl StateBuilder {
                 }
             }
         }
-        Ok(State { suite, trie: Trie::from_buckets(suite, depth, buckets), owners, cells })
+        Ok(State {
+            suite,
+            trie: Trie::from_buckets(suite, depth, buckets),
+            owners,
+            cells,
+        })
     }
 }
 
@@ -400,7 +499,13 @@ impl StateBuilder {
 fn into_buckets(owners: Vec<Owner>, first: u8, depth: u32) -> Result<Vec<Vec<Owner>>, TreeError> {
     let own_bits = depth.saturating_sub(8);
     let start = usize::from(first) << own_bits;
-    let bucket_of = |owner: &Owner| if own_bits == 0 { 0 } else { owner.path.prefix(depth) as usize - start };
+    let bucket_of = |owner: &Owner| {
+        if own_bits == 0 {
+            0
+        } else {
+            owner.path.prefix(depth) as usize - start
+        }
+    };
     let mut sizes = vec![0_usize; 1 << own_bits];
     for owner in &owners {
         sizes[bucket_of(owner)] += 1;
@@ -420,9 +525,13 @@ fn into_buckets(owners: Vec<Owner>, first: u8, depth: u32) -> Result<Vec<Vec<Own
 
 fn lock(partition: &Mutex<Partition>) -> std::sync::MutexGuard<'_, Partition> {
     // A poisoned lock means that another thread panicked while adding; the caller hears of that panic.
-    partition.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    partition
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn unlock(partition: Mutex<Partition>) -> Partition {
-    partition.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    partition
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -8,17 +8,20 @@ from __future__ import annotations
 import enum
 import itertools
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypeAlias
 
 from bubi_sdk import checks, hashes, limits
 from bubi_sdk.address import PREFIXES, Address
-from bubi_sdk.codec import U8, U16, U32, U64, Hash, Shape, SignatureBytes, at_most
+from bubi_sdk.codec import U8, U16, U32, U64, Fields, Hash, Shape, SignatureBytes, at_most
 from bubi_sdk.errors import Malformed
 from bubi_sdk.events import Event
 from bubi_sdk.hashes import HashSuite
 from bubi_sdk.keys import PublicKey
 from bubi_sdk.operations import AccountSigner, Thresholds, check_authority
 from bubi_sdk.state import Parameters, ValidatorSet, check_parameters
+
+BareParameters: TypeAlias = Annotated[Parameters, Fields(Parameters)]
+"""Parameters without a version of their own: the genesis has one."""
 
 
 class NetworkKind(enum.Enum):
@@ -64,7 +67,7 @@ class Genesis(Shape):
     suite: HashSuite
     time: U64
     protocol_version: U32
-    parameters: Parameters
+    parameters: BareParameters
     validators: ValidatorSet
     accounts: tuple[GenesisAccount, ...]
     predecessor: Predecessor | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -16,7 +17,6 @@ from bubi_sdk.address import Address
 from bubi_sdk.codec import Json
 from bubi_sdk.errors import InvalidInput
 from bubi_sdk.flows import Flow, NoAnswer, Pause, Reply, Request, Response, Retry, path_of
-from bubi_sdk.keys import PublicKey
 from bubi_sdk.network import AddressLike, IdLike, Network, Trust, identifier
 from bubi_sdk.outcome import Answer, BulkOutcome, Outcome, Page
 from bubi_sdk.stream import StreamEvent, StreamReader
@@ -36,7 +36,7 @@ def _options(
     if proof:
         result["proof"] = "1"
     if wait:
-        result |= {"wait": "final", "timeout": f"{wait:g}"}
+        result |= flows.waiting(wait)
     return result
 
 
@@ -59,15 +59,18 @@ class _Base:
         self._known = network
         self._retry = retry or Retry()
 
-    def _account(self, address: AddressLike, *rest: str | bytes) -> str:
+    def _text(self, address: AddressLike) -> str:
         if isinstance(address, str):
-            return path_of("accounts", address, *rest)
+            return address
         if self._known is None:
             kind = "an Address" if isinstance(address, Address) else "a PublicKey"
-            raise InvalidInput(f"to use {kind}, give the client its network: Client(url, network)")
-        if isinstance(address, PublicKey):
-            address = self._known.address(address)
-        return path_of("accounts", self._known.text(address), *rest)
+            raise InvalidInput(
+                f"to use {kind}, give the client its network, or call network() first"
+            )
+        return self._known.text(address)
+
+    def _account(self, address: AddressLike, *rest: str | bytes) -> str:
+        return path_of("accounts", self._text(address), *rest)
 
 
 def _reply(response: httpx.Response) -> Response:
@@ -140,8 +143,10 @@ class Client(_Base):
             return result
 
     def network(self) -> Network:
-        """Identity of the network: enough to build and sign transactions off-line."""
-        return self._run(flows_network(self._retry))
+        """Identity of the network: enough to build and sign off-line; the client remembers it."""
+        found = self._run(flows_network(self._retry))
+        self._known = self._known or found
+        return found
 
     def status(self) -> Answer:
         """`/v1/network`: name, height, parameters, validators."""
@@ -193,27 +198,15 @@ class Client(_Base):
         """One block."""
         return self._run(flows.get(path_of("blocks", height), {}, self._retry))
 
-    def blocks(
-        self, *, after: int | None = None, limit: int | None = None, cursor: str | None = None
-    ) -> Page:
-        """Blocks in order."""
+    def blocks(self, *, after: int | str | None = None, limit: int | None = None) -> Page:
+        """Blocks above a height; `Page.next` is the `after` of the next page."""
         return self._run(
-            flows.get_page(
-                path_of("blocks"), _options(after=after, limit=limit, cursor=cursor), self._retry
-            )
+            flows.get_page(path_of("blocks"), _options(after=after, limit=limit), self._retry)
         )
 
-    def block_transactions(
-        self, height: int, *, cursor: str | None = None, limit: int | None = None
-    ) -> Page:
-        """Transactions of a block."""
-        return self._run(
-            flows.get_page(
-                path_of("blocks", height, "transactions"),
-                _options(cursor=cursor, limit=limit),
-                self._retry,
-            )
-        )
+    def block_transactions(self, height: int) -> Answer:
+        """A block with its receipts and events."""
+        return self._run(flows.get(path_of("blocks", height, "transactions"), {}, self._retry))
 
     def finality(self, height: int) -> Answer:
         """Finality proof of a block."""
@@ -291,11 +284,22 @@ class Client(_Base):
             )
         )
 
-    def assets(self, *, cursor: str | None = None, limit: int | None = None) -> Page:
-        """Assets."""
-        return self._run(
-            flows.get_page(path_of("assets"), _options(cursor=cursor, limit=limit), self._retry)
-        )
+    def assets(
+        self,
+        *,
+        issuer: AddressLike | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> Page:
+        """All assets, or those of one issuer."""
+        chosen = None if issuer is None else self._text(issuer)
+        options = _options(issuer=chosen, cursor=cursor, limit=limit)
+        return self._run(flows.get_page(path_of("assets"), options, self._retry))
+
+    def item(self, asset: IdLike, item: str, *, proof: bool = False) -> Answer:
+        """One item of a unique asset."""
+        path = path_of("assets", identifier(asset), "items", item)
+        return self._run(flows.get(path, _options(proof=proof), self._retry))
 
     def asset(self, asset: IdLike, *, proof: bool = False) -> Answer:
         """One asset."""
@@ -347,6 +351,24 @@ class Client(_Base):
             )
         )
 
+    def record_versions(
+        self,
+        namespace: IdLike,
+        key: str,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> Page:
+        """Versions of a record."""
+        path = path_of("namespaces", identifier(namespace), "records", key, "versions")
+        options = _options(cursor=cursor, limit=limit)
+        return self._run(flows.get_page(path, options, self._retry))
+
+    def cells(self, owner: bytes, *, cursor: str | None = None, limit: int | None = None) -> Page:
+        """Cells of an owner key."""
+        options = _options(cursor=cursor, limit=limit)
+        return self._run(flows.get_page(path_of("cells", owner), options, self._retry))
+
     def cell(
         self, owner: bytes, key: bytes, *, height: int | None = None, proof: bool = False
     ) -> Answer:
@@ -383,11 +405,9 @@ class Client(_Base):
 
     def _follow(self, reader: StreamReader) -> Iterator[StreamEvent]:
         while True:
-            try:
+            # Streams break; what was missed is sent again after the last id.
+            with contextlib.suppress(httpx.HTTPError):
                 yield from self._connection(reader)
-            except httpx.HTTPError:
-                # Streams break; what was missed is sent again after the last id.
-                pass
             time.sleep(reader.pause())
 
     def _connection(self, reader: StreamReader) -> Iterator[StreamEvent]:
@@ -466,8 +486,10 @@ class AsyncClient(_Base):
             return result
 
     async def network(self) -> Network:
-        """Identity of the network: enough to build and sign transactions off-line."""
-        return await self._run(flows_network(self._retry))
+        """Identity of the network: enough to build and sign off-line; the client remembers it."""
+        found = await self._run(flows_network(self._retry))
+        self._known = self._known or found
+        return found
 
     async def status(self) -> Answer:
         """`/v1/network`: name, height, parameters, validators."""
@@ -521,26 +543,16 @@ class AsyncClient(_Base):
         """One block."""
         return await self._run(flows.get(path_of("blocks", height), {}, self._retry))
 
-    async def blocks(
-        self, *, after: int | None = None, limit: int | None = None, cursor: str | None = None
-    ) -> Page:
-        """Blocks in order."""
+    async def blocks(self, *, after: int | str | None = None, limit: int | None = None) -> Page:
+        """Blocks above a height; `Page.next` is the `after` of the next page."""
         return await self._run(
-            flows.get_page(
-                path_of("blocks"), _options(after=after, limit=limit, cursor=cursor), self._retry
-            )
+            flows.get_page(path_of("blocks"), _options(after=after, limit=limit), self._retry)
         )
 
-    async def block_transactions(
-        self, height: int, *, cursor: str | None = None, limit: int | None = None
-    ) -> Page:
-        """Transactions of a block."""
+    async def block_transactions(self, height: int) -> Answer:
+        """A block with its receipts and events."""
         return await self._run(
-            flows.get_page(
-                path_of("blocks", height, "transactions"),
-                _options(cursor=cursor, limit=limit),
-                self._retry,
-            )
+            flows.get(path_of("blocks", height, "transactions"), {}, self._retry)
         )
 
     async def finality(self, height: int) -> Answer:
@@ -621,11 +633,22 @@ class AsyncClient(_Base):
             )
         )
 
-    async def assets(self, *, cursor: str | None = None, limit: int | None = None) -> Page:
-        """Assets."""
-        return await self._run(
-            flows.get_page(path_of("assets"), _options(cursor=cursor, limit=limit), self._retry)
-        )
+    async def assets(
+        self,
+        *,
+        issuer: AddressLike | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> Page:
+        """All assets, or those of one issuer."""
+        chosen = None if issuer is None else self._text(issuer)
+        options = _options(issuer=chosen, cursor=cursor, limit=limit)
+        return await self._run(flows.get_page(path_of("assets"), options, self._retry))
+
+    async def item(self, asset: IdLike, item: str, *, proof: bool = False) -> Answer:
+        """One item of a unique asset."""
+        path = path_of("assets", identifier(asset), "items", item)
+        return await self._run(flows.get(path, _options(proof=proof), self._retry))
 
     async def asset(self, asset: IdLike, *, proof: bool = False) -> Answer:
         """One asset."""
@@ -676,6 +699,26 @@ class AsyncClient(_Base):
                 self._retry,
             )
         )
+
+    async def record_versions(
+        self,
+        namespace: IdLike,
+        key: str,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> Page:
+        """Versions of a record."""
+        path = path_of("namespaces", identifier(namespace), "records", key, "versions")
+        options = _options(cursor=cursor, limit=limit)
+        return await self._run(flows.get_page(path, options, self._retry))
+
+    async def cells(
+        self, owner: bytes, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page:
+        """Cells of an owner key."""
+        options = _options(cursor=cursor, limit=limit)
+        return await self._run(flows.get_page(path_of("cells", owner), options, self._retry))
 
     async def cell(
         self, owner: bytes, key: bytes, *, height: int | None = None, proof: bool = False

@@ -1,8 +1,8 @@
-"""Receipts of documents: files that show, with nothing but a trust file, what the ledger recorded about a document.
+"""Receipts of documents: what the ledger recorded about a document, provable with a trust file.
 
-A receipt holds the proof of the transaction and says which of its operations record the document's digests. Every other
-member follows from these, and a receipt is only accepted in exactly the bytes that `render` writes: a changed
-character anywhere is found.
+A receipt holds the proof of the transaction and says which of its operations record the document's
+digests. Every other member follows from these, and a receipt is only accepted in exactly the bytes
+that `render` writes: a changed character anywhere is found.
 """
 
 from __future__ import annotations
@@ -44,11 +44,13 @@ _MEMBERS: Final = frozenset(
     )
 )
 _STATEMENT: Final = {
-    "en": "Block {height} of the ledger {chain}, decided at {time}, records these digests of the document. With a trust "
-    "file of that ledger the proof shows that the document existed in exactly these bytes no later than that time. It "
-    "does not show who wrote the document, nor that what it says is true.",
-    "zh": "账本 {chain} 的第 {height} 号区块(共识时间 {time})记录了该文件的摘要。凭该账本的信任文件,本证明表明:"
-    "该文件最迟在此时间已经存在,且内容逐字节相同。本证明不表明文件由谁撰写,也不表明其内容属实。",
+    "en": "Block {height} of the ledger {chain}, decided at {time}, records these digests of the "
+    "document. With a trust file of that ledger the proof shows that the document existed in "
+    "exactly these bytes no later than that time. It does not show who wrote the document, nor "
+    "that what it says is true.",
+    "zh": "账本 {chain} 的第 {height} 号区块（共识时间 {time}）记录了该文件的摘要。"
+    "凭该账本的信任文件，本证明表明：该文件最迟在此时间已经存在，且内容逐字节相同。"
+    "本证明不表明文件由谁撰写，也不表明其内容属实。",
 }
 
 
@@ -93,7 +95,7 @@ def _state(algorithm: DigestAlgorithm) -> _State:
 def digests_of_file(
     path: Path, algorithms: Sequence[DigestAlgorithm], salts: Sequence[bytes] = ()
 ) -> list[Digest]:
-    """Digests of a file in one reading, however large it is; one salt per salted algorithm, in order."""
+    """Digests of a file in one reading, however large; one salt per salted algorithm, in order."""
     states = [_state(algorithm) for algorithm in algorithms]
     with path.open("rb") as document:
         while piece := document.read(_PIECE):
@@ -127,7 +129,7 @@ def utc(milliseconds: int) -> str:
 
 
 def record_key(path: str, algorithm: DigestAlgorithm, salt: bytes = b"") -> str:
-    """Key under which a document is recorded: its path where that fits and is no secret, else a hash of it."""
+    """Key of a document's record: its path if that fits and is no secret, else a hash of it."""
     key = f"{algorithm.value}:{path}"
     readable = (
         not salt
@@ -142,7 +144,7 @@ def record_key(path: str, algorithm: DigestAlgorithm, salt: bytes = b"") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One recorded digest of the document: which operation records it, and the salt if it has one."""
+    """One recorded digest of the document: which operation records it, and its salt if any."""
 
     operation: int
     digest: Digest
@@ -235,7 +237,7 @@ class DocumentReceipt:
         )
 
     def verify(self, trust: Trust, document: Path | None = None) -> ProvenReceipt:
-        """Checks every link: certificate, receipt, transaction, record, and the document where one is given.
+        """Checks every link: certificate, receipt, transaction, record, and a document if given.
 
         Raises:
             ProofInvalid: a link does not hold; `code` says which.
@@ -259,7 +261,7 @@ class DocumentReceipt:
         return proven
 
     def check_operations(self, operations: Sequence[object]) -> None:
-        """Checks that the operations of the proven transaction record exactly what the receipt says.
+        """Checks that the operations of the proven transaction record what the receipt says.
 
         Raises:
             ProofInvalid: they do not.

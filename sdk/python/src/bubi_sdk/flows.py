@@ -27,6 +27,7 @@ from bubi_sdk.errors import (
     RequestRefused,
     ServerFault,
     ServiceError,
+    TransactionExpired,
     UnexpectedAnswer,
     WrongChain,
 )
@@ -39,6 +40,8 @@ TRANSACTION_TYPE: Final = "application/vnd.bubi.transaction"
 BULK_TYPE: Final = "application/vnd.bubi.transactions"
 GRACE: Final = 30.0
 """Seconds after `valid_until` in which a block is decided and expiry becomes certain."""
+_WAIT_MAX: Final = 60.0
+"""Longest wait that a node grants."""
 _WAIT_SLICE: Final = 20.0
 """Longest wait that is asked of a node in one request."""
 
@@ -218,7 +221,9 @@ def _ask(request: Request, retry: Retry) -> Flow[Response]:
         else:
             refused = refusal(reply)
             error, pause = refused, refused.retry_after or retry.pause(attempt - 1)
-        if not error.retryable or attempt >= retry.attempts:
+        # What does not exist now will not exist a moment later: only trouble is asked again.
+        passing = not isinstance(error, NotFound) and error.retryable
+        if not passing or attempt >= retry.attempts:
             raise error
         yield Pause(pause)
 
@@ -284,6 +289,13 @@ def _submission(envelope: Envelope) -> dict[str, str]:
     }
 
 
+def waiting(seconds: float) -> dict[str, str]:
+    """Parameters that ask a node to wait for the outcome, at most a minute, in milliseconds."""
+    if seconds <= 0:
+        return {}
+    return {"wait": "final", "timeout": f"{min(max(seconds, 0.001), _WAIT_MAX):.3f}"}
+
+
 def _unknown(detail: str, transaction: bytes) -> OutcomeUnknown:
     return OutcomeUnknown(
         f"{detail}; it may have been executed. Submit the same envelope again, or ask for "
@@ -297,7 +309,7 @@ def submit(envelope: Envelope, wait: float = 0.0) -> Flow[Outcome]:
 
     Raises `OutcomeUnknown` if no answer came, `RequestRefused` if it left nothing behind.
     """
-    parameters = {"wait": "final", "timeout": f"{wait:g}"} if wait else {}
+    parameters = waiting(wait)
     request = Request(
         "POST",
         path_of("transactions"),
@@ -340,7 +352,7 @@ def submit_and_wait(
             doubtful, last = True, error.detail
         except RequestRefused as error:
             if doubtful:
-                known = yield from _look_up(envelope.hash)
+                known = yield from _after_doubt(envelope, error)
                 if known is not None and known.decided:
                     return known
             if not error.retryable:
@@ -362,14 +374,24 @@ def submit_and_wait(
     raise _unknown(f"the time given is over; last: {last}", envelope.hash)
 
 
-def _look_up(transaction: bytes) -> Flow[Outcome | None]:
-    reply = yield from _call(Request("GET", path_of("transactions", transaction)))
-    if isinstance(reply, NoAnswer) or reply.status >= 400:
-        return None
+def _after_doubt(envelope: Envelope, refused: RequestRefused) -> Flow[Outcome | None]:
+    """What is certain once a transaction was refused that may have been taken before.
+
+    A node that decided a block later than `valid_until` and knows no outcome: there is none.
+    """
+    once = Retry(attempts=1)
+    passed = False
     try:
-        return read_outcome(_object(reply), transaction)
-    except UnexpectedAnswer:
-        return None
+        if refused.code == TransactionExpired.CODE:
+            answer = yield from get(path_of("network"), {}, once)
+            passed = (_number(answer.data.get("time")) or 0) > envelope.valid_until
+        return (yield from outcome(envelope.hash, {}, once))
+    except NotFound as error:
+        if passed and error.code == OutcomeUnknown.CODE:
+            return Outcome(envelope.hash, Status.EXPIRED, valid_until=envelope.valid_until)
+    except ServiceError:
+        pass
+    return None
 
 
 def submit_bulk(
@@ -380,7 +402,7 @@ def submit_bulk(
     chains = {one.network.chain_id for one in transactions if isinstance(one, Envelope)}
     if len(chains) == 1:
         headers["bubi-chain"] = chains.pop().hex()
-    parameters = {"wait": "final", "timeout": f"{wait:g}"} if wait else {}
+    parameters = waiting(wait)
     request = Request(
         "POST",
         path_of("transactions", "bulk"),

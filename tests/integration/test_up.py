@@ -1,0 +1,173 @@
+"""`bubi up` and its companions on real processes."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from network import command, environment
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder for a network, cleaned up whatever happens."""
+    path = tmp_path / "network"
+    yield path
+    if path.exists():
+        command("reset", "--yes", "--data", path)
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return state.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def test_up_status_down_and_up_again(folder):
+    started = command("up", "--detach", "--data", folder, "--json")
+    assert started.status == 0, started.err
+    fields = started.json
+    assert fields["schema"] == 1
+    assert fields["ready"] is True
+    assert fields["engine"] == "solo"
+    assert fields["height"] >= 1, "the health check is a transaction that became final"
+    (node,) = fields["nodes"]
+    assert {"name", "organisation", "pid", "role", "url", "p2p", "data", "height"} <= set(node)
+    assert alive(node["pid"])
+    for name in ("cert.pem", "key.pem", "validator.key", "config.toml"):
+        assert (Path(node["data"]) / name).exists()
+    assert Path(fields["trust_file"]).exists()
+    for account in fields["accounts"]:
+        assert stat.S_IMODE(Path(account["keystore"]).stat().st_mode) == 0o600
+    password = Path(fields["accounts"][0]["keystore"]).with_name("password")
+    assert stat.S_IMODE(password.stat().st_mode) == 0o600
+
+    again = command("up", "--detach", "--data", folder)
+    assert again.status == 0
+    assert "already running" in again.out
+    assert command("status", "--data", folder, "--json").json["nodes"][0]["pid"] == node["pid"]
+    assert command("doctor", "--data", folder, "--json").json["findings"] == []
+    assert command("why", "--data", folder, "--json").json["halted"] is False
+    assert command("logs", "--data", folder).out
+
+    assert command("down", "--data", folder, "--json").json["stopped"] == ["node1"]
+    assert not alive(node["pid"])
+    assert command("status", "--data", folder).status == 3
+    assert command("down", "--data", folder).status == 3
+    checked = command("node", "check", node["data"], "--json")
+    assert (checked.status, checked.json["ok"]) == (0, True), checked.out
+
+    resumed = command("up", "--detach", "--data", folder, "--json").json
+    assert resumed["chain_id"] == fields["chain_id"]
+    assert resumed["height"] > fields["height"]
+    assert command("reset", "--yes", "--data", folder).status == 0
+    assert not folder.exists()
+    assert not alive(resumed["nodes"][0]["pid"])
+
+
+def test_two_networks_have_different_chains_and_ports(folder, tmp_path, development):
+    _, first = development
+    second = command("up", "--detach", "--data", folder, "--json").json
+    assert second["chain_id"] != first["chain_id"]
+    assert second["nodes"][0]["url"] != first["nodes"][0]["url"]
+    assert second["accounts"][0]["address"] != first["accounts"][0]["address"]
+
+
+def test_a_port_taken_since_the_last_run_is_replaced(folder):
+    first = command("up", "--detach", "--data", folder, "--json").json
+    command("down", "--data", folder)
+    port = int(first["nodes"][0]["url"].rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):
+        second = command("up", "--detach", "--data", folder, "--json")
+        assert second.status == 0, second.err
+        assert second.json["nodes"][0]["url"] != first["nodes"][0]["url"]
+        assert second.json["chain_id"] == first["chain_id"]
+
+
+def test_a_failed_start_leaves_nothing_behind(folder, tmp_path):
+    # A module that shadows the node's makes its process end at once.
+    shadow = tmp_path / "shadow"
+    shadow.mkdir()
+    (shadow / "sitecustomize.py").write_text(
+        "import sys\nif 'run' in sys.orig_argv:\n    sys.exit('the disk is on fire')\n",
+        encoding="utf-8",
+    )
+    failed = command(
+        "up",
+        "--detach",
+        "--data",
+        folder,
+        "--json",
+        PYTHONPATH=f"{shadow}:{os.environ.get('PYTHONPATH', '')}",
+    )
+    assert failed.status == 1
+    assert failed.json["error"]["code"] == "start_failed"
+    assert "the disk is on fire" in failed.err
+    assert not folder.exists()
+    assert (
+        str(folder)
+        not in subprocess.run(
+            ["ps", "-eo", "args"], capture_output=True, text=True, check=True
+        ).stdout
+    )
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(folder):
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work", encoding="utf-8")
+    refused = command("up", "--detach", "--data", folder, "--json")
+    assert (refused.status, refused.json["error"]["code"]) == (1, "folder_not_empty")
+    assert command("reset", "--yes", "--data", folder).status == 3
+    assert [one.name for one in folder.iterdir() if one.name != "lock"] == ["thesis.txt"]
+
+
+def test_a_killed_node_is_reported_and_started_again(folder):
+    pid = command("up", "--detach", "--data", folder, "--json").json["nodes"][0]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    found = command("doctor", "--data", folder, "--json")
+    assert found.status == 1
+    assert "node_gone" in [one["code"] for one in found.json["findings"]]
+    assert command("status", "--data", folder).status == 3
+    assert command("up", "--detach", "--data", folder).status == 0
+
+
+def test_a_damaged_state_file_is_named_and_can_be_reset(folder):
+    pid = command("up", "--detach", "--data", folder, "--json").json["nodes"][0]["pid"]
+    (folder / "network.json").write_text("{", encoding="utf-8")
+    for name in ("status", "up", "down"):
+        said = command(name, "--data", folder, "--json")
+        assert (said.status, said.json["error"]["code"]) == (1, "state_damaged")
+    codes = [one["code"] for one in command("doctor", "--data", folder, "--json").json["findings"]]
+    assert codes == ["state_damaged", "stray_node"]
+    assert command("reset", "--yes", "--data", folder).status == 0
+    assert not alive(pid)
+    assert not folder.exists()
+
+
+def test_in_front_it_runs_until_ctrl_c(folder):
+    with subprocess.Popen(
+        [sys.executable, "-m", "bubi", "up", "--data", str(folder), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as front:
+        deadline = time.monotonic() + 60
+        while command("status", "--data", folder).status != 0:
+            assert front.poll() is None, front.stderr.read()
+            assert time.monotonic() < deadline
+        pid = command("status", "--data", folder, "--json").json["nodes"][0]["pid"]
+        front.send_signal(signal.SIGINT)
+        assert front.wait(30) == 0
+    assert not alive(pid)
+    assert command("status", "--data", folder).status == 3
