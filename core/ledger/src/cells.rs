@@ -14,7 +14,11 @@ use bubi_codec::{
     ResultCode, Wire,
 };
 use rayon::prelude::*;
-use std::{collections::BTreeSet, ops::Bound, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    ops::{Bound, Range},
+    sync::Arc,
+};
 
 /// A cell whose bytes are not what the rules wrote, or a rule broken from within: never the fault of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -159,12 +163,16 @@ pub(crate) struct Cell(u32);
 struct OwnerSlot<'a> {
     key: OwnerKey,
     base: OwnerView<'a>,
-    cells: Vec<Cell>,
+    /// Its cell looked at last; the others hang on that one.
+    last: Option<Cell>,
 }
 
 struct Slot<'a> {
     owner: Owner,
-    key: Box<[u8]>,
+    /// Where its key stands in [`Scratch::keys`]: a block looks at too many cells to allocate for each.
+    key: Range<u32>,
+    /// The cell of the same owner looked at before.
+    previous: Option<Cell>,
     content: Content<'a>,
     written: bool,
     /// Number of the transaction that wrote it last: only its first write goes to the journal.
@@ -185,6 +193,8 @@ pub(crate) struct Scratch<'a> {
     owner_index: Positions<Owner>,
     cells: Vec<Slot<'a>>,
     cell_index: Positions<Cell>,
+    /// Keys of all cells, one after the other.
+    keys: Vec<u8>,
     journal: Vec<Before<'a>>,
     stamp: u32,
 }
@@ -209,6 +219,7 @@ impl<'a> Scratch<'a> {
             owner_index: Positions::with_capacity(owners),
             cells: Vec::with_capacity(cells),
             cell_index: Positions::with_capacity(cells),
+            keys: Vec::with_capacity(cells * 20),
             journal: Vec::new(),
             stamp: 0,
         }
@@ -224,7 +235,7 @@ impl<'a> Scratch<'a> {
             return *owner;
         }
         let owner = Owner(position(self.owners.len()));
-        self.owners.push(OwnerSlot { key: *key, base: self.view.owner(key), cells: Vec::new() });
+        self.owners.push(OwnerSlot { key: *key, base: self.view.owner(key), last: None });
         let owners = &self.owners;
         self.owner_index.insert(hash, owner, |index, owner| index.hash(&[owners[owner.0 as usize].key.as_bytes()]));
         owner
@@ -254,7 +265,7 @@ impl<'a> Scratch<'a> {
         let hash = self.cell_index.hash(&[&owner.0.to_le_bytes(), key]);
         let is = |cell: &Cell| {
             let slot = &self.cells[cell.0 as usize];
-            slot.owner == owner && *slot.key == *key
+            slot.owner == owner && key_of(&self.keys, slot) == key
         };
         if let Some(cell) = self.cell_index.find(hash, is) {
             return *cell;
@@ -262,12 +273,15 @@ impl<'a> Scratch<'a> {
         let cell = Cell(position(self.cells.len()));
         let slot = &mut self.owners[owner.0 as usize];
         let content = slot.base.get(key).map_or(Content::Absent, Content::Stored);
-        slot.cells.push(cell);
-        self.cells.push(Slot { owner, key: key.into(), content, written: false, stamp: 0 });
-        let cells = &self.cells;
+        let previous = slot.last.replace(cell);
+        let start = position(self.keys.len());
+        self.keys.extend_from_slice(key);
+        let range = start..position(self.keys.len());
+        self.cells.push(Slot { owner, key: range, previous, content, written: false, stamp: 0 });
+        let (cells, keys) = (&self.cells, &self.keys);
         self.cell_index.insert(hash, cell, |index, cell| {
             let slot = &cells[cell.0 as usize];
-            index.hash(&[&slot.owner.0.to_le_bytes(), &slot.key])
+            index.hash(&[&slot.owner.0.to_le_bytes(), key_of(keys, slot)])
         });
         cell
     }
@@ -275,7 +289,7 @@ impl<'a> Scratch<'a> {
     /// Owner and key of a cell.
     pub(crate) fn name(&self, cell: Cell) -> (Owner, &[u8]) {
         let slot = &self.cells[cell.0 as usize];
-        (slot.owner, &slot.key)
+        (slot.owner, key_of(&self.keys, slot))
     }
 
     pub(crate) fn content(&self, cell: Cell) -> &Content<'a> {
@@ -337,17 +351,24 @@ impl<'a> Scratch<'a> {
         slot.written = true;
     }
 
+    /// The cells of an owner that the block has looked at.
+    fn slots(&self, owner: Owner) -> impl Iterator<Item = &Slot<'a>> {
+        let slot = |cell: Option<Cell>| cell.map(|cell| &self.cells[cell.0 as usize]);
+        std::iter::successors(slot(self.owners[owner.0 as usize].last), move |current| slot(current.previous))
+    }
+
     /// Keys of an owner's cells that begin with `prefix`, ascending.
     pub(crate) fn keys(&self, owner: Owner, prefix: &[u8]) -> Vec<Box<[u8]>> {
-        let slot = &self.owners[owner.0 as usize];
-        let stored = slot.base.range(Bound::Included(prefix)).map(|cell| cell.0);
+        let base = &self.owners[owner.0 as usize].base;
+        let stored = base.range(Bound::Included(prefix)).map(|cell| cell.0);
         let mut keys: BTreeSet<&[u8]> = stored.take_while(|key| key.starts_with(prefix)).collect();
-        for slot in slot.cells.iter().map(|cell| &self.cells[cell.0 as usize]) {
-            if slot.key.starts_with(prefix) {
+        for slot in self.slots(owner) {
+            let key = key_of(&self.keys, slot);
+            if key.starts_with(prefix) {
                 if matches!(slot.content, Content::Absent) {
-                    keys.remove(&*slot.key);
+                    keys.remove(key);
                 } else {
-                    keys.insert(&slot.key);
+                    keys.insert(key);
                 }
             }
         }
@@ -377,19 +398,26 @@ impl<'a> Scratch<'a> {
 
     /// The write set of the block.
     pub(crate) fn into_changes(self) -> Result<Changes, Defect> {
-        let cells = &self.cells;
-        let encode = |owner: &OwnerSlot<'a>| {
-            let written = owner.cells.iter().map(|cell| &cells[cell.0 as usize]).filter(|slot| slot.written);
-            let writes = written.map(|slot| match &slot.content {
-                Content::Decoded(value) => Ok((slot.key.clone(), Some(value.encode()?.into_boxed_slice()))),
-                Content::Absent => Ok((slot.key.clone(), None)),
-                Content::Stored(bytes) => Ok((slot.key.clone(), Some((*bytes).into()))),
+        let encode = |owner: u32| {
+            let written = self.slots(Owner(owner)).filter(|slot| slot.written);
+            let writes = written.map(|slot| {
+                let key: Box<[u8]> = key_of(&self.keys, slot).into();
+                Ok(match &slot.content {
+                    Content::Decoded(value) => (key, Some(value.encode()?.into_boxed_slice())),
+                    Content::Absent => (key, None),
+                    Content::Stored(bytes) => (key, Some((*bytes).into())),
+                })
             });
-            Ok((owner.key, writes.collect::<Result<_, Defect>>()?))
+            Ok((self.owners[owner as usize].key, writes.collect::<Result<_, Defect>>()?))
         };
-        let owners: Result<Vec<_>, Defect> = self.owners.par_iter().with_min_len(256).map(encode).collect();
+        let owners = (0..position(self.owners.len())).into_par_iter().with_min_len(256);
+        let owners: Result<Vec<_>, Defect> = owners.map(encode).collect();
         Ok(Changes::from_owners(owners?))
     }
+}
+
+fn key_of<'k>(keys: &'k [u8], slot: &Slot<'_>) -> &'k [u8] {
+    &keys[slot.key.start as usize..slot.key.end as usize]
 }
 
 fn position(length: usize) -> u32 {
