@@ -44,6 +44,7 @@ CHINESE: Final[dict[str, str]] = {
     "Chain id": "链标识",
     "Check proofs without a network.": "无需网络即可核验证明。",
     "Check the password; nothing was changed.": "请检查密码；未作任何更改。",
+    "Check the path, its permissions and the space on its disk.": ("请检查路径、权限和磁盘空间。"),
     "Cipher of the keystore.": "密钥库的加密算法。",
     "Code": "代码",
     "Collection file of the transaction.": "交易的签名收集文件。",
@@ -419,6 +420,7 @@ CHINESE: Final[dict[str, str]] = {
     "{path} cannot be written.": "无法写入 {path}。",
     "{path} cannot be written: {reason}": "无法写入 {path}：{reason}",
     "{path} exists; keys are never overwritten.": "{path} 已存在；密钥绝不会被覆盖。",
+    "{path} is no folder.": "{path} 不是目录。",
     "{path} is not a trust file: {reason}": "{path} 不是信任文件：{reason}",
     "{path} is not empty and is no development network.": "{path} 不为空，也不是开发网络。",
     "{path} is not empty.": "{path} 不是空目录。",
@@ -426,6 +428,7 @@ CHINESE: Final[dict[str, str]] = {
     "{path} now has {count} signatures. Submit it with `bubi tx submit {path}`.": (
         "{path} 现有 {count} 个签名。用 `bubi tx submit {path}` 提交。"
     ),
+    "{path}: {reason}": "{path}:{reason}",
     "{text} is no asset.": "{text} 不是资产。",
     "{text} is not LANE:NUMBER.": "{text} 不是 通道：序号 的形式。",
     "{text} is not a public key: {reason}": "{text} 不是公钥：{reason}",
