@@ -478,7 +478,7 @@ def show_next_steps(home: Home, state: NetworkState) -> None:
             (f"bubi account list{option}", _("shows the demo accounts as the ledger has them")),
             (f"bubi account create carol{option}", _("opens an account with a new key")),
             (
-                f"open {state.nodes[0].url}/v1/openapi.json",
+                f"curl {state.nodes[0].url}/v1/openapi.json",
                 _("describes the interface for programs"),
             ),
         ],
