@@ -30,7 +30,7 @@ EXPECTED = {
     "tx build", "tx sign", "tx submit", "tx show", "tx decode", "tx simulate", "tx codes",
     "proof verify", "account create", "account show", "account list",
     "key create", "key import", "key show", "asset show", "asset holders", "record show",
-    "network create", "bench verify", "bench api",
+    "network create", "bench verify", "bench ledger", "bench api",
 }  # fmt: skip
 
 
@@ -82,6 +82,7 @@ ARGUMENTS = {
     ("up",): ("--nodes", "4"),
     ("bench", "verify"): ("--algorithm", "rot13"),
     ("bench", "api"): ("--transactions", "0"),
+    ("bench", "ledger"): ("--accounts", "0"),
 }
 
 

@@ -23,7 +23,7 @@ use bubi_ledger::{
     tree::{ProofWindow, State, View},
     Alarm, Context, Door, ExecutedBlock, LiveIds, SkipReason, Skipped, VerifiedTransaction,
 };
-use bubi_store::{BlockLog, Disk, GuardFile, Keyspace, LogReader, RecordKind, StateStore, TransactionIndex};
+use bubi_store::{BlockLog, Disk, GuardFile, Keyspace, LogReader, Mark, RecordKind, StateStore, StoreError, TransactionIndex};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
@@ -66,6 +66,16 @@ impl Inner {
 pub(crate) struct Writer<D: Disk> {
     pub(crate) log: BlockLog<D>,
     pub(crate) guard: GuardFile<D>,
+    /// Newest guard record of the log that the second place does not hold yet.
+    pub(crate) voted: Option<Vec<u8>>,
+}
+
+/// What the stores behind the log get of a block.
+pub(crate) struct Following {
+    tip: Tip,
+    /// None once the state store has taken it.
+    batch: Option<bubi_store::Batch>,
+    transactions: Vec<[u8; 32]>,
 }
 
 /// What a chain is, for ever.
@@ -82,6 +92,8 @@ pub struct Chain<D: Disk> {
     pub(crate) inner: RwLock<Inner>,
     pub(crate) writer: Mutex<Writer<D>>,
     pub(crate) store: Mutex<StateStore<D>>,
+    /// Blocks that the stores behind the log have not taken, oldest first: more than none only while the disk is full.
+    pub(crate) behind: Mutex<VecDeque<Following>>,
     pub(crate) reader: LogReader<D>,
     pub(crate) transactions: TransactionIndex<D>,
     pub(crate) records: Mutex<crate::history::Cache>,
@@ -453,7 +465,11 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// Those of the log.
     pub fn append(&self, kind: RecordKind, height: u64, data: &[u8]) -> Result<()> {
-        self.writer().log.append(kind, height, &[data])?;
+        let mut writer = self.writer();
+        writer.log.append(kind, height, &[data])?;
+        if kind == RecordKind::GuardRecord {
+            writer.voted = Some(data.to_vec());
+        }
         Ok(())
     }
 
@@ -465,8 +481,8 @@ impl<D: Disk> Chain<D> {
         Ok(self.writer().log.sync()?)
     }
 
-    /// Makes a block durable with its certificate, then visible. When nothing was made durable the execution comes back, so that
-    /// the caller can try again (no space).
+    /// Makes a block durable with its certificate, marks it in the second place of the guard, then makes it visible. When there is
+    /// no space the execution comes back, so that the caller can try again.
     ///
     /// # Errors
     /// The certificate does not cover the execution, or the log failed.
@@ -477,20 +493,32 @@ impl<D: Disk> Chain<D> {
         }
     }
 
-    /// Appends and syncs the block record; meanwhile another core makes what the state store will get.
+    /// Appends and syncs the block record, then the mark; meanwhile another core makes what the stores behind the log will get.
     fn log_block(&self, execution: &Execution, certificate: &Certificate) -> Result<StoreChanges> {
+        self.follow()?;
         self.check_certificate(execution, certificate)?;
         let (logged, changes) = rayon::join(
-            || {
-                let record = bcs::to_bytes(&execution.record(certificate)).map_err(broken)?;
-                let mut writer = self.writer();
-                writer.log.append(RecordKind::Block, execution.height(), &[&record])?;
-                Ok::<_, ChainError>(writer.log.sync()?)
-            },
+            || self.write_block(execution, certificate),
             || self.store_changes(execution),
         );
         logged?;
         changes
+    }
+
+    fn write_block(&self, execution: &Execution, certificate: &Certificate) -> Result<()> {
+        let height = execution.height();
+        let record = bcs::to_bytes(&execution.record(certificate)).map_err(broken)?;
+        let mut writer = self.writer();
+        // After a full disk the record waits in the log, or is durable and only the mark is missing.
+        if writer.log.last_height() != Some(height) {
+            writer.log.append(RecordKind::Block, height, &[&record])?;
+        }
+        writer.log.sync()?;
+        // Before anybody hears of the block: from now on a log without it is a damaged one.
+        let voted = writer.voted.clone();
+        writer.guard.write_marked(Mark { height, digest: execution.digest.0 }, voted.as_deref())?;
+        writer.voted = None;
+        Ok(())
     }
 
     fn check_certificate(&self, execution: &Execution, certificate: &Certificate) -> Result<()> {
@@ -508,7 +536,7 @@ impl<D: Disk> Chain<D> {
         let StoreChanges { tip, batch, id_list } = changes;
         let Execution { proposal, batches, block, .. } = execution;
         let ExecutedBlock { overlay, outcome, receipts, events, ids, .. } = block;
-        let hashes = receipt_hashes(&receipts);
+        let transactions = receipt_hashes(&receipts);
         {
             let mut inner = calm(self.inner.write());
             let undo = inner.state.merge(overlay).map_err(broken)?;
@@ -520,13 +548,32 @@ impl<D: Disk> Chain<D> {
             }
             inner.id_lists.push_back(id_list);
         }
-        self.store().commit(tip.height, &bcs::to_bytes(&tip).map_err(broken)?, batch)?;
-        self.transactions.insert(tip.height, &hashes)?;
         let headers = batches.iter().map(|batch| batch.header.clone()).collect();
         let record = BlockRecord::V1 { proposal, batches: headers, outcome, certificate, receipts, events };
         calm(self.records.lock()).put(tip.height, Arc::new(record));
         // Thousands of bodies are freed where nobody waits for it.
         rayon::spawn(move || drop(batches));
+        calm(self.behind.lock()).push_back(Following { tip, batch: Some(batch), transactions });
+        match self.follow() {
+            // The block is durable in the log; the next one waits for space.
+            Err(ChainError::Store(StoreError::NoSpace { .. })) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Hands to the stores behind the log what they have not taken yet.
+    fn follow(&self) -> Result<()> {
+        let mut behind = calm(self.behind.lock());
+        while let Some(next) = behind.front_mut() {
+            let mut store = self.store();
+            store.ready()?;
+            if let Some(batch) = next.batch.take() {
+                store.submit(next.tip.height, &bcs::to_bytes(&next.tip).map_err(broken)?, batch)?;
+            }
+            drop(store);
+            self.transactions.insert(next.tip.height, &next.transactions)?;
+            behind.pop_front();
+        }
         Ok(())
     }
 
@@ -583,7 +630,12 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// Those of the disk.
     pub fn guard_write(&self, record: &[u8]) -> Result<()> {
-        Ok(self.writer().guard.write(record)?)
+        let mut writer = self.writer();
+        if writer.guard.read() == Some(record) {
+            // The commit of a block wrote it with the block's mark.
+            return Ok(());
+        }
+        Ok(writer.guard.write(record)?)
     }
 
     /// Waits until everything behind the log is durable; for a clean stop.
@@ -591,6 +643,7 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// Those of the disk.
     pub fn flush(&self) -> Result<()> {
+        self.follow()?;
         self.store().flush()?;
         self.transactions.flush()?;
         Ok(())

@@ -7,7 +7,7 @@ use crate::{
     index,
 };
 use bubi_codec::{
-    block::{digest, BlockRecord, Genesis, Outcome, SignedBatch},
+    block::{digest, BlockRecord, Certificate, CommitStatement, Genesis, Outcome, SignedBatch},
     decode, domain, encode,
     identity::ChainId,
     state::{key, OwnerKind, Parameters, ValidatorSet},
@@ -19,8 +19,8 @@ use bubi_ledger::{
     LiveIds,
 };
 use bubi_store::{
-    BlockLog, Cure, Disk, GuardFile, IndexOptions, Keyspace, LogOptions, RecordKind, Snapshot, StateOptions, StateStore, StoreError,
-    TransactionIndex,
+    newest_witness, BlockLog, Cure, DamageKind, Disk, GuardFile, IndexOptions, Keyspace, LogOptions, LogReader, RecordKind, Snapshot,
+    StateOptions, StateStore, StoreError, TransactionIndex, GUARD_FILE,
 };
 use rayon::prelude::*;
 use std::{
@@ -37,21 +37,21 @@ const LOAD_CHUNK: usize = 8_192;
 pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options) -> Result<Chain<D>> {
     let identity = identity(genesis)?;
     let lock = disk.lock()?;
-    let log = BlockLog::open(
-        disk.clone(),
-        *identity.chain.bytes(),
-        LogOptions { segment_limit: options.segment_bytes, ..LogOptions::default() },
-    )?;
+    let log_options = LogOptions { segment_limit: options.segment_bytes, ..LogOptions::default() };
+    let witness = newest_witness(&disk)?;
+    let log = BlockLog::open_witnessed(disk.clone(), *identity.chain.bytes(), log_options, witness.as_ref())?;
     let guard = GuardFile::open(&disk)?;
+    check_mark(&guard, &log.reader())?;
     let settings = StateOptions { snapshots: options.leases, ..StateOptions::default() };
-    let (store, inner) = load(&disk, &identity, log.last_height().unwrap_or(0), settings, options.proof_window)?;
+    let (store, inner) = load(&disk, &identity, &log.reader(), settings, options.proof_window)?;
     let transactions = TransactionIndex::open(disk, log.reader().first_height().unwrap_or(1), IndexOptions::default())?;
     let reader = log.reader();
     let mut chain = Chain {
         identity,
         inner: RwLock::new(inner),
-        writer: Mutex::new(Writer { log, guard }),
+        writer: Mutex::new(Writer { log, guard, voted: None }),
         store: Mutex::new(store),
+        behind: Mutex::default(),
         reader,
         transactions,
         records: Mutex::new(Cache::default()),
@@ -71,23 +71,41 @@ fn identity(bytes: &[u8]) -> Result<Identity> {
     Ok(Identity { genesis, genesis_bytes: bytes.to_vec(), chain, suite })
 }
 
+/// The block that the guard's second place has marked must be the one in the log.
+fn check_mark<D: Disk>(guard: &GuardFile<D>, log: &LogReader<D>) -> Result<()> {
+    let mark = guard.mark();
+    if mark.height == 0 || certified_digest(log, mark.height)?.0 == mark.digest {
+        return Ok(());
+    }
+    let file = GUARD_FILE.to_owned();
+    Err(StoreError::Damaged { file, offset: 0, kind: DamageKind::Content, cure: Cure::CompareCopies }.into())
+}
+
+/// Digest of the proposal that was decided at a height of the log.
+fn certified_digest<D: Disk>(log: &LogReader<D>, height: u64) -> Result<Hash> {
+    let BlockRecord::V1 { certificate, .. } = decode(&log.block(height)?.payload)?;
+    let Certificate::V1 { statement: CommitStatement::V1 { digest, .. }, .. } = certificate;
+    Ok(digest)
+}
+
 /// The state at the height of the state store, or the genesis if there is none or it cannot be used.
 fn load<D: Disk>(
     disk: &D,
     identity: &Identity,
-    log_height: u64,
+    log: &LogReader<D>,
     settings: StateOptions,
     window: usize,
 ) -> Result<(StateStore<D>, Inner)> {
     match StateStore::open(disk.clone(), settings) {
-        Ok(store) if store.height() > 0 && store.height() <= log_height => {
-            if let Some(inner) = load_stored(&store.snapshot()?, identity, window)? {
+        Ok(store) if store.height() > 0 => {
+            let decided = certified_digest(log, store.height())?;
+            let stored = load_stored(&store.snapshot()?, identity, window)?;
+            if let Some(inner) = stored.filter(|inner| inner.tip.digest == decided) {
                 return Ok((store, inner));
             }
         }
-        Ok(store) if store.height() == 0 => return Ok((store, from_genesis(identity, window)?)),
-        // Damaged, or ahead of the log: it was made from blocks that are gone, so it proves nothing.
-        Ok(_) | Err(StoreError::Damaged { cure: Cure::RebuildFromLog, .. }) => {}
+        Ok(store) => return Ok((store, from_genesis(identity, window)?)),
+        Err(StoreError::Damaged { cure: Cure::RebuildFromLog, .. }) => {}
         Err(error) => return Err(error.into()),
     }
     Ok((StateStore::reset(disk.clone(), settings)?, from_genesis(identity, window)?))

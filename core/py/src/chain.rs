@@ -2,12 +2,12 @@
 
 use crate::{
     codec::{hash_of, signed_from_json},
-    error::{chain_error, decode_error, refused, Damaged},
+    error::{chain_error, decode_error, refused},
     keys::SigningKey,
 };
 use bubi_chain::{self as core, chain_id_of, join_bulk, Options, Verified};
 use bubi_codec::{decode, encode};
-use bubi_store::{RealDisk, RecordKind};
+use bubi_store::{Disk as _, RealDisk, RecordKind};
 use pyo3::{prelude::*, types::PyBytes, types::PyDict};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -505,8 +505,10 @@ fn record_kind(kind: u8) -> PyResult<RecordKind> {
 pub(crate) fn check(py: Python<'_>, directory: &str, genesis: &[u8]) -> PyResult<Vec<(String, u64, String, String)>> {
     let chain = chain_id_of(genesis).map_err(chain_error)?;
     let disk = disk(directory)?;
-    let damage = py.detach(|| bubi_store::check(&disk, chain.bytes()));
-    let damage = damage.map_err(|error| Damaged::new_err(("damaged".to_owned(), error.to_string())))?;
+    let damage = run(py, || {
+        let _lock = disk.lock()?;
+        Ok(bubi_store::check(&disk, chain.bytes())?)
+    })?;
     Ok(damage.into_iter().map(|one| (one.file, one.offset, one.kind.name().to_owned(), one.action.text().to_owned())).collect())
 }
 

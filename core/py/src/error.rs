@@ -38,7 +38,7 @@ fn store_error(error: &StoreError) -> PyErr {
     match error {
         StoreError::NoSpace { .. } => StorageFull::new_err(("storage_full".to_owned(), detail)),
         StoreError::Fatal { .. } | StoreError::Poisoned { .. } => StorageFatal::new_err(("storage_failed".to_owned(), detail)),
-        StoreError::Damaged { .. } => Damaged::new_err(("damaged".to_owned(), detail)),
+        StoreError::Damaged { .. } | StoreError::LogBehind { .. } => Damaged::new_err(("damaged".to_owned(), detail)),
         StoreError::WrongChain { .. } => refused("wrong_chain", detail),
         StoreError::Locked { .. } => refused("folder_in_use", detail),
         _ => refused("storage", detail),

@@ -7,6 +7,7 @@ use crate::log::segment::{self, HEADER};
 use crate::log::{check_heights, segment_numbers};
 use crate::state::{orphans, verify_run, Manifest};
 use crate::transactions;
+use crate::witness::witnesses;
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,13 +29,59 @@ pub struct Damage {
 pub fn check<D: Disk>(disk: &D, chain_id: &[u8; 32]) -> Result<Vec<Damage>> {
     let mut findings = Vec::new();
     let heights = check_log(disk, chain_id, &mut findings)?;
-    check_state(disk, heights.map(|(_, last)| last), &mut findings)?;
-    let first = heights.map_or(1, |(first, _)| first);
-    for problem in transactions::verify(disk, first)? {
-        note(Err::<(), _>(problem), &mut findings)?;
-    }
-    check_guard(disk, &mut findings)?;
+    check_witnesses(disk, heights.map_or(0, |(_, last)| last), &mut findings)?;
+    let stored = check_state(disk, &mut findings)?;
+    check_transactions(disk, heights, stored, &mut findings)?;
+    check_guard(disk, heights.is_some(), &mut findings)?;
     Ok(findings)
+}
+
+/// The other files follow the log, so one that is ahead of it proves that acknowledged blocks are missing.
+fn check_witnesses<D: Disk>(disk: &D, log_height: u64, findings: &mut Vec<Damage>) -> Result<()> {
+    let ahead = witnesses(disk)?
+        .into_iter()
+        .filter(|witness| witness.height > log_height);
+    let ahead: Vec<Damage> = ahead
+        .map(|witness| Damage {
+            file: witness.file,
+            offset: 0,
+            kind: DamageKind::AheadOfLog,
+            action: Cure::FromPeers,
+        })
+        .collect();
+    if !ahead.is_empty() {
+        for torn in findings
+            .iter_mut()
+            .filter(|damage| damage.kind == DamageKind::TornTail)
+        {
+            // It held what the others have seen.
+            (torn.kind, torn.action) = (DamageKind::Content, Cure::FromPeers);
+        }
+    }
+    findings.extend(ahead);
+    Ok(())
+}
+
+fn check_transactions<D: Disk>(
+    disk: &D,
+    heights: Option<(u64, u64)>,
+    stored: u64,
+    findings: &mut Vec<Damage>,
+) -> Result<()> {
+    let (first, last) = heights.unwrap_or((1, 0));
+    for problem in transactions::verify(disk, first)? {
+        note(Err::<(), _>(problem), findings)?;
+    }
+    // An orderly stop writes state and index up to the log's end; after a crash both lie behind and nothing can be said.
+    if stored == last && transactions::covered(disk, first)? < last {
+        findings.push(Damage {
+            file: transactions::DIRECTORY.to_owned(),
+            offset: 0,
+            kind: DamageKind::Missing,
+            action: Cure::OnOpen,
+        });
+    }
+    Ok(())
 }
 
 /// Turns damage into a finding; other errors end the check.
@@ -123,25 +170,12 @@ fn check_log<D: Disk>(
     Ok(first.zip(last))
 }
 
-fn check_state<D: Disk>(
-    disk: &D,
-    log_height: Option<u64>,
-    findings: &mut Vec<Damage>,
-) -> Result<()> {
+/// Checks the state store; gives its height.
+fn check_state<D: Disk>(disk: &D, findings: &mut Vec<Damage>) -> Result<u64> {
     let Some(manifest) = note(Manifest::read(disk), findings)? else {
-        return Ok(());
+        return Ok(0);
     };
     let manifest = manifest.unwrap_or_default();
-    if manifest.height > log_height.unwrap_or(0) {
-        let file = crate::state::MANIFEST.to_owned();
-        // The store follows the log, so a log behind it has lost acknowledged blocks.
-        findings.push(Damage {
-            file,
-            offset: 0,
-            kind: DamageKind::AheadOfLog,
-            action: Cure::FromPeers,
-        });
-    }
     for id in &manifest.runs {
         note(verify_run(disk, *id), findings)?;
     }
@@ -153,11 +187,19 @@ fn check_state<D: Disk>(
             action: Cure::OnOpen,
         });
     }
-    Ok(())
+    Ok(manifest.height)
 }
 
-fn check_guard<D: Disk>(disk: &D, findings: &mut Vec<Damage>) -> Result<()> {
+fn check_guard<D: Disk>(disk: &D, has_blocks: bool, findings: &mut Vec<Damage>) -> Result<()> {
     let Some(slots) = read_slots(disk)? else {
+        if has_blocks {
+            findings.push(Damage {
+                file: GUARD_FILE.to_owned(),
+                offset: 0,
+                kind: DamageKind::Missing,
+                action: Cure::CompareCopies,
+            });
+        }
         return Ok(());
     };
     for (number, slot) in slots.slots.iter().enumerate() {

@@ -57,9 +57,11 @@ impl Cure {
     pub const fn text(self) -> &'static str {
         match self {
             Self::OnOpen => "repaired when the node starts",
-            Self::RebuildFromLog => "derived data: rebuilt from the block log when the node starts",
+            Self::RebuildFromLog => {
+                "derived data: remove this file and start the node, which rebuilds it from the block log"
+            }
             Self::FromPeers => {
-                "cannot be repaired from this folder: restore the block log from other nodes"
+                "cannot be repaired from this folder: restore the folder log from another node or a backup"
             }
             Self::CompareCopies => {
                 "the signer's record is held in two places: compare them before voting resumes"
@@ -71,7 +73,7 @@ impl Cure {
 /// Every error of this crate. Cloneable, so that a poisoned store can repeat it.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum StoreError {
-    /// The disk is full. The store stands as before the call; free space and call again.
+    /// The disk is full. Nothing is lost: free space and call again.
     #[error("{file}: no space left on the disk; free some space, writing resumes by itself")]
     NoSpace {
         /// File that could not grow.
@@ -107,8 +109,20 @@ pub enum StoreError {
         /// What repairs it.
         cure: Cure,
     },
+    /// The log ends before a height that another file of the folder has seen.
+    #[error("{file} ends at block {last}, but {witness} has seen block {known}: acknowledged blocks are missing; nothing was changed; restore the folder log from another node or a backup")]
+    LogBehind {
+        /// Newest segment of the log.
+        file: String,
+        /// Newest block that it holds, 0 for none.
+        last: u64,
+        /// The file that knows better.
+        witness: String,
+        /// The height that it has seen.
+        known: u64,
+    },
     /// The folder belongs to another chain.
-    #[error("{file} belongs to another chain; use the data folder of this chain or an empty one")]
+    #[error("{file} belongs to another chain than the genesis file; use the data folder and the genesis file of one chain")]
     WrongChain {
         /// File whose chain id differs.
         file: String,

@@ -1,6 +1,8 @@
 //! The second place of the signer's record: two fixed slots written in turn.
 //!
 //! A crash in the middle of a write leaves the other slot, so the newest record that was acknowledged is always there.
+//! Each slot also carries the mark: the newest block that was durable in the log when the slot was written. It is written
+//! before anybody hears of that block, so a log that ends before the mark has lost something.
 
 use crate::bytes::{length64, put_string, Fields};
 use crate::disk::{read_range, replace_file, Disk, DiskFile, OpenMode};
@@ -12,12 +14,29 @@ pub const GUARD_FILE: &str = "guard.bin";
 pub const GUARD_LIMIT: usize = 4000;
 
 const SLOT: usize = 4096;
-const MAGIC: &[u8; 8] = b"BUBIGRD\x01";
+const MAGIC: &[u8; 8] = b"BUBIGRD\x02";
+
+/// The newest block of the log, as the guard file remembers it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Height; 0 before the first block.
+    pub height: u64,
+    /// Digest of its proposal.
+    pub digest: [u8; 32],
+}
+
+/// Content of a slot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Content {
+    sequence: u64,
+    pub(crate) mark: Mark,
+    record: Vec<u8>,
+}
 
 /// An open guard file.
 pub struct GuardFile<D: Disk> {
     file: D::File,
-    newest: (u64, Vec<u8>),
+    newest: Content,
     one_slot_lost: bool,
     failure: Option<StoreError>,
 }
@@ -29,19 +48,19 @@ pub(crate) struct Slots {
 
 pub(crate) enum Slot {
     Empty,
-    Valid(u64, Vec<u8>),
+    Valid(Content),
     Damaged,
 }
 
 impl Slots {
-    fn newest(self) -> Option<(u64, Vec<u8>)> {
+    fn newest(self) -> Option<Content> {
         self.slots
             .into_iter()
             .filter_map(|slot| match slot {
-                Slot::Valid(sequence, record) => Some((sequence, record)),
+                Slot::Valid(content) => Some(content),
                 Slot::Empty | Slot::Damaged => None,
             })
-            .max_by_key(|(sequence, _)| *sequence)
+            .max_by_key(|content| content.sequence)
     }
 }
 
@@ -53,6 +72,10 @@ fn decode(bytes: &[u8], number: u64) -> Slot {
         let mut fields = Fields(bytes);
         let magic = fields.array::<8>()?;
         let sequence = fields.u64()?;
+        let mark = Mark {
+            height: fields.u64()?,
+            digest: fields.array()?,
+        };
         let record = fields.string()?;
         let covered = bytes.len().checked_sub(fields.0.len())?;
         let sum = fields.u32()?;
@@ -61,18 +84,22 @@ fn decode(bytes: &[u8], number: u64) -> Slot {
             && sequence % 2 == number
             && crc32c::crc32c(bytes.get(..covered)?) == sum
             && fields.0.iter().all(|byte| *byte == 0);
-        good.then(|| (sequence, record.to_vec()))
+        good.then(|| Content {
+            sequence,
+            mark,
+            record: record.to_vec(),
+        })
     })();
-    parsed.map_or(Slot::Damaged, |(sequence, record)| {
-        Slot::Valid(sequence, record)
-    })
+    parsed.map_or(Slot::Damaged, Slot::Valid)
 }
 
-fn encode(sequence: u64, record: &[u8]) -> Vec<u8> {
+fn encode(content: &Content) -> Vec<u8> {
     let mut slot = Vec::with_capacity(SLOT);
     slot.extend_from_slice(MAGIC);
-    slot.extend_from_slice(&sequence.to_le_bytes());
-    put_string(&mut slot, record);
+    slot.extend_from_slice(&content.sequence.to_le_bytes());
+    slot.extend_from_slice(&content.mark.height.to_le_bytes());
+    slot.extend_from_slice(&content.mark.digest);
+    put_string(&mut slot, &content.record);
     crate::bytes::seal(&mut slot);
     slot.resize(SLOT, 0);
     slot
@@ -91,6 +118,12 @@ pub(crate) fn read_slots<D: Disk>(disk: &D) -> Result<Option<Slots>> {
     Ok(Some(Slots {
         slots: [slot(0), slot(1)],
     }))
+}
+
+/// The newest block that the guard file of a folder knows of.
+pub(crate) fn marked_height<D: Disk>(disk: &D) -> Result<Option<u64>> {
+    let newest = read_slots(disk)?.and_then(Slots::newest);
+    Ok(newest.map(|content| content.mark.height))
 }
 
 impl<D: Disk> GuardFile<D> {
@@ -125,11 +158,11 @@ impl<D: Disk> GuardFile<D> {
 
     /// The first slot starts with an empty record, so that there is always one to fall back to.
     fn create(disk: &D) -> Result<Slots> {
-        let mut bytes = encode(0, &[]);
+        let mut bytes = encode(&Content::default());
         bytes.resize(2 * SLOT, 0);
         replace_file(disk, "", GUARD_FILE, &bytes)?;
         Ok(Slots {
-            slots: [Slot::Valid(0, Vec::new()), Slot::Empty],
+            slots: [Slot::Valid(Content::default()), Slot::Empty],
         })
     }
 
@@ -141,15 +174,20 @@ impl<D: Disk> GuardFile<D> {
 
     /// The newest record that was acknowledged, or one that was being written when the machine died.
     pub fn read(&self) -> Option<&[u8]> {
-        let (sequence, record) = &self.newest;
-        (*sequence > 0).then_some(record.as_slice())
+        let record = self.newest.record.as_slice();
+        (!record.is_empty()).then_some(record)
+    }
+
+    /// The newest block that the log held when this file was last written.
+    pub fn mark(&self) -> Mark {
+        self.newest.mark
     }
 
     /// Reads the newest slot from the disk again, to compare with memory.
     pub fn verify(&self) -> Result<bool> {
-        let (sequence, record) = &self.newest;
-        let bytes = read_range(&self.file, GUARD_FILE, Self::place(*sequence), SLOT)?;
-        Ok(bytes == encode(*sequence, record))
+        let place = Self::place(self.newest.sequence);
+        let bytes = read_range(&self.file, GUARD_FILE, place, SLOT)?;
+        Ok(bytes == encode(&self.newest))
     }
 
     fn place(sequence: u64) -> u64 {
@@ -161,6 +199,15 @@ impl<D: Disk> GuardFile<D> {
     /// # Errors
     /// [`StoreError::Argument`] above [`GUARD_LIMIT`]; a failed write or fsync closes the file to writing.
     pub fn write(&mut self, record: &[u8]) -> Result<()> {
+        self.write_marked(self.newest.mark, Some(record))
+    }
+
+    /// As [`GuardFile::write`], with the newest block of the log; without a record the one held stays.
+    ///
+    /// # Errors
+    /// As [`GuardFile::write`].
+    pub fn write_marked(&mut self, mark: Mark, record: Option<&[u8]>) -> Result<()> {
+        let record = record.unwrap_or(&self.newest.record).to_vec();
         if let Some(failure) = &self.failure {
             return Err(failure.repeated());
         }
@@ -169,8 +216,13 @@ impl<D: Disk> GuardFile<D> {
                 "a guard record has at most {GUARD_LIMIT} bytes"
             )));
         }
-        let sequence = self.newest.0.saturating_add(1);
-        let slot = encode(sequence, record);
+        let sequence = self.newest.sequence.saturating_add(1);
+        let next = Content {
+            sequence,
+            mark,
+            record,
+        };
+        let slot = encode(&next);
         // The slots exist since creation, so a full disk cannot refuse this write on ordinary file systems.
         let written = self.file.write_at(Self::place(sequence), &slot);
         let outcome = written
@@ -186,7 +238,7 @@ impl<D: Disk> GuardFile<D> {
             }
             return Err(failure);
         }
-        self.newest = (sequence, record.to_vec());
+        self.newest = next;
         Ok(())
     }
 }

@@ -20,11 +20,12 @@ mod real;
 mod run;
 mod state;
 mod transactions;
+mod witness;
 
 pub use check::{check, Damage};
 pub use disk::{Disk, DiskFile, OpenMode};
 pub use error::{Cure, DamageKind, Result, StoreError};
-pub use guard::{GuardFile, GUARD_FILE, GUARD_LIMIT};
+pub use guard::{GuardFile, Mark, GUARD_FILE, GUARD_LIMIT};
 pub use log::{
     BlockLog, LogOptions, LogReader, Position, Record, RecordKind, Records, Recovery, PAYLOAD_LIMIT,
 };
@@ -33,3 +34,4 @@ pub use real::RealDisk;
 pub use run::Keyspace;
 pub use state::{Batch, Entry, Snapshot, StateOptions, StateStore, Statistics};
 pub use transactions::{Candidate, IndexOptions, TransactionIndex};
+pub use witness::{newest_witness, Witness};

@@ -667,13 +667,24 @@ impl<D: Disk> StateStore<D> {
     /// The commit was not taken: [`StoreError::Argument`] unless `height` rises; [`StoreError::NoSpace`] while the disk is
     /// full (retry later); failures of earlier commits.
     pub fn commit(&mut self, height: u64, meta: &[u8], batch: Batch) -> Result<()> {
+        if height > self.queued_height {
+            self.ready()?;
+        }
+        self.submit(height, meta, batch)
+    }
+
+    /// As [`StateStore::commit`], but takes the commit also while the disk is full; it waits in memory then.
+    /// Call [`StateStore::ready`] before, or the memory grows without bound.
+    ///
+    /// # Errors
+    /// As [`StateStore::commit`], without [`StoreError::NoSpace`].
+    pub fn submit(&mut self, height: u64, meta: &[u8], batch: Batch) -> Result<()> {
         if height <= self.queued_height {
             return Err(StoreError::Argument(format!(
                 "state commit {height} is not above {}",
                 self.queued_height
             )));
         }
-        self.refuse_or_retry()?;
         match &self.tasks {
             Some(tasks) => send(tasks, Task::Commit(height, meta.to_vec(), batch.layer))?,
             None => self.work_inline(|core| core.apply(height, meta.to_vec(), batch.layer))?,
@@ -683,7 +694,10 @@ impl<D: Disk> StateStore<D> {
     }
 
     /// Reports an earlier failure; a full disk is tried again first.
-    fn refuse_or_retry(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Failures of earlier commits; [`StoreError::NoSpace`] while the disk is still full.
+    pub fn ready(&self) -> Result<()> {
         let failure = self.core.failure().clone();
         match failure {
             None => Ok(()),
@@ -712,15 +726,15 @@ impl<D: Disk> StateStore<D> {
     /// Waits until every queued commit is visible.
     ///
     /// # Errors
-    /// Failures of the writer.
+    /// Failures of the writer; a full disk is none, for what is in memory can be read.
     pub fn wait(&self) -> Result<()> {
         if let Some(tasks) = &self.tasks {
             ask(tasks, Task::Barrier)?;
         }
-        self.core
-            .failure()
-            .as_ref()
-            .map_or(Ok(()), |error| Err(error.repeated()))
+        match self.core.failure().as_ref() {
+            None | Some(StoreError::NoSpace { .. }) => Ok(()),
+            Some(error) => Err(error.repeated()),
+        }
     }
 
     /// Waits until every queued commit is durable.

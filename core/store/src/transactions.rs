@@ -665,7 +665,8 @@ impl<D: Disk> TransactionIndex<D> {
     pub fn flush(&self) -> Result<()> {
         {
             let mut memory = self.core.memory();
-            if memory.open.count > 0 {
+            // Blocks without transactions count too: the files then cover every height.
+            if !memory.open.sorted.is_empty() {
                 let open = std::mem::take(&mut memory.open);
                 memory.waiting.push(Arc::new(open));
             }
@@ -687,12 +688,9 @@ type Usable<D> = (Vec<Arc<IndexFile<D>>>, Vec<String>);
 
 /// Files that cover heights from `first_height` without a gap, and the names of all others.
 fn usable_files<D: Disk>(disk: &D, first_height: u64) -> Result<Usable<D>> {
-    let names = disk
-        .list(DIRECTORY)
-        .map_err(|error| StoreError::from_io(DIRECTORY, "list", &error))?;
     let mut unused = Vec::new();
     let mut opened = Vec::new();
-    for name in names {
+    for name in names(disk)? {
         let path = format!("{DIRECTORY}/{name}");
         if range_of(&name).is_none() {
             unused.push(path);
@@ -717,6 +715,38 @@ fn usable_files<D: Disk>(disk: &D, first_height: u64) -> Result<Usable<D>> {
         }
     }
     Ok((usable, unused))
+}
+
+/// The readable file that reaches the greatest height, with that height.
+pub(crate) fn newest_file<D: Disk>(disk: &D) -> Result<Option<(String, u64)>> {
+    let mut newest = None;
+    for name in names(disk)? {
+        let path = format!("{DIRECTORY}/{name}");
+        let Some((_, last)) = range_of(&name) else {
+            continue;
+        };
+        if newest.as_ref().is_some_and(|(_, height)| *height >= last) {
+            continue;
+        }
+        match IndexFile::open(disk, path.clone()) {
+            Ok(_) => newest = Some((path, last)),
+            Err(StoreError::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(newest)
+}
+
+fn names<D: Disk>(disk: &D) -> Result<Vec<String>> {
+    disk.list(DIRECTORY)
+        .map_err(|error| StoreError::from_io(DIRECTORY, "list", &error))
+}
+
+/// Newest height that the usable files cover; for `check`.
+pub(crate) fn covered<D: Disk>(disk: &D, first_height: u64) -> Result<u64> {
+    let (usable, _) = usable_files(disk, first_height)?;
+    let newest = usable.last().map(|file| file.last);
+    Ok(newest.unwrap_or(first_height.saturating_sub(1)))
 }
 
 /// Reads every file in full; for `check`.

@@ -5,9 +5,9 @@
 #![allow(clippy::case_sensitive_file_extension_comparisons)]
 
 use bubi_store::{
-    check, BlockLog, Candidate, CrashKind, Cure, Damage, DamageKind, Disk, GuardFile, IndexOptions,
-    LogOptions, MemoryDisk, Operation, RealDisk, RecordKind, StateOptions, StateStore, StoreError,
-    TransactionIndex, GUARD_FILE, GUARD_LIMIT,
+    check, newest_witness, BlockLog, Candidate, CrashKind, Cure, Damage, DamageKind, Disk,
+    GuardFile, IndexOptions, LogOptions, Mark, MemoryDisk, Operation, RealDisk, RecordKind,
+    StateOptions, StateStore, StoreError, TransactionIndex, GUARD_FILE, GUARD_LIMIT,
 };
 
 const CHAIN: [u8; 32] = [7; 32];
@@ -331,11 +331,8 @@ fn check_notices_missing_files_and_a_log_behind_the_state() {
         let copy = disk.copy(1);
         copy.remove(&file).unwrap();
         let findings = check(&copy, &CHAIN).unwrap();
-        // Without a manifest the state store is empty and rebuilt; its runs are orphans. A guard file that is gone is the
-        // guard's matter: the record in the log has no second place.
-        if file != GUARD_FILE && !file.ends_with(".txi") {
-            assert!(!findings.is_empty(), "{file}");
-        }
+        // Without a manifest the state store is empty and rebuilt; its runs are orphans.
+        assert!(!findings.is_empty(), "{file}");
     }
     let logs: Vec<String> = disk
         .files()
@@ -348,4 +345,69 @@ fn check_notices_missing_files_and_a_log_behind_the_state() {
         .unwrap()
         .iter()
         .any(|damage| damage.kind == DamageKind::AheadOfLog));
+}
+
+/// Opens the log as a node does.
+fn open_witnessed(disk: &MemoryDisk) -> Result<BlockLog<MemoryDisk>, StoreError> {
+    let witness = newest_witness(disk)?;
+    BlockLog::open_witnessed(disk.clone(), CHAIN, LogOptions::default(), witness.as_ref())
+}
+
+#[test]
+fn a_log_that_lost_what_others_have_seen_is_refused_and_left_alone() {
+    let disk = folder();
+    let mark = Mark {
+        height: 12,
+        digest: [9; 32],
+    };
+    GuardFile::open(&disk)
+        .unwrap()
+        .write_marked(mark, None)
+        .unwrap();
+    let guard = GuardFile::open(&disk).unwrap();
+    assert_eq!((guard.mark(), guard.read()), (mark, Some(&b"two"[..])));
+    assert_eq!(open_witnessed(&disk).unwrap().last_height(), Some(12));
+    let logs: Vec<String> = disk
+        .files()
+        .into_iter()
+        .filter(|name| name.ends_with(".log"))
+        .collect();
+    let newest = logs.last().unwrap();
+    let length = disk.content(newest).unwrap().len() as u64;
+    // Without the folders of the state and of the index the guard's mark alone has to notice.
+    for file in disk.files() {
+        if file.starts_with("state/") || file.starts_with("txindex/") {
+            disk.remove(&file).unwrap();
+        }
+    }
+    for offset in 0..length {
+        for cut in [false, true] {
+            let copy = disk.copy(offset);
+            if cut {
+                copy.cut(newest, offset);
+            } else {
+                copy.flip(newest, offset, 0x10);
+            }
+            let before = copy.content(newest);
+            let Err(error) = open_witnessed(&copy) else {
+                panic!("byte {offset}, cut {cut}: the damage was not noticed");
+            };
+            assert!(
+                matches!(
+                    error,
+                    StoreError::LogBehind { known: 12, .. }
+                        | StoreError::Damaged { .. }
+                        | StoreError::WrongChain { .. }
+                        | StoreError::Version { .. }
+                ),
+                "{error}"
+            );
+            assert!(error.to_string().contains(newest.as_str()), "{error}");
+            assert_eq!(copy.content(newest), before, "nothing is cut");
+        }
+    }
+    for file in logs.iter().rev() {
+        disk.remove(file).unwrap();
+        assert!(open_witnessed(&disk).is_err(), "without {file}");
+    }
 }

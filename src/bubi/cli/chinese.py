@@ -416,7 +416,6 @@ CHINESE: Final[dict[str, str]] = {
     "{name} is no demo account, address or keystore file.": (
         "{name} 不是演示账户、地址或密钥库文件。"
     ),
-    "{path} cannot be read: {reason}": "无法读取 {path}：{reason}",
     "{path} cannot be written.": "无法写入 {path}。",
     "{path} cannot be written: {reason}": "无法写入 {path}：{reason}",
     "{path} exists; keys are never overwritten.": "{path} 已存在；密钥绝不会被覆盖。",

@@ -174,10 +174,13 @@ def check(config: ConfigArgument, as_json: AsJson = False) -> None:
     """Looks for damage in the files of a stopped node."""
     with node_errors():
         from bubi import core  # noqa: PLC0415
+        from bubi.node import files  # noqa: PLC0415
         from bubi.node.config import load  # noqa: PLC0415
 
         settings = load(config_file(config)).node
-        damage = core.check(str(settings.data), _genesis(settings.genesis))
+        if settings.validator_key is not None:
+            files.read_key(settings.validator_key)
+        damage = core.check(str(settings.data), files.read_genesis(settings.genesis))
     found = [
         {"file": file, "offset": offset, "kind": kind, "action": action}
         for file, offset, kind, action in damage
@@ -193,14 +196,3 @@ def check(config: ConfigArgument, as_json: AsJson = False) -> None:
     else:
         say(_("No damage found."))
     finish(FINDING if found else GOOD)
-
-
-def _genesis(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Failure(
-            _("{path} cannot be read: {reason}", path=path, reason=error.strerror),
-            code="file_missing",
-            status=FINDING,
-        ) from error

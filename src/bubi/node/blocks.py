@@ -420,7 +420,7 @@ class BlockLoop:
                     self._taken_back = True
                     self._pause(error)
                     await asyncio.sleep(FULL_RETRY_SECONDS)
-                except core.StorageFatal as error:
+                except (core.StorageFatal, core.Damaged) as error:
                     exit_at_once(error)
                 else:
                     self._health.clear("storage_full")
@@ -504,13 +504,17 @@ def key_bytes(key: dict[str, str]) -> bytes:
     return bytes([ALGORITHMS[name]]) + bytes.fromhex(digits)
 
 
-def exit_at_once(error: core.StorageFatal) -> NoReturn:
+WHAT_FAILED = {"storage_failed": "the disk failed", "damaged": "the ledger is damaged"}
+
+
+def exit_at_once(error: core.StorageFatal | core.Damaged) -> NoReturn:
     """Ends the process.
 
     After a failed write or sync nothing in memory may be trusted to reach the disk.
     """
+    what = WHAT_FAILED.get(core.error_code(error), "the node found a contradiction")
     text = (
-        f"bubi: the disk failed: {core.error_detail(error)}. The node stopped at once. Check the "
+        f"bubi: {what}: {core.error_detail(error)}. The node stopped at once. Check the "
         "disk, run `bubi node check`, then start again.\n"
     )
     # The message may go to a file on the same disk.

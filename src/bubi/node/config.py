@@ -165,7 +165,7 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
     "block": {"heartbeat_ms": (0, _number(0, 3_600_000))},
     "store": {
         "proof_window": (64, _number(1, 100_000)),
-        "segment_bytes": (64 * MEBIBYTE, _number(MEBIBYTE, 4096 * MEBIBYTE)),
+        "segment_bytes": (64 * MEBIBYTE, _number(MEBIBYTE, 1024 * MEBIBYTE)),
         "leases_max": (64, _number(1, 10_000)),
     },
     "log": {"level": ("info", _choice("debug", "info", "warning", "error"))},

@@ -80,6 +80,24 @@ def read_key(path: Path) -> core.SigningKey:
         raise FileError(msg) from None
 
 
+def read_genesis(path: Path) -> bytes:
+    """The encoded genesis.
+
+    Raises:
+        FileError: it cannot be read, or is not a genesis.
+    """
+    data = read_bytes(path, "genesis")
+    try:
+        core.genesis_to_json(data)
+    except core.CoreError as error:
+        msg = (
+            f"{path} is not a genesis file ({core.error_detail(error)}): "
+            "restore it from another node or a backup"
+        )
+        raise FileError(msg) from None
+    return data
+
+
 def read_bytes(path: Path, what: str) -> bytes:
     """Content of a file that must be there.
 

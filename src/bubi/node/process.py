@@ -23,7 +23,7 @@ from bubi.node import config, files
 from bubi.node.api.app import build
 from bubi.node.api.leases import LeaseTable
 from bubi.node.api.services import Services
-from bubi.node.blocks import BlockLoop, exit_at_once
+from bubi.node.blocks import BlockLoop, exit_at_once, key_bytes
 from bubi.node.door import Door
 from bubi.node.health import Health
 from bubi.node.metrics import Metrics
@@ -59,8 +59,18 @@ def run(config_path: Path) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(parts))
+    except files.FileError as error:
+        return _report(str(error), EXIT_USAGE)
     finally:
-        parts.chain.close()
+        _close(parts.chain)
+
+
+def _close(chain: core.Chain) -> None:
+    """Writes what lies behind the log; if that fails nothing is lost, the next start replays it."""
+    try:
+        chain.close()
+    except core.CoreError as error:
+        log.error("%s; nothing is lost: the next start reads the log", core.error_detail(error))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -84,7 +94,7 @@ class _Parts:
 
 
 def _open(settings: config.Config) -> _Parts:
-    genesis = files.read_bytes(settings.node.genesis, "genesis")
+    genesis = files.read_genesis(settings.node.genesis)
     key = files.read_key(settings.node.validator_key) if settings.node.validator_key else None
     listener = _listen(settings.api)
     try:
@@ -97,10 +107,27 @@ def _open(settings: config.Config) -> _Parts:
             segment_bytes=store.segment_bytes,
             leases=store.leases_max,
         )
+        try:
+            _check_key(settings.node.validator_key, key, chain)
+        except files.FileError:
+            _close(chain)
+            raise
     except BaseException:
         listener.close()
         raise
     return _Parts(settings, chain, genesis, key, listener)
+
+
+def _check_key(path: Path | None, key: core.SigningKey | None, chain: core.Chain) -> None:
+    """Refuses a key that votes for nobody where one validator decides alone."""
+    fields = core.decode_json(core.validator_set_to_json(chain.validator_set))["v1"]
+    known = [key_bytes(validator["key"]) for validator in fields["validators"]]
+    if key is not None and fields["engine"] == "solo" and key.public_key not in known:
+        msg = (
+            f"{path} is not the key of this chain's validator: restore it from a backup, or "
+            "remove node.validator_key from the configuration to serve reads only"
+        )
+        raise files.FileError(msg)
 
 
 def _listen(api: config.ApiSection) -> socket.socket:
@@ -153,7 +180,12 @@ async def _serve(parts: _Parts) -> int:
         LeaseTable(chain, settings.store.leases_max, settings.api.lease_seconds),
         stopping,
     )
-    server = _Server(_server_config(settings.api, services))
+    try:
+        server = _Server(_server_config(settings.api, services))
+    except OSError as error:
+        names = ", ".join(map(str, _tls_files(settings.api)))
+        msg = f"the files for TLS cannot be used ({error}): check {names}"
+        raise files.FileError(msg) from error
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     deciding = asyncio.create_task(loop.run())
@@ -229,6 +261,11 @@ def _server_config(api: config.ApiSection, services: Services) -> uvicorn.Config
     if result.ssl is not None:
         result.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
     return result
+
+
+def _tls_files(api: config.ApiSection) -> list[Path]:
+    named = (api.tls_certificate, api.tls_key, api.client_authority)
+    return [path for path in named if path is not None]
 
 
 def _explain(error: core.CoreError | OSError) -> str:

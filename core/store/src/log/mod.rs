@@ -13,6 +13,7 @@ pub use record::{RecordKind, PAYLOAD_LIMIT};
 use crate::bytes::length64;
 use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::error::{Cure, DamageKind, Result, StoreError};
+use crate::witness::Witness;
 use segment::{Segment, DIRECTORY, HEADER};
 
 /// Bytes buffered before they are handed to the kernel without waiting for `sync`.
@@ -106,6 +107,20 @@ impl<D: Disk> BlockLog<D> {
     /// # Errors
     /// [`StoreError::Damaged`] for damage before the tail, [`StoreError::WrongChain`], [`StoreError::Version`], disk errors.
     pub fn open(disk: D, chain_id: [u8; 32], options: LogOptions) -> Result<Self> {
+        Self::open_witnessed(disk, chain_id, options, None)
+    }
+
+    /// As [`BlockLog::open`], but refuses a log that ends before the height that `witness` has seen, and changes nothing then:
+    /// what looks like a torn tail or a shorter log is a damaged one.
+    ///
+    /// # Errors
+    /// [`StoreError::LogBehind`], and as [`BlockLog::open`].
+    pub fn open_witnessed(
+        disk: D,
+        chain_id: [u8; 32],
+        options: LogOptions,
+        witness: Option<&Witness>,
+    ) -> Result<Self> {
         if options.segment_limit > 1 << 30 {
             return Err(StoreError::Argument(
                 "a log segment has at most 1 GiB".to_owned(),
@@ -123,7 +138,7 @@ impl<D: Disk> BlockLog<D> {
             recovery: Recovery::default(),
             fsyncs: 0,
         };
-        log.load(&numbers)?;
+        log.load(&numbers, witness)?;
         Ok(log)
     }
 
@@ -131,15 +146,17 @@ impl<D: Disk> BlockLog<D> {
         &self.reader.disk
     }
 
-    fn load(&mut self, numbers: &[u64]) -> Result<()> {
+    fn load(&mut self, numbers: &[u64], witness: Option<&Witness>) -> Result<()> {
         let Some((&last, closed)) = numbers.split_last() else {
-            return Ok(());
+            return refuse_if_behind(1, &[], witness);
         };
         let mut segments = Vec::with_capacity(numbers.len());
         for &number in closed {
             segments.push(self.load_closed(number)?);
         }
-        if let Some(segment) = self.load_last(last)? {
+        let newest = self.load_last(last)?;
+        let unused = newest.is_none();
+        if let Some(segment) = newest {
             segments.push(segment);
         } else if let Some(segment) = segments.pop() {
             // The file behind it was never used; this one is continued, and it was synced in full.
@@ -150,6 +167,10 @@ impl<D: Disk> BlockLog<D> {
             )?);
         }
         check_heights(&segments)?;
+        refuse_if_behind(last, &segments, witness)?;
+        if unused {
+            self.remove_segment(last)?;
+        }
         if let Some(segment) = segments.last() {
             self.tail = Some(self.continue_segment(segment)?);
         }
@@ -175,10 +196,7 @@ impl<D: Disk> BlockLog<D> {
         let scan = match segment::scan(&bytes, &self.reader.chain_id, number, |_, _| ()) {
             Ok(scan) => scan,
             // The header is synced before the first record is written, so a file without more than a header holds nothing.
-            Err(StoreError::Damaged { .. }) if bytes.len() <= HEADER => {
-                self.remove_segment(number)?;
-                return Ok(None);
-            }
+            Err(StoreError::Damaged { .. }) if bytes.len() <= HEADER => return Ok(None),
             Err(error) => return Err(error),
         };
         let path = segment::path(number);
@@ -263,7 +281,7 @@ impl<D: Disk> BlockLog<D> {
     /// Appends a record, `parts` joined. It is durable and readable after [`BlockLog::sync`].
     ///
     /// # Errors
-    /// [`StoreError::NoSpace`]: everything since the last sync is undone, append it again later.
+    /// [`StoreError::NoSpace`]: no new segment could be begun and the record was not taken, append it again later.
     /// [`StoreError::Argument`] for a payload too long or a block that does not follow. Fatal errors close the log.
     pub fn append(&mut self, kind: RecordKind, height: u64, parts: &[&[u8]]) -> Result<Position> {
         self.refuse_if_failed()?;
@@ -291,7 +309,11 @@ impl<D: Disk> BlockLog<D> {
             .as_ref()
             .is_some_and(|tail| tail.buffer.len() >= WRITE_OUT)
         {
-            self.write_out()?;
+            match self.write_out() {
+                // The group waits in memory; `sync` tells the caller that there is no space for it.
+                Ok(()) | Err(StoreError::NoSpace { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(position)
     }
@@ -418,19 +440,16 @@ impl<D: Disk> BlockLog<D> {
             tail.buffer.clear();
             return Ok(());
         };
-        let error = StoreError::from_io(&tail.path, "write", &error);
-        let outcome = if matches!(error, StoreError::NoSpace { .. }) {
-            tail.undo().and(Err(error))
-        } else {
-            Err(error)
-        };
+        // What was written in part is written again, or is a torn tail after a crash.
+        let outcome = Err(StoreError::from_io(&tail.path, "write", &error));
         self.close_on_fatal(outcome)
     }
 
     /// Makes everything appended durable with one fdatasync; nothing is done when nothing was appended.
     ///
     /// # Errors
-    /// As [`BlockLog::append`]; after a failed fsync the log is closed to writing.
+    /// [`StoreError::NoSpace`]: what was appended is kept in memory, call again later. After a failed write or fsync the log is
+    /// closed to writing.
     pub fn sync(&mut self) -> Result<()> {
         self.refuse_if_failed()?;
         self.write_out()?;
@@ -468,22 +487,6 @@ impl<D: Disk> BlockLog<D> {
     /// Records found behind the newest block, across segments: what consensus has to take up again after a restart.
     pub fn unfinished(&self) -> Records<D> {
         self.reader.after_last_block()
-    }
-}
-
-impl<D: Disk> Tail<D> {
-    /// Back to the last sync.
-    fn undo(&mut self) -> Result<()> {
-        self.buffer.clear();
-        self.blocks.clear();
-        self.written = self.synced;
-        self.file
-            .truncate(self.synced)
-            .map_err(|error| StoreError::Fatal {
-                file: self.path.clone(),
-                operation: "truncate",
-                cause: error.to_string(),
-            })
     }
 }
 
@@ -532,6 +535,20 @@ pub(crate) fn segment_numbers<D: Disk>(disk: &D) -> Result<Vec<u64>> {
         ));
     }
     Ok(numbers)
+}
+
+fn refuse_if_behind(newest: u64, segments: &[Segment], witness: Option<&Witness>) -> Result<()> {
+    let last = segments.iter().rev().find_map(Segment::last_block);
+    let last = last.unwrap_or(0);
+    let Some(witness) = witness.filter(|witness| witness.height > last) else {
+        return Ok(());
+    };
+    Err(StoreError::LogBehind {
+        file: segment::path(newest),
+        last,
+        witness: witness.file.clone(),
+        known: witness.height,
+    })
 }
 
 /// Blocks of one segment follow those of the one before.

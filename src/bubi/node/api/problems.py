@@ -66,6 +66,9 @@ PROBLEMS: dict[str, Kind] = {
     "guard_silent": Kind(503, "The node must not vote until its guard is looked after", True),
     "guard_refused": Kind(503, "The node must not vote until its guard is looked after", True),
     "failed": Kind(503, "The node has failed and stops", True),
+    "damaged": Kind(500, "A file of the node is damaged"),
+    "storage_failed": Kind(500, "The node's disk failed"),
+    "invariant_broken": Kind(500, "The node's ledger contradicts itself"),
     "internal": Kind(500, "A defect of the node", True),
 }
 
