@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bubi import core
 from bubi.node.api import openapi, reading, transactions
@@ -27,9 +28,26 @@ HOT_ROUTES = [
 ]
 
 
+class EncodedPaths:
+    """Routes by the path as it was sent, so that `%2F` inside a name does not end the name.
+
+    Names are decoded by the routes that take them; all else in a path needs no encoding.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands the request on with its path undecoded."""
+        if scope["type"] == "http" and b"%" in scope["raw_path"]:
+            scope = {**scope, "path": scope["raw_path"].decode("latin-1")}
+        await self._app(scope, receive, send)
+
+
 def build(services: Services) -> FastAPI:
     """The application of one node."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.add_middleware(EncodedPaths)
     app.state.services = services
     app.router.routes.extend(HOT_ROUTES)
     app.include_router(reading.router)
