@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bubi import core
@@ -18,12 +18,22 @@ from bubi.node.api.services import Services
 
 log = logging.getLogger("bubi.api")
 
+
+class WholePath(Route):
+    """A route that owns its path: other methods are 405 here, not a hash of a later route."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """A match of the path is enough; the handling checks the method."""
+        match, found = super().matches(scope)
+        return (Match.FULL if match is Match.PARTIAL else match), found
+
+
 HOT_ROUTES = [
     Route("/v1/transactions", transactions.submit, methods=["POST"]),
-    Route("/v1/transactions/bulk", transactions.submit_bulk, methods=["POST"]),
-    Route("/v1/transactions/encode", transactions.encode, methods=["POST"]),
-    Route("/v1/transactions/decode", transactions.decode, methods=["POST"]),
-    Route("/v1/transactions/simulate", transactions.simulate, methods=["POST"]),
+    WholePath("/v1/transactions/bulk", transactions.submit_bulk, methods=["POST"]),
+    WholePath("/v1/transactions/encode", transactions.encode, methods=["POST"]),
+    WholePath("/v1/transactions/decode", transactions.decode, methods=["POST"]),
+    WholePath("/v1/transactions/simulate", transactions.simulate, methods=["POST"]),
     Route("/v1/transactions/{hash}", transactions.show, methods=["GET"]),
 ]
 
