@@ -1,7 +1,9 @@
 """Puts the API together: hot routes first, reading routes, one mapping of errors."""
 
 import logging
+import re
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -38,26 +40,9 @@ HOT_ROUTES = [
 ]
 
 
-class EncodedPaths:
-    """Routes by the path as it was sent, so that `%2F` inside a name does not end the name.
-
-    Names are decoded by the routes that take them; all else in a path needs no encoding.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hands the request on with its path undecoded."""
-        if scope["type"] == "http" and b"%" in scope["raw_path"]:
-            scope = {**scope, "path": scope["raw_path"].decode("latin-1")}
-        await self._app(scope, receive, send)
-
-
 def build(services: Services) -> FastAPI:
     """The application of one node."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.add_middleware(EncodedPaths)
     app.state.services = services
     app.router.routes.extend(HOT_ROUTES)
     app.include_router(reading.router)
@@ -67,6 +52,7 @@ def build(services: Services) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _defect)
+    app.add_middleware(EncodedSlashes)
     schema: dict[str, Any] = {}
 
     async def describe(request: Request) -> Response:
@@ -77,6 +63,31 @@ def build(services: Services) -> FastAPI:
 
     app.router.routes.append(Route("/v1/openapi.json", describe, methods=["GET"]))
     return app
+
+
+class EncodedSlashes:
+    """Keeps a slash that was sent as %2F inside its path segment.
+
+    Record keys, item identifiers and data names are free text. Servers decode the path before
+    it is routed; here such a slash reaches the handler as NUL (`requests.SLASH`), which no name
+    can hold.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Rewrites the path of a request that needs it."""
+        raw = scope.get("raw_path", b"") if scope["type"] == "http" else b""
+        if b"%" in raw:
+            text = raw.partition(b"?")[0].decode("ascii", "replace")
+            if "%00" in text:
+                problem = ProblemError("parameter_invalid", "a path must not hold NUL")
+                await problem_response(problem)(scope, receive, send)
+                return
+            kept = re.sub("%2f", "%00", text, flags=re.IGNORECASE)
+            scope = {**scope, "path": unquote(kept)}
+        await self.app(scope, receive, send)
 
 
 async def _problem(request: Request, error: Exception) -> Response:

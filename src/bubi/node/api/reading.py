@@ -4,11 +4,10 @@ import json
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.routing import APIRoute
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from starlette.responses import Response
 
 from bubi import core
@@ -65,18 +64,13 @@ def _decimal(value: Any) -> Any:
     return value
 
 
-def _name(value: Any) -> Any:
-    """Names come percent-encoded, because they may hold a slash."""
-    return unquote(value, errors="strict") if isinstance(value, str) else value
-
-
 Address = Annotated[str, Path(description="Address of this network", max_length=128)]
 Identifier = Annotated[str, Path(description="64 hex digits", pattern="^[0-9a-f]{64}$")]
 Height = Annotated[int, BeforeValidator(_decimal), Path(ge=0, le=requests.U64_MAX)]
 Limit = Annotated[int, BeforeValidator(_decimal), Query(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str | None, Query(max_length=CURSOR_CHARACTERS_MAX)]
 Proof = Annotated[Literal["0", "1"], Query(description="1: with a proof")]
-Name = Annotated[str, BeforeValidator(_name), Path(max_length=256)]
+Name = Annotated[str, AfterValidator(requests.segment), Path(max_length=256)]
 OptionalHeight = Annotated[
     Annotated[int, BeforeValidator(_decimal), Field(ge=0, le=requests.U64_MAX)] | None, Query()
 ]
