@@ -538,7 +538,7 @@ ZEROS = "0" * 64
 REQUESTS: list[tuple[str, str, str, dict[str, str], str]] = [
     ("route unknown", "GET", "/v2/blocks", {}, "route_unknown"),
     ("route: traversal", "GET", "/v1/..%2f..%2fetc%2fpasswd", {}, "route_unknown"),
-    ("route: NUL", "GET", "/v1/blocks%00", {}, "route_unknown"),
+    ("route: NUL", "GET", "/v1/blocks%00", {}, "parameter_invalid"),
     ("method: PUT", "PUT", POST, {}, "method_not_allowed"),
     ("method: DELETE", "DELETE", "/v1/blocks/1", {}, "method_not_allowed"),
     ("method: TRACE", "TRACE", "/v1/network", {}, "method_not_allowed"),
@@ -579,7 +579,7 @@ REQUESTS: list[tuple[str, str, str, dict[str, str], str]] = [
     ("item: unknown", "GET", f"/v1/assets/{'a' * 64}/items/x", {}, "not_found"),
     ("item: not UTF-8", "GET", f"/v1/assets/{'a' * 64}/items/%ff", {}, "parameter_invalid"),
     ("data: traversal", "GET", "/v1/accounts/OWNER/data/..%2F..%2Fetc%2Fpasswd", {}, "not_found"),
-    ("data: NUL", "GET", "/v1/accounts/OWNER/data/a%00b", {}, "not_found"),
+    ("data: NUL", "GET", "/v1/accounts/OWNER/data/a%00b", {}, "parameter_invalid"),
     ("data: CR LF", "GET", "/v1/accounts/OWNER/data/a%0D%0Ab", {}, "not_found"),
     ("data: surrogate", "GET", "/v1/accounts/OWNER/data/%ED%A0%80", {}, "parameter_invalid"),
     ("data: 257 characters", "GET", "/v1/accounts/OWNER/data/" + "x" * 257, {}, "parameter_invalid"),

@@ -223,7 +223,16 @@ def files(ledger: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     made = ledger.node.made
     paths = {
         name: folder / name
-        for name in "new junk binary proof damaged keystore collection badconfig".split()
+        for name in [
+            "new",
+            "junk",
+            "binary",
+            "proof",
+            "damaged",
+            "keystore",
+            "collection",
+            "badconfig",
+        ]
     }
     paths["junk"].write_text("no such thing")
     paths["binary"].write_bytes(b"\xff" * 50)

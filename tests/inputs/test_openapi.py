@@ -87,7 +87,5 @@ def test_any_parameters_long(ledger: World, tmp_path: Path, fuzz_seed: int) -> N
 
 @pytest.mark.long
 @pytest.mark.timeout(7_200)
-def test_parameters_of_what_is_there_long(
-    ledger: World, tmp_path: Path, fuzz_seed: int
-) -> None:
+def test_parameters_of_what_is_there_long(ledger: World, tmp_path: Path, fuzz_seed: int) -> None:
     attack(ledger, tmp_path, known(ledger), fuzz_seed, 600)

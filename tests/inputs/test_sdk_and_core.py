@@ -159,7 +159,9 @@ def damaged_forms(draw: st.DrawFn) -> bytes:
     form = {"": copy.deepcopy(draw(st.sampled_from(BODY_FORMS)))}
     path = ("", *draw(st.sampled_from(paths(form[""]))))
     holder, name = at(form, path[:-1]), path[-1]
-    change = draw(st.sampled_from(["odd", "odd", "drop", "list", "extra", "twice", "wrap", "text"]))
+    change = draw(
+        st.sampled_from(["odd", "odd", "drop", "list", "extra", "twice", "wrap", "text"])
+    )
     value = holder[name]
     if change == "odd":
         holder[name] = draw(ODD_VALUES)

@@ -25,7 +25,7 @@ PARAMETERS = {
     "due_per_block": 1,
     "algorithms": [0, 1, 3],
 }
-NAMES = "owner alice bob carol dave limited multi busy closed".split()
+NAMES = ("owner", "alice", "bob", "carol", "dave", "limited", "multi", "busy", "closed")
 DAY = 86_400_000
 
 
@@ -72,7 +72,7 @@ class World:
         return self.node.sign(self.body(*operations, by=by, **other), self.accounts[by])
 
     def signed_unread(self, operation: Any) -> dict[str, Any]:
-        """A transaction whose operation is exchanged after signing: it is refused before that counts."""
+        """A transaction whose operation is exchanged after signing; it is refused before."""
         signed = self.signed(set_data())
         signed["v1"]["body"]["v1"]["operations"][0]["body"] = operation
         return signed
@@ -108,7 +108,9 @@ def signer(one: Account, weight: int = 1, limits: Any = None) -> dict[str, Any]:
 
 def signers(*given: dict[str, Any], default: int = 1) -> Any:
     ordered = sorted(given, key=lambda one: sorted(one["key"].items()))
-    return {"set_signers": {"signers": ordered, "thresholds": {"default": default, "operations": {}}}}
+    return {
+        "set_signers": {"signers": ordered, "thresholds": {"default": default, "operations": {}}}
+    }
 
 
 def new_account(key: dict[str, str]) -> Any:
@@ -131,6 +133,14 @@ def new_asset(code: str, kind: str = "fungible", **other: Any) -> Any:
 
 def issue(asset: str, to: str, amount: str, expires: str | None = None) -> Any:
     return {"issue": {"asset": asset, "to": to, "amount": amount, "expires": expires}}
+
+
+def issue_item(asset: str, to: str) -> Any:
+    return {"issue_item": {"asset": asset, "item": "one", "to": to, "digest": None}}
+
+
+def authorise(asset: str, holder: str) -> Any:
+    return {"authorise_holder": {"asset": asset, "holder": holder, "authorised": True}}
 
 
 def transfer(asset: str, to: str, amount: str = "1") -> Any:
@@ -199,10 +209,10 @@ def _assets(world: World) -> None:
         issue(asset("HELD"), at("carol"), "10"),
         issue(asset("HELD"), at("alice"), "10"),
         {"freeze_holder": {"asset": asset("HELD"), "holder": at("carol"), "frozen": True}},
-        {"authorise_holder": {"asset": asset("LISTED"), "holder": at("alice"), "authorised": True}},
+        authorise(asset("LISTED"), at("alice")),
         issue(asset("LISTED"), at("alice"), "10"),
-        {"issue_item": {"asset": asset("ITEMS"), "item": "one", "to": at("alice"), "digest": None}},
-    )  # fmt: skip
+        issue_item(asset("ITEMS"), at("alice")),
+    )
     world.done("close_account", by="closed")
     world.done(reserve(asset("FREE"), at("bob"), "5", now() + DAY), by="alice")
     listed = world.client.get(f"/v1/accounts/{at('alice')}/holds").json()["items"]

@@ -81,12 +81,16 @@ class EncodedSlashes:
         raw = scope.get("raw_path", b"") if scope["type"] == "http" else b""
         if b"%" in raw:
             text = raw.partition(b"?")[0].decode("ascii", "replace")
-            if "%00" in text:
-                problem = ProblemError("parameter_invalid", "a path must not hold NUL")
+            kept = re.sub("%2f", "%00", text, flags=re.IGNORECASE)
+            try:
+                path = unquote(kept, errors="strict")
+            except UnicodeDecodeError:
+                path = ""
+            if "%00" in text or not path:
+                problem = ProblemError("parameter_invalid", "a path must be UTF-8 without NUL")
                 await problem_response(problem)(scope, receive, send)
                 return
-            kept = re.sub("%2f", "%00", text, flags=re.IGNORECASE)
-            scope = {**scope, "path": unquote(kept)}
+            scope = {**scope, "path": path}
         await self.app(scope, receive, send)
 
 
