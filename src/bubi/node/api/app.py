@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bubi import core
@@ -20,12 +20,22 @@ from bubi.node.api.services import Services
 
 log = logging.getLogger("bubi.api")
 
+
+class WholePath(Route):
+    """A route that owns its path: other methods are 405 here, not a hash of a later route."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """A match of the path is enough; the handling checks the method."""
+        match, found = super().matches(scope)
+        return (Match.FULL if match is Match.PARTIAL else match), found
+
+
 HOT_ROUTES = [
     Route("/v1/transactions", transactions.submit, methods=["POST"]),
-    Route("/v1/transactions/bulk", transactions.submit_bulk, methods=["POST"]),
-    Route("/v1/transactions/encode", transactions.encode, methods=["POST"]),
-    Route("/v1/transactions/decode", transactions.decode, methods=["POST"]),
-    Route("/v1/transactions/simulate", transactions.simulate, methods=["POST"]),
+    WholePath("/v1/transactions/bulk", transactions.submit_bulk, methods=["POST"]),
+    WholePath("/v1/transactions/encode", transactions.encode, methods=["POST"]),
+    WholePath("/v1/transactions/decode", transactions.decode, methods=["POST"]),
+    WholePath("/v1/transactions/simulate", transactions.simulate, methods=["POST"]),
     Route("/v1/transactions/{hash}", transactions.show, methods=["GET"]),
 ]
 
@@ -71,12 +81,16 @@ class EncodedSlashes:
         raw = scope.get("raw_path", b"") if scope["type"] == "http" else b""
         if b"%" in raw:
             text = raw.partition(b"?")[0].decode("ascii", "replace")
-            if "%00" in text:
-                problem = ProblemError("parameter_invalid", "a path must not hold NUL")
+            kept = re.sub("%2f", "%00", text, flags=re.IGNORECASE)
+            try:
+                path = unquote(kept, errors="strict")
+            except UnicodeDecodeError:
+                path = ""
+            if "%00" in text or not path:
+                problem = ProblemError("parameter_invalid", "a path must be UTF-8 without NUL")
                 await problem_response(problem)(scope, receive, send)
                 return
-            kept = re.sub("%2f", "%00", text, flags=re.IGNORECASE)
-            scope = {**scope, "path": unquote(kept)}
+            scope = {**scope, "path": path}
         await self.app(scope, receive, send)
 
 
