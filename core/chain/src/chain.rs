@@ -490,7 +490,9 @@ impl<D: Disk> Chain<D> {
             inner.window.push(undo);
             inner.live.merge(execution.block.ids);
             inner.tip = tip;
-            while inner.id_lists.pop_front_if(|key| index::passed(key, tip.time)).is_some() {}
+            while inner.id_lists.front().is_some_and(|key| index::passed(key, tip.time)) {
+                inner.id_lists.pop_front();
+            }
             inner.id_lists.push_back(ids);
         }
         self.store().commit(tip.height, &bcs::to_bytes(&tip).map_err(broken)?, batch)?;

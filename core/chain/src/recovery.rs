@@ -85,9 +85,8 @@ fn load<D: Disk>(
             }
         }
         Ok(store) if store.height() == 0 => return Ok((store, from_genesis(identity, window)?)),
-        // Ahead of the log: it was made from blocks that are gone, so it proves nothing.
-        Ok(_) => {}
-        Err(StoreError::Damaged { cure: Cure::RebuildFromLog, .. }) => {}
+        // Damaged, or ahead of the log: it was made from blocks that are gone, so it proves nothing.
+        Ok(_) | Err(StoreError::Damaged { cure: Cure::RebuildFromLog, .. }) => {}
         Err(error) => return Err(error.into()),
     }
     Ok((StateStore::reset(disk.clone(), settings)?, from_genesis(identity, window)?))
@@ -134,7 +133,9 @@ fn load_stored<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity, window: usi
 fn load_cells<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity) -> Result<State> {
     // Cuts fall between owners, so that each part holds whole owners.
     let mut cuts: Vec<Vec<u8>> = snapshot.split(Keyspace::Cells, LOAD_PARTS);
-    cuts.iter_mut().for_each(|cut| cut.truncate(33));
+    for cut in &mut cuts {
+        cut.truncate(33);
+    }
     cuts.dedup();
     let starts = std::iter::once(Vec::new()).chain(cuts.iter().cloned());
     let ends = cuts.iter().cloned().map(Some).chain(std::iter::once(None));

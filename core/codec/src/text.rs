@@ -80,6 +80,7 @@ pub(crate) mod bytes {
 pub(crate) mod optional_bytes {
     use super::{unhex, Deserialize, Deserializer, Serialize, Serializer};
 
+    #[allow(clippy::ref_option)] // The shape that serde asks for.
     pub(crate) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             bytes.as_ref().map(|bytes| bubi_crypto::to_hex(bytes)).serialize(serializer)
@@ -157,6 +158,7 @@ pub(crate) mod decimal {
 pub(crate) mod optional_decimal {
     use super::{parse, Decimal, Deserialize, Deserializer, Serialize, Serializer};
 
+    #[allow(clippy::ref_option)] // The shape that serde asks for.
     pub(crate) fn serialize<T: Decimal, S: Serializer>(number: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             number.map(|number| number.to_string()).serialize(serializer)

@@ -372,7 +372,6 @@ CHINESE: Final[dict[str, str]] = {
     "`bubi logs` may show why; `bubi up` starts it.": (
         "`bubi logs` 或可查看原因；`bubi up` 可启动。"
     ),
-    "`bubi logs` shows why.": "`bubi logs` 可查看原因。",
     "`bubi logs` shows why; `bubi up` starts it again.": (
         "`bubi logs` 可查看原因；`bubi up` 可再次启动。"
     ),

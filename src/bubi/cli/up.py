@@ -121,7 +121,12 @@ def run_nodes(home: Home, state: NetworkState) -> NetworkState:
                 state = state.with_node(node_running)
         for node in launched:
             wait_ready(node)
-        healthy_transaction(home, state, START_SECONDS)
+        try:
+            healthy_transaction(home, state, START_SECONDS)
+        except Failure as failure:
+            # A folder made by this call is about to go, and the log with it.
+            failure.text += "\n" + "\n".join(last_lines(log_file(state.nodes[0]), _LOG_LINES))
+            raise
     except BaseException:
         for node in launched:
             processes.stop(node.pid, node.identity)
@@ -300,7 +305,7 @@ def _stop_if_readable(home: Home) -> None:
     except Failure as failure:
         if failure.code != "state_damaged":
             raise
-        for pid, known in processes.running_with_argument(str(home.path)):
+        for pid, known in processes.running_with_argument(f"{home.path}{os.sep}"):
             processes.stop(pid, known)
 
 

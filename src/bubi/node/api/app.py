@@ -83,10 +83,13 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 def _allowed_methods(request: Request) -> str:
     """All methods of all routes with this path; Starlette names those of the first only."""
-    methods: set[str] = set()
-    for route in request.app.router.routes:
-        if isinstance(route, Route) and route.path_regex.match(request.url.path):
-            methods |= route.methods or set()
+    routes = [
+        route
+        for route in (*HOT_ROUTES, *reading.router.routes)
+        if isinstance(route, Route) and route.path_regex.match(request.url.path)
+    ]
+    literal = [route for route in routes if route.path == request.url.path]
+    methods = {method for route in literal or routes for method in route.methods or ()}
     return ", ".join(sorted(methods))
 
 

@@ -77,7 +77,7 @@ def _hot() -> list[tuple[str, str, dict[str, Any]]]:
             _operation(
                 "Submit thousands",
                 [chain, *waiting],
-                {requests.TRANSACTIONS: BINARY},
+                {requests.TRANSACTIONS: BINARY, requests.OCTETS: BINARY},
                 "BulkResult",
                 True,
             ),

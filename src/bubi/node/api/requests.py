@@ -16,6 +16,8 @@ from bubi.node.api.services import Services
 JSON = "application/json"
 TRANSACTION = "application/vnd.bubi.transaction"
 TRANSACTIONS = "application/vnd.bubi.transactions"
+OCTETS = "application/octet-stream"
+"""What general tools send for bytes; taken for a bulk."""
 JSON_BYTES_MAX = 4 * 1_048_576
 TIMEOUT_SECONDS = 10.0
 TIMEOUT_SECONDS_MAX = 60.0
