@@ -9,7 +9,7 @@ use crate::{
 };
 use bubi_codec::{
     block::{
-        digest, signed, BatchHeader, BlockRecord, Certificate, CommitStatement, Genesis, Outcome, Proposal, ProposalV1,
+        digest, signed, BatchHeader, BlockRecord, Certificate, CommitStatement, Event, Genesis, Outcome, Proposal, ProposalV1,
         Receipt, SignedBatch,
     },
     decode, domain, encode,
@@ -128,7 +128,39 @@ pub struct Execution {
     pub outcome_hash: Hash,
 }
 
+/// What the state store gets for a block, made while the log is written.
+pub(crate) struct StoreChanges {
+    tip: Tip,
+    batch: bubi_store::Batch,
+    /// Stored key of the block's list of live ids.
+    id_list: Vec<u8>,
+}
+
+/// A [`BlockRecord`] that borrows its parts: the same bytes without copying thousands of receipts.
+#[derive(Serialize)]
+pub(crate) enum RecordParts<'a> {
+    V1 {
+        proposal: &'a Proposal,
+        batches: Vec<&'a SignedBatch>,
+        outcome: &'a Outcome,
+        certificate: &'a Certificate,
+        receipts: &'a [Receipt],
+        events: &'a [Vec<Event>],
+    },
+}
+
 impl Execution {
+    fn record<'a>(&'a self, certificate: &'a Certificate) -> RecordParts<'a> {
+        RecordParts::V1 {
+            proposal: &self.proposal,
+            batches: self.batches.iter().map(|batch| &batch.header).collect(),
+            outcome: &self.block.outcome,
+            certificate,
+            receipts: &self.block.receipts,
+            events: &self.block.events,
+        }
+    }
+
     /// Height of the proposal.
     pub fn height(&self) -> u64 {
         let Proposal::V1(proposal) = &self.proposal;
@@ -437,29 +469,26 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// The certificate does not cover the execution, or the log failed.
     pub fn commit(&self, execution: Execution, certificate: Certificate) -> (Result<()>, Option<Execution>) {
-        match self.log_block(&execution, certificate) {
-            Ok(()) => (self.merge(execution), None),
+        match self.log_block(&execution, &certificate) {
+            Ok(changes) => (self.merge(execution, certificate, changes), None),
             Err(error) => (Err(error), Some(execution)),
         }
     }
 
-    fn log_block(&self, execution: &Execution, certificate: Certificate) -> Result<()> {
-        self.check_certificate(execution, &certificate)?;
-        let height = execution.height();
-        let record = BlockRecord::V1 {
-            proposal: execution.proposal.clone(),
-            batches: execution.batches.iter().map(|batch| batch.header.clone()).collect(),
-            outcome: execution.block.outcome.clone(),
-            certificate,
-            receipts: execution.block.receipts.clone(),
-            events: execution.block.events.clone(),
-        };
-        let mut writer = self.writer();
-        writer.log.append(RecordKind::Block, height, &[&bcs::to_bytes(&record).map_err(broken)?])?;
-        writer.log.sync()?;
-        drop(writer);
-        calm(self.records.lock()).put(height, Arc::new(record));
-        Ok(())
+    /// Appends and syncs the block record; meanwhile another core makes what the state store will get.
+    fn log_block(&self, execution: &Execution, certificate: &Certificate) -> Result<StoreChanges> {
+        self.check_certificate(execution, certificate)?;
+        let (logged, changes) = rayon::join(
+            || {
+                let record = bcs::to_bytes(&execution.record(certificate)).map_err(broken)?;
+                let mut writer = self.writer();
+                writer.log.append(RecordKind::Block, execution.height(), &[&record])?;
+                Ok::<_, ChainError>(writer.log.sync()?)
+            },
+            || self.store_changes(execution),
+        );
+        logged?;
+        changes
     }
 
     fn check_certificate(&self, execution: &Execution, certificate: &Certificate) -> Result<()> {
@@ -472,8 +501,35 @@ impl<D: Disk> Chain<D> {
         Ok(())
     }
 
-    /// Makes an execution visible and hands it to the stores behind the log.
-    pub(crate) fn merge(&self, execution: Execution) -> Result<()> {
+    /// Makes a logged execution visible and hands it to the stores behind the log.
+    pub(crate) fn merge(&self, execution: Execution, certificate: Certificate, changes: StoreChanges) -> Result<()> {
+        let StoreChanges { tip, batch, id_list } = changes;
+        let Execution { proposal, batches, block, .. } = execution;
+        let ExecutedBlock { overlay, outcome, receipts, events, ids, .. } = block;
+        let hashes = receipt_hashes(&receipts);
+        {
+            let mut inner = calm(self.inner.write());
+            let undo = inner.state.merge(overlay).map_err(broken)?;
+            inner.window.push(undo);
+            inner.live.merge(ids);
+            inner.tip = tip;
+            while inner.id_lists.front().is_some_and(|key| index::passed(key, tip.time)) {
+                inner.id_lists.pop_front();
+            }
+            inner.id_lists.push_back(id_list);
+        }
+        self.store().commit(tip.height, &bcs::to_bytes(&tip).map_err(broken)?, batch)?;
+        self.transactions.insert(tip.height, &hashes)?;
+        let headers = batches.iter().map(|batch| batch.header.clone()).collect();
+        let record = BlockRecord::V1 { proposal, batches: headers, outcome, certificate, receipts, events };
+        calm(self.records.lock()).put(tip.height, Arc::new(record));
+        // Thousands of bodies are freed where nobody waits for it.
+        rayon::spawn(move || drop(batches));
+        Ok(())
+    }
+
+    /// What the state store gets for a block: cells, derived keys and the live ids that it added.
+    pub(crate) fn store_changes(&self, execution: &Execution) -> Result<StoreChanges> {
         let Proposal::V1(proposal) = &execution.proposal;
         let tip = Tip {
             height: proposal.height,
@@ -482,26 +538,6 @@ impl<D: Disk> Chain<D> {
             outcome: execution.outcome_hash,
             state_root: execution.block.overlay.root(),
         };
-        let hashes = receipt_hashes(&execution.block.receipts);
-        let (batch, ids) = self.store_batch(&execution, &tip)?;
-        {
-            let mut inner = calm(self.inner.write());
-            let undo = inner.state.merge(execution.block.overlay).map_err(broken)?;
-            inner.window.push(undo);
-            inner.live.merge(execution.block.ids);
-            inner.tip = tip;
-            while inner.id_lists.front().is_some_and(|key| index::passed(key, tip.time)) {
-                inner.id_lists.pop_front();
-            }
-            inner.id_lists.push_back(ids);
-        }
-        self.store().commit(tip.height, &bcs::to_bytes(&tip).map_err(broken)?, batch)?;
-        self.transactions.insert(tip.height, &hashes)?;
-        Ok(())
-    }
-
-    /// What the state store gets for a block: cells, derived keys and the live ids that it added.
-    fn store_batch(&self, execution: &Execution, tip: &Tip) -> Result<(bubi_store::Batch, Vec<u8>)> {
         let inner = self.read();
         let mut batch = bubi_store::Batch::new();
         if tip.height == 1 {
@@ -510,12 +546,13 @@ impl<D: Disk> Chain<D> {
         }
         index::add_changes(&mut batch, &inner.view()?, &execution.block.overlay)?;
         let passed = tip.time.saturating_add(inner.parameters.v1().max_lifetime);
-        let key = [&[index::LIVE_IDS], passed.to_be_bytes().as_slice(), tip.height.to_be_bytes().as_slice()].concat();
-        batch.put(Keyspace::Derived, &key, &execution.block.ids.encode().map_err(broken)?)?;
+        let id_list =
+            [&[index::LIVE_IDS], passed.to_be_bytes().as_slice(), tip.height.to_be_bytes().as_slice()].concat();
+        batch.put(Keyspace::Derived, &id_list, &execution.block.ids.encode().map_err(broken)?)?;
         for key in inner.id_lists.iter().take_while(|key| index::passed(key, tip.time)) {
             batch.delete(Keyspace::Derived, key)?;
         }
-        Ok((batch, key))
+        Ok(StoreChanges { tip, batch, id_list })
     }
 
     /// A lease on the newest height for listing.

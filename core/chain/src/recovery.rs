@@ -222,7 +222,7 @@ fn replay<D: Disk>(chain: &Chain<D>) -> Result<u64> {
 }
 
 fn replay_block<D: Disk>(chain: &Chain<D>, record: &BlockRecord, bodies: &[(SignedBatch, Vec<u8>)]) -> Result<()> {
-    let BlockRecord::V1 { proposal, batches, outcome, .. } = record;
+    let BlockRecord::V1 { proposal, batches, outcome, certificate, .. } = record;
     let batches = chain.reread_batches(batches, bodies)?;
     let execution = chain.execute(proposal, &batches)?;
     if execution.outcome() != outcome {
@@ -233,7 +233,8 @@ fn replay_block<D: Disk>(chain: &Chain<D>, record: &BlockRecord, bodies: &[(Sign
             hash_of(outcome)?
         )));
     }
-    chain.merge(execution)
+    let changes = chain.store_changes(&execution)?;
+    chain.merge(execution, certificate.clone(), changes)
 }
 
 fn hash_of(outcome: &Outcome) -> Result<Hash> {
