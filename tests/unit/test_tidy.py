@@ -47,7 +47,9 @@ ENVIRONMENT = {
 }
 """Who may read the environment, and which variables."""
 
-README_LINES_MAX = 60
+README_LINES_MAX = 40
+README_OF_A_DISTRIBUTION = "sdk/python"
+"""Stands on the page of its package as well, and may be longer."""
 PACKAGES = [
     "core",
     "core/chain",
@@ -184,7 +186,8 @@ def test_every_package_says_what_it_is() -> None:
         lines = page.read_text(encoding="utf-8").splitlines()
         assert lines, folder
         assert lines[0].startswith("# "), folder
-        assert len(lines) <= README_LINES_MAX, f"{folder}/README.md is long"
+        short = len(lines) <= README_LINES_MAX or folder == README_OF_A_DISTRIBUTION
+        assert short, f"{folder}/README.md is long"
 
 
 def test_every_package_is_known_here() -> None:
