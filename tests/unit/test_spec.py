@@ -169,6 +169,25 @@ def test_every_command_is_explained() -> None:
     assert written == set(commands(typer.main.get_command(build_cli()), ("bubi",)))
 
 
+SPOKEN_OF = re.compile(r"(?:`|^|\| )bubi ([a-z]+)(?: ([a-z]+))?")
+
+
+def test_no_page_names_a_command_that_does_not_exist() -> None:
+    known = set(commands(typer.main.get_command(build_cli()), ("bubi",)))
+    nouns = {one.split()[1] for one in known if len(one.split()) == 3}
+    pages = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
+    pages += [f"docs/{name}.md" for name in ("cli", "concepts", "operating", "architecture")]
+    pages += [file.relative_to(ROOT).as_posix() for file in sorted((ROOT / "spec").glob("*.md"))]
+    unknown = set()
+    for name in pages:
+        for line in page(name).splitlines():
+            for noun, verb in SPOKEN_OF.findall(line):
+                full = f"bubi {noun} {verb}" if noun in nouns else f"bubi {noun}"
+                if full not in known and not (noun in nouns and not verb):
+                    unknown.add(f"{name}: {full}")
+    assert unknown == set()
+
+
 def gauges() -> set[str]:
     """Names that the route /metrics gives to the gauges it fills."""
     source = page("src/bubi/node/api/reading.py")
