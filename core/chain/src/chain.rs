@@ -85,6 +85,7 @@ pub struct Chain<D: Disk> {
     pub(crate) reader: LogReader<D>,
     pub(crate) transactions: TransactionIndex<D>,
     pub(crate) records: Mutex<crate::history::Cache>,
+    pub(crate) door: rayon::ThreadPool,
     pub(crate) replayed: u64,
     pub(crate) _lock: D::Lock,
 }
@@ -285,10 +286,11 @@ impl<D: Disk> Chain<D> {
         let inner = self.read();
         let view = inner.view()?;
         let context = self.context(&inner, now)?;
-        self.gate().admit(bulk, || {
+        // In threads of their own: a block that is being decided must not queue behind signatures of the next one.
+        self.door.install(|| self.gate().admit(bulk, || {
             let mut door = Door::new(&view, inner.live.view(&[]), &context);
             move |transaction: &VerifiedTransaction| Ok(door.authorise(transaction).map_err(broken)?.map_err(SkipReason::name))
-        })
+        }))
     }
 
     /// Context of the next block, at `time` or as soon after the parent as it may be.
@@ -340,7 +342,7 @@ impl<D: Disk> Chain<D> {
         }
         let message = signed(domain::BATCH, &self.identity.chain, &header.header)?;
         verify_vote(author, &message, &header.signature).map_err(|_| wrong("its author's signature is not valid"))?;
-        let admission = self.gate().admit(bulk, || |_: &VerifiedTransaction| Ok(Ok(())))?;
+        let admission = self.door.install(|| self.gate().admit(bulk, || |_: &VerifiedTransaction| Ok(Ok(()))))?;
         if admission.verdicts.iter().any(Option::is_some) {
             return Err(wrong("it holds a transaction that is not valid"));
         }

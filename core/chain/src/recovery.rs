@@ -55,6 +55,7 @@ pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options) -> Result
         reader,
         transactions,
         records: Mutex::new(Cache::default()),
+        door: rayon::ThreadPoolBuilder::new().build().map_err(broken)?,
         replayed: 0,
         _lock: lock,
     };

@@ -512,16 +512,18 @@ pub(crate) fn check(py: Python<'_>, directory: &str, genesis: &[u8]) -> PyResult
 
 /// Runs the workload of `bubi bench ledger`; seconds as measured.
 #[pyfunction]
+#[allow(clippy::too_many_arguments)] // One per setting of the workload.
 pub(crate) fn bench_ledger(
     py: Python<'_>,
     directory: std::path::PathBuf,
     accounts: u64,
     block_size: usize,
     blocks: usize,
+    rounds: usize,
     suite: u8,
     progress: Py<PyAny>,
 ) -> PyResult<Bound<'_, PyDict>> {
-    let workload = core::bench::Workload { accounts, block_size, blocks, suite: crate::codec::suite(suite)? };
+    let workload = core::bench::Workload { accounts, block_size, blocks, rounds, suite: crate::codec::suite(suite)? };
     let report = |stage: &str, done: f64| {
         // Progress is for people: if showing it fails, the figures are still wanted.
         Python::attach(|py| drop(progress.call1(py, (stage, done))));
@@ -531,7 +533,6 @@ pub(crate) fn bench_ledger(
     table.set_item("prechecked", measured.prechecked)?;
     table.set_item("execute", measured.execute)?;
     table.set_item("signed", measured.signed)?;
-    table.set_item("signed_transactions", measured.signed_transactions)?;
     table.set_item("fsyncs", measured.fsyncs.0)?;
     table.set_item("blocks", measured.fsyncs.1)?;
     table.set_item("start", measured.start)?;

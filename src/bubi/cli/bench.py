@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import statistics
 import tempfile
 from pathlib import Path
@@ -11,17 +12,21 @@ from typing import Annotated, Any, Final
 
 import typer
 from bubi_sdk import KeystoreSigner, Trust
+from rich.progress import TaskID
 
 from bubi.cli import bench_api, network, up
 from bubi.cli.home import Home, NetworkState
 from bubi.cli.messages import _
 from bubi.cli.node import node_errors
-from bubi.cli.output import AsJson, details, emit, note, usage
+from bubi.cli.output import AsJson, details, emit, note, progress, usage
 
 app = typer.Typer(name="bench", help=_("Measure this machine."), no_args_is_help=True)
 
 ALGORITHMS: Final = ("ed25519", "secp256k1", "p256", "sm2")
 """In the order of their numbers (spec/encoding.md, section 3)."""
+
+SUITES: Final = {"standard": "ed25519", "national": "sm2"}
+"""In the order of their numbers, with the algorithm of their keys."""
 
 BAD_ONE_IN: Final = 100
 VERIFIED: Final = 60_000
@@ -77,6 +82,70 @@ def measured(algorithm: int, count: int, batch: int, rounds: int) -> dict[str, A
         "rounds": rounds,
         "slowest_per_second": round(count / max(good)),
         "fastest_per_second": round(count / min(good)),
+    }
+
+
+@app.command("ledger")
+def ledger(
+    accounts: Annotated[
+        int, typer.Option(min=2, help=_("Accounts among which is transferred."))
+    ] = 1_000_000,
+    block_size: Annotated[
+        int, typer.Option(min=1, max=20_000, help=_("Transfers per block."))
+    ] = 10_000,
+    blocks: Annotated[int, typer.Option(min=1, help=_("Blocks per round."))] = 20,
+    rounds: Annotated[int, typer.Option(min=1, help=_("Rounds; the median counts."))] = 5,
+    suite: Annotated[str, typer.Option(help=_("standard or national."))] = "standard",
+    as_json: AsJson = False,
+) -> None:
+    """Executes transfers in a temporary folder, with root and durable log, without a node."""
+    if suite not in SUITES:
+        raise usage(_("There is no suite {name}.", name=suite), ", ".join(SUITES))
+    with node_errors():
+        from bubi import core  # noqa: PLC0415
+
+        algorithm = ALGORITHMS.index(SUITES[suite])
+        verified = core.verify_rate(algorithm, VERIFIED, 10_000, 0, rounds)
+        with tempfile.TemporaryDirectory(prefix="bubi-bench-") as path, progress() as bar:
+            tasks: dict[str, TaskID] = {}
+
+            def show(stage: str, done: float) -> None:
+                if stage not in tasks:
+                    tasks[stage] = bar.add_task(stage, total=1.0)
+                bar.update(tasks[stage], completed=done)
+
+            measured = core.bench_ledger(
+                path, accounts, block_size, blocks, rounds, list(SUITES).index(suite), show
+            )
+    fields = _ledger_fields(measured, verified, blocks * block_size, block_size)
+    fields = {"accounts": accounts, "block_size": block_size, "suite": suite, **fields}
+    if as_json:
+        emit(fields)
+    else:
+        details(_("The ledger of one node"), fields)
+
+
+def _ledger_fields(
+    measured: dict[str, Any], verified: list[float], per_round: int, block_size: int
+) -> dict[str, Any]:
+    rate = VERIFIED / statistics.median(verified)
+    prechecked = [block_size / seconds for seconds in measured["prechecked"]]
+    signed = [per_round / seconds for seconds in measured["signed"]]
+    return {
+        "prechecked_per_second": round(statistics.median(prechecked)),
+        "prechecked_spread": [round(min(prechecked)), round(max(prechecked))],
+        "signed_per_second": round(statistics.median(signed)),
+        "signed_spread": [round(min(signed)), round(max(signed))],
+        "verifications_per_second": round(rate),
+        "ratio": round(statistics.median(signed) / rate, 3),
+        "root_ms_per_block": round(1_000 * statistics.median(measured["execute"]), 2),
+        "block_ms": round(1_000 * statistics.median(measured["prechecked"]), 2),
+        "fsyncs": measured["fsyncs"],
+        "blocks": measured["blocks"],
+        "cells": measured["cells"],
+        "rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024,
+        "start_seconds": round(measured["start"], 2),
+        "cores": len(os.sched_getaffinity(0)),
     }
 
 

@@ -433,4 +433,10 @@ CHINESE: Final[dict[str, str]] = {
     "{text} is not LANE:NUMBER.": "{text} 不是 通道：序号 的形式。",
     "{text} is not a public key: {reason}": "{text} 不是公钥：{reason}",
     "{url} is no address.": "{url} 不是地址。",
+    "Accounts among which is transferred.": "参与转账的账户数。",
+    "Transfers per block.": "每个区块的转账数。",
+    "Blocks per round.": "每轮的区块数。",
+    "standard or national.": "standard（国际）或 national（国密）。",
+    "There is no suite {name}.": "没有名为 {name} 的算法套件。",
+    "The ledger of one node": "单个节点的账本",
 }

@@ -56,7 +56,7 @@ class Outcome:
             failed = [
                 f"operation {number}: {one}"
                 for number, one in enumerate(self.operations)
-                if one not in ("final", "not_executed", "undone")
+                if one not in ("final", "not_applied")
             ]
             detail = "; ".join([codes.meaning(code), *failed])
             raise TransactionRejected(detail, code=code, transaction=self.transaction)

@@ -1,7 +1,9 @@
 """Puts the API together: hot routes first, reading routes, one mapping of errors."""
 
 import logging
+import re
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -9,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bubi import core
 from bubi.node.api import openapi, reading, transactions
@@ -39,6 +42,7 @@ def build(services: Services) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _defect)
+    app.add_middleware(EncodedSlashes)
     schema: dict[str, Any] = {}
 
     async def describe(request: Request) -> Response:
@@ -49,6 +53,31 @@ def build(services: Services) -> FastAPI:
 
     app.router.routes.append(Route("/v1/openapi.json", describe, methods=["GET"]))
     return app
+
+
+class EncodedSlashes:
+    """Keeps a slash that was sent as %2F inside its path segment.
+
+    Record keys, item identifiers and data names are free text. Servers decode the path before
+    it is routed; here such a slash reaches the handler as NUL (`requests.SLASH`), which no name
+    can hold.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Rewrites the path of a request that needs it."""
+        raw = scope.get("raw_path", b"") if scope["type"] == "http" else b""
+        if b"%" in raw:
+            text = raw.partition(b"?")[0].decode("ascii", "replace")
+            if "%00" in text:
+                problem = ProblemError("parameter_invalid", "a path must not hold NUL")
+                await problem_response(problem)(scope, receive, send)
+                return
+            kept = re.sub("%2f", "%00", text, flags=re.IGNORECASE)
+            scope = {**scope, "path": unquote(kept)}
+        await self.app(scope, receive, send)
 
 
 async def _problem(request: Request, error: Exception) -> Response:

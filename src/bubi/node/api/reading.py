@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.routing import APIRoute
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 from starlette.responses import Response
 
 from bubi import core
@@ -70,7 +70,7 @@ Height = Annotated[int, BeforeValidator(_decimal), Path(ge=0, le=requests.U64_MA
 Limit = Annotated[int, BeforeValidator(_decimal), Query(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str | None, Query(max_length=CURSOR_CHARACTERS_MAX)]
 Proof = Annotated[Literal["0", "1"], Query(description="1: with a proof")]
-Name = Annotated[str, Path(max_length=256)]
+Name = Annotated[str, AfterValidator(requests.segment), Path(max_length=256)]
 OptionalHeight = Annotated[int | None, BeforeValidator(_decimal), Query(ge=0, le=requests.U64_MAX)]
 After = Annotated[
     str | None,

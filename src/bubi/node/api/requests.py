@@ -26,6 +26,9 @@ _SECONDS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?", re.ASCII)
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _HEX = re.compile(r"([0-9a-f]{2})*", re.ASCII)
+SLASH = "\0"
+"""A slash that the client sent as %2F, while the path is routed."""
+
 U64_MAX = 2**64 - 1
 
 
@@ -169,3 +172,8 @@ def address(node: Services, text: str) -> str:
     except core.CoreError as error:
         raise ProblemError("address_invalid", core.error_detail(error)) from None
     return text
+
+
+def segment(text: str) -> str:
+    """A path segment as the client meant it: with the slashes that it sent as %2F."""
+    return text.replace(SLASH, "/")
