@@ -438,4 +438,5 @@ CHINESE: Final[dict[str, str]] = {
     "standard or national.": "standard（国际）或 national（国密）。",
     "There is no suite {name}.": "没有名为 {name} 的算法套件。",
     "The ledger of one node": "单个节点的账本",
+    "{path} cannot be read: {reason}": "无法读取 {path}：{reason}",
 }
