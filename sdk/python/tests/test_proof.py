@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 import samples
 import vectors
-from bubi_sdk import Algorithm, HashSuite, ProofInvalid, Trust, block, events, merkle, state
+from bubi_sdk import (
+    Algorithm,
+    HashSuite,
+    ProofInvalid,
+    Trust,
+    block,
+    documents,
+    events,
+    merkle,
+    state,
+)
 from bubi_sdk import proof as proofs
 from bubi_sdk.proof import CellProof, ReceiptProof, account_cells, cell_value, verify_receipt
 from hypothesis import given, settings
@@ -91,6 +101,36 @@ def test_a_set_that_nobody_handed_over_is_refused() -> None:
     # The first hand-over is honest, the set it gives is not the one that its block names.
     handover = replace(GOOD.finality.handovers[0], next=stranger.set_of(1))
     refused(finality(handovers=(handover, *foreign.finality.handovers[1:])))
+
+
+def test_epochs_follow_one_another() -> None:
+    skipping = WORLD.set_of(2)
+    past, result = WORLD.made_block(9, samples.HASHES[5], samples.HASHES[6], 0, 2)
+    handover = proofs.Handover(past, result, WORLD.certify(past, result, 0), skipping)
+    proposal, outcome = WORLD.made_block(25, samples.HASHES[5], samples.HASHES[6], 2, 2)
+    certificate = WORLD.certify(proposal, outcome, 2)
+    with pytest.raises(ProofInvalid, match="follow"):
+        proofs.verify_finality(
+            WORLD.trust, proofs.FinalityProof(proposal, outcome, certificate, (handover,))
+        )
+
+
+def test_an_unknown_result_code_is_refused() -> None:
+    receipt = replace(GOOD.receipt, code=999, events_root=merkle.root(WORLD.suite, []))
+    root = merkle.leaf_hash(WORLD.suite, merkle.LeafTag.RECEIPT, receipt.encode())
+    path = proofs.ListPath(0, 1, ())
+    finality = WORLD.finality(root, samples.HASHES[6])
+    with pytest.raises(ProofInvalid, match="result code"):
+        verify_receipt(WORLD.trust, proofs.ReceiptProof(GOOD.body, receipt, (), path, finality))
+
+
+def test_a_receipt_of_a_document_with_an_impossible_time_is_malformed() -> None:
+    text = documents.DocumentReceipt("a", bytes(32), bytes(32), 1, 1, (), b"").render()
+    assert documents.DocumentReceipt.parse(text).time == 1
+    for time in (10**20, -(10**20)):
+        with pytest.raises(ProofInvalid) as caught:
+            documents.DocumentReceipt.parse(text.replace('"time": 1,', f'"time": {time},'))
+        assert caught.value.code == "receipt_malformed"
 
 
 def test_another_chain_or_trust_is_refused() -> None:

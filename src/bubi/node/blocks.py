@@ -48,6 +48,8 @@ log = logging.getLogger("bubi.blocks")
 FULL_RETRY_SECONDS = 1.0
 EXPIRING_MAX = 100_000
 """Transactions without a receipt whose expiry is watched."""
+EXPIRED_LOOKED_UP_MAX = 16
+"""Expired transactions whose receipts are looked up before a block is made for them."""
 FATAL_EXIT = 1
 
 Result = TypeVar("Result")
@@ -363,6 +365,9 @@ class BlockLoop:
                 due.append(digest)
         if not due:
             return False
+        if len(due) > EXPIRED_LOOKED_UP_MAX:
+            # An empty block costs less than reading so many receipts, which would hold it up.
+            return True
 
         def lacks_receipt() -> bool:
             return any(self._chain.status_json(digest, False) is None for digest in due)

@@ -216,11 +216,12 @@ class DocumentReceipt:
         try:
             value: Any = parse_json(text)
             receipt = cls._from_json(value)
+            rendered = receipt.render()
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError) as error:
             raise ProofInvalid(
                 f"not a receipt of a document: {error}", code="receipt_malformed"
             ) from error
-        if receipt.render() != text:
+        if rendered != text:
             raise ProofInvalid("the receipt was changed or reformatted", code="receipt_malformed")
         return receipt
 

@@ -453,10 +453,13 @@ def _read_bulk(
     if received != len(hashes) or admitted is None or not isinstance(refused, list):
         raise UnexpectedAnswer("the bulk door answered for another number of transactions")
     doors = dict(_refusal(item, received) for item in refused)
-    numbers = _bulk_codes(value.get("codes"), received)
+    if len(doors) != len(refused) or received - len(doors) != admitted:
+        raise UnexpectedAnswer("the bulk door refused and admitted another number of transactions")
+    # The codes are those of the admitted ones alone, in their order.
+    left = iter(_bulk_codes(value.get("codes"), admitted))
     verdicts = []
     for index, transaction in enumerate(hashes):
-        code = doors.get(index) or (ADMITTED if numbers is None else numbers[index])
+        code = doors[index] if index in doors else next(left)
         # After a try without an answer a refusal may only mean that the first try was taken.
         refused_here = index in doors and code != "duplicate" and not doubtful
         verdicts.append(BulkVerdict(index, transaction, code, refused_here))
@@ -470,14 +473,14 @@ def _refusal(item: Json, received: int) -> tuple[int, str]:
     return index, str(cast(dict[str, Json], item).get("code"))
 
 
-def _bulk_codes(value: Json, received: int) -> list[str] | None:
+def _bulk_codes(value: Json, admitted: int) -> list[str]:
     if value is None:
-        return None
+        return [ADMITTED] * admitted
     try:
         data = base64.b64decode(str(value), validate=True)
     except binascii.Error as error:
         raise UnexpectedAnswer("the codes of the bulk door are not base64") from error
-    if len(data) != 2 * received:
+    if len(data) != 2 * admitted:
         raise UnexpectedAnswer("the bulk door gave codes for another number of transactions")
     numbers = (int.from_bytes(data[at : at + 2], "little") for at in range(0, len(data), 2))
     return ["skipped" if one == codes.SKIPPED else codes.name(one) for one in numbers]

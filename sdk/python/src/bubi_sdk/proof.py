@@ -293,7 +293,7 @@ def verify_finality(trust: Trust, proof: FinalityProof | bytes) -> ProvenBlock:
         named = block.digest(suite, hashes.VALIDATORS, trust.network.chain_id, handover.next)
         if handover.outcome.validators != named:
             raise ProofInvalid("a hand-over gives another set than its block names")
-        if handover.next.epoch <= current.epoch or handover.proposal.height <= height:
+        if handover.next.epoch != current.epoch + 1 or handover.proposal.height <= height:
             raise ProofInvalid("hand-overs do not follow one another")
         current, height = handover.next, handover.proposal.height
     if found.proposal.height <= height:
@@ -318,6 +318,8 @@ def verify_receipt(trust: Trust, proof: ReceiptProof | bytes) -> ProvenReceipt:
     path, root = found.path, found.finality.outcome.receipt_root
     if not merkle.verify(suite, leaf, path.index, path.size, path.siblings, root):
         raise ProofInvalid("the receipt does not stand in this block")
+    if receipt.code not in codes.RESULT_CODES:
+        raise ProofInvalid("the result code is unknown")
     return ProvenReceipt(proven, receipt, body, found.events)
 
 

@@ -238,6 +238,8 @@ async def _wait_stored(
 
 
 async def _look_up(node: Services, transaction: bytes, proof: bool) -> dict[str, Any] | None:
+    # Taken before the receipt is looked for: blocks decided meanwhile may hold it.
+    decided = node.chain.time
     try:
         stored = await node.threads.read(partial(node.chain.status_json, transaction, proof))
     except core.CoreError as error:
@@ -248,7 +250,7 @@ async def _look_up(node: Services, transaction: bytes, proof: bool) -> dict[str,
     if valid_until is None:
         return None
     document = _pending(transaction, valid_until)
-    if node.chain.time > valid_until:
+    if decided > valid_until:
         document["status"] = "expired"
     return document
 
