@@ -594,7 +594,9 @@ impl<D: Disk> Chain<D> {
             index::add_state(&mut batch, &inner.state)?;
         }
         index::add_changes(&mut batch, &inner.view()?, &execution.block.overlay)?;
-        let passed = tip.time.saturating_add(inner.parameters.v1().max_lifetime);
+        // An id lives until its whole bucket has passed, which is up to a bucket later than its `valid_until`.
+        let parameters = inner.parameters.v1();
+        let passed = tip.time.saturating_add(parameters.max_lifetime).saturating_add(parameters.id_bucket);
         let id_list =
             [&[index::LIVE_IDS], passed.to_be_bytes().as_slice(), tip.height.to_be_bytes().as_slice()].concat();
         batch.put(Keyspace::Derived, &id_list, &execution.block.ids.encode().map_err(broken)?)?;
