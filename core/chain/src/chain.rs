@@ -1,7 +1,7 @@
 //! The block pipeline of one node: propose, execute, commit. One writer; readers see the newest committed block.
 
 use crate::{
-    admission::{Admission, Gate, Verified},
+    admission::{Admission, Entered, Gate, Verified},
     error::{ChainError, Result},
     index,
     lease::Lease,
@@ -295,14 +295,23 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// The list itself is not canonical.
     pub fn admit(&self, bulk: &[u8], now: u64) -> Result<Admission> {
-        let inner = self.read();
-        let view = inner.view()?;
-        let context = self.context(&inner, now)?;
-        // In threads of their own: a block that is being decided must not queue behind signatures of the next one.
-        self.door.install(|| self.gate().admit(bulk, || {
-            let mut door = Door::new(&view, inner.live.view(&[]), &context);
-            move |transaction: &VerifiedTransaction| Ok(door.authorise(transaction).map_err(broken)?.map_err(SkipReason::name))
-        }))
+        // In threads of their own: a block that is being decided must not queue behind signatures of the next one. The state is
+        // held only for the check in the middle, so that a commit never waits for signatures.
+        self.door.install(|| {
+            let mut entered = self.gate().enter(bulk)?;
+            {
+                let inner = self.read();
+                let view = inner.view()?;
+                let context = self.context(&inner, now)?;
+                entered.check(|| {
+                    let mut door = Door::new(&view, inner.live.view(&[]), &context);
+                    move |transaction: &VerifiedTransaction| {
+                        Ok(door.authorise(transaction).map_err(broken)?.map_err(SkipReason::name))
+                    }
+                })?;
+            }
+            Ok(entered.verify())
+        })
     }
 
     /// Context of the next block, at `time` or as soon after the parent as it may be.
@@ -348,13 +357,13 @@ impl<D: Disk> Chain<D> {
         let wrong = |detail: &str| ChainError::refused("batch_invalid", detail);
         let header: SignedBatch = decode(header)?;
         let BatchHeader::V1 { author, count, bytes, root, .. } = &header.header;
-        let ValidatorSet::V1 { validators, .. } = &self.read().validators;
+        let ValidatorSet::V1 { validators, .. } = self.validators();
         if !validators.iter().any(|validator| validator.key == *author) {
             return Err(wrong("its author is not a validator"));
         }
         let message = signed(domain::BATCH, &self.identity.chain, &header.header)?;
         verify_vote(author, &message, &header.signature).map_err(|_| wrong("its author's signature is not valid"))?;
-        let admission = self.door.install(|| self.gate().admit(bulk, || |_: &VerifiedTransaction| Ok(Ok(()))))?;
+        let admission = self.door.install(|| self.gate().enter(bulk).map(Entered::verify))?;
         if admission.verdicts.iter().any(Option::is_some) {
             return Err(wrong("it holds a transaction that is not valid"));
         }
