@@ -207,7 +207,7 @@ class Node:
         answer = self.submit(signer.transaction(issuer, [create])).json()
         assert answer["status"] == "final", answer
         found = self.client.get(f"/v1/assets?issuer={issuer.address}").json()
-        signer.asset = found["items"][0]["id"]
+        signer.asset = found["items"][0]["asset"]
         for account in self.accounts:
             issue = {"asset": signer.asset, "to": account.address, "amount": str(SUPPLY)}
             operation = {"issue": {**issue, "expires": None}}
@@ -258,7 +258,7 @@ def check_supply(chain: core.Chain, asset: str, accounts: int) -> None:
     while True:
         page, after = lease.page("holders", asset, after, 500)
         for entry in core.decode_json(page):  # type: ignore[attr-defined]
-            held += int(entry["value"]["v1"]["amount"])
+            held += int(entry["holding"]["v1"]["balance"])
         if not after:
             break
     assert held == supply

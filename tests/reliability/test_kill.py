@@ -1,11 +1,13 @@
 """kill -9 under load that never pauses: nothing acknowledged is lost, nothing happens twice."""
 
+import asyncio
 import random
 import shutil
 import statistics
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from harness import (
     Journal,
@@ -18,7 +20,9 @@ from harness import (
 )
 
 ACKNOWLEDGED_PER_ROUND = 1_000
-RATE = 2_500
+RATE = 400
+"""Transactions sent per second; looking up must be faster than this."""
+LOOK_UPS = 8
 ROUND_SECONDS = 60
 
 
@@ -35,11 +39,22 @@ def await_acknowledged(journal: Journal, wanted: int) -> dict[str, int]:
 
 def look_up(node: Node, entries: dict[str, int]) -> None:
     """Each acknowledged transaction is final at the height that was acknowledged."""
-    for digest, height in entries.items():
-        answer = node.client.get(f"/v1/transactions/{digest}")
-        document = answer.json()
-        found = (answer.status_code, document.get("status"), document.get("height"))
-        assert found == (200, "final", str(height)), f"{digest}: {found}, acknowledged at {height}"
+    asyncio.run(look_up_all(node.made.url, list(entries.items())))
+
+
+async def look_up_all(url: str, entries: list[tuple[str, int]]) -> None:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+
+        async def worker() -> None:
+            while entries:
+                digest, height = entries.pop()
+                answer = await client.get(f"/v1/transactions/{digest}")
+                document = answer.json()
+                found = (answer.status_code, document.get("status"), document.get("height"))
+                expected = (200, "final", str(height))
+                assert found == expected, f"{digest}: {found}, acknowledged at {height}"
+
+        await asyncio.gather(*(worker() for _ in range(LOOK_UPS)))
 
 
 def kill_again_while_starting(node: Node, chance: random.Random) -> None:
