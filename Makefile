@@ -21,7 +21,9 @@ $(STAMP)-venv: requirements.lock scripts/check_toolchain.sh
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e sdk/python
 	@touch $@
 
+# The extension is unlinked first: a running node keeps the file it has mapped.
 $(STAMP)-core: $(STAMP)-venv $(RUST_SOURCES) pyproject.toml
+	rm -f src/bubi/_core.abi3.so
 	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --quiet --skip-install-deps 2>/dev/null || \
 	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release
 	@touch $@

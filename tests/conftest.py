@@ -10,6 +10,16 @@ sys.path.insert(0, str(Path(__file__).parent / "integration"))
 from network import command
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fuzz-seed", type=int, default=1, help="seed of the long API fuzzing")
+
+
+@pytest.fixture
+def fuzz_seed(request: pytest.FixtureRequest) -> int:
+    """Seed that the caller chose."""
+    return int(request.config.getoption("--fuzz-seed"))
+
+
 @pytest.fixture(scope="session")
 def development(tmp_path_factory):
     """A running development network: its folder and what `status --json` says."""

@@ -7,6 +7,7 @@ the trust file.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 import time
@@ -42,6 +43,9 @@ def main(arguments: Sequence[str]) -> int:
     except (ExampleFailed, BubiError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
+    # Names of files need not be UTF-8.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     if options.json:
         print(json.dumps({"schema": 1, **report}, ensure_ascii=False))
     else:
@@ -202,7 +206,7 @@ def _write_receipts(
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="ascii")
+    path.write_text(text, encoding="utf-8")
 
 
 def _tell(report: dict[str, object]) -> None:

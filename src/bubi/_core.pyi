@@ -270,11 +270,12 @@ def bench_ledger(
     accounts: int,
     block_size: int,
     blocks: int,
+    rounds: int,
     suite: int,
     progress: Callable[[str, float], None],
 ) -> dict[str, Any]:
     """The workload of `bubi bench ledger` in an empty directory: seconds per block ("prechecked", of which "execute"),
-    seconds of the signed run ("signed", "signed_transactions"), "fsyncs" in "blocks", "start" in seconds, "cells"."""
+    seconds per round of signed blocks ("signed"), "fsyncs" in "blocks", "start" in seconds, "cells"."""
 
 def ledger_model_run(
     genesis: bytes, blocks: list[tuple[int, list[list[tuple[bytes, list[bytes]]]]]]

@@ -30,7 +30,7 @@ EXPECTED = {
     "tx build", "tx sign", "tx submit", "tx show", "tx decode", "tx simulate", "tx codes",
     "proof verify", "account create", "account show", "account list",
     "key create", "key import", "key show", "asset show", "asset holders", "record show",
-    "network create", "bench verify",
+    "network create", "bench verify", "bench ledger", "bench api",
 }  # fmt: skip
 
 
@@ -81,6 +81,8 @@ ARGUMENTS = {
     ("network", "create"): (),
     ("up",): ("--nodes", "4"),
     ("bench", "verify"): ("--algorithm", "rot13"),
+    ("bench", "api"): ("--transactions", "0"),
+    ("bench", "ledger"): ("--accounts", "0"),
 }
 
 
@@ -157,3 +159,16 @@ def test_nothing_running_is_status_3_with_a_cure(run, arguments, tmp_path, monke
     assert said.status == 3
     assert said.err.startswith("Error: ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["up", "status", "down", "reset", "doctor", "logs"])
+@pytest.mark.parametrize("below", [False, True])
+def test_a_file_in_place_of_the_folder_is_an_error_with_a_line(run, tmp_path, name, below):
+    file = tmp_path / "file"
+    file.write_text("mine", encoding="utf-8")
+    data = file / "below" if below else file
+    said = run(name, "--data", data, "--json")
+    assert said.status in (1, 3)
+    assert said.json["schema"] == 1
+    assert "Traceback" not in said.err
+    assert file.read_text(encoding="utf-8") == "mine"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import random
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def document(tmp_path):
 def receipt(tmp_path, ledger, document):
     made = ledger.record(tmp_path, document.name, BOTH)
     file = tmp_path / "receipt.json"
-    file.write_text(made.render(), encoding="ascii")
+    file.write_text(made.render(), encoding="utf-8")
     return file
 
 
@@ -67,9 +68,20 @@ def test_without_a_document_it_says_that_none_was_compared(run, receipt, trust_f
 def test_salted_digests_verify_with_their_salts(run, tmp_path, ledger, document, trust_file):
     made = ledger.record(tmp_path, document.name, SALTED, SALTS)
     file = tmp_path / "salted.json"
-    file.write_text(made.render(), encoding="ascii")
+    file.write_text(made.render(), encoding="utf-8")
     assert document.name not in [entry.key for entry in made.entries]
     arguments = ("proof", "verify", file, "--trust", trust_file, "--document", document)
+    assert run(*arguments).status == 0
+
+
+def test_a_name_that_is_not_utf8_has_a_receipt_too(run, tmp_path, ledger, trust_file):
+    name = os.fsdecode(b"caf\xe9.txt")
+    (tmp_path / name).write_bytes(b"old names")
+    made = ledger.record(tmp_path, name, BOTH)
+    file = tmp_path / "odd.json"
+    file.write_text(made.render(), encoding="utf-8")
+    arguments = ("proof", "verify", file, "--trust", trust_file, "--document", tmp_path / name)
+    assert run(*arguments, "--json").status == 0
     assert run(*arguments).status == 0
 
 
@@ -111,7 +123,7 @@ def test_a_receipt_rewritten_with_care_is_refused(
 ):
     made = ledger.record(tmp_path, document.name, BOTH)
     file = tmp_path / "forged.json"
-    file.write_text(dataclasses.replace(made, **change).render(), encoding="ascii")
+    file.write_text(dataclasses.replace(made, **change).render(), encoding="utf-8")
     said = run("proof", "verify", file, "--trust", trust_file, "--json")
     assert (said.status, said.json["code"]) == (
         1,
@@ -128,7 +140,7 @@ def test_the_operation_has_to_be_the_one_that_records_the_digest(
         moved = dataclasses.replace(made.entries[0], operation=operation)
         file = tmp_path / "forged.json"
         forged = dataclasses.replace(made, entries=(moved, made.entries[1]))
-        file.write_text(forged.render(), encoding="ascii")
+        file.write_text(forged.render(), encoding="utf-8")
         said = run("proof", "verify", file, "--trust", trust_file, "--json")
         assert (said.status, said.json["code"]) == (1, "receipt_mismatch")
 
@@ -136,7 +148,7 @@ def test_the_operation_has_to_be_the_one_that_records_the_digest(
 def test_a_rejected_transaction_proves_no_document(run, tmp_path, ledger, document, trust_file):
     made = ledger.record(tmp_path, document.name, BOTH, code=152)
     file = tmp_path / "rejected.json"
-    file.write_text(made.render(), encoding="ascii")
+    file.write_text(made.render(), encoding="utf-8")
     said = run("proof", "verify", file, "--trust", trust_file, "--json")
     assert (said.status, said.json["code"]) == (1, "not_final")
 
@@ -196,6 +208,9 @@ sys.exit(cli.run(sys.argv[1:]))
 """
     arguments = ("proof", "verify", receipt, "--trust", trust_file, "--document", document)
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,16 +20,23 @@ class Done:
     err: str
 
     @property
-    def json(self):
+    def json(self) -> Any:
         return json.loads(self.out)
 
 
-def environment(**more):
+def environment(**more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name != "BUBI_HOME"}
     return {**kept, "LC_ALL": "C.UTF-8", **more}
 
 
-def command(*arguments, cwd=None, stdin="", timeout=120, program=("-m", "bubi"), **more):
+def command(
+    *arguments: object,
+    cwd: Path | None = None,
+    stdin: str = "",
+    timeout: float = 120,
+    program: tuple[str, ...] = ("-m", "bubi"),
+    **more: str,
+) -> Done:
     done = subprocess.run(
         [sys.executable, *program, *map(str, arguments)],
         capture_output=True,
@@ -42,5 +50,5 @@ def command(*arguments, cwd=None, stdin="", timeout=120, program=("-m", "bubi"),
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def example(name, *arguments, timeout=240):
+def example(name: str, *arguments: object, timeout: float = 240) -> Done:
     return command(*arguments, program=(str(ROOT / "examples" / name / "run"),), timeout=timeout)

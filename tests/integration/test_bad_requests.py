@@ -2,16 +2,18 @@
 
 import copy
 import json
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
-from conftest import Account, RunningNode
 
 from bubi import core
 from bubi.node.api.problems import PROBLEMS
+
+from .nodes import Account, RunningNode
 
 POST = "/v1/transactions"
 SET = {"set_data": {"name": "x", "value": "00", "expected_version": None}}
@@ -183,7 +185,9 @@ def test_too_many_operations_and_long_memo(node: RunningNode) -> None:
 def test_a_used_id_conflicts(node: RunningNode) -> None:
     replay = {"id": "ab" * 16}
     assert node.submit(node.sign(node.body([SET], replay=replay))).json()["status"] == "final"
-    check(node.submit(node.sign(node.body([SET], replay=replay, memo="01"))), "id_conflict")
+    # The door lets it in, because its block may come after the first one's time; the block judges.
+    second = node.submit(node.sign(node.body([SET], replay=replay, memo="01"))).json()
+    assert (second["status"], second["code"]) == ("rejected", "id_conflict")
 
 
 BODIES: list[tuple[str, bytes, str, str]] = [
@@ -247,7 +251,7 @@ def test_malformed_json_everywhere(node: RunningNode, route: str, content: bytes
 
 REQUESTS: list[tuple[str, str, str, dict[str, str], str]] = [
     ("unknown route", "GET", "/v2/blocks", {}, "route_unknown"),
-    ("trailing slash", "GET", "/v1/blocks/", {}, "parameter_invalid"),
+    ("trailing slash", "GET", "/v1/blocks/", {}, "route_unknown"),
     ("PUT", "PUT", POST, {}, "method_not_allowed"),
     ("DELETE", "DELETE", "/v1/blocks/1", {}, "method_not_allowed"),
     ("POST to a list", "POST", "/v1/accounts", {}, "method_not_allowed"),
@@ -359,9 +363,14 @@ def test_allow_names_every_method(node: RunningNode) -> None:
 
 
 def test_declared_length_is_refused_at_once(node: RunningNode) -> None:
-    headers = {"content-type": "application/vnd.bubi.transactions", "content-length": str(10**12)}
-    answer = node.client.post(f"{POST}/bulk", content=iter([b"x"]), headers=headers)
-    check(answer, "too_large")
+    port = int(node.made.url.rpartition(":")[2])
+    head = (
+        f"POST {POST}/bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n"
+        "Content-Type: application/vnd.bubi.transactions\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        raw.sendall(head.encode())
+        assert raw.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
 def test_openapi_names_every_route(node: RunningNode) -> None:

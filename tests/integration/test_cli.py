@@ -90,6 +90,7 @@ def test_a_new_account_acts(bubi, tmp_path):
 def test_what_is_missing_is_a_finding_with_the_nodes_code(bubi):
     for arguments in (
         ("asset", "show", "00" * 32),
+        ("asset", "holders", "issuer:nothing"),
         ("record", "show", "nowhere", "nothing"),
         ("tx", "show", "00" * 32),
     ):

@@ -4,15 +4,20 @@ import base64
 import json
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RunningNode, make_node
 
 from bubi import core
+from bubi.node.files import FileError, read_key
+from bubi.node.init import initialise
+
+from .nodes import RunningNode, free_port, make_node
 
 TRANSACTION = {"content-type": "application/vnd.bubi.transaction"}
 BULK = {"content-type": "application/vnd.bubi.transactions"}
@@ -288,6 +293,71 @@ def test_an_older_copy_of_the_second_place_silences_the_guard(fresh_node: Runnin
     problem(node.submit(node.data("x")), 503, "guard_silent")
     assert node.client.get("/v1/blocks/latest").status_code == 200
     assert node.stop() == 0
+
+
+def test_stop_is_quick_with_an_open_stream_and_a_waiting_reader(fresh_node: RunningNode) -> None:
+    node = fresh_node
+    node.start()
+    lane = {"sequence": {"lane": 7, "number": "0"}}
+    operation = {"set_data": {"name": "q", "value": "00", "expected_version": None}}
+    both = [
+        node.encoded(node.sign(node.body([operation], replay=lane, memo=memo)))
+        for memo in ("01", "02")
+    ]
+    node.client.post(
+        "/v1/transactions/bulk?wait=final", content=core.bulk_body(both), headers=BULK
+    )
+    skipped = json.loads(core.transaction_to_json("bubidev", 0, node.chain_id, both[1]))["hash"]
+    answers: list[Any] = []
+
+    def wait() -> None:
+        answers.append(node.client.get(f"/v1/transactions/{skipped}?wait=final&timeout=30"))
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    with node.client.stream("GET", "/v1/blocks", headers={"accept": "text/event-stream"}) as live:
+        lines = live.iter_lines()
+        assert next(lines).startswith(": height")
+        started = time.monotonic()
+        assert node.stop() == 0
+        assert time.monotonic() - started < 3
+    waiter.join(5)
+    assert answers[0].json()["status"] == "pending"
+
+
+def test_second_process_on_the_same_port_or_folder_is_refused(fresh_node: RunningNode) -> None:
+    node = fresh_node
+    node.start()
+    config = node.made.config
+    code = (
+        "import sys; from pathlib import Path; from bubi.node.process import run; "
+        f"sys.exit(run(Path({str(config)!r})))"
+    )
+    same_port = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert same_port.returncode == 2
+    assert b"set another api.port" in same_port.stderr
+    text = config.read_text()
+    config.write_text(re.sub(r"port = \d+", f"port = {free_port()}", text))
+    same_folder = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    config.write_text(text)
+    assert same_folder.returncode == 1
+    assert b"folder_in_use" in same_folder.stderr
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640])
+def test_an_exposed_key_is_refused(fresh_node: RunningNode, mode: int) -> None:
+    key = fresh_node.made.directory / "validator.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.chmod(mode)
+    with pytest.raises(FileError, match="chmod 600"):
+        read_key(key)
+
+
+def test_initialise_overwrites_nothing(fresh_node: RunningNode) -> None:
+    before = fresh_node.made.config.read_bytes()
+    with pytest.raises(FileError, match="not empty"):
+        initialise(fresh_node.made.directory)
+    assert fresh_node.made.config.read_bytes() == before
 
 
 def test_national_suite(tmp_path: Path) -> None:

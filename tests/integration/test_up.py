@@ -119,6 +119,17 @@ def test_a_failed_start_leaves_nothing_behind(folder, tmp_path):
     )
 
 
+def test_what_an_unfinished_start_left_is_replaced(folder):
+    (folder / "accounts").mkdir(parents=True)
+    (folder / "accounts" / "old.json").write_text("{}", encoding="utf-8")
+    (folder / "starting").write_text("1", encoding="utf-8")
+    codes = [one["code"] for one in command("doctor", "--data", folder, "--json").json["findings"]]
+    assert codes == ["start_unfinished"]
+    assert command("up", "--detach", "--data", folder).status == 0
+    assert not (folder / "accounts" / "old.json").exists()
+    assert not (folder / "starting").exists()
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(folder):
     folder.mkdir()
     (folder / "thesis.txt").write_text("years of work", encoding="utf-8")

@@ -7,19 +7,12 @@ transaction needs a signature.
 import importlib
 from typing import Any
 
-from .bcs import encode
-from .generator import BlockInput
+from . import values as v
+from .bcs import decode, encode
+from .generator import BlockInput, Statistics
 from .ledger import Ledger
 
 Outcome = tuple[bytes, list[bytes], list[list[bytes]], list[str]]
-
-
-def available() -> bool:
-    """Whether the core is built with the entry that this comparison needs."""
-    try:
-        return hasattr(importlib.import_module("bubi._core"), "ledger_model_run")
-    except ImportError:
-        return False
 
 
 def run_model(genesis: bytes, blocks: list[BlockInput]) -> list[Outcome]:
@@ -40,7 +33,7 @@ def run_model(genesis: bytes, blocks: list[BlockInput]) -> list[Outcome]:
 
 
 def run_core(genesis: bytes, blocks: list[BlockInput]) -> list[Outcome]:
-    """The same by the Rust core; ImportError where it is not built."""
+    """The same by the Rust core, which has to be built."""
     binding: Any = importlib.import_module("bubi._core")
     plain = [
         (time, [[(one.body, sorted(one.keys)) for one in batch] for batch in batches])
@@ -52,15 +45,33 @@ def run_core(genesis: bytes, blocks: list[BlockInput]) -> list[Outcome]:
     ]
 
 
-def run_both(genesis: bytes, blocks: list[BlockInput]) -> list[str]:
-    """Differences in words, of the first block that differs; an empty list if there is none."""
-    core, model = run_core(genesis, blocks), run_model(genesis, blocks)
+def run_both(genesis: bytes, blocks: list[BlockInput]) -> tuple[list[str], list[Outcome]]:
+    """Differences in words, of the first block that differs, and what the core produced."""
+    core = run_core(genesis, blocks)
+    return differences(core, run_model(genesis, blocks)), core
+
+
+def differences(core: list[Outcome], model: list[Outcome]) -> list[str]:
+    """Differences of the first block that differs; an empty list if there is none."""
     if len(core) != len(model):
         return [f"the core has {len(core)} blocks, the model {len(model)}"]
     for height, (theirs, ours) in enumerate(zip(core, model, strict=True), 1):
         if theirs != ours:
             return [f"height {height}: {line}" for line in _differences(theirs, ours)]
     return []
+
+
+def count(total: Statistics, blocks: list[BlockInput], outcomes: list[Outcome]) -> None:
+    """Adds codes, skip reasons and operations of what a run produced."""
+    for (_, batches), (_, encoded, _, skips) in zip(blocks, outcomes, strict=True):
+        receipts = [decode(v.Receipt, one) for one in encoded]
+        codes = {(r.batch, r.index): r.code for r in receipts if r.transaction != bytes(32)}
+        total.codes.update(v.Code(code) for code in codes.values())
+        total.skips.update(skips)
+        for number, batch in enumerate(batches):
+            for index, one in enumerate(batch):
+                final = codes.get((number, index)) == v.Code.FINAL
+                total.operations[final] += len(decode(v.Body, one.body).operations)
 
 
 def _differences(core: Outcome, model: Outcome) -> list[str]:

@@ -39,10 +39,8 @@ pub struct Measured {
     pub prechecked: Vec<f64>,
     /// Of these, the part that executes and computes the root.
     pub execute: Vec<f64>,
-    /// The whole signed run.
-    pub signed: f64,
-    /// Transactions in the signed run.
-    pub signed_transactions: usize,
+    /// One per round: the whole signed run.
+    pub signed: Vec<f64>,
     /// Group syncs of the log, and blocks, in the prechecked run.
     pub fsyncs: (u64, usize),
     /// Opening the folder again until one more transaction is final.
@@ -58,8 +56,10 @@ pub struct Workload {
     pub accounts: u64,
     /// Transfers per block.
     pub block_size: usize,
-    /// Blocks per run.
+    /// Blocks per round.
     pub blocks: usize,
+    /// Rounds of either kind.
+    pub rounds: usize,
     /// Hash suite: standard with Ed25519, national with SM2.
     pub suite: HashSuite,
 }
@@ -90,7 +90,8 @@ pub fn run(directory: &Path, workload: Workload, mut progress: impl FnMut(&str, 
     let mut measured = Measured::default();
     bench.set_up(&mut progress)?;
     let before = bench.fsyncs();
-    for number in 0..workload.blocks {
+    let blocks = workload.blocks * workload.rounds;
+    for number in 0..blocks {
         let block = bench.transfers(true)?;
         let verified = bench.chain.gate().reread(&block)?;
         drop(block);
@@ -98,10 +99,12 @@ pub fn run(directory: &Path, workload: Workload, mut progress: impl FnMut(&str, 
         let execute = bench.commit_verified(verified)?;
         measured.prechecked.push(start.elapsed().as_secs_f64());
         measured.execute.push(execute);
-        progress("prechecked", fraction(number + 1, workload.blocks));
+        progress("prechecked", fraction(number + 1, blocks));
     }
-    measured.fsyncs = (bench.fsyncs() - before, workload.blocks);
-    (measured.signed, measured.signed_transactions) = bench.signed_run(&mut progress)?;
+    measured.fsyncs = (bench.fsyncs() - before, blocks);
+    for _ in 0..workload.rounds {
+        measured.signed.push(bench.signed_run(&mut progress)?);
+    }
     measured.cells = bench.chain.read().state.cell_count();
     measured.start = bench.restart(directory, &genesis)?;
     Ok(measured)
@@ -295,9 +298,8 @@ impl Bench {
     }
 
     /// Signed blocks: the door works on the next block while this one is decided.
-    fn signed_run(&mut self, progress: &mut impl FnMut(&str, f64)) -> Result<(f64, usize)> {
+    fn signed_run(&mut self, progress: &mut impl FnMut(&str, f64)) -> Result<f64> {
         let blocks: Vec<Vec<u8>> = (0..self.workload.blocks).map(|_| self.transfers(false)).collect::<Result<_>>()?;
-        let total: usize = self.workload.block_size * blocks.len();
         let count = blocks.len();
         let (sender, receiver) = sync_channel::<Result<Verified>>(1);
         let door = Arc::clone(&self.chain);
@@ -320,7 +322,7 @@ impl Bench {
         }
         let seconds = start.elapsed().as_secs_f64();
         thread.join().map_err(|_| broken("the door of the workload panicked"))?;
-        Ok((seconds, total))
+        Ok(seconds)
     }
 
     /// Closes the folder, opens it again and decides one more transaction; seconds.

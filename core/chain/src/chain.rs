@@ -9,7 +9,7 @@ use crate::{
 };
 use bubi_codec::{
     block::{
-        digest, signed, BatchHeader, BlockRecord, Certificate, CommitStatement, Genesis, Outcome, Proposal, ProposalV1,
+        digest, signed, BatchHeader, BlockRecord, Certificate, CommitStatement, Event, Genesis, Outcome, Proposal, ProposalV1,
         Receipt, SignedBatch,
     },
     decode, domain, encode,
@@ -97,6 +97,7 @@ pub struct Chain<D: Disk> {
     pub(crate) reader: LogReader<D>,
     pub(crate) transactions: TransactionIndex<D>,
     pub(crate) records: Mutex<crate::history::Cache>,
+    pub(crate) door: rayon::ThreadPool,
     pub(crate) replayed: u64,
     pub(crate) _lock: D::Lock,
 }
@@ -140,7 +141,39 @@ pub struct Execution {
     pub outcome_hash: Hash,
 }
 
+/// What the state store gets for a block, made while the log is written.
+pub(crate) struct StoreChanges {
+    tip: Tip,
+    batch: bubi_store::Batch,
+    /// Stored key of the block's list of live ids.
+    id_list: Vec<u8>,
+}
+
+/// A [`BlockRecord`] that borrows its parts: the same bytes without copying thousands of receipts.
+#[derive(Serialize)]
+pub(crate) enum RecordParts<'a> {
+    V1 {
+        proposal: &'a Proposal,
+        batches: Vec<&'a SignedBatch>,
+        outcome: &'a Outcome,
+        certificate: &'a Certificate,
+        receipts: &'a [Receipt],
+        events: &'a [Vec<Event>],
+    },
+}
+
 impl Execution {
+    fn record<'a>(&'a self, certificate: &'a Certificate) -> RecordParts<'a> {
+        RecordParts::V1 {
+            proposal: &self.proposal,
+            batches: self.batches.iter().map(|batch| &batch.header).collect(),
+            outcome: &self.block.outcome,
+            certificate,
+            receipts: &self.block.receipts,
+            events: &self.block.events,
+        }
+    }
+
     /// Height of the proposal.
     pub fn height(&self) -> u64 {
         let Proposal::V1(proposal) = &self.proposal;
@@ -265,10 +298,11 @@ impl<D: Disk> Chain<D> {
         let inner = self.read();
         let view = inner.view()?;
         let context = self.context(&inner, now)?;
-        self.gate().admit(bulk, || {
+        // In threads of their own: a block that is being decided must not queue behind signatures of the next one.
+        self.door.install(|| self.gate().admit(bulk, || {
             let mut door = Door::new(&view, inner.live.view(&[]), &context);
             move |transaction: &VerifiedTransaction| Ok(door.authorise(transaction).map_err(broken)?.map_err(SkipReason::name))
-        })
+        }))
     }
 
     /// Context of the next block, at `time` or as soon after the parent as it may be.
@@ -320,7 +354,7 @@ impl<D: Disk> Chain<D> {
         }
         let message = signed(domain::BATCH, &self.identity.chain, &header.header)?;
         verify_vote(author, &message, &header.signature).map_err(|_| wrong("its author's signature is not valid"))?;
-        let admission = self.gate().admit(bulk, || |_: &VerifiedTransaction| Ok(Ok(())))?;
+        let admission = self.door.install(|| self.gate().admit(bulk, || |_: &VerifiedTransaction| Ok(Ok(()))))?;
         if admission.verdicts.iter().any(Option::is_some) {
             return Err(wrong("it holds a transaction that is not valid"));
         }
@@ -453,36 +487,37 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// The certificate does not cover the execution, or the log failed.
     pub fn commit(&self, execution: Execution, certificate: Certificate) -> (Result<()>, Option<Execution>) {
-        match self.log_block(&execution, certificate) {
-            Ok(()) => (self.merge(execution), None),
+        match self.log_block(&execution, &certificate) {
+            Ok(changes) => (self.merge(execution, certificate, changes), None),
             Err(error) => (Err(error), Some(execution)),
         }
     }
 
-    fn log_block(&self, execution: &Execution, certificate: Certificate) -> Result<()> {
+    /// Appends and syncs the block record, then the mark; meanwhile another core makes what the stores behind the log will get.
+    fn log_block(&self, execution: &Execution, certificate: &Certificate) -> Result<StoreChanges> {
         self.follow()?;
-        self.check_certificate(execution, &certificate)?;
+        self.check_certificate(execution, certificate)?;
+        let (logged, changes) = rayon::join(
+            || self.write_block(execution, certificate),
+            || self.store_changes(execution),
+        );
+        logged?;
+        changes
+    }
+
+    fn write_block(&self, execution: &Execution, certificate: &Certificate) -> Result<()> {
         let height = execution.height();
-        let record = BlockRecord::V1 {
-            proposal: execution.proposal.clone(),
-            batches: execution.batches.iter().map(|batch| batch.header.clone()).collect(),
-            outcome: execution.block.outcome.clone(),
-            certificate,
-            receipts: execution.block.receipts.clone(),
-            events: execution.block.events.clone(),
-        };
+        let record = bcs::to_bytes(&execution.record(certificate)).map_err(broken)?;
         let mut writer = self.writer();
         // After a full disk the record waits in the log, or is durable and only the mark is missing.
         if writer.log.last_height() != Some(height) {
-            writer.log.append(RecordKind::Block, height, &[&bcs::to_bytes(&record).map_err(broken)?])?;
+            writer.log.append(RecordKind::Block, height, &[&record])?;
         }
         writer.log.sync()?;
         // Before anybody hears of the block: from now on a log without it is a damaged one.
         let voted = writer.voted.clone();
         writer.guard.write_marked(Mark { height, digest: execution.digest.0 }, voted.as_deref())?;
         writer.voted = None;
-        drop(writer);
-        calm(self.records.lock()).put(height, Arc::new(record));
         Ok(())
     }
 
@@ -496,29 +531,28 @@ impl<D: Disk> Chain<D> {
         Ok(())
     }
 
-    /// Makes an execution visible and hands it to the stores behind the log.
-    pub(crate) fn merge(&self, execution: Execution) -> Result<()> {
-        let Proposal::V1(proposal) = &execution.proposal;
-        let tip = Tip {
-            height: proposal.height,
-            time: proposal.time,
-            digest: execution.digest,
-            outcome: execution.outcome_hash,
-            state_root: execution.block.overlay.root(),
-        };
-        let transactions = receipt_hashes(&execution.block.receipts);
-        let (batch, ids) = self.store_batch(&execution, &tip)?;
+    /// Makes a logged execution visible and hands it to the stores behind the log.
+    pub(crate) fn merge(&self, execution: Execution, certificate: Certificate, changes: StoreChanges) -> Result<()> {
+        let StoreChanges { tip, batch, id_list } = changes;
+        let Execution { proposal, batches, block, .. } = execution;
+        let ExecutedBlock { overlay, outcome, receipts, events, ids, .. } = block;
+        let transactions = receipt_hashes(&receipts);
         {
             let mut inner = calm(self.inner.write());
-            let undo = inner.state.merge(execution.block.overlay).map_err(broken)?;
+            let undo = inner.state.merge(overlay).map_err(broken)?;
             inner.window.push(undo);
-            inner.live.merge(execution.block.ids);
+            inner.live.merge(ids);
             inner.tip = tip;
             while inner.id_lists.front().is_some_and(|key| index::passed(key, tip.time)) {
                 inner.id_lists.pop_front();
             }
-            inner.id_lists.push_back(ids);
+            inner.id_lists.push_back(id_list);
         }
+        let headers = batches.iter().map(|batch| batch.header.clone()).collect();
+        let record = BlockRecord::V1 { proposal, batches: headers, outcome, certificate, receipts, events };
+        calm(self.records.lock()).put(tip.height, Arc::new(record));
+        // Thousands of bodies are freed where nobody waits for it.
+        rayon::spawn(move || drop(batches));
         calm(self.behind.lock()).push_back(Following { tip, batch: Some(batch), transactions });
         match self.follow() {
             // The block is durable in the log; the next one waits for space.
@@ -547,7 +581,15 @@ impl<D: Disk> Chain<D> {
     }
 
     /// What the state store gets for a block: cells, derived keys and the live ids that it added.
-    fn store_batch(&self, execution: &Execution, tip: &Tip) -> Result<(bubi_store::Batch, Vec<u8>)> {
+    pub(crate) fn store_changes(&self, execution: &Execution) -> Result<StoreChanges> {
+        let Proposal::V1(proposal) = &execution.proposal;
+        let tip = Tip {
+            height: proposal.height,
+            time: proposal.time,
+            digest: execution.digest,
+            outcome: execution.outcome_hash,
+            state_root: execution.block.overlay.root(),
+        };
         let inner = self.read();
         let mut batch = bubi_store::Batch::new();
         if tip.height == 1 {
@@ -556,12 +598,13 @@ impl<D: Disk> Chain<D> {
         }
         index::add_changes(&mut batch, &inner.view()?, &execution.block.overlay)?;
         let passed = tip.time.saturating_add(inner.parameters.v1().max_lifetime);
-        let key = [&[index::LIVE_IDS], passed.to_be_bytes().as_slice(), tip.height.to_be_bytes().as_slice()].concat();
-        batch.put(Keyspace::Derived, &key, &execution.block.ids.encode().map_err(broken)?)?;
+        let id_list =
+            [&[index::LIVE_IDS], passed.to_be_bytes().as_slice(), tip.height.to_be_bytes().as_slice()].concat();
+        batch.put(Keyspace::Derived, &id_list, &execution.block.ids.encode().map_err(broken)?)?;
         for key in inner.id_lists.iter().take_while(|key| index::passed(key, tip.time)) {
             batch.delete(Keyspace::Derived, key)?;
         }
-        Ok((batch, key))
+        Ok(StoreChanges { tip, batch, id_list })
     }
 
     /// A lease on the newest height for listing.

@@ -55,6 +55,7 @@ pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options) -> Result
         reader,
         transactions,
         records: Mutex::new(Cache::default()),
+        door: rayon::ThreadPoolBuilder::new().build().map_err(broken)?,
         replayed: 0,
         _lock: lock,
     };
@@ -163,7 +164,9 @@ fn readable<T>(read: bubi_store::Result<T>) -> Result<Option<T>> {
 fn load_cells<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity) -> Result<State> {
     // Cuts fall between owners, so that each part holds whole owners.
     let mut cuts: Vec<Vec<u8>> = snapshot.split(Keyspace::Cells, LOAD_PARTS);
-    cuts.iter_mut().for_each(|cut| cut.truncate(33));
+    for cut in &mut cuts {
+        cut.truncate(33);
+    }
     cuts.dedup();
     let starts = std::iter::once(Vec::new()).chain(cuts.iter().cloned());
     let ends = cuts.iter().cloned().map(Some).chain(std::iter::once(None));
@@ -250,7 +253,7 @@ fn replay<D: Disk>(chain: &Chain<D>) -> Result<u64> {
 }
 
 fn replay_block<D: Disk>(chain: &Chain<D>, record: &BlockRecord, bodies: &[(SignedBatch, Vec<u8>)]) -> Result<()> {
-    let BlockRecord::V1 { proposal, batches, outcome, .. } = record;
+    let BlockRecord::V1 { proposal, batches, outcome, certificate, .. } = record;
     let batches = chain.reread_batches(batches, bodies)?;
     let execution = chain.execute(proposal, &batches)?;
     if execution.outcome() != outcome {
@@ -261,7 +264,8 @@ fn replay_block<D: Disk>(chain: &Chain<D>, record: &BlockRecord, bodies: &[(Sign
             hash_of(outcome)?
         )));
     }
-    chain.merge(execution)
+    let changes = chain.store_changes(&execution)?;
+    chain.merge(execution, certificate.clone(), changes)
 }
 
 fn hash_of(outcome: &Outcome) -> Result<Hash> {

@@ -490,7 +490,7 @@ impl OperationBody {
         match self {
             Self::CreateAccount { target, signers, thresholds } => check_new_account(target, signers, thresholds.as_ref()),
             Self::SetSigners { signers, thresholds } => check_authority(signers, thresholds),
-            Self::SetData { name, value, .. } => check_data(name, value.as_ref().map(|bytes| bytes.len())),
+            Self::SetData { name, value, .. } => check_data(name, value.as_ref().map(Vec::len)),
             Self::SetClaim { kind, .. } | Self::RevokeClaim { kind, .. } => {
                 check_name("claim kind", kind, limits::CLAIM_TYPE_BYTES_MAX, false)
             }

@@ -2,8 +2,11 @@
 //!
 //! Each module here is a serde `with` module that writes its canonical bytes for BCS and text for JSON.
 
-use serde::{de::Error, Deserialize, Deserializer, Serialize, Serializer};
-use std::cell::Cell;
+use serde::{
+    de::{Error, MapAccess, SeqAccess, Visitor},
+    Deserialize, Deserializer, Serialize, Serializer,
+};
+use std::{cell::Cell, collections::BTreeMap};
 
 thread_local! {
     /// Prefix of addresses while JSON is read or written on this thread.
@@ -47,8 +50,99 @@ pub fn to_json_value<T: Serialize>(prefix: &'static str, value: &T) -> Result<se
 ///
 /// # Errors
 /// The text is not the JSON form of the type.
-pub fn from_json<T: for<'de> Deserialize<'de>>(prefix: &'static str, text: &[u8]) -> Result<T, serde_json::Error> {
-    with_prefix(prefix, || serde_json::from_slice(text))
+pub fn from_json<T: for<'de> Deserialize<'de> + Serialize>(prefix: &'static str, text: &[u8]) -> Result<T, serde_json::Error> {
+    with_prefix(prefix, || {
+        let value: T = serde_json::from_slice(text)?;
+        // The parser also takes lists for structures, objects for plain variants and repeated keys of maps. What it read has one
+        // written form, so the text must be that form; only an absent option may be left out.
+        let given: Form = serde_json::from_slice(text)?;
+        if given.is(&serde_json::to_value(&value)?) {
+            Ok(value)
+        } else {
+            Err(serde_json::Error::custom("an object, list or name stands where the type is written otherwise"))
+        }
+    })
+}
+
+/// JSON as it was given, with repeated members refused.
+enum Form {
+    Null,
+    Bool(bool),
+    Number(u64),
+    Text(String),
+    List(Vec<Form>),
+    Object(BTreeMap<String, Form>),
+}
+
+impl Form {
+    /// Whether this is how `value` is written, up to members that are null there and absent here.
+    fn is(&self, value: &serde_json::Value) -> bool {
+        use serde_json::Value;
+        match (self, value) {
+            (Self::Null, Value::Null) => true,
+            (Self::Bool(given), Value::Bool(written)) => given == written,
+            (Self::Number(given), Value::Number(written)) => Some(*given) == written.as_u64(),
+            (Self::Text(given), Value::String(written)) => given == written,
+            (Self::List(given), Value::Array(written)) => {
+                given.len() == written.len() && given.iter().zip(written).all(|(given, written)| given.is(written))
+            }
+            (Self::Object(given), Value::Object(written)) => {
+                given.keys().all(|name| written.contains_key(name))
+                    && written.iter().all(|(name, value)| given.get(name).map_or(value.is_null(), |given| given.is(value)))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Form {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FormVisitor)
+    }
+}
+
+struct FormVisitor;
+
+impl<'de> Visitor<'de> for FormVisitor {
+    type Value = Form;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("JSON with whole numbers and no member twice")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Form, E> {
+        Ok(Form::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Form, E> {
+        Ok(Form::Bool(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Form, E> {
+        Ok(Form::Number(value))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Form, E> {
+        Ok(Form::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Form, A::Error> {
+        let mut list = Vec::new();
+        while let Some(entry) = entries.next_element()? {
+            list.push(entry);
+        }
+        Ok(Form::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Form, A::Error> {
+        let mut object = BTreeMap::new();
+        while let Some((name, value)) = members.next_entry::<String, Form>()? {
+            if object.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member stands twice"));
+            }
+        }
+        Ok(Form::Object(object))
+    }
 }
 
 fn unhex<E: Error>(text: &str) -> Result<Vec<u8>, E> {
@@ -80,6 +174,7 @@ pub(crate) mod bytes {
 pub(crate) mod optional_bytes {
     use super::{unhex, Deserialize, Deserializer, Serialize, Serializer};
 
+    #[allow(clippy::ref_option)] // The shape that serde asks for.
     pub(crate) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             bytes.as_ref().map(|bytes| bubi_crypto::to_hex(bytes)).serialize(serializer)
@@ -157,6 +252,7 @@ pub(crate) mod decimal {
 pub(crate) mod optional_decimal {
     use super::{parse, Decimal, Deserialize, Deserializer, Serialize, Serializer};
 
+    #[allow(clippy::ref_option)] // The shape that serde asks for.
     pub(crate) fn serialize<T: Decimal, S: Serializer>(number: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             number.map(|number| number.to_string()).serialize(serializer)

@@ -99,3 +99,22 @@ fn limits_of_values_are_checked() {
     };
     assert_eq!(with(too_much), Err("malformed"));
 }
+
+#[test]
+fn json_has_one_form_up_to_absent_options() {
+    use bubi_codec::operation::{AssetKind, Thresholds};
+    let read = |text: &str| from_json::<Thresholds>("bubidev", text.as_bytes()).is_ok();
+    assert!(read(r#"{"default": 1, "operations": {"3": 2}}"#));
+    for second in [
+        r#"[1, {"3": 2}]"#,
+        r#"{"default": 1, "operations": {"3": 2, "3": 2}}"#,
+        r#"{"default": 1, "operations": {"3": 2, "03": 2}}"#,
+        r#"{"default": 1.0, "operations": {}}"#,
+        r#"{"default": 1, "operations": []}"#,
+        r#"{"default": 1}"#,
+    ] {
+        assert!(!read(second), "{second}");
+    }
+    assert!(from_json::<AssetKind>("bubidev", br#""dated""#).is_ok());
+    assert!(from_json::<AssetKind>("bubidev", br#"{"dated": null}"#).is_err());
+}

@@ -131,7 +131,7 @@ fn inner(batches: &[PyRef<'_, Batch>]) -> Vec<Arc<core::Batch>> {
 #[pyclass(frozen, module = "bubi._core")]
 pub(crate) struct Execution {
     /// Taken by the commit.
-    execution: Mutex<Option<core::Execution>>,
+    taken: Mutex<Option<core::Execution>>,
     digest: bubi_crypto::Hash,
     outcome_hash: bubi_crypto::Hash,
     outcome: Vec<u8>,
@@ -158,7 +158,7 @@ impl Execution {
             height: execution.height(),
             counts: (finals, execution.receipts().len() - finals, execution.skipped().len()),
             alarms: execution.alarms().iter().map(|alarm| format!("{}: {}", alarm.transaction, alarm.what)).collect(),
-            execution: Mutex::new(Some(execution)),
+            taken: Mutex::new(Some(execution)),
         })
     }
 }
@@ -378,7 +378,7 @@ impl Chain {
     fn commit(&self, py: Python<'_>, execution: PyRef<'_, Execution>, certificate: &[u8]) -> PyResult<()> {
         let chain = self.chain()?;
         let certificate = decode(certificate).map_err(decode_error)?;
-        let mut slot = execution.execution.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = execution.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = slot.take().ok_or_else(|| refused("committed", "this execution was committed before"))?;
         let (result, back) = py.detach(|| chain.commit(taken, certificate));
         *slot = back;
@@ -514,16 +514,18 @@ pub(crate) fn check(py: Python<'_>, directory: &str, genesis: &[u8]) -> PyResult
 
 /// Runs the workload of `bubi bench ledger`; seconds as measured.
 #[pyfunction]
-pub(crate) fn bench_ledger<'py>(
-    py: Python<'py>,
+#[allow(clippy::too_many_arguments)] // One per setting of the workload.
+pub(crate) fn bench_ledger(
+    py: Python<'_>,
     directory: std::path::PathBuf,
     accounts: u64,
     block_size: usize,
     blocks: usize,
+    rounds: usize,
     suite: u8,
     progress: Py<PyAny>,
-) -> PyResult<Bound<'py, PyDict>> {
-    let workload = core::bench::Workload { accounts, block_size, blocks, suite: crate::codec::suite(suite)? };
+) -> PyResult<Bound<'_, PyDict>> {
+    let workload = core::bench::Workload { accounts, block_size, blocks, rounds, suite: crate::codec::suite(suite)? };
     let report = |stage: &str, done: f64| {
         // Progress is for people: if showing it fails, the figures are still wanted.
         Python::attach(|py| drop(progress.call1(py, (stage, done))));
@@ -533,7 +535,6 @@ pub(crate) fn bench_ledger<'py>(
     table.set_item("prechecked", measured.prechecked)?;
     table.set_item("execute", measured.execute)?;
     table.set_item("signed", measured.signed)?;
-    table.set_item("signed_transactions", measured.signed_transactions)?;
     table.set_item("fsyncs", measured.fsyncs.0)?;
     table.set_item("blocks", measured.fsyncs.1)?;
     table.set_item("start", measured.start)?;

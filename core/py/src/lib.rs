@@ -8,6 +8,10 @@ mod model;
 
 use pyo3::prelude::*;
 
+/// Allocator of everything that the core makes (Python keeps its own).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The module `bubi._core`.
 #[pymodule]
 mod _core {

@@ -58,6 +58,20 @@ def test_a_transaction_from_start_to_bytes() -> None:
     assert Envelope.decode(NETWORK, envelope.encoded).hash == envelope.hash
 
 
+class BrokenToken:
+    """A signer whose device makes wrong signatures."""
+
+    public_key = BOB.public_key
+
+    def sign(self, message: bytes) -> bytes:
+        return BOB.sign(message + b"!")
+
+
+def test_signatures_of_foreign_signers_are_checked() -> None:
+    with pytest.raises(SignatureInvalid):
+        builder().close_account().build().sign(BrokenToken())
+
+
 def test_two_transactions_never_share_an_id() -> None:
     one, two = (builder().close_account().build(now=0) for _ in range(2))
     assert one.hash != two.hash

@@ -167,6 +167,7 @@ def test_a_changed_keystore_is_refused(tmp_path: Path) -> None:
     refused(algorithm="rot13")
     refused(schema=2)
     refused(kdf=good["kdf"] | {"n": 1 << 40})
+    refused(kdf=good["kdf"] | {"n": 1 << 20, "r": 16})
     refused(kdf=good["kdf"] | {"n": "2"})
     refused(cipher=good["cipher"] | {"name": "none"})
     refused(note="members that nobody wrote are authenticated too")
@@ -196,3 +197,9 @@ def test_pkcs8_of_other_keys() -> None:
         pkcs8.load(b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
     with pytest.raises(InvalidInput):
         pkcs8.load(b"nothing")
+
+
+def test_passwords_do_not_depend_on_the_keyboard(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    KeystoreSigner.create(path, "caf\u00e9", cost=CHEAP)
+    assert KeystoreSigner.open(path, "cafe\u0301")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,11 +17,13 @@ from bubi_sdk import hashes, merkle
 from bubi_sdk import operations as ops
 from bubi_sdk import transaction as tx
 from bubi_sdk.address import PREFIXES, Address, _encode
+from bubi_sdk.block import CertificateVote
 from bubi_sdk.codec import Json, Shape, codec_of, uleb
 from bubi_sdk.hashes import HashSuite
-from bubi_sdk.keys import _ORDERS, Algorithm, SecretKey
+from bubi_sdk.keys import _ED25519_ORDER, _ORDERS, Algorithm, SecretKey
 from bubi_sdk.merkle import LeafTag
 from bubi_sdk.network import Network
+from bubi_sdk.proof import ReceiptProof
 from samples import PREFIX, TIME, World, filled
 
 FOLDER = Path(__file__).resolve().parents[3] / "spec" / "vectors"
@@ -589,8 +592,7 @@ def _invalid_signatures() -> list[Json]:
         add(key, "all ones", b"\xff" * 64)
         add(key, "halves exchanged", good[32:] + good[:32])
         if algorithm is Algorithm.ED25519:
-            order = 2**252 + 27742317777372353535851937790883648493
-            high = int.from_bytes(good[32:], "little") + order
+            high = int.from_bytes(good[32:], "little") + _ED25519_ORDER
             add(key, "S plus the order", good[:32] + high.to_bytes(32, "little"))
         elif algorithm is not Algorithm.SM2:
             high = _ORDERS[algorithm] - int.from_bytes(good[32:], "big")
@@ -640,25 +642,55 @@ def proof_vectors() -> dict[str, Json]:
                 "document": b"a document".hex(),
             }
         )
-    world = worlds[0]
-    hostile = {
-        "votes below the quorum": world.receipt_proof(voters=(0, 1)),
-        "index moved": world.receipt_proof(),
-    }
-    for name, proof in hostile.items():
-        encoded = proof.encode()
-        if name == "index moved":
-            at = encoded.index((2).to_bytes(8, "little") + (5).to_bytes(8, "little"))
-            encoded = encoded[:at] + (3).to_bytes(8, "little") + encoded[at + 8 :]
-        cases.append(
-            {
-                "name": name,
-                "trust": world.trust.to_json(),
-                "proof": encoded.hex(),
-                "valid": False,
-            }
-        )
+    cases += [
+        {
+            "name": name,
+            "trust": worlds[0].trust.to_json(),
+            "proof": proof.encode().hex(),
+            "valid": False,
+        }
+        for name, proof in _hostile(worlds[0]).items()
+    ]
     return {"schema": 1, "receipts": cases}
+
+
+def _hostile(world: World) -> dict[str, ReceiptProof]:
+    good = world.receipt_proof()
+    final, receipt, path = good.finality, good.receipt, good.path
+    votes = final.certificate.votes
+    signature = votes[0].signature
+    high = int.from_bytes(signature[32:], "little") + _ED25519_ORDER
+    twin = replace(votes[0], signature=signature[:32] + high.to_bytes(32, "little"))
+
+    def with_final(**changes: Any) -> ReceiptProof:
+        return replace(good, finality=replace(final, **changes))
+
+    def with_votes(*changed: CertificateVote) -> ReceiptProof:
+        return with_final(certificate=replace(final.certificate, votes=changed))
+
+    stranger = World(HashSuite.STANDARD, Algorithm.P256)
+    return {
+        "votes below the quorum": world.receipt_proof(voters=(0, 1)),
+        "vote of another member": with_votes(*votes[:2], replace(votes[2], validator=2)),
+        "vote from outside the set": with_votes(*votes[:2], replace(votes[2], validator=4)),
+        "vote with S plus the order": with_votes(twin, *votes[1:]),
+        "index moved": replace(good, path=replace(path, index=3)),
+        "size changed": replace(good, path=replace(path, size=3)),
+        "path cut": replace(good, path=replace(path, siblings=path.siblings[:-1])),
+        "another code": replace(good, receipt=replace(receipt, code=1)),
+        "no events": replace(good, events=()),
+        "another transaction": replace(good, body=samples.body(samples.TRANSFER).encode()),
+        "another state root": with_final(outcome=replace(final.outcome, state_root=bytes(32))),
+        "hand-over missing": with_final(handovers=final.handovers[1:]),
+        "hand-overs exchanged": with_final(handovers=final.handovers[::-1]),
+        "set that no block names": with_final(
+            handovers=(
+                replace(final.handovers[0], next=stranger.set_of(1)),
+                *stranger.receipt_proof().finality.handovers[1:],
+            )
+        ),
+        "validators of another network": stranger.receipt_proof(),
+    }
 
 
 FILES = {

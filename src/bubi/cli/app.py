@@ -71,7 +71,7 @@ def run(arguments: Sequence[str]) -> int:
         )
     except typer.Abort:
         return INTERRUPTED
-    except (typer.TyperException, Failure, errors.BubiError, BrokenPipeError) as error:
+    except (typer.TyperException, Failure, errors.BubiError, OSError) as error:
         failure = as_failure(error)
         if failure is not None:
             report_failure(failure, as_json="--json" in arguments)
@@ -95,6 +95,10 @@ def as_failure(error: Exception) -> Failure | None:
             code="usage",
             status=USAGE,
         )
+    if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+        reason = _("{path}: {reason}", path=error.filename, reason=error.strerror)
+        cure = _("Check the path, its permissions and the space on its disk.")
+        return Failure(reason, cure=cure, code="file_error", status=FINDING)
     return None
 
 

@@ -63,6 +63,7 @@ def holders(
     """Lists who holds an asset now."""
     with client(url, data) as (node, network):
         name = asset_id(asset, network, data)
+        node.asset(name)  # an asset that does not exist is an error, not an empty list
         height, found = listed(node, name, limit)
     if as_json:
         emit(

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import resource
 import statistics
+import tempfile
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from bubi_sdk import KeystoreSigner, Trust
+from rich.progress import TaskID
 
+from bubi.cli import bench_api, network, up
+from bubi.cli.home import Home, NetworkState
 from bubi.cli.messages import _
-from bubi.cli.output import AsJson, details, emit, note, usage
+from bubi.cli.node import node_errors
+from bubi.cli.output import AsJson, details, emit, note, progress, usage
 
 app = typer.Typer(name="bench", help=_("Measure this machine."), no_args_is_help=True)
 
 ALGORITHMS: Final = ("ed25519", "secp256k1", "p256", "sm2")
 """In the order of their numbers (spec/encoding.md, section 3)."""
 
+SUITES: Final = {"standard": "ed25519", "national": "sm2"}
+"""In the order of their numbers, with the algorithm of their keys."""
+
 BAD_ONE_IN: Final = 100
+VERIFIED: Final = 60_000
+"""Signatures whose verification sets V before a node is loaded."""
 
 
 @app.callback()
@@ -48,11 +62,12 @@ def verify(
 
 def measured(algorithm: int, count: int, batch: int, rounds: int) -> dict[str, Any]:
     """The figures that `bench verify --json` reports."""
-    from bubi import core  # noqa: PLC0415 - only this command needs the compiled core
-
     note(_("Making {count} keys and signatures.", count=count))
-    good = core.verify_rate(algorithm, count, batch, 0, rounds)
-    bad = core.verify_rate(algorithm, count, batch, max(1, count // BAD_ONE_IN), rounds)
+    with node_errors():
+        from bubi import core  # noqa: PLC0415 - only measuring needs the compiled core
+
+        good = core.verify_rate(algorithm, count, batch, 0, rounds)
+        bad = core.verify_rate(algorithm, count, batch, max(1, count // BAD_ONE_IN), rounds)
     rate = count / statistics.median(good)
     with_bad = count / statistics.median(bad)
     return {
@@ -68,3 +83,118 @@ def measured(algorithm: int, count: int, batch: int, rounds: int) -> dict[str, A
         "slowest_per_second": round(count / max(good)),
         "fastest_per_second": round(count / min(good)),
     }
+
+
+@app.command("ledger")
+def ledger(
+    accounts: Annotated[
+        int, typer.Option(min=2, help=_("Accounts among which is transferred."))
+    ] = 1_000_000,
+    block_size: Annotated[
+        int, typer.Option(min=1, max=20_000, help=_("Transfers per block."))
+    ] = 10_000,
+    blocks: Annotated[int, typer.Option(min=1, help=_("Blocks per round."))] = 20,
+    rounds: Annotated[int, typer.Option(min=1, help=_("Rounds; the median counts."))] = 5,
+    suite: Annotated[str, typer.Option(help=_("standard or national."))] = "standard",
+    as_json: AsJson = False,
+) -> None:
+    """Executes transfers in a temporary folder, with root and durable log, without a node."""
+    if suite not in SUITES:
+        raise usage(_("There is no suite {name}.", name=suite), ", ".join(SUITES))
+    with node_errors():
+        from bubi import core  # noqa: PLC0415
+
+        algorithm = ALGORITHMS.index(SUITES[suite])
+        verified = core.verify_rate(algorithm, VERIFIED, 10_000, 0, rounds)
+        with tempfile.TemporaryDirectory(prefix="bubi-bench-") as path, progress() as bar:
+            tasks: dict[str, TaskID] = {}
+
+            def show(stage: str, done: float) -> None:
+                if stage not in tasks:
+                    tasks[stage] = bar.add_task(stage, total=1.0)
+                bar.update(tasks[stage], completed=done)
+
+            measured = core.bench_ledger(
+                path, accounts, block_size, blocks, rounds, list(SUITES).index(suite), show
+            )
+    fields = _ledger_fields(measured, verified, blocks * block_size, block_size)
+    fields = {"accounts": accounts, "block_size": block_size, "suite": suite, **fields}
+    if as_json:
+        emit(fields)
+    else:
+        details(_("The ledger of one node"), fields)
+
+
+def _ledger_fields(
+    measured: dict[str, Any], verified: list[float], per_round: int, block_size: int
+) -> dict[str, Any]:
+    rate = VERIFIED / statistics.median(verified)
+    prechecked = [block_size / seconds for seconds in measured["prechecked"]]
+    signed = [per_round / seconds for seconds in measured["signed"]]
+    return {
+        "prechecked_per_second": round(statistics.median(prechecked)),
+        "prechecked_spread": [round(min(prechecked)), round(max(prechecked))],
+        "signed_per_second": round(statistics.median(signed)),
+        "signed_spread": [round(min(signed)), round(max(signed))],
+        "verifications_per_second": round(rate),
+        "ratio": round(statistics.median(signed) / rate, 3),
+        "root_ms_per_block": round(1_000 * statistics.median(measured["execute"]), 2),
+        "block_ms": round(1_000 * statistics.median(measured["prechecked"]), 2),
+        "fsyncs": measured["fsyncs"],
+        "blocks": measured["blocks"],
+        "cells": measured["cells"],
+        "rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024,
+        "start_seconds": round(measured["start"], 2),
+        "cores": len(os.sched_getaffinity(0)),
+    }
+
+
+@app.command("api", help=_("Measure one real node end to end: bulk door and single requests."))
+def api(
+    transactions: Annotated[
+        int, typer.Option(min=1, help=_("Transactions through the bulk door."))
+    ] = 100_000,
+    request: Annotated[int, typer.Option(min=1, help=_("Transactions per request."))] = 2_000,
+    offered: Annotated[
+        float, typer.Option(min=0.01, help=_("Load offered, as a share of V."))
+    ] = 0.8,
+    singles: Annotated[
+        int, typer.Option(min=1, help=_("Single transactions sent as JSON."))
+    ] = 15_000,
+    connections: Annotated[
+        int, typer.Option(min=1, help=_("Connections that send single transactions."))
+    ] = 128,
+    as_json: AsJson = False,
+) -> None:
+    """Starts a node in a temporary folder, loads it with presigned transactions, and stops it."""
+    with node_errors():
+        from bubi import core  # noqa: PLC0415
+
+        seconds = core.verify_rate(0, VERIFIED, 10_000, 0, 3)
+    rate = VERIFIED / statistics.median(seconds)
+    load = bench_api.Load(transactions, request, offered * rate, singles, connections)
+    with tempfile.TemporaryDirectory(prefix="bubi-bench-") as path:
+        home = Home(Path(path))
+        state = up.run_nodes(home, network.create_development(home, up.pick_port()))
+        try:
+            bulk, single = _loaded(home, state, load)
+        finally:
+            up.stop_nodes(home, state, state.nodes)
+    fields = bench_api.report(bulk, single, load, seconds, VERIFIED)
+    if as_json:
+        emit(fields)
+    else:
+        details(_("One node end to end"), fields)
+
+
+def _loaded(
+    home: Home, state: NetworkState, load: bench_api.Load
+) -> tuple[bench_api.Answers, bench_api.Answers]:
+    url, names = state.nodes[0].url, Trust.load(home.trust_file).network
+    issuer = KeystoreSigner.open(state.accounts[0].keystore, home.password())
+    note(_("Opening accounts and signing transactions."))
+    prepared = bench_api.prepare(url, names, issuer)
+    signed = bench_api.presigned_by_all_cores(prepared, load.transactions, as_json=False)
+    bulk = bench_api.send_bulk(url, signed, load)
+    signed = bench_api.presigned_by_all_cores(prepared, load.singles, as_json=True)
+    return bulk, asyncio.run(bench_api.send_singles(url, signed, load))

@@ -44,10 +44,12 @@ CHINESE: Final[dict[str, str]] = {
     "Chain id": "链标识",
     "Check proofs without a network.": "无需网络即可核验证明。",
     "Check the password; nothing was changed.": "请检查密码；未作任何更改。",
+    "Check the path, its permissions and the space on its disk.": ("请检查路径、权限和磁盘空间。"),
     "Cipher of the keystore.": "密钥库的加密算法。",
     "Code": "代码",
     "Collection file of the transaction.": "交易的签名收集文件。",
     "Command": "命令",
+    "Connections that send single transactions.": "发送单笔交易的连接数。",
     "Consensus engine.": "共识引擎。",
     "Ctrl-C stops the network.": "按 Ctrl-C 停止网络。",
     "Damage": "损坏",
@@ -115,6 +117,7 @@ CHINESE: Final[dict[str, str]] = {
         "列出开发网络的账户及其在账本上的状态。"
     ),
     "List who holds an asset now, all at one height.": "列出资产的当前持有者（同一高度）。",
+    "Load offered, as a share of V.": "提供的负载，占 V 的比例。",
     "Look at `bubi logs`, then stop the node and run `bubi node check`.": (
         "查看 `bubi logs`，然后停止节点并运行 `bubi node check`。"
     ),
@@ -140,6 +143,9 @@ CHINESE: Final[dict[str, str]] = {
     "Make, run and check one node.": "创建、运行和检查单个节点。",
     "Making {count} keys and signatures.": "正在生成 {count} 个密钥和签名。",
     "Meaning": "含义",
+    "Measure one real node end to end: bulk door and single requests.": (
+        "端到端测量一个真实节点：批量入口和单笔请求。"
+    ),
     "Measure this machine.": "测量本机性能。",
     "Most holders to list.": "最多列出的持有者数。",
     "N must lie between 1 and 2^32 - 1.": "N 必须在 1 到 2^32 - 1 之间。",
@@ -172,12 +178,14 @@ CHINESE: Final[dict[str, str]] = {
     "Number of validators (or sum of their weights).": "验证节点数（或权重之和）。",
     "Number": "编号",
     "Offset": "偏移",
+    "One node end to end": "单节点端到端",
     "One of ed25519, secp256k1, p256, sm2.": "ed25519、secp256k1、p256、sm2 之一。",
     "Only this node.": "仅此节点。",
     "Open an account on the ledger with a new key in a keystore.": (
         "在账本上开立账户，新密钥存入密钥库文件。"
     ),
     "Open and show accounts.": "开立和查看账户。",
+    "Opening accounts and signing transactions.": "正在开立账户并签署交易。",
     "Operation in its JSON form; repeatable.": "JSON 形式的操作；可重复。",
     "Operation": "操作",
     "Others may read {path}.": "其他用户可以读取 {path}。",
@@ -282,6 +290,7 @@ CHINESE: Final[dict[str, str]] = {
     "Signers": "签名者",
     "Silent members survived": "可容忍的沉默数",
     "Since": "自何时起",
+    "Single transactions sent as JSON.": "以 JSON 单笔发送的交易数。",
     "Start it with `bubi node run {path}`.": "用 `bubi node run {path}` 启动。",
     "Start it with `bubi up --data {path}`.": "用 `bubi up --data {path}` 启动。",
     "Start one with `bubi up`, or name its folder with --data.": (
@@ -333,6 +342,8 @@ CHINESE: Final[dict[str, str]] = {
     "This version makes development networks only.": "此版本只能创建开发网络。",
     "This version runs one node with the engine solo.": ("此版本只运行一个使用 solo 引擎的节点。"),
     "Time": "时间",
+    "Transactions per request.": "每个请求的交易数。",
+    "Transactions through the bulk door.": "经批量入口提交的交易数。",
     "Transaction": "交易",
     "Trust file of the ledger, from somebody you trust.": "账本的信任文件，须来自您信任的人。",
     "Trust file of the network, to build off-line.": "网络的信任文件，用于离线构造。",
@@ -372,7 +383,6 @@ CHINESE: Final[dict[str, str]] = {
     "`bubi logs` may show why; `bubi up` starts it.": (
         "`bubi logs` 或可查看原因；`bubi up` 可启动。"
     ),
-    "`bubi logs` shows why.": "`bubi logs` 可查看原因。",
     "`bubi logs` shows why; `bubi up` starts it again.": (
         "`bubi logs` 可查看原因；`bubi up` 可再次启动。"
     ),
@@ -409,6 +419,7 @@ CHINESE: Final[dict[str, str]] = {
     "{path} cannot be written.": "无法写入 {path}。",
     "{path} cannot be written: {reason}": "无法写入 {path}：{reason}",
     "{path} exists; keys are never overwritten.": "{path} 已存在；密钥绝不会被覆盖。",
+    "{path} is no folder.": "{path} 不是目录。",
     "{path} is not a trust file: {reason}": "{path} 不是信任文件：{reason}",
     "{path} is not empty and is no development network.": "{path} 不为空，也不是开发网络。",
     "{path} is not empty.": "{path} 不是空目录。",
@@ -416,8 +427,15 @@ CHINESE: Final[dict[str, str]] = {
     "{path} now has {count} signatures. Submit it with `bubi tx submit {path}`.": (
         "{path} 现有 {count} 个签名。用 `bubi tx submit {path}` 提交。"
     ),
+    "{path}: {reason}": "{path}:{reason}",
     "{text} is no asset.": "{text} 不是资产。",
     "{text} is not LANE:NUMBER.": "{text} 不是 通道：序号 的形式。",
     "{text} is not a public key: {reason}": "{text} 不是公钥：{reason}",
     "{url} is no address.": "{url} 不是地址。",
+    "Accounts among which is transferred.": "参与转账的账户数。",
+    "Transfers per block.": "每个区块的转账数。",
+    "Blocks per round.": "每轮的区块数。",
+    "standard or national.": "standard（国际）或 national（国密）。",
+    "There is no suite {name}.": "没有名为 {name} 的算法套件。",
+    "The ledger of one node": "单个节点的账本",
 }

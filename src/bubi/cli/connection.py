@@ -180,6 +180,6 @@ def healthy_transaction(home: Home, state: NetworkState, seconds: float) -> None
     except BubiError as error:
         raise finding(
             _("The node runs, and a transaction did not become final: {reason}", reason=error),
-            _("`bubi logs` shows why."),
+            _("If the reason is not plain from the log, run `bubi doctor`."),
             code="health_check_failed",
         ) from error

@@ -65,6 +65,12 @@ def machine(path: Path) -> Iterator[Finding]:
             _("Less than 1 GiB is free on the disk of {path}.", path=existing),
             _("Make room, or name another folder with --data."),
         )
+    if not existing.is_dir():
+        yield Finding(
+            "not_a_folder",
+            _("{path} is no folder.", path=existing),
+            _("Name another folder with --data."),
+        )
     if not os.access(existing, os.W_OK):
         yield Finding(
             "not_writable",

@@ -51,7 +51,8 @@ def running_with_argument(start: str) -> list[tuple[int, str]]:
             words = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        ours = b"bubi" in words and words[-2:-1] and words[-2].startswith(os.fsencode(start))
+        # The list ends with an empty word; before it stand `node`, `run` and the configuration.
+        ours = words[-4:-2] == [b"node", b"run"] and words[-2].startswith(os.fsencode(start))
         known = identity(int(folder.name)) if ours else None
         if known is not None:
             found.append((int(folder.name), known))

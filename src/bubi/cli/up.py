@@ -56,8 +56,7 @@ def up(
             code="not_available",
         )
     home = Home(folder(data))
-    fresh = not home.path.exists()
-    home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = _made(home.path)
     try:
         with home.locked():
             state, started = start(home)
@@ -74,6 +73,16 @@ def up(
         show_next_steps(home, state)
     if started and not detach:
         stay(home, state, as_json=as_json)
+
+
+def _made(path: Path) -> bool:
+    """Makes the folder; false if it was there, also if another command made it just now."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        return False
+    return True
 
 
 def start(home: Home) -> tuple[NetworkState, bool]:
@@ -121,7 +130,12 @@ def run_nodes(home: Home, state: NetworkState) -> NetworkState:
                 state = state.with_node(node_running)
         for node in launched:
             wait_ready(node)
-        healthy_transaction(home, state, START_SECONDS)
+        try:
+            healthy_transaction(home, state, START_SECONDS)
+        except Failure as failure:
+            # A folder made by this call is about to go, and the log with it.
+            failure.text += "\n" + "\n".join(last_lines(log_file(state.nodes[0]), _LOG_LINES))
+            raise
     except BaseException:
         for node in launched:
             processes.stop(node.pid, node.identity)
@@ -300,7 +314,7 @@ def _stop_if_readable(home: Home) -> None:
     except Failure as failure:
         if failure.code != "state_damaged":
             raise
-        for pid, known in processes.running_with_argument(str(home.path)):
+        for pid, known in processes.running_with_argument(f"{home.path}{os.sep}"):
             processes.stop(pid, known)
 
 
@@ -464,7 +478,7 @@ def show_next_steps(home: Home, state: NetworkState) -> None:
             (f"bubi account list{option}", _("shows the demo accounts as the ledger has them")),
             (f"bubi account create carol{option}", _("opens an account with a new key")),
             (
-                f"open {state.nodes[0].url}/v1/openapi.json",
+                f"curl {state.nodes[0].url}/v1/openapi.json",
                 _("describes the interface for programs"),
             ),
         ],

@@ -6,6 +6,7 @@ expire, or at the configured heartbeat.
 """
 
 import asyncio
+import contextlib
 import heapq
 import logging
 import os
@@ -70,7 +71,7 @@ class Heights:
         self._advanced = asyncio.Event()
 
     def publish(self, height: int) -> None:
-        """A block became visible."""
+        """A block became visible, or those who wait shall look up because the node stops."""
         self.height = height
         self._advanced.set()
         self._advanced = asyncio.Event()
@@ -121,6 +122,8 @@ class BlockLoop:
         self._tasks: set[asyncio.Task[None]] = set()
         self._write_order = asyncio.Lock()
         self._appends: list[Append] = []
+        self._unsynced: list[Callable[[], None]] = []
+        self._taken_back = False
         self._payloads: dict[bytes, Payload] = {}
         self._executions: dict[bytes, core.Execution] = {}
         self._timers: dict[object, asyncio.TimerHandle] = {}
@@ -234,12 +237,12 @@ class BlockLoop:
     async def _execute(self, action: Execute) -> None:
         payload = self._payloads[action.digest]
         started = time.monotonic()
-        bodies = [partial(self._chain.append_bodies, action.height, payload.batches)]
+        append_bodies = partial(self._chain.append_bodies, action.height, payload.batches)
 
         def execute() -> core.Execution:
-            while bodies:
-                bodies[0]()
-                bodies.pop()
+            if append_bodies not in self._unsynced:
+                append_bodies()
+                self._unsynced.append(append_bodies)
             return self._chain.execute(action.proposal, payload.batches)
 
         execution = await self._write(execute)
@@ -272,7 +275,7 @@ class BlockLoop:
         self._inputs.put_nowait(VoteSigned(request, self._key.sign(message)))
 
     async def _sync(self, action: Sync) -> None:
-        await self._write(self._chain.sync)
+        await self._write(self._chain.sync, syncs=True)
         self._inputs.put_nowait(Synchronised(action.number))
 
     async def _mirror(self, action: MirrorGuard) -> None:
@@ -290,7 +293,7 @@ class BlockLoop:
             list(decision.votes),
         )
         execution = self._executions[decision.digest]
-        await self._write(partial(self._chain.commit, execution, certificate))
+        await self._write(partial(self._chain.commit, execution, certificate), syncs=True)
         self._metrics.phase.labels("commit").observe(time.monotonic() - started)
         self._publish(decision, execution, self._payloads[decision.digest])
         self._payloads.clear()
@@ -386,21 +389,35 @@ class BlockLoop:
 
     # --- plumbing ------------------------------------------------------------------------
 
-    async def _write(self, work: Callable[[], Result]) -> Result:
-        """Runs work in the writer thread after the buffered appends; waits out a full disk."""
+    async def _write(self, work: Callable[[], Result], *, syncs: bool = False) -> Result:
+        """Runs work in the writer thread after the buffered appends; waits out a full disk.
+
+        A full disk takes the log back to its last sync, so that everything appended since is
+        appended again before the work is tried again.
+        """
 
         def all_of_it() -> Result:
+            if self._taken_back:
+                for append in self._unsynced:
+                    append()
+                self._taken_back = False
             while self._appends:
                 first = self._appends[0]
-                self._chain.append(first.kind, first.height, first.data)
+                append = partial(self._chain.append, first.kind, first.height, first.data)
+                append()
+                self._unsynced.append(append)
                 self._appends.pop(0)
-            return work()
+            result = work()
+            if syncs:
+                self._unsynced.clear()
+            return result
 
         async with self._write_order:
             while True:
                 try:
                     result = await self._threads.write(all_of_it)
                 except core.StorageFull as error:
+                    self._taken_back = True
                     self._pause(error)
                     await asyncio.sleep(FULL_RETRY_SECONDS)
                 except (core.StorageFatal, core.Damaged) as error:
@@ -410,8 +427,7 @@ class BlockLoop:
                     return result
 
     def _pause(self, error: core.StorageFull) -> None:
-        detail = core.error_detail(error)
-        text = f"no space on the disk ({detail}): free some, the node resumes by itself"
+        text = core.error_detail(error)
         if all(reason.code != "storage_full" for reason in self._health.reasons):
             self._alarm("storage_full", text)
         self._health.raise_reason("storage_full", text)
@@ -497,11 +513,14 @@ def exit_at_once(error: core.StorageFatal | core.Damaged) -> NoReturn:
     After a failed write or sync nothing in memory may be trusted to reach the disk.
     """
     what = WHAT_FAILED.get(core.error_code(error), "the node found a contradiction")
-    sys.stderr.write(
+    text = (
         f"bubi: {what}: {core.error_detail(error)}. The node stopped at once. Check the "
         "disk, run `bubi node check`, then start again.\n"
     )
-    sys.stderr.flush()
+    # The message may go to a file on the same disk.
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
     os._exit(FATAL_EXIT)
 
 

@@ -170,6 +170,15 @@ class Door:
             if core.SKIPPED in numbers:
                 receipts -= sum(1 for number in numbers if number == core.SKIPPED)
 
+    def close(self) -> None:
+        """Tells those who wait that this process decides nothing more."""
+        for ticket in self._tickets.values():
+            if not ticket.decision.done():
+                ticket.decision.set_exception(DoorError("stopping", "the node is stopping"))
+                # Nobody may be waiting; that is no defect.
+                ticket.decision.exception()
+        self._tickets.clear()
+
     async def _check_queue(self) -> None:
         try:
             while self._queue:

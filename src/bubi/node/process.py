@@ -217,6 +217,8 @@ async def _until_stopped(
     except RuntimeError as error:
         log.critical("%s", error)
         status = EXIT_FINDING
+    services.door.close()
+    loop.heights.publish(loop.heights.height)
     server.should_exit = True
     try:
         await serving

@@ -73,6 +73,11 @@ class _Base:
         return path_of("accounts", self._text(address), *rest)
 
 
+def _loopback(url: str) -> bool:
+    # A proxy of the environment cannot reach a node on this machine.
+    return httpx.URL(url).host in ("127.0.0.1", "localhost", "::1")
+
+
 def _reply(response: httpx.Response) -> Response:
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Response(response.status_code, headers, response.content)
@@ -99,7 +104,12 @@ class Client(_Base):
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         super().__init__(network, retry)
-        self._http = httpx.Client(base_url=url, verify=verify, transport=transport)
+        self._http = httpx.Client(
+            base_url=url,
+            verify=verify,
+            transport=transport,
+            trust_env=not _loopback(url),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -442,7 +452,12 @@ class AsyncClient(_Base):
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         super().__init__(network, retry)
-        self._http = httpx.AsyncClient(base_url=url, verify=verify, transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            verify=verify,
+            transport=transport,
+            trust_env=not _loopback(url),
+        )
 
     async def __aenter__(self) -> Self:
         return self

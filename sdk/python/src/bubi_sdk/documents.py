@@ -202,7 +202,9 @@ class DocumentReceipt:
             "entries": [entry.to_json() for entry in self.entries],
             "proof": self.proof.hex(),
         }
-        return json.dumps(value, indent=1) + "\n"
+        text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+        # Names of files need not be UTF-8; what is not becomes an escape of JSON.
+        return text.encode("utf-8", "backslashreplace").decode()
 
     @classmethod
     def parse(cls, text: str) -> DocumentReceipt:

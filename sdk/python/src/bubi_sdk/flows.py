@@ -304,6 +304,16 @@ def _unknown(detail: str, transaction: bytes) -> OutcomeUnknown:
     )
 
 
+def _in_doubt(reply: Response) -> bool:
+    """Whether a transaction may have been taken in spite of this answer.
+
+    A node's own 503 says that it took nothing; one of a proxy, a 408 or another 5xx says nothing.
+    """
+    if reply.status == 503:
+        return refusal(reply).code == Overloaded.CODE
+    return reply.status == 408 or reply.status >= 500
+
+
 def submit(envelope: Envelope, wait: float = 0.0) -> Flow[Outcome]:
     """Sends once.
 
@@ -321,9 +331,9 @@ def submit(envelope: Envelope, wait: float = 0.0) -> Flow[Outcome]:
     reply = yield from _call(request)
     if isinstance(reply, NoAnswer):
         raise _unknown(reply.detail, envelope.hash)
-    if reply.status >= 500 and reply.status != 503:
-        raise _unknown(f"the node failed with status {reply.status}", envelope.hash)
     if reply.status >= 400:
+        if _in_doubt(reply):
+            raise _unknown(f"the answer had status {reply.status}", envelope.hash)
         raise refusal(reply, envelope.hash)
     try:
         return read_outcome(_object(reply), envelope.hash)
@@ -349,7 +359,7 @@ def submit_and_wait(
                 return found
             doubtful, last = True, "the node still waits for its block"
         except OutcomeUnknown as error:
-            doubtful, last = True, error.detail
+            doubtful, last = True, error.detail.partition(";")[0]
         except RequestRefused as error:
             if doubtful:
                 known = yield from _after_doubt(envelope, error)
@@ -412,13 +422,13 @@ def submit_bulk(
         wait,
     )
     hashes = [one.hash if isinstance(one, Envelope) else None for one in transactions]
-    attempt = 0
+    attempt, doubtful = 0, False
     while True:
         reply = yield from _call(request)
         attempt += 1
         if isinstance(reply, Response) and reply.status < 400:
-            return _read_bulk(_object(reply), hashes)
-        if isinstance(reply, Response) and (reply.status < 500 or reply.status == 503):
+            return _read_bulk(_object(reply), hashes, doubtful)
+        if isinstance(reply, Response) and not _in_doubt(reply):
             refused = refusal(reply)
             if not refused.retryable or attempt >= retry.attempts:
                 raise refused
@@ -431,11 +441,13 @@ def submit_bulk(
                 transaction=hashes[0] if len(hashes) == 1 else None,
             )
         else:
-            pause = retry.pause(attempt - 1)
+            doubtful, pause = True, retry.pause(attempt - 1)
         yield Pause(pause)
 
 
-def _read_bulk(value: Mapping[str, Json], hashes: Sequence[bytes | None]) -> BulkOutcome:
+def _read_bulk(
+    value: Mapping[str, Json], hashes: Sequence[bytes | None], doubtful: bool
+) -> BulkOutcome:
     received, admitted = _number(value.get("received")), _number(value.get("admitted"))
     refused = value.get("refused")
     if received != len(hashes) or admitted is None or not isinstance(refused, list):
@@ -445,7 +457,9 @@ def _read_bulk(value: Mapping[str, Json], hashes: Sequence[bytes | None]) -> Bul
     verdicts = []
     for index, transaction in enumerate(hashes):
         code = doors.get(index) or (ADMITTED if numbers is None else numbers[index])
-        verdicts.append(BulkVerdict(index, transaction, code, index in doors))
+        # After a try without an answer a refusal may only mean that the first try was taken.
+        refused_here = index in doors and code != "duplicate" and not doubtful
+        verdicts.append(BulkVerdict(index, transaction, code, refused_here))
     return BulkOutcome(received, admitted, tuple(verdicts))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,7 +33,7 @@ _KIND: Final = "bubi-keystore"
 _TAG: Final = 16
 _KEY_LENGTHS: Final = {AES: 32, SM4: 16}
 # Beyond these a hostile file could exhaust the machine.
-_N_MAX, _R_MAX, _P_MAX = 1 << 20, 16, 16
+_MEMORY_MAX, _P_MAX = 1 << 29, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ def _open(cipher: str, key: bytes, nonce: bytes, aad: bytes, sealed: bytes) -> b
 
 
 def _derive(password: str, salt: bytes, cost: Cost) -> tuple[bytes, bytes]:
+    # The same characters typed on another system may come as other code points.
+    password = unicodedata.normalize("NFC", password)
     material = Scrypt(salt=salt, length=48, n=cost.n, r=cost.r, p=cost.p).derive(password.encode())
     return material[:32], material[32:]
 
@@ -138,7 +141,9 @@ def _fields(document: Json) -> _Fields:
     n, r, p = kdf["n"], kdf["r"], kdf["p"]
     if not (type(n) is int and type(r) is int and type(p) is int and kdf["name"] == "scrypt"):
         raise ValueError("unknown key derivation")
-    if not (1 < n <= _N_MAX and n & (n - 1) == 0 and 0 < r <= _R_MAX and 0 < p <= _P_MAX):
+    if not (
+        n > 1 and n & (n - 1) == 0 and r > 0 and 128 * n * r <= _MEMORY_MAX and 0 < p <= _P_MAX
+    ):
         raise ValueError("cost of the key derivation out of range")
     name, sealed = cipher["name"], _unhex(document["ciphertext"])
     if not isinstance(name, str) or name not in _KEY_LENGTHS or len(sealed) != 32 + _TAG:

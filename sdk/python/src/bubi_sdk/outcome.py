@@ -56,7 +56,7 @@ class Outcome:
             failed = [
                 f"operation {number}: {one}"
                 for number, one in enumerate(self.operations)
-                if one not in ("final", "not_executed", "undone")
+                if one not in ("final", "not_applied")
             ]
             detail = "; ".join([codes.meaning(code), *failed])
             raise TransactionRejected(detail, code=code, transaction=self.transaction)
@@ -84,7 +84,10 @@ class BulkVerdict:
     code: str
     """`admitted`; with wait `final`, a result code or `skipped` (no receipt); or the refusal."""
     refused: bool = False
-    """Refused at the door: it left nothing behind."""
+    """Refused at the door for certain: it left nothing behind.
+
+    False for `duplicate`, and if an earlier try of the same request got no answer: ask by hash.
+    """
 
     @property
     def final(self) -> bool:

@@ -23,10 +23,10 @@ from bubi_sdk.codec import (
     uleb,
 )
 from bubi_sdk.errors import Malformed, MalformedJson, SignatureInvalid
-from bubi_sdk.keys import PublicKey
+from bubi_sdk.keys import PublicKey, SecretKey
 from bubi_sdk.network import Network
 from bubi_sdk.operations import Operation
-from bubi_sdk.signer import Signer
+from bubi_sdk.signer import MemorySigner, Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,19 +227,30 @@ class Transaction:
         )
 
     def sign(self, *signers: Signer) -> Envelope:
-        """Signs with each signer; needs no network."""
-        made = [SignatureEntry(one.public_key, one.sign(self.signing_bytes)) for one in signers]
-        return self.with_signatures(made)
+        """Signs with each signer; needs no network. Signatures of foreign signers are checked."""
+        made = {}
+        for one in signers:
+            entry = SignatureEntry(one.public_key, one.sign(self.signing_bytes))
+            if not isinstance(one, MemorySigner | SecretKey):
+                self._check(entry)
+            made[entry.key] = entry
+        return self._join(made)
 
     def with_signatures(self, signatures: Iterable[SignatureEntry]) -> Envelope:
         """Joins signatures made elsewhere; each is checked."""
-        by_key = {entry.key: entry for entry in signatures}
-        for entry in by_key.values():
-            if not entry.key.verify(self.signing_bytes, entry.signature):
-                raise SignatureInvalid(
-                    f"{entry.key!r} did not sign this transaction", transaction=self.hash
-                )
-        ordered = tuple(by_key[key] for key in sorted(by_key))
+        found = {entry.key: entry for entry in signatures}
+        for entry in found.values():
+            self._check(entry)
+        return self._join(found)
+
+    def _check(self, entry: SignatureEntry) -> None:
+        if not entry.key.verify(self.signing_bytes, entry.signature):
+            raise SignatureInvalid(
+                f"{entry.key!r} did not sign this transaction", transaction=self.hash
+            )
+
+    def _join(self, entries: dict[PublicKey, SignatureEntry]) -> Envelope:
+        ordered = tuple(entries[key] for key in sorted(entries))
         return Envelope(self, SignedTransaction(self.body_bytes, ordered))
 
     def to_json(self) -> Json:

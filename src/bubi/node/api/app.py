@@ -1,14 +1,17 @@
 """Puts the API together: hot routes first, reading routes, one mapping of errors."""
 
 import logging
+import re
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bubi import core
 from bubi.node.api import openapi, reading, transactions
@@ -17,12 +20,22 @@ from bubi.node.api.services import Services
 
 log = logging.getLogger("bubi.api")
 
+
+class WholePath(Route):
+    """A route that owns its path: other methods are 405 here, not a hash of a later route."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """A match of the path is enough; the handling checks the method."""
+        match, found = super().matches(scope)
+        return (Match.FULL if match is Match.PARTIAL else match), found
+
+
 HOT_ROUTES = [
     Route("/v1/transactions", transactions.submit, methods=["POST"]),
-    Route("/v1/transactions/bulk", transactions.submit_bulk, methods=["POST"]),
-    Route("/v1/transactions/encode", transactions.encode, methods=["POST"]),
-    Route("/v1/transactions/decode", transactions.decode, methods=["POST"]),
-    Route("/v1/transactions/simulate", transactions.simulate, methods=["POST"]),
+    WholePath("/v1/transactions/bulk", transactions.submit_bulk, methods=["POST"]),
+    WholePath("/v1/transactions/encode", transactions.encode, methods=["POST"]),
+    WholePath("/v1/transactions/decode", transactions.decode, methods=["POST"]),
+    WholePath("/v1/transactions/simulate", transactions.simulate, methods=["POST"]),
     Route("/v1/transactions/{hash}", transactions.show, methods=["GET"]),
 ]
 
@@ -39,6 +52,7 @@ def build(services: Services) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _defect)
+    app.add_middleware(EncodedSlashes)
     schema: dict[str, Any] = {}
 
     async def describe(request: Request) -> Response:
@@ -49,6 +63,35 @@ def build(services: Services) -> FastAPI:
 
     app.router.routes.append(Route("/v1/openapi.json", describe, methods=["GET"]))
     return app
+
+
+class EncodedSlashes:
+    """Keeps a slash that was sent as %2F inside its path segment.
+
+    Record keys, item identifiers and data names are free text. Servers decode the path before
+    it is routed; here such a slash reaches the handler as NUL (`requests.SLASH`), which no name
+    can hold.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Rewrites the path of a request that needs it."""
+        raw = scope.get("raw_path", b"") if scope["type"] == "http" else b""
+        if b"%" in raw:
+            text = raw.partition(b"?")[0].decode("ascii", "replace")
+            kept = re.sub("%2f", "%00", text, flags=re.IGNORECASE)
+            try:
+                path = unquote(kept, errors="strict")
+            except UnicodeDecodeError:
+                path = ""
+            if "%00" in text or not path:
+                problem = ProblemError("parameter_invalid", "a path must be UTF-8 without NUL")
+                await problem_response(problem)(scope, receive, send)
+                return
+            scope = {**scope, "path": path}
+        await self.app(scope, receive, send)
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -83,10 +126,13 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 def _allowed_methods(request: Request) -> str:
     """All methods of all routes with this path; Starlette names those of the first only."""
-    methods: set[str] = set()
-    for route in request.app.router.routes:
-        if isinstance(route, Route) and route.path_regex.match(request.url.path):
-            methods |= route.methods or set()
+    routes = [
+        route
+        for route in (*HOT_ROUTES, *reading.router.routes)
+        if isinstance(route, Route) and route.path_regex.match(request.url.path)
+    ]
+    literal = [route for route in routes if route.path == request.url.path]
+    methods = {method for route in literal or routes for method in route.methods or ()}
     return ", ".join(sorted(methods))
 
 

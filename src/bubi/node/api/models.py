@@ -46,6 +46,7 @@ class Outcome(_Strict):
 class FullOutcome(Outcome):
     """An outcome with everything that belongs to it."""
 
+    time: str | None = None
     body: dict[str, Any] | None = None
     events: list[Any] | None = None
     proof: str | None = None

@@ -55,8 +55,8 @@ def _hot() -> list[tuple[str, str, dict[str, Any]]]:
         _parameter(
             "query",
             "timeout",
-            {"type": "integer", "minimum": 0, "maximum": int(requests.TIMEOUT_SECONDS_MAX)},
-            "Seconds to wait at most; decimals are allowed",
+            {"type": "number", "minimum": 0, "maximum": int(requests.TIMEOUT_SECONDS_MAX)},
+            "Seconds to wait at most, with up to three decimals",
         ),
     ]
     proof = _parameter("query", "proof", {"enum": ["0", "1"]}, "1: with a proof")
@@ -77,7 +77,7 @@ def _hot() -> list[tuple[str, str, dict[str, Any]]]:
             _operation(
                 "Submit thousands",
                 [chain, *waiting],
-                {requests.TRANSACTIONS: BINARY},
+                {requests.TRANSACTIONS: BINARY, requests.OCTETS: BINARY},
                 "BulkResult",
                 True,
             ),

@@ -40,13 +40,11 @@ PROBLEMS: dict[str, Kind] = {
     "unsupported_media_type": Kind(415, "The route does not take this content type"),
     # A transaction at the door.
     "signature_invalid": Kind(400, "A signature is not valid"),
-    "algorithm_disabled": Kind(400, "A signature uses an algorithm that is switched off"),
     "expired": Kind(400, "The transaction is past its valid_until"),
     "lifetime_too_long": Kind(400, "The transaction's valid_until lies too far ahead"),
     "threshold_not_met": Kind(403, "The signatures do not reach a threshold"),
     "source_missing": Kind(404, "The source account does not exist or is closed"),
     "duplicate": Kind(409, "The transaction is known and its outcome is not stored yet", True),
-    "id_conflict": Kind(409, "Another transaction used this source and id"),
     "sequence_mismatch": Kind(409, "The sequence number is not the next one of its lane"),
     "wrong_chain": Kind(409, "The request names another chain than this node's"),
     "pool_full": Kind(503, "The node has no room for more transactions now", True),

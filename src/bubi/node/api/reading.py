@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.routing import APIRoute
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 from starlette.responses import Response
 
 from bubi import core
@@ -70,8 +70,13 @@ Height = Annotated[int, BeforeValidator(_decimal), Path(ge=0, le=requests.U64_MA
 Limit = Annotated[int, BeforeValidator(_decimal), Query(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str | None, Query(max_length=CURSOR_CHARACTERS_MAX)]
 Proof = Annotated[Literal["0", "1"], Query(description="1: with a proof")]
-Name = Annotated[str, Path(max_length=256)]
-OptionalHeight = Annotated[int | None, BeforeValidator(_decimal), Query(ge=0, le=requests.U64_MAX)]
+Name = Annotated[str, AfterValidator(requests.segment), Path(max_length=256)]
+OptionalHeight = Annotated[
+    Annotated[int, BeforeValidator(_decimal), Field(ge=0, le=requests.U64_MAX)] | None, Query()
+]
+OptionalVersion = Annotated[
+    Annotated[int, BeforeValidator(_decimal), Field(ge=1, le=2**32 - 1)] | None, Query()
+]
 After = Annotated[
     str | None,
     Query(description="height or height:index", pattern="^[0-9]{1,19}(:[0-9]{1,10})?$"),
@@ -323,7 +328,7 @@ async def record(
     request: Request,
     namespace: Identifier,
     key: Name,
-    version: Annotated[int | None, BeforeValidator(_decimal), Query(ge=1, le=2**32 - 1)] = None,
+    version: OptionalVersion = None,
     proof: Proof = "0",
 ) -> Response:
     """One version of a record; the newest if none is named."""

@@ -16,6 +16,8 @@ from bubi.node.api.services import Services
 JSON = "application/json"
 TRANSACTION = "application/vnd.bubi.transaction"
 TRANSACTIONS = "application/vnd.bubi.transactions"
+OCTETS = "application/octet-stream"
+"""What general tools send for bytes; taken for a bulk."""
 JSON_BYTES_MAX = 4 * 1_048_576
 TIMEOUT_SECONDS = 10.0
 TIMEOUT_SECONDS_MAX = 60.0
@@ -24,6 +26,9 @@ _SECONDS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?", re.ASCII)
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _HEX = re.compile(r"([0-9a-f]{2})*", re.ASCII)
+SLASH = "\0"
+"""A slash that the client sent as %2F, while the path is routed."""
+
 U64_MAX = 2**64 - 1
 
 
@@ -167,3 +172,8 @@ def address(node: Services, text: str) -> str:
     except core.CoreError as error:
         raise ProblemError("address_invalid", core.error_detail(error)) from None
     return text
+
+
+def segment(text: str) -> str:
+    """A path segment as the client meant it: with the slashes that it sent as %2F."""
+    return text.replace(SLASH, "/")

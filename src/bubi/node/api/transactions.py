@@ -50,7 +50,7 @@ async def submit_bulk(request: Request) -> Response:
     requests.check_query(request, {"wait", "timeout"})
     seconds = _may_wait(node, requests.wait_seconds(request))
     requests.check_chain(request, node)
-    requests.content_type(request, {requests.TRANSACTIONS})
+    requests.content_type(request, {requests.TRANSACTIONS, requests.OCTETS})
     body = await requests.read_body(request, node.settings.bulk_bytes_max)
     try:
         admission, ticket = await node.door.bulk(body)
@@ -71,7 +71,7 @@ async def submit_bulk(request: Request) -> Response:
     with _waiting(node):
         try:
             decision = await asyncio.wait_for(asyncio.shield(ticket.decision), seconds)
-        except TimeoutError:
+        except (TimeoutError, DoorError):
             return answers.made(node, {**document, "codes": None, "height": None}, PENDING)
     document["codes"] = base64.b64encode(decision.codes).decode()
     document["height"] = str(decision.height)
@@ -203,7 +203,7 @@ async def _wait_decided(node: Services, single: Single, seconds: float) -> Respo
     with _waiting(node):
         try:
             decision = await asyncio.wait_for(asyncio.shield(ticket.decision), seconds)
-        except TimeoutError:
+        except (TimeoutError, DoorError):
             return answers.made(node, _pending(single.hash, single.valid_until), PENDING)
     final = _decided(single, decision)
     if final is not None:

@@ -1,0 +1,17 @@
+//! Bodies of transactions, as bytes and through their JSON form.
+#![no_main]
+
+use bubi_codec::{
+    decode, encode,
+    text::{from_json, to_json},
+    transaction::TransactionBody,
+};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(value) = decode::<TransactionBody>(bytes) {
+        assert_eq!(encode(&value).as_deref(), Ok(bytes));
+        let text = to_json("bubidev", &value).expect("what was accepted has a JSON form");
+        assert_eq!(from_json::<TransactionBody>("bubidev", &text).expect("its JSON form is read"), value);
+    }
+});

@@ -1,0 +1,27 @@
+"""The benchmarks run and report what they promise; their figures are not judged here."""
+
+from network import command
+
+
+def test_bench_verify_reports_a_rate_with_and_without_bad_signatures():
+    said = command(
+        "bench", "verify", "--count", "2000", "--batch", "500", "--rounds", "3", "--json"
+    )
+    assert said.status == 0, said.err
+    fields = said.json
+    assert {"verifications_per_second", "cores", "algorithm", "backend", "batch"} <= set(fields)
+    assert fields["verifications_per_second"] > 0
+    assert fields["with_bad_per_second"] > 0
+
+
+def test_bench_api_loads_a_real_node_without_failures():
+    said = command(
+        "bench", "api", "--transactions", "3000", "--request", "500", "--singles", "300",
+        "--connections", "8", "--offered", "0.2", "--json",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    fields = said.json
+    assert fields["failures"] == 0
+    assert fields["bulk_per_second"] > 0
+    assert fields["single_per_second"] > 0
+    assert 0 < fields["p50_ms"] <= fields["p99_ms"]
