@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from harness import Node, data_files, open_chain, receipts, replayed_root
+from harness import Node, data_files, free_port, open_chain, receipts, replayed_root
 
 from bubi import core
 
@@ -36,7 +36,7 @@ class Prepared:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
-    """Several log segments, state runs and index files, made by a real node and stopped in order."""
+    """Several log segments, state runs and index files of a real node, stopped in order."""
     folder = tmp_path_factory.mktemp("damage")
     node = Node.make(folder / "node", settings="[store]\nsegment_bytes = 1048576")
     node.start()
@@ -122,7 +122,8 @@ def examine(prepared: Prepared, data: Path, name: str, what: str) -> str:
         chain = open_chain(data, prepared.genesis)
     except core.CoreError as error:
         text = core.error_detail(error)
-        assert name in text or Path(name).stem in text, f"{where}: {text}"
+        # Without its newest segment the log ends with the one before.
+        assert name in text or (what == "removed" and "log/" in text), f"{where}: {text}"
         assert ";" in text or ":" in text, f"{where}: no cure in {text}"
         assert not name.startswith(DERIVED), f"{where}: derived data must be rebuilt: {text}"
         assert findings, f"{where}: the check is silent, opening says {text}"
@@ -159,7 +160,9 @@ def run_cases(prepared: Prepared, folder: Path, seed: int, count: int) -> dict[s
     outcomes: dict[str, int] = {}
     failures: list[str] = []
     for family, names in families(prepared.files).items():
-        chosen = names if len(names) <= 3 else [names[0], *chance.sample(names[1:-1], 1), names[-1]]
+        chosen = (
+            names if len(names) <= 3 else [names[0], *chance.sample(names[1:-1], 1), names[-1]]
+        )
         for name in chosen:
             for what, damage in cases(prepared.node.data / name, chance, count):
                 copy = folder / "copy"
@@ -179,7 +182,7 @@ def run_cases(prepared: Prepared, folder: Path, seed: int, count: int) -> dict[s
 def test_every_kind_of_file(prepared: Prepared, tmp_path: Path) -> None:
     began = time.monotonic()
     assert len(families(prepared.files)) >= 6, prepared.files
-    outcomes = run_cases(prepared, tmp_path, seed=5, count=5)
+    outcomes = run_cases(prepared, tmp_path, seed=5, count=3)
     text = ", ".join(f"{name} {count}" for name, count in sorted(outcomes.items()))
     print(f"{sum(outcomes.values())} cases in {time.monotonic() - began:.0f} s: {text}")  # noqa: T201
 
@@ -303,7 +306,8 @@ def test_settings_and_keys(
 @pytest.mark.parametrize("kind", ["log", "state", "txindex", "guard.bin"])
 def test_the_command_on_a_damaged_ledger(prepared: Prepared, tmp_path: Path, kind: str) -> None:
     config = copied_node(prepared, tmp_path / "node")
-    name = next(name for name in prepared.files if name.startswith(kind))
+    names = [name for name in prepared.files if name.startswith(kind)]
+    name = next((name for name in names if name.endswith(".log")), names[0])
     target = tmp_path / "node" / "ledger" / name
     flip(target.stat().st_size // 2)(target)
     checked, out, _ = command("node", "check", str(config), "--json")
@@ -339,8 +343,6 @@ def test_the_second_process_is_refused(prepared: Prepared, tmp_path: Path) -> No
         same_port, _, said = command("node", "run", str(config))
         assert same_port == 2, said
         assert "cannot listen" in said
-        from harness import free_port
-
         other.write_text(text.replace(port, f"port = {free_port()}"), encoding="utf-8")
         status, _, said = command("node", "run", str(other))
         assert status == 1, said

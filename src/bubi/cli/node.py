@@ -18,7 +18,6 @@ from bubi.cli.output import (
     FINDING,
     GOOD,
     AsJson,
-    Failure,
     details,
     emit,
     finding,
