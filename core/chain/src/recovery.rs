@@ -139,7 +139,10 @@ fn load_stored<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity, window: usi
     }
     let mut live = LiveIds::new(identity.suite);
     let mut id_lists = VecDeque::new();
-    for (key, blob) in snapshot.page(Keyspace::Derived, &[index::LIVE_IDS], None, usize::MAX)? {
+    let Some(lists) = readable(snapshot.page(Keyspace::Derived, &[index::LIVE_IDS], None, usize::MAX))? else {
+        return Ok(None);
+    };
+    for (key, blob) in lists {
         if live.replay(&blob).is_err() {
             return Ok(None);
         }
@@ -147,6 +150,15 @@ fn load_stored<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity, window: usi
     }
     let (parameters, validators) = settings(&state)?;
     Ok(Some(Inner { window: ProofWindow::new(window, tip.height), live, state, tip, id_lists, parameters, validators }))
+}
+
+/// None for damage: the state is then built again from the log.
+fn readable<T>(read: bubi_store::Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn load_cells<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity) -> Result<State> {

@@ -65,7 +65,7 @@ impl Slots {
 }
 
 fn decode(bytes: &[u8], number: u64) -> Slot {
-    if bytes.iter().all(|byte| *byte == 0) {
+    if bytes.len() == SLOT && bytes.iter().all(|byte| *byte == 0) {
         return Slot::Empty;
     }
     let parsed = (|| {
