@@ -441,6 +441,7 @@ fn real_disk_and_its_lock() {
         (log.reader().last_height(), all(&log).len()),
         (Some(20), 40)
     );
+    drop(bubi_store::GuardFile::open(&disk).unwrap());
     assert_eq!(bubi_store::check(&disk, &CHAIN).unwrap(), []);
     drop(lock);
     drop(disk.lock().unwrap());
