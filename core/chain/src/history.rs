@@ -85,13 +85,19 @@ impl<D: Disk> Chain<D> {
         if height == 0 || height > self.tip().height {
             return Ok(None);
         }
+        self.decided(height).map(Some)
+    }
+
+    /// The record of a height that is known to be decided. Takes no lock on the state: a caller may hold one already, and a
+    /// second one behind a commit that waits would stop both for ever.
+    fn decided(&self, height: u64) -> Result<Arc<BlockRecord>> {
         let cached = self.records.lock().unwrap_or_else(PoisonError::into_inner).get(height);
-        if cached.is_some() {
-            return Ok(cached);
+        if let Some(record) = cached {
+            return Ok(record);
         }
         let record: Arc<BlockRecord> = Arc::new(decode(&self.reader.block(height)?.payload)?);
         self.records.lock().unwrap_or_else(PoisonError::into_inner).put(height, Arc::clone(&record));
-        Ok(Some(record))
+        Ok(record)
     }
 
     /// Batch bodies of a block, in its order: header and bulk body.
@@ -153,14 +159,18 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// Damage of the log.
     pub fn finality(&self, height: u64) -> Result<Option<FinalityProof>> {
-        let Some(record) = self.record(height)? else { return Ok(None) };
-        let BlockRecord::V1 { proposal, outcome, certificate, .. } = record.as_ref();
-        Ok(Some(FinalityProof::Native {
-            proposal: proposal.clone(),
-            outcome: outcome.clone(),
-            certificate: certificate.clone(),
-            handovers: Vec::new(),
-        }))
+        Ok(self.record(height)?.map(|record| finality_of(&record)))
+    }
+
+    /// Finality of a height of the state in hex; null for the genesis, which nothing decided. Takes no lock on the state.
+    ///
+    /// # Errors
+    /// Damage of the log.
+    pub(crate) fn finality_hex(&self, height: u64) -> Result<Value> {
+        if height == 0 {
+            return Ok(Value::Null);
+        }
+        Ok(Value::String(to_hex(&encode(&finality_of(self.decided(height)?.as_ref()))?)))
     }
 
     /// Where a transaction's receipt stands: height and position among the block's receipts.
@@ -353,6 +363,16 @@ impl<D: Disk> Chain<D> {
             }
         }
         Ok(object)
+    }
+}
+
+fn finality_of(record: &BlockRecord) -> FinalityProof {
+    let BlockRecord::V1 { proposal, outcome, certificate, .. } = record;
+    FinalityProof::Native {
+        proposal: proposal.clone(),
+        outcome: outcome.clone(),
+        certificate: certificate.clone(),
+        handovers: Vec::new(),
     }
 }
 

@@ -13,6 +13,8 @@ mod lease;
 pub mod proof;
 mod query;
 mod recovery;
+#[cfg(test)]
+mod tests;
 
 pub use admission::{join_bulk, split_bulk, Admission, Entry, Verified};
 pub use chain::{Batch, Chain, Execution, Options, Tip};

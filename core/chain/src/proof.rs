@@ -2,7 +2,7 @@
 
 use crate::error::{ChainError, Result};
 use bubi_codec::{
-    block::{digest, signed, Certificate, CommitStatement, Outcome, Proposal, Receipt},
+    block::{digest, signed, Certificate, CommitStatement, Outcome, Proposal, ProposalV1, Receipt},
     decode, domain, encode,
     identity::ChainId,
     proof::{FinalityProof, ListPath, ReceiptProof},
@@ -104,6 +104,7 @@ fn verify_block(
 pub fn verify_finality(trust: &Trust, proof: &FinalityProof) -> Result<(Vec<String>, u64, u64)> {
     let FinalityProof::Native { proposal, outcome, certificate, handovers } = proof;
     let mut set = trust.validators.clone();
+    let mut last = 0;
     for handover in handovers {
         verify_block(trust, &set, &handover.proposal, &handover.outcome, &handover.certificate)?;
         let Outcome::V1 { validators, .. } = &handover.outcome;
@@ -111,8 +112,13 @@ pub fn verify_finality(trust: &Trust, proof: &FinalityProof) -> Result<(Vec<Stri
         need(*validators == next, "a hand-over names another validator set")?;
         let (ValidatorSet::V1 { epoch: old, .. }, ValidatorSet::V1 { epoch: new, .. }) = (&set, &handover.next);
         need(old.checked_add(1) == Some(*new), "a hand-over skips an epoch")?;
+        let Proposal::V1(ProposalV1 { height, .. }) = &handover.proposal;
+        need(*height > last, "hand-overs do not follow one another")?;
+        last = *height;
         set = handover.next.clone();
     }
+    let Proposal::V1(ProposalV1 { height, .. }) = proposal;
+    need(*height > last, "the block is older than the hand-over before it")?;
     let (signers, weight) = verify_block(trust, &set, proposal, outcome, certificate)?;
     Ok((signers, weight, set.quorum()))
 }

@@ -5,9 +5,8 @@ use crate::{
     error::{ChainError, Result},
 };
 use bubi_codec::{
-    decode, encode,
+    decode,
     identity::{Address, AssetId, NamespaceId},
-    proof::FinalityProof,
     state::{key, AccountHeader, AssetDefinition, Claim, DataEntry, Hold, Holding, Item, Namespace, OwnerKind, RecordHead, RecordVersion},
     text::to_json_value,
     Wire,
@@ -63,12 +62,6 @@ impl<D: Disk> Chain<D> {
         let path = view.prove(owner, key).map_err(|error| ChainError::Broken(error.to_string()))?;
         let path = path.to_bytes().map_err(|error| ChainError::Broken(error.to_string()))?;
         Ok(json!({ "cell": to_hex(&path), "finality": self.finality_hex(height)? }))
-    }
-
-    /// Finality of a height in hex; null for the genesis, which the trust file itself names.
-    pub(crate) fn finality_hex(&self, height: u64) -> Result<Value> {
-        let proof = self.finality(height)?;
-        proof.map_or(Ok(Value::Null), |proof: FinalityProof| Ok(Value::String(to_hex(&encode(&proof)?))))
     }
 
     /// One typed cell of the newest state as JSON; none if it is not there.

@@ -1,0 +1,211 @@
+//! Tests of the pipeline that need its inside: on a disk in memory, with times of their own.
+
+use crate::{
+    admission::join_bulk,
+    chain::{Chain, Options},
+    proof::{verify_finality, Trust},
+};
+use bubi_codec::{
+    block::{
+        digest, signed, Certificate, CertificateVote, CommitStatement, Genesis, GenesisAccount, GenesisV1, NetworkKind, Outcome,
+        Proposal, ProposalV1, Receipt,
+    },
+    domain, encode,
+    identity::Address,
+    operation::{Operation, OperationBody, Signer, Thresholds},
+    proof::{FinalityProof, Handover},
+    state::{ParametersV1, Validator, ValidatorSet},
+    transaction::{signing_bytes, BodyV1, ReplayKey, SignatureEntry, SignedTransaction, TransactionBody},
+};
+use bubi_crypto::{Hash, HashSuite, SecretKey, SignatureAlgorithm};
+use bubi_store::MemoryDisk;
+use std::{
+    collections::BTreeMap,
+    sync::{mpsc::channel, Arc},
+    time::Duration,
+};
+
+const START: u64 = 1_700_000_000_000;
+
+fn key(number: u8) -> SecretKey {
+    SecretKey::generate(SignatureAlgorithm::Ed25519, &[number; 32]).unwrap()
+}
+
+fn validators(epoch: u64) -> ValidatorSet {
+    ValidatorSet::V1 {
+        epoch,
+        engine: "solo".to_owned(),
+        validators: vec![Validator { name: "one".to_owned(), organisation: "one".to_owned(), key: key(1).public_key(), weight: 1 }],
+        quorum_numerator: 2,
+        quorum_denominator: 3,
+    }
+}
+
+fn owner() -> Address {
+    Address::of_key(HashSuite::Standard, &key(2).public_key())
+}
+
+fn genesis() -> Vec<u8> {
+    encode(&Genesis::V1(GenesisV1 {
+        nonce: Hash([7; 32]),
+        name: "test".to_owned(),
+        kind: NetworkKind::Development,
+        suite: HashSuite::Standard,
+        time: START,
+        protocol_version: 1,
+        parameters: ParametersV1::default(),
+        validators: validators(0),
+        accounts: vec![GenesisAccount {
+            address: owner(),
+            signers: vec![Signer { key: key(2).public_key(), weight: 1, limits: None }],
+            thresholds: Thresholds { default: 1, operations: BTreeMap::new() },
+        }],
+        predecessor: None,
+    }))
+    .unwrap()
+}
+
+fn open(disk: &MemoryDisk) -> Arc<Chain<MemoryDisk>> {
+    Arc::new(Chain::open(disk.clone(), &genesis(), Options::default()).unwrap())
+}
+
+/// A signed transaction of the owner that sets a data entry.
+fn transaction(chain: &Chain<MemoryDisk>, id: u8, name: &str, valid_until: u64) -> Vec<u8> {
+    let set = OperationBody::SetData { name: name.to_owned(), value: Some(vec![1]), expected_version: None };
+    let body = TransactionBody::V1(BodyV1 {
+        source: owner(),
+        replay: ReplayKey::Id([id; 16]),
+        valid_until,
+        preconditions: Vec::new(),
+        memo: Vec::new(),
+        operations: vec![Operation { source: None, body: set }],
+    });
+    let body = encode(&body).unwrap();
+    let signature = key(2).sign(&signing_bytes(chain.chain_id(), &body)).unwrap();
+    encode(&SignedTransaction::V1 { body, signatures: vec![SignatureEntry { key: key(2).public_key(), signature }] }).unwrap()
+}
+
+fn certificate(chain: &Chain<MemoryDisk>, epoch: u64, height: u64, digest: Hash, outcome: Hash) -> Certificate {
+    let statement = CommitStatement::V1 { epoch, engine: "solo".to_owned(), height, round: 0, digest, outcome };
+    let message = signed(domain::COMMIT_VOTE, chain.chain_id(), &statement).unwrap();
+    Certificate::V1 { statement, votes: vec![CertificateVote { validator: 0, signature: key(1).sign(&message).unwrap() }] }
+}
+
+/// Decides one block at `time`; the codes of its receipts.
+fn block(chain: &Chain<MemoryDisk>, time: u64, transactions: &[Vec<u8>]) -> Vec<u16> {
+    let mut batches = Vec::new();
+    if !transactions.is_empty() {
+        let bulk = join_bulk(transactions.len(), transactions.iter().map(Vec::as_slice));
+        let admission = chain.admit(&bulk, time).unwrap();
+        assert!(admission.verdicts.iter().all(Option::is_none), "{:?}", admission.verdicts);
+        batches.push(Arc::new(chain.batch(admission.verified, 1, &key(1)).unwrap()));
+    }
+    let proposal = chain.propose(time, &batches).unwrap();
+    let height = chain.tip().height + 1;
+    chain.append_bodies(height, &batches).unwrap();
+    let execution = chain.execute(&proposal, &batches).unwrap();
+    let codes = execution.receipts().iter().map(|Receipt::V1 { code, .. }| *code).collect();
+    let certificate = certificate(chain, 0, height, execution.digest, execution.outcome_hash);
+    chain.commit(execution, certificate).0.unwrap();
+    codes
+}
+
+fn live_ids(chain: &Chain<MemoryDisk>) -> Vec<(u64, bubi_codec::state::IdBucket)> {
+    chain.read().live.cells().collect()
+}
+
+#[test]
+fn an_id_whose_transaction_expired_stays_known_over_a_restart_until_its_bucket_passes() {
+    let ParametersV1 { max_lifetime, id_bucket, .. } = ParametersV1::default();
+    let disk = MemoryDisk::new(1);
+    let chain = open(&disk);
+    // Valid until the first millisecond of a bucket.
+    let bucket_start = (START + 2 * max_lifetime).next_multiple_of(id_bucket);
+    assert_eq!(block(&chain, bucket_start - max_lifetime, &[transaction(&chain, 9, "a", bucket_start)]), [0]);
+    // Expired in each of these blocks, but its bucket has not passed.
+    block(&chain, bucket_start + 1, &[]);
+    block(&chain, bucket_start + 2, &[]);
+    let before = live_ids(&chain);
+    assert_eq!(before.len(), 1);
+    chain.flush().unwrap();
+    drop(chain);
+
+    let chain = open(&disk);
+    assert_eq!(chain.replayed, 0, "the state store holds everything");
+    assert_eq!(live_ids(&chain), before);
+    let second = transaction(&chain, 9, "b", bucket_start + id_bucket - 1);
+    assert_eq!(block(&chain, bucket_start + 3, &[second]), [bubi_codec::ResultCode::IdConflict as u16]);
+    // Once everything has passed, nothing is kept.
+    block(&chain, bucket_start + 2 * max_lifetime, &[]);
+    block(&chain, bucket_start + 2 * max_lifetime + 1, &[]);
+    assert!(live_ids(&chain).is_empty());
+    chain.flush().unwrap();
+    drop(chain);
+    let chain = open(&disk);
+    assert!(live_ids(&chain).is_empty());
+    let kept = chain.read().id_lists.len();
+    assert!(kept <= 3, "{kept} lists are kept");
+}
+
+#[test]
+fn a_proof_is_made_while_a_commit_waits_for_the_state() {
+    let chain = open(&MemoryDisk::new(1));
+    block(&chain, START + 1, &[transaction(&chain, 1, "a", START + 1_000)]);
+    let reading = chain.read();
+    let (commit, begun) = (Arc::clone(&chain), channel());
+    let writer = std::thread::spawn(move || {
+        begun.0.send(()).unwrap();
+        drop(commit.inner.write().unwrap());
+    });
+    begun.1.recv().unwrap();
+    // The writer has to be waiting by now; if it is not, the test passes without having shown anything.
+    std::thread::sleep(Duration::from_millis(200));
+    let (proving, (made, waits)) = (Arc::clone(&chain), channel());
+    std::thread::spawn(move || made.send(proving.finality_hex(1).is_ok_and(|proof| proof.is_string())));
+    assert_eq!(waits.recv_timeout(Duration::from_secs(20)), Ok(true), "the proof waits for the commit that waits for the reader");
+    drop(reading);
+    writer.join().unwrap();
+}
+
+/// A hand-over at each of these heights, then a block at the last one.
+fn finality(chain: &Chain<MemoryDisk>, heights: &[u64]) -> FinalityProof {
+    let (suite, id) = (chain.suite(), chain.chain_id());
+    let part = |epoch: u64, height: u64| {
+        let proposal = Proposal::V1(ProposalV1 {
+            chain: *id,
+            height,
+            time: START,
+            parent: Hash::ZERO,
+            parent_outcome: Hash::ZERO,
+            payload_root: Hash::ZERO,
+            validators: digest(suite, domain::VALIDATORS, id, &validators(epoch)).unwrap(),
+            parameters: Hash::ZERO,
+            protocol_version: 1,
+        });
+        let next = validators(epoch + 1);
+        let outcome = Outcome::V1 {
+            receipt_root: Hash::ZERO,
+            state_root: Hash::ZERO,
+            validators: digest(suite, domain::VALIDATORS, id, &next).unwrap(),
+            parameters: Hash::ZERO,
+        };
+        let voted = digest(suite, domain::PROPOSAL, id, &proposal).unwrap();
+        let certificate = certificate(chain, epoch, height, voted, digest(suite, domain::OUTCOME, id, &outcome).unwrap());
+        Handover { proposal, outcome, certificate, next }
+    };
+    let mut parts: Vec<Handover> = (0..).zip(heights).map(|(epoch, height)| part(epoch, *height)).collect();
+    let Handover { proposal, outcome, certificate, .. } = parts.pop().unwrap();
+    FinalityProof::Native { proposal, outcome, certificate, handovers: parts }
+}
+
+#[test]
+fn heights_of_hand_overs_rise() {
+    let chain = open(&MemoryDisk::new(1));
+    let trust = Trust { chain: *chain.chain_id(), suite: chain.suite(), validators: validators(0) };
+    for good in [&[1][..], &[1, 2], &[5, 9, 10]] {
+        assert!(verify_finality(&trust, &finality(&chain, good)).is_ok(), "{good:?}");
+    }
+    for bad in [&[5, 5][..], &[5, 4], &[5, 5, 6], &[5, 3, 6], &[0]] {
+        assert!(verify_finality(&trust, &finality(&chain, bad)).is_err(), "{bad:?}");
+    }
+}
