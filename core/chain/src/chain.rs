@@ -606,11 +606,7 @@ impl<D: Disk> Chain<D> {
             index::add_state(&mut batch, &inner.state)?;
         }
         index::add_changes(&mut batch, &inner.view()?, &execution.block.overlay)?;
-<<<<<<< HEAD
         // An id lives until its whole bucket has passed, which is up to a bucket later than its `valid_until`.
-=======
-        // An entry lives until its whole bucket has passed, not only until its transaction expires.
->>>>>>> review
         let parameters = inner.parameters.v1();
         let passed = tip.time.saturating_add(parameters.max_lifetime).saturating_add(parameters.id_bucket);
         let id_list =
