@@ -2,8 +2,7 @@
 
 use crate::error::{ChainError, Result};
 use bubi_codec::{
-    decode,
-    domain,
+    decode, domain,
     identity::ChainId,
     limits,
     transaction::{SignatureEntry, SignedTransaction, TransactionBody},

@@ -9,8 +9,8 @@ use crate::{
 };
 use bubi_codec::{
     block::{
-        digest, signed, BatchHeader, BlockRecord, Certificate, CommitStatement, Event, Genesis, Outcome, Proposal, ProposalV1,
-        Receipt, SignedBatch,
+        digest, signed, BatchHeader, BlockRecord, Certificate, CommitStatement, Event, Genesis, Outcome, Proposal,
+        ProposalV1, Receipt, SignedBatch,
     },
     decode, domain, encode,
     identity::{Address, ChainId},
@@ -23,7 +23,9 @@ use bubi_ledger::{
     tree::{ProofWindow, State, View},
     Alarm, Context, Door, ExecutedBlock, LiveIds, SkipReason, Skipped, VerifiedTransaction,
 };
-use bubi_store::{BlockLog, Disk, GuardFile, Keyspace, LogReader, Mark, RecordKind, StateStore, StoreError, TransactionIndex};
+use bubi_store::{
+    BlockLog, Disk, GuardFile, Keyspace, LogReader, Mark, RecordKind, StateStore, StoreError, TransactionIndex,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
@@ -329,7 +331,10 @@ impl<D: Disk> Chain<D> {
     pub fn batch(&self, verified: Verified, number: u64, key: &SecretKey) -> Result<Batch> {
         let (count, bytes) = (verified.entries.len(), verified.bytes());
         if count == 0 || count > limits::BATCH_TRANSACTIONS_MAX || bytes > limits::BATCH_BYTES_MAX {
-            return Err(ChainError::refused("batch_invalid", "a batch holds 1 to 20,000 transactions and at most 16 MiB"));
+            return Err(ChainError::refused(
+                "batch_invalid",
+                "a batch holds 1 to 20,000 transactions and at most 16 MiB",
+            ));
         }
         let header = BatchHeader::V1 {
             author: key.public_key(),
@@ -506,10 +511,8 @@ impl<D: Disk> Chain<D> {
     fn log_block(&self, execution: &Execution, certificate: &Certificate) -> Result<StoreChanges> {
         self.follow()?;
         self.check_certificate(execution, certificate)?;
-        let (logged, changes) = rayon::join(
-            || self.write_block(execution, certificate),
-            || self.store_changes(execution),
-        );
+        let (logged, changes) =
+            rayon::join(|| self.write_block(execution, certificate), || self.store_changes(execution));
         logged?;
         changes
     }
@@ -534,7 +537,10 @@ impl<D: Disk> Chain<D> {
         let Certificate::V1 { statement: CommitStatement::V1 { height, digest, outcome, .. }, .. } = certificate;
         let fits = *height == execution.height() && *digest == execution.digest && *outcome == execution.outcome_hash;
         if !fits || execution.block.overlay.parent_root() != self.read().tip.state_root {
-            return Err(ChainError::refused("certificate_invalid", "it does not cover this execution on the newest block"));
+            return Err(ChainError::refused(
+                "certificate_invalid",
+                "it does not cover this execution on the newest block",
+            ));
         }
         crate::proof::verify_certificate(&self.identity.chain, &self.read().validators, certificate)?;
         Ok(())
@@ -627,9 +633,10 @@ impl<D: Disk> Chain<D> {
         store.wait()?;
         match store.snapshot() {
             Ok(snapshot) => Ok(Lease::new(Arc::clone(self), snapshot)),
-            Err(bubi_store::StoreError::TooManySnapshots { .. }) => {
-                Err(ChainError::refused("too_many_leases", "too many lists are open; finish one or wait for its lease to end"))
-            }
+            Err(bubi_store::StoreError::TooManySnapshots { .. }) => Err(ChainError::refused(
+                "too_many_leases",
+                "too many lists are open; finish one or wait for its lease to end",
+            )),
             Err(error) => Err(error.into()),
         }
     }

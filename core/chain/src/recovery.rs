@@ -19,8 +19,8 @@ use bubi_ledger::{
     LiveIds,
 };
 use bubi_store::{
-    newest_witness, BlockLog, Cure, DamageKind, Disk, GuardFile, IndexOptions, Keyspace, LogOptions, LogReader, RecordKind, Snapshot,
-    StateOptions, StateStore, StoreError, TransactionIndex, GUARD_FILE,
+    newest_witness, BlockLog, Cure, DamageKind, Disk, GuardFile, IndexOptions, Keyspace, LogOptions, LogReader,
+    RecordKind, Snapshot, StateOptions, StateStore, StoreError, TransactionIndex, GUARD_FILE,
 };
 use rayon::prelude::*;
 use std::{
@@ -123,7 +123,15 @@ fn from_genesis(identity: &Identity, window: usize) -> Result<Inner> {
         outcome: digest(suite, domain::OUTCOME, chain, &outcome)?,
         state_root: state.root(),
     };
-    Ok(Inner { window: ProofWindow::new(window, 0), live: LiveIds::new(suite), state, tip, id_lists: VecDeque::new(), parameters, validators })
+    Ok(Inner {
+        window: ProofWindow::new(window, 0),
+        live: LiveIds::new(suite),
+        state,
+        tip,
+        id_lists: VecDeque::new(),
+        parameters,
+        validators,
+    })
 }
 
 /// The stored state, or none if it is not what it says it is.

@@ -10,7 +10,9 @@ use bubi_codec::{
     identity::Address,
     operation::{Operation, OperationBody, Signer, Thresholds},
     state::{ParametersV1, Validator, ValidatorSet},
-    transaction::{signing_bytes, transaction_hash, BodyV1, ReplayKey, SignatureEntry, SignedTransaction, TransactionBody},
+    transaction::{
+        signing_bytes, transaction_hash, BodyV1, ReplayKey, SignatureEntry, SignedTransaction, TransactionBody,
+    },
 };
 use bubi_crypto::{Hash, HashSuite, SecretKey, SignatureAlgorithm};
 use bubi_store::{CrashKind, Disk, MemoryDisk, Operation as Fault, RecordKind, StoreError};
@@ -67,7 +69,11 @@ fn transaction(chain: &Chain<MemoryDisk>, number: u64) -> (Vec<u8>, Hash) {
     let owner = key("owner");
     let mut id = [0; 16];
     id[..8].copy_from_slice(&number.to_le_bytes());
-    let body = OperationBody::SetData { name: format!("n{}", number % 40), value: Some(vec![number as u8; 200]), expected_version: None };
+    let body = OperationBody::SetData {
+        name: format!("n{}", number % 40),
+        value: Some(vec![number as u8; 200]),
+        expected_version: None,
+    };
     let body = TransactionBody::V1(BodyV1 {
         source: Address::of_key(SUITE, &owner.public_key()),
         replay: ReplayKey::Id(id),
@@ -133,7 +139,10 @@ fn verify(disk: &MemoryDisk, chain: &Chain<MemoryDisk>, acknowledged: &Acknowled
     assert!(tip.height >= newest, "block {newest} was acknowledged, the chain ends at {}", tip.height);
     for (then, hash) in acknowledged {
         let status = chain.status_json(hash, false).unwrap().unwrap();
-        assert_eq!((status["status"].as_str(), status["height"].as_str()), (Some("final"), Some(then.height.to_string().as_str())));
+        assert_eq!(
+            (status["status"].as_str(), status["height"].as_str()),
+            (Some("final"), Some(then.height.to_string().as_str()))
+        );
         let block = chain.block_json(then.height, false).unwrap().unwrap();
         assert_eq!(block["state_root"].as_str(), Some(then.state_root.to_string().as_str()));
     }
@@ -186,7 +195,10 @@ fn crashes_lose_nothing_acknowledged() {
         }
         let chain = open(&disk).unwrap();
         verify(&disk, &chain, &acknowledged);
-        assert_eq!(chain.guard_read(), acknowledged.last().map_or(Vec::new(), |(tip, _)| format!("commit vote {}", tip.height).into_bytes()));
+        assert_eq!(
+            chain.guard_read(),
+            acknowledged.last().map_or(Vec::new(), |(tip, _)| format!("commit vote {}", tip.height).into_bytes())
+        );
     }
 }
 

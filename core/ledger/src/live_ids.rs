@@ -146,7 +146,9 @@ impl Lists {
     /// State of a key, looking only at buckets from `floor` on.
     fn state(&self, floor: u64, source: &Address, id: &[u8; 16], transaction: &Hash) -> IdState {
         let hash = self.index.hash(&[source.bytes(), id]);
-        let entry = |place: &Place| self.at(place).filter(|entry| place.bucket >= floor && entry.source == *source && entry.id == *id);
+        let entry = |place: &Place| {
+            self.at(place).filter(|entry| place.bucket >= floor && entry.source == *source && entry.id == *id)
+        };
         if self.index.find(hash, |place| entry(place).is_some()).is_none() {
             return IdState::Fresh;
         }
@@ -396,7 +398,11 @@ mod tests {
                 for chunk in leaves.chunks(step) {
                     frontier.append(suite, chunk);
                     length += chunk.len();
-                    assert_eq!(frontier.root(suite), merkle_root(suite, &leaves[..length]), "step {step}, length {length}");
+                    assert_eq!(
+                        frontier.root(suite),
+                        merkle_root(suite, &leaves[..length]),
+                        "step {step}, length {length}"
+                    );
                 }
             }
             assert_eq!(Frontier::default().root(suite), merkle_root(suite, &[]));
