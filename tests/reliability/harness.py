@@ -1,5 +1,6 @@
 """Real node processes, a ledger to load them with, and the journal of what was acknowledged."""
 
+import http.client
 import json
 import os
 import random
@@ -10,7 +11,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,8 @@ from bubi.node.init import Initialised, initialise, key_json
 START_SECONDS = 60
 SUPPLY = 10**12
 ASSET_CODE = "LOAD"
+ROUND_SECONDS = 60
+LOOK_UPS = 4
 
 
 def free_port() -> int:
@@ -102,17 +107,15 @@ class Node:
 
     @classmethod
     def make(
-        cls, directory: Path, seed: int = 1, accounts: int = 16, settings: str = "", data: str = ""
+        cls, directory: Path, seed: int = 1, accounts: int = 16, settings: str = ""
     ) -> "Node":
         """A new network of one validator, whose accounts exist from the start."""
         source = random.Random(seed)
         secrets = [source.randbytes(32) for _ in range(accounts)]
         keys = [Account.of(secret).key.public_key for secret in secrets]
         made = initialise(directory, accounts=keys, api_port=free_port())
-        text = made.config.read_text(encoding="utf-8")
-        if data:
-            text = text.replace('data = "ledger"', f'data = "{data}"')
-        made.config.write_text(f"{text}\n{settings}\n", encoding="utf-8")
+        with made.config.open("a", encoding="utf-8") as config:
+            config.write(f"\n{settings}\n")
         return cls(made, secrets)
 
     @property
@@ -207,7 +210,7 @@ class Node:
         answer = self.submit(signer.transaction(issuer, [create])).json()
         assert answer["status"] == "final", answer
         found = self.client.get(f"/v1/assets?issuer={issuer.address}").json()
-        signer.asset = found["items"][0]["id"]
+        signer.asset = found["items"][0]["asset"]
         for account in self.accounts:
             issue = {"asset": signer.asset, "to": account.address, "amount": str(SUPPLY)}
             operation = {"issue": {**issue, "expires": None}}
@@ -258,7 +261,7 @@ def check_supply(chain: core.Chain, asset: str, accounts: int) -> None:
     while True:
         page, after = lease.page("holders", asset, after, 500)
         for entry in core.decode_json(page):  # type: ignore[attr-defined]
-            held += int(entry["value"]["v1"]["amount"])
+            held += int(entry["holding"]["v1"]["balance"])
         if not after:
             break
     assert held == supply
@@ -310,6 +313,59 @@ def load_process(
     return subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("load.py")), json.dumps(document)]
     )
+
+
+def await_acknowledged(journal: Journal, wanted: int) -> dict[str, int]:
+    """Reads the journal until so many were acknowledged."""
+    ends = time.monotonic() + ROUND_SECONDS
+    fresh: dict[str, int] = {}
+    while len(fresh) < wanted:
+        assert time.monotonic() < ends, f"only {len(fresh)} acknowledged in {ROUND_SECONDS} s"
+        time.sleep(0.02)
+        fresh.update(journal.read())
+    return fresh
+
+
+def look_up(node: Node, entries: dict[str, int]) -> None:
+    """Each acknowledged transaction is final at the height that was acknowledged."""
+    parts = [list(entries.items())[part::LOOK_UPS] for part in range(LOOK_UPS)]
+    with ThreadPoolExecutor(LOOK_UPS) as threads:
+        # A plain client: it costs a fraction of what the node needs to answer.
+        list(threads.map(partial(look_up_part, node.made.url.removeprefix("http://")), parts))
+
+
+def look_up_part(place: str, entries: list[tuple[str, int]]) -> None:
+    connection = http.client.HTTPConnection(place, timeout=60)
+    try:
+        for digest, height in entries:
+            connection.request("GET", f"/v1/transactions/{digest}")
+            answer = connection.getresponse()
+            document = json.loads(answer.read())
+            found = (answer.status, document.get("status"), document.get("height"))
+            expected = (200, "final", str(height))
+            assert found == expected, f"{digest}: {found}, acknowledged at {height}"
+    finally:
+        connection.close()
+
+
+def check_ledger(node: Node, journal: Journal, asset: str, folder: Path) -> None:
+    """The whole ledger against the journal and against a replay from the genesis."""
+    genesis = node.made.directory / "genesis.bin"
+    chain = open_chain(node.data, genesis)
+    try:
+        found = receipts(chain)
+        for digest, height in journal.acknowledged.items():
+            assert found.get(digest) == (height, "final"), f"{digest} was acknowledged"
+        for digest in journal.sent - journal.acknowledged.keys():
+            assert found.get(digest, (0, "final"))[1] == "final", "final or absent, never half"
+        setup = len(node.accounts) + 1
+        assert len(found.keys() - journal.sent) == setup, "nothing that nobody sent"
+        check_supply(chain, asset, len(node.accounts))
+        assert chain.snapshot_root() == chain.state_root
+        end = (chain.height, chain.state_root)
+    finally:
+        chain.close()
+    assert replayed_root(node.data, genesis, folder / "replay") == end
 
 
 def data_files(data: Path) -> Iterator[Path]:

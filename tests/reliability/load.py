@@ -1,4 +1,4 @@
-"""Load that never pauses: an open loop of bulk and single requests against a mortal node.
+"""Load that never pauses: bulk and single requests in an open loop, the node alive or dead.
 
 A program of its own. Everything is written to the journal, durably, before it is sent, and again
 once its outcome was final. What was not acknowledged is sent again later: it must not count twice.

@@ -2,8 +2,7 @@
 
 use crate::error::{ChainError, Result};
 use bubi_codec::{
-    decode,
-    domain,
+    decode, domain,
     identity::ChainId,
     limits,
     transaction::{SignatureEntry, SignedTransaction, TransactionBody},
@@ -103,59 +102,18 @@ struct Refusal(&'static str, Hash);
 const DOOR_CHUNK: usize = 512;
 
 impl Gate<'_> {
-    /// Admits the transactions of a bulk body. `door` makes the part of the door that reads state, one per thread and chunk; it
-    /// runs before signatures are verified, because it is cheaper.
+    /// Decodes the transactions of a bulk body: the first of three steps, after which come [`Entered::check`] and [`Entered::verify`].
     ///
     /// # Errors
     /// The list itself is not canonical or too large. A bad transaction only gets its own verdict.
-    pub(crate) fn admit<C>(&self, bulk: &[u8], door: impl Fn() -> C + Sync) -> Result<Admission>
-    where
-        C: FnMut(&VerifiedTransaction) -> Result<std::result::Result<(), &'static str>>,
-    {
+    pub(crate) fn enter(&self, bulk: &[u8]) -> Result<Entered> {
         let wire: Arc<[u8]> = bulk.into();
-        let ranges = split_bulk(&wire)?;
-        let chunks: Vec<Vec<std::result::Result<Decoded, Refusal>>> = ranges
-            .par_chunks(DOOR_CHUNK)
-            .map(|ranges| {
-                let mut check = door();
-                ranges.iter().map(|range| self.enter(&wire, range, &mut check)).collect::<Result<Vec<_>>>()
-            })
-            .collect::<Result<_>>()?;
-        let decoded: Vec<std::result::Result<Decoded, Refusal>> = chunks.into_iter().flatten().collect();
-        let verdicts = verify_signatures(&decoded);
-        let mut admission = Admission::default();
-        for (entry, good) in decoded.into_iter().zip(verdicts) {
-            let (mut expiry, mut operations) = (0, 0);
-            let (hash, verdict) = match entry {
-                Err(Refusal(code, hash)) => (hash, Some(code)),
-                Ok(one) if !good => (one.transaction.hash, Some("signature_invalid")),
-                Ok(one) => {
-                    let hash = one.transaction.hash;
-                    expiry = one.transaction.body.valid_until;
-                    operations = u8::try_from(one.transaction.body.operations.len()).unwrap_or(u8::MAX);
-                    let range = one.transaction.bytes.clone();
-                    admission.verified.entries.push(Entry { leaf: one.leaf, wire: Arc::clone(&wire), range });
-                    admission.verified.transactions.push(one.transaction);
-                    (hash, None)
-                }
-            };
-            admission.hashes.push(hash);
-            admission.verdicts.push(verdict);
-            admission.expiries.push(expiry);
-            admission.operations.push(operations);
-        }
-        Ok(admission)
-    }
-
-    fn enter<C>(&self, wire: &[u8], range: &Range<usize>, check: &mut C) -> Result<std::result::Result<Decoded, Refusal>>
-    where
-        C: FnMut(&VerifiedTransaction) -> Result<std::result::Result<(), &'static str>>,
-    {
-        let decoded = match self.decode(wire, range) {
-            Ok(decoded) => decoded,
-            Err(error) => return Ok(Err(Refusal(error.code(), Hash::ZERO))),
-        };
-        Ok(check(&decoded.transaction)?.map_err(|code| Refusal(code, decoded.transaction.hash)).map(|()| decoded))
+        let decoded = split_bulk(&wire)?
+            .par_iter()
+            .with_min_len(64)
+            .map(|range| self.decode(&wire, range).map_err(|error| Refusal(error.code(), Hash::ZERO)))
+            .collect();
+        Ok(Entered { wire, decoded })
     }
 
     /// Reads transactions that this node verified before: from its own log.
@@ -194,6 +152,63 @@ impl Gate<'_> {
         };
         let leaf = self.suite.leaf_hash(LeafTag::Transaction, bytes);
         Ok(Decoded { signatures, message, leaf, transaction })
+    }
+}
+
+/// Transactions on their way through the door.
+pub(crate) struct Entered {
+    wire: Arc<[u8]>,
+    decoded: Vec<std::result::Result<Decoded, Refusal>>,
+}
+
+impl Entered {
+    /// The part of the door that reads state. `door` makes one check per thread and chunk: what it has read serves the whole
+    /// chunk. It comes before the signatures, because it is cheaper, and holds the state no longer than it must.
+    ///
+    /// # Errors
+    /// The state is damaged.
+    pub(crate) fn check<C>(&mut self, door: impl Fn() -> C + Sync) -> Result<()>
+    where
+        C: FnMut(&VerifiedTransaction) -> Result<std::result::Result<(), &'static str>>,
+    {
+        self.decoded.par_chunks_mut(DOOR_CHUNK).try_for_each(|chunk| {
+            let mut check = door();
+            for entry in chunk {
+                if let Ok(one) = entry {
+                    if let Err(code) = check(&one.transaction)? {
+                        *entry = Err(Refusal(code, one.transaction.hash));
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Verifies every signature and says what became of each transaction.
+    pub(crate) fn verify(self) -> Admission {
+        let verdicts = verify_signatures(&self.decoded);
+        let mut admission = Admission::default();
+        for (entry, good) in self.decoded.into_iter().zip(verdicts) {
+            let (mut expiry, mut operations) = (0, 0);
+            let (hash, verdict) = match entry {
+                Err(Refusal(code, hash)) => (hash, Some(code)),
+                Ok(one) if !good => (one.transaction.hash, Some("signature_invalid")),
+                Ok(one) => {
+                    let hash = one.transaction.hash;
+                    expiry = one.transaction.body.valid_until;
+                    operations = u8::try_from(one.transaction.body.operations.len()).unwrap_or(u8::MAX);
+                    let range = one.transaction.bytes.clone();
+                    admission.verified.entries.push(Entry { leaf: one.leaf, wire: Arc::clone(&self.wire), range });
+                    admission.verified.transactions.push(one.transaction);
+                    (hash, None)
+                }
+            };
+            admission.hashes.push(hash);
+            admission.verdicts.push(verdict);
+            admission.expiries.push(expiry);
+            admission.operations.push(operations);
+        }
+        admission
     }
 }
 

@@ -232,7 +232,8 @@ impl Bench {
         let accounts = self.workload.accounts;
         let pick = |number: u64, side: u64| {
             let digest = seed("pick", number * 2 + side);
-            u64::from_le_bytes([digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7]]) % accounts
+            u64::from_le_bytes([digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7]])
+                % accounts
         };
         let transactions: Vec<Vec<u8>> = (first..self.next)
             .into_par_iter()
@@ -276,7 +277,11 @@ impl Bench {
         let start = Instant::now();
         let execution = chain.execute(&proposal, batches)?;
         let seconds = start.elapsed().as_secs_f64();
-        if let Some(wrong) = execution.receipts().iter().find(|receipt| !matches!(receipt, bubi_codec::block::Receipt::V1 { code: 0, .. })) {
+        if let Some(wrong) = execution
+            .receipts()
+            .iter()
+            .find(|receipt| !matches!(receipt, bubi_codec::block::Receipt::V1 { code: 0, .. }))
+        {
             return Err(broken(format!("a transaction of the workload failed: {wrong:?}")));
         }
         if execution.receipts().len() != count {
@@ -307,10 +312,11 @@ impl Bench {
         let start = Instant::now();
         let thread = std::thread::spawn(move || {
             for block in blocks {
-                let admitted = door.admit(&block, now).and_then(|admission| match admission.verdicts.iter().flatten().next() {
-                    Some(code) => Err(broken(format!("the door refused a transaction of the workload: {code}"))),
-                    None => Ok(admission.verified),
-                });
+                let admitted =
+                    door.admit(&block, now).and_then(|admission| match admission.verdicts.iter().flatten().next() {
+                        Some(code) => Err(broken(format!("the door refused a transaction of the workload: {code}"))),
+                        None => Ok(admission.verified),
+                    });
                 if sender.send(admitted).is_err() {
                     return;
                 }

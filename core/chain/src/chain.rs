@@ -1,7 +1,7 @@
 //! The block pipeline of one node: propose, execute, commit. One writer; readers see the newest committed block.
 
 use crate::{
-    admission::{Admission, Gate, Verified},
+    admission::{Admission, Entered, Gate, Verified},
     error::{ChainError, Result},
     index,
     lease::Lease,
@@ -9,8 +9,8 @@ use crate::{
 };
 use bubi_codec::{
     block::{
-        digest, signed, BatchHeader, BlockRecord, Certificate, CommitStatement, Event, Genesis, Outcome, Proposal, ProposalV1,
-        Receipt, SignedBatch,
+        digest, signed, BatchHeader, BlockRecord, Certificate, CommitStatement, Event, Genesis, Outcome, Proposal,
+        ProposalV1, Receipt, SignedBatch,
     },
     decode, domain, encode,
     identity::{Address, ChainId},
@@ -23,7 +23,9 @@ use bubi_ledger::{
     tree::{ProofWindow, State, View},
     Alarm, Context, Door, ExecutedBlock, LiveIds, SkipReason, Skipped, VerifiedTransaction,
 };
-use bubi_store::{BlockLog, Disk, GuardFile, Keyspace, LogReader, Mark, RecordKind, StateStore, StoreError, TransactionIndex};
+use bubi_store::{
+    BlockLog, Disk, GuardFile, Keyspace, LogReader, Mark, RecordKind, StateStore, StoreError, TransactionIndex,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
@@ -295,14 +297,23 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// The list itself is not canonical.
     pub fn admit(&self, bulk: &[u8], now: u64) -> Result<Admission> {
-        let inner = self.read();
-        let view = inner.view()?;
-        let context = self.context(&inner, now)?;
-        // In threads of their own: a block that is being decided must not queue behind signatures of the next one.
-        self.door.install(|| self.gate().admit(bulk, || {
-            let mut door = Door::new(&view, inner.live.view(&[]), &context);
-            move |transaction: &VerifiedTransaction| Ok(door.authorise(transaction).map_err(broken)?.map_err(SkipReason::name))
-        }))
+        // In threads of their own: a block that is being decided must not queue behind signatures of the next one. The state is
+        // held only for the check in the middle, so that a commit never waits for signatures.
+        self.door.install(|| {
+            let mut entered = self.gate().enter(bulk)?;
+            {
+                let inner = self.read();
+                let view = inner.view()?;
+                let context = self.context(&inner, now)?;
+                entered.check(|| {
+                    let mut door = Door::new(&view, inner.live.view(&[]), &context);
+                    move |transaction: &VerifiedTransaction| {
+                        Ok(door.authorise(transaction).map_err(broken)?.map_err(SkipReason::name))
+                    }
+                })?;
+            }
+            Ok(entered.verify())
+        })
     }
 
     /// Context of the next block, at `time` or as soon after the parent as it may be.
@@ -320,7 +331,10 @@ impl<D: Disk> Chain<D> {
     pub fn batch(&self, verified: Verified, number: u64, key: &SecretKey) -> Result<Batch> {
         let (count, bytes) = (verified.entries.len(), verified.bytes());
         if count == 0 || count > limits::BATCH_TRANSACTIONS_MAX || bytes > limits::BATCH_BYTES_MAX {
-            return Err(ChainError::refused("batch_invalid", "a batch holds 1 to 20,000 transactions and at most 16 MiB"));
+            return Err(ChainError::refused(
+                "batch_invalid",
+                "a batch holds 1 to 20,000 transactions and at most 16 MiB",
+            ));
         }
         let header = BatchHeader::V1 {
             author: key.public_key(),
@@ -348,13 +362,13 @@ impl<D: Disk> Chain<D> {
         let wrong = |detail: &str| ChainError::refused("batch_invalid", detail);
         let header: SignedBatch = decode(header)?;
         let BatchHeader::V1 { author, count, bytes, root, .. } = &header.header;
-        let ValidatorSet::V1 { validators, .. } = &self.read().validators;
+        let ValidatorSet::V1 { validators, .. } = self.validators();
         if !validators.iter().any(|validator| validator.key == *author) {
             return Err(wrong("its author is not a validator"));
         }
         let message = signed(domain::BATCH, &self.identity.chain, &header.header)?;
         verify_vote(author, &message, &header.signature).map_err(|_| wrong("its author's signature is not valid"))?;
-        let admission = self.door.install(|| self.gate().admit(bulk, || |_: &VerifiedTransaction| Ok(Ok(()))))?;
+        let admission = self.door.install(|| self.gate().enter(bulk).map(Entered::verify))?;
         if admission.verdicts.iter().any(Option::is_some) {
             return Err(wrong("it holds a transaction that is not valid"));
         }
@@ -497,10 +511,8 @@ impl<D: Disk> Chain<D> {
     fn log_block(&self, execution: &Execution, certificate: &Certificate) -> Result<StoreChanges> {
         self.follow()?;
         self.check_certificate(execution, certificate)?;
-        let (logged, changes) = rayon::join(
-            || self.write_block(execution, certificate),
-            || self.store_changes(execution),
-        );
+        let (logged, changes) =
+            rayon::join(|| self.write_block(execution, certificate), || self.store_changes(execution));
         logged?;
         changes
     }
@@ -525,7 +537,10 @@ impl<D: Disk> Chain<D> {
         let Certificate::V1 { statement: CommitStatement::V1 { height, digest, outcome, .. }, .. } = certificate;
         let fits = *height == execution.height() && *digest == execution.digest && *outcome == execution.outcome_hash;
         if !fits || execution.block.overlay.parent_root() != self.read().tip.state_root {
-            return Err(ChainError::refused("certificate_invalid", "it does not cover this execution on the newest block"));
+            return Err(ChainError::refused(
+                "certificate_invalid",
+                "it does not cover this execution on the newest block",
+            ));
         }
         crate::proof::verify_certificate(&self.identity.chain, &self.read().validators, certificate)?;
         Ok(())
@@ -571,7 +586,10 @@ impl<D: Disk> Chain<D> {
                 store.submit(next.tip.height, &bcs::to_bytes(&next.tip).map_err(broken)?, batch)?;
             }
             drop(store);
-            self.transactions.insert(next.tip.height, &next.transactions)?;
+            // While the state is built again from the log, the index may be ahead of it.
+            if next.tip.height > self.transactions.last_height() {
+                self.transactions.insert(next.tip.height, &next.transactions)?;
+            }
             behind.pop_front();
         }
         Ok(())
@@ -594,7 +612,7 @@ impl<D: Disk> Chain<D> {
             index::add_state(&mut batch, &inner.state)?;
         }
         index::add_changes(&mut batch, &inner.view()?, &execution.block.overlay)?;
-        // An entry lives until its whole bucket has passed, not only until its transaction expires.
+        // An id lives until its whole bucket has passed, which is up to a bucket later than its `valid_until`.
         let parameters = inner.parameters.v1();
         let passed = tip.time.saturating_add(parameters.max_lifetime).saturating_add(parameters.id_bucket);
         let id_list =
@@ -615,9 +633,10 @@ impl<D: Disk> Chain<D> {
         store.wait()?;
         match store.snapshot() {
             Ok(snapshot) => Ok(Lease::new(Arc::clone(self), snapshot)),
-            Err(bubi_store::StoreError::TooManySnapshots { .. }) => {
-                Err(ChainError::refused("too_many_leases", "too many lists are open; finish one or wait for its lease to end"))
-            }
+            Err(bubi_store::StoreError::TooManySnapshots { .. }) => Err(ChainError::refused(
+                "too_many_leases",
+                "too many lists are open; finish one or wait for its lease to end",
+            )),
             Err(error) => Err(error.into()),
         }
     }

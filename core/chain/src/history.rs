@@ -47,8 +47,12 @@ impl Cache {
 pub(crate) fn parties(event: &Event) -> Vec<Address> {
     match event {
         Event::AccountCreated { account, creator } => vec![*account, *creator],
-        Event::SignersChanged { account } | Event::AccountClosed { account } | Event::DataSet { account, .. } => vec![*account],
-        Event::ClaimSet { issuer, subject, .. } | Event::ClaimRevoked { issuer, subject, .. } => vec![*issuer, *subject],
+        Event::SignersChanged { account } | Event::AccountClosed { account } | Event::DataSet { account, .. } => {
+            vec![*account]
+        }
+        Event::ClaimSet { issuer, subject, .. } | Event::ClaimRevoked { issuer, subject, .. } => {
+            vec![*issuer, *subject]
+        }
         Event::AssetCreated { issuer, .. } => vec![*issuer],
         Event::AssetFrozen { .. } | Event::Captured { .. } | Event::Released { .. } => vec![],
         Event::HolderFrozen { holder, .. }
@@ -118,7 +122,8 @@ impl<D: Disk> Chain<D> {
             .iter()
             .map(|batch| {
                 let body = found.iter().find(|(header, _)| header == batch);
-                body.map(|(_, bulk)| bulk.clone()).ok_or_else(|| broken(format!("block {height}: a batch body is not in the log")))
+                body.map(|(_, bulk)| bulk.clone())
+                    .ok_or_else(|| broken(format!("block {height}: a batch body is not in the log")))
             })
             .collect()
     }
@@ -142,7 +147,11 @@ impl<D: Disk> Chain<D> {
     }
 
     /// Batches of a block, read again from the log: decoded, not verified again (the log is this node's own).
-    pub(crate) fn reread_batches(&self, headers: &[SignedBatch], bodies: &[(SignedBatch, Vec<u8>)]) -> Result<Vec<Arc<Batch>>> {
+    pub(crate) fn reread_batches(
+        &self,
+        headers: &[SignedBatch],
+        bodies: &[(SignedBatch, Vec<u8>)],
+    ) -> Result<Vec<Arc<Batch>>> {
         headers
             .iter()
             .map(|header| {
@@ -200,10 +209,12 @@ impl<D: Disk> Chain<D> {
             return Ok(None);
         }
         let bodies = self.bodies(height)?;
-        let bulk = bodies.get(*batch as usize).ok_or_else(|| broken("a receipt names a batch that is not in its block"))?;
+        let bulk =
+            bodies.get(*batch as usize).ok_or_else(|| broken("a receipt names a batch that is not in its block"))?;
         let ranges = crate::admission::split_bulk(bulk)?;
         let bytes = ranges.get(*index as usize).and_then(|range| bulk.get(range.clone()));
-        let signed: SignedTransaction = decode(bytes.ok_or_else(|| broken("a receipt names a transaction that is not in its batch"))?)?;
+        let signed: SignedTransaction =
+            decode(bytes.ok_or_else(|| broken("a receipt names a transaction that is not in its batch"))?)?;
         Ok(Some(signed.body_bytes().to_vec()))
     }
 
@@ -352,8 +363,10 @@ impl<D: Disk> Chain<D> {
         let fields = body.v1().clone();
         let count = fields.operations.len();
         let transaction = VerifiedTransaction { hash, body: fields, signers: signed_by, bytes: 0..0 };
-        let simulated = simulate(&inner.view()?, inner.live.view(&[]), &context, &transaction, assume).map_err(broken)?;
-        let mut object = json!({ "id": hash.to_string(), "height": context.height.to_string(), "signatures_assumed": assume });
+        let simulated =
+            simulate(&inner.view()?, inner.live.view(&[]), &context, &transaction, assume).map_err(broken)?;
+        let mut object =
+            json!({ "id": hash.to_string(), "height": context.height.to_string(), "signatures_assumed": assume });
         match simulated {
             Simulation::Skipped(reason) => object["refused"] = json!(reason.name()),
             Simulation::Receipt { code, operation, events } => {

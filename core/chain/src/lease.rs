@@ -46,7 +46,8 @@ impl<D: Disk> Lease<D> {
     pub fn page(&self, kind: &str, scope: &str, after: &[u8], limit: usize) -> Result<(Vec<Value>, Vec<u8>)> {
         let listing = self.listing(kind, scope)?;
         let after = (!after.is_empty()).then(|| [listing.prefix.as_slice(), after].concat());
-        let mut entries = self.snapshot.page(listing.space, &listing.prefix, after.as_deref(), limit.saturating_add(1))?;
+        let mut entries =
+            self.snapshot.page(listing.space, &listing.prefix, after.as_deref(), limit.saturating_add(1))?;
         let more = entries.len() > limit;
         entries.truncate(limit);
         let last = entries.last().filter(|_| more).map(|(key, _)| tail(key, &listing.prefix).to_vec());
@@ -98,7 +99,9 @@ impl<D: Disk> Lease<D> {
         let value = || chain.list_value(listing.kind, bytes);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(match listing.kind {
-            "accounts" => json!({ "address": chain.text(rest)?, "header": self.header(listing, OwnerKind::Account, rest)? }),
+            "accounts" => {
+                json!({ "address": chain.text(rest)?, "header": self.header(listing, OwnerKind::Account, rest)? })
+            }
             "assets" => json!({ "asset": to_hex(rest), "definition": self.header(listing, OwnerKind::Asset, rest)? }),
             "namespaces" => {
                 json!({ "namespace": to_hex(rest), "definition": self.header(listing, OwnerKind::Namespace, rest)? })

@@ -56,7 +56,11 @@ fn need(holds: bool, detail: &str) -> Result<()> {
 ///
 /// # Errors
 /// `proof_invalid` with the reason.
-pub fn verify_certificate(chain: &ChainId, set: &ValidatorSet, certificate: &Certificate) -> Result<(Vec<String>, u64)> {
+pub fn verify_certificate(
+    chain: &ChainId,
+    set: &ValidatorSet,
+    certificate: &Certificate,
+) -> Result<(Vec<String>, u64)> {
     let Certificate::V1 { statement, votes } = certificate;
     let CommitStatement::V1 { epoch, engine, .. } = statement;
     let ValidatorSet::V1 { epoch: set_epoch, engine: set_engine, validators, .. } = set;
@@ -87,11 +91,19 @@ fn verify_block(
     certificate: &Certificate,
 ) -> Result<(Vec<String>, u64)> {
     let Proposal::V1(fields) = proposal;
-    let Certificate::V1 { statement: CommitStatement::V1 { height, digest: voted, outcome: voted_outcome, .. }, .. } = certificate;
+    let Certificate::V1 {
+        statement: CommitStatement::V1 { height, digest: voted, outcome: voted_outcome, .. }, ..
+    } = certificate;
     need(fields.chain == trust.chain, "the proposal belongs to another chain")?;
     need(*height == fields.height, "the certificate is for another height")?;
-    need(*voted == digest(trust.suite, domain::PROPOSAL, &trust.chain, proposal)?, "the certificate is for another proposal")?;
-    need(*voted_outcome == digest(trust.suite, domain::OUTCOME, &trust.chain, outcome)?, "the certificate is for another outcome")?;
+    need(
+        *voted == digest(trust.suite, domain::PROPOSAL, &trust.chain, proposal)?,
+        "the certificate is for another proposal",
+    )?;
+    need(
+        *voted_outcome == digest(trust.suite, domain::OUTCOME, &trust.chain, outcome)?,
+        "the certificate is for another outcome",
+    )?;
     let set_hash = digest(trust.suite, domain::VALIDATORS, &trust.chain, set)?;
     need(fields.validators == set_hash, "the proposal names another validator set")?;
     verify_certificate(&trust.chain, set, certificate)
@@ -133,14 +145,22 @@ pub fn verify_receipt(trust: &Trust, bytes: &[u8]) -> Result<Proven> {
     let hash = if body.is_empty() { Hash::ZERO } else { transaction_hash(trust.suite, &trust.chain, &body) };
     need(hash == *transaction, "the receipt belongs to another transaction")?;
     need(events_root(trust.suite, &events)? == *claimed, "the events are not those of the receipt")?;
-    let FinalityProof::Native { proposal: Proposal::V1(proposal), outcome: Outcome::V1 { receipt_root, .. }, .. } = &finality;
+    let FinalityProof::Native { proposal: Proposal::V1(proposal), outcome: Outcome::V1 { receipt_root, .. }, .. } =
+        &finality;
     let leaf = trust.suite.leaf_hash(LeafTag::Receipt, &encode(&receipt)?);
     let ListPath { index, size, siblings } = &path;
     let included = merkle_verify(trust.suite, &leaf, *index, *size, siblings, receipt_root);
     need(included, "the receipt is not in the block")?;
     let (signers, weight, quorum) = verify_finality(trust, &finality)?;
     let code = ResultCode::from_number(*code).ok_or_else(|| invalid("the result code is unknown"))?;
-    Ok(Proven { transaction: hash, code, height: proposal.height, time: proposal.time, signers, quorum: (weight, quorum) })
+    Ok(Proven {
+        transaction: hash,
+        code,
+        height: proposal.height,
+        time: proposal.time,
+        signers,
+        quorum: (weight, quorum),
+    })
 }
 
 /// RFC 9162 root over encoded events.

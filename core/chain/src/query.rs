@@ -7,7 +7,10 @@ use crate::{
 use bubi_codec::{
     decode,
     identity::{Address, AssetId, NamespaceId},
-    state::{key, AccountHeader, AssetDefinition, Claim, DataEntry, Hold, Holding, Item, Namespace, OwnerKind, RecordHead, RecordVersion},
+    state::{
+        key, AccountHeader, AssetDefinition, Claim, DataEntry, Hold, Holding, Item, Namespace, OwnerKind, RecordHead,
+        RecordVersion,
+    },
     text::to_json_value,
     Wire,
 };
@@ -23,7 +26,9 @@ pub(crate) fn owner(kind: OwnerKind, id: &[u8; 32]) -> OwnerKey {
 
 fn hash_from_hex(what: &'static str, text: &str) -> Result<Hash> {
     let bytes = from_hex(text).and_then(|bytes| bytes.try_into().ok());
-    bytes.map(Hash).ok_or_else(|| ChainError::refused("id_invalid", format!("{what}: expected 64 lower-case hex digits")))
+    bytes
+        .map(Hash)
+        .ok_or_else(|| ChainError::refused("id_invalid", format!("{what}: expected 64 lower-case hex digits")))
 }
 
 impl<D: Disk> Chain<D> {
@@ -32,7 +37,8 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// `malformed`.
     pub fn address(&self, text: &str) -> Result<Address> {
-        Address::from_text(self.prefix(), text).map_err(|error| ChainError::refused("address_invalid", error.to_string()))
+        Address::from_text(self.prefix(), text)
+            .map_err(|error| ChainError::refused("address_invalid", error.to_string()))
     }
 
     /// One cell at a height inside the proof window (none: the newest).
@@ -48,7 +54,10 @@ impl<D: Disk> Chain<D> {
         let view = inner.window.view(&inner.state, height).map_err(|error| ChainError::Broken(error.to_string()))?;
         let view = view.ok_or_else(|| {
             let (from, to) = (inner.window.oldest(), inner.window.newest());
-            ChainError::refused("height_pruned", format!("cells can be read at heights {from} to {to}; labelled snapshots: none"))
+            ChainError::refused(
+                "height_pruned",
+                format!("cells can be read at heights {from} to {to}; labelled snapshots: none"),
+            )
         })?;
         let mut object = json!({ "height": height.to_string(), "value": view.get(&owner, key).map(to_hex) });
         if proof {
@@ -97,7 +106,10 @@ impl<D: Disk> Chain<D> {
         });
         if proof {
             let evidence = view.prove_account(&owner).ok_or_else(|| {
-                ChainError::refused("too_large", "this account has too many cells for one proof; prove its cells one by one")
+                ChainError::refused(
+                    "too_large",
+                    "this account has too many cells for one proof; prove its cells one by one",
+                )
             })?;
             let evidence = evidence.to_bytes().map_err(|error| ChainError::Broken(error.to_string()))?;
             object["proof"] = json!({ "account": to_hex(&evidence), "finality": self.finality_hex(inner.tip.height)? });
@@ -166,10 +178,17 @@ impl<D: Disk> Chain<D> {
     ///
     /// # Errors
     /// `id_invalid`.
-    pub fn record_json(&self, namespace: &str, record: &str, version: Option<u32>, proof: bool) -> Result<Option<Value>> {
+    pub fn record_json(
+        &self,
+        namespace: &str,
+        record: &str,
+        version: Option<u32>,
+        proof: bool,
+    ) -> Result<Option<Value>> {
         let owner = owner(OwnerKind::Namespace, self.namespace_id(namespace)?.bytes());
         let inner = self.read();
-        let Some(head) = inner.view()?.get(&owner, &key::record_head(record)).map(decode::<RecordHead>).transpose()? else {
+        let Some(head) = inner.view()?.get(&owner, &key::record_head(record)).map(decode::<RecordHead>).transpose()?
+        else {
             return Ok(None);
         };
         let RecordHead::V1 { version: newest, author } = head;

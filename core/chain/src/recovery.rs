@@ -19,8 +19,8 @@ use bubi_ledger::{
     LiveIds,
 };
 use bubi_store::{
-    newest_witness, BlockLog, Cure, DamageKind, Disk, GuardFile, IndexOptions, Keyspace, LogOptions, LogReader, RecordKind, Snapshot,
-    StateOptions, StateStore, StoreError, TransactionIndex, GUARD_FILE,
+    newest_witness, BlockLog, Cure, DamageKind, Disk, GuardFile, IndexOptions, Keyspace, LogOptions, LogReader,
+    RecordKind, Snapshot, StateOptions, StateStore, StoreError, TransactionIndex, GUARD_FILE,
 };
 use rayon::prelude::*;
 use std::{
@@ -123,7 +123,15 @@ fn from_genesis(identity: &Identity, window: usize) -> Result<Inner> {
         outcome: digest(suite, domain::OUTCOME, chain, &outcome)?,
         state_root: state.root(),
     };
-    Ok(Inner { window: ProofWindow::new(window, 0), live: LiveIds::new(suite), state, tip, id_lists: VecDeque::new(), parameters, validators })
+    Ok(Inner {
+        window: ProofWindow::new(window, 0),
+        live: LiveIds::new(suite),
+        state,
+        tip,
+        id_lists: VecDeque::new(),
+        parameters,
+        validators,
+    })
 }
 
 /// The stored state, or none if it is not what it says it is.
@@ -139,7 +147,10 @@ fn load_stored<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity, window: usi
     }
     let mut live = LiveIds::new(identity.suite);
     let mut id_lists = VecDeque::new();
-    for (key, blob) in snapshot.page(Keyspace::Derived, &[index::LIVE_IDS], None, usize::MAX)? {
+    let Some(lists) = readable(snapshot.page(Keyspace::Derived, &[index::LIVE_IDS], None, usize::MAX))? else {
+        return Ok(None);
+    };
+    for (key, blob) in lists {
         if live.replay(&blob).is_err() {
             return Ok(None);
         }
@@ -147,6 +158,15 @@ fn load_stored<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity, window: usi
     }
     let (parameters, validators) = settings(&state)?;
     Ok(Some(Inner { window: ProofWindow::new(window, tip.height), live, state, tip, id_lists, parameters, validators }))
+}
+
+/// None for damage: the state is then built again from the log.
+fn readable<T>(read: bubi_store::Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn load_cells<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity) -> Result<State> {

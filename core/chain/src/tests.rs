@@ -7,8 +7,8 @@ use crate::{
 };
 use bubi_codec::{
     block::{
-        digest, signed, Certificate, CertificateVote, CommitStatement, Genesis, GenesisAccount, GenesisV1, NetworkKind, Outcome,
-        Proposal, ProposalV1, Receipt,
+        digest, signed, Certificate, CertificateVote, CommitStatement, Genesis, GenesisAccount, GenesisV1, NetworkKind,
+        Outcome, Proposal, ProposalV1, Receipt,
     },
     domain, encode,
     identity::Address,
@@ -35,7 +35,12 @@ fn validators(epoch: u64) -> ValidatorSet {
     ValidatorSet::V1 {
         epoch,
         engine: "solo".to_owned(),
-        validators: vec![Validator { name: "one".to_owned(), organisation: "one".to_owned(), key: key(1).public_key(), weight: 1 }],
+        validators: vec![Validator {
+            name: "one".to_owned(),
+            organisation: "one".to_owned(),
+            key: key(1).public_key(),
+            weight: 1,
+        }],
         quorum_numerator: 2,
         quorum_denominator: 3,
     }
@@ -82,13 +87,17 @@ fn transaction(chain: &Chain<MemoryDisk>, id: u8, name: &str, valid_until: u64) 
     });
     let body = encode(&body).unwrap();
     let signature = key(2).sign(&signing_bytes(chain.chain_id(), &body)).unwrap();
-    encode(&SignedTransaction::V1 { body, signatures: vec![SignatureEntry { key: key(2).public_key(), signature }] }).unwrap()
+    encode(&SignedTransaction::V1 { body, signatures: vec![SignatureEntry { key: key(2).public_key(), signature }] })
+        .unwrap()
 }
 
 fn certificate(chain: &Chain<MemoryDisk>, epoch: u64, height: u64, digest: Hash, outcome: Hash) -> Certificate {
     let statement = CommitStatement::V1 { epoch, engine: "solo".to_owned(), height, round: 0, digest, outcome };
     let message = signed(domain::COMMIT_VOTE, chain.chain_id(), &statement).unwrap();
-    Certificate::V1 { statement, votes: vec![CertificateVote { validator: 0, signature: key(1).sign(&message).unwrap() }] }
+    Certificate::V1 {
+        statement,
+        votes: vec![CertificateVote { validator: 0, signature: key(1).sign(&message).unwrap() }],
+    }
 }
 
 /// Decides one block at `time`; the codes of its receipts.
@@ -162,7 +171,11 @@ fn a_proof_is_made_while_a_commit_waits_for_the_state() {
     std::thread::sleep(Duration::from_millis(200));
     let (proving, (made, waits)) = (Arc::clone(&chain), channel());
     std::thread::spawn(move || made.send(proving.finality_hex(1).is_ok_and(|proof| proof.is_string())));
-    assert_eq!(waits.recv_timeout(Duration::from_secs(20)), Ok(true), "the proof waits for the commit that waits for the reader");
+    assert_eq!(
+        waits.recv_timeout(Duration::from_secs(20)),
+        Ok(true),
+        "the proof waits for the commit that waits for the reader"
+    );
     drop(reading);
     writer.join().unwrap();
 }
@@ -190,7 +203,8 @@ fn finality(chain: &Chain<MemoryDisk>, heights: &[u64]) -> FinalityProof {
             parameters: Hash::ZERO,
         };
         let voted = digest(suite, domain::PROPOSAL, id, &proposal).unwrap();
-        let certificate = certificate(chain, epoch, height, voted, digest(suite, domain::OUTCOME, id, &outcome).unwrap());
+        let certificate =
+            certificate(chain, epoch, height, voted, digest(suite, domain::OUTCOME, id, &outcome).unwrap());
         Handover { proposal, outcome, certificate, next }
     };
     let mut parts: Vec<Handover> = (0..).zip(heights).map(|(epoch, height)| part(epoch, *height)).collect();

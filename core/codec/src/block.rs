@@ -131,7 +131,10 @@ pub fn check_parameters(parameters: &ParametersV1) -> Result<(), DecodeError> {
         return wrong("max_lifetime", "it must be at most one hour and at least 20 clock tolerances");
     }
     if parameters.id_bucket == 0 || parameters.id_bucket > parameters.max_lifetime || parameters.quota_window == 0 {
-        return wrong("id_bucket", "buckets and quota windows must be at least 1 ms, and buckets no longer than max_lifetime");
+        return wrong(
+            "id_bucket",
+            "buckets and quota windows must be at least 1 ms, and buckets no longer than max_lifetime",
+        );
     }
     if parameters.block_transactions == 0 || parameters.block_bytes < 1_048_576 || parameters.due_per_block == 0 {
         return wrong("block_transactions", "a block must have room for one largest transaction and one due entry");

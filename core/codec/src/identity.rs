@@ -155,7 +155,9 @@ fn from_transaction(
 /// Checks a name made of lower-case letters, digits, dots and hyphens (`upper` also allows capitals), not empty.
 pub(crate) fn check_name(what: &'static str, name: &str, limit: usize, upper: bool) -> Result<(), DecodeError> {
     at_most(limit, what, name.len())?;
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-' || (upper && c.is_ascii_uppercase());
+    let allowed = |c: char| {
+        c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-' || (upper && c.is_ascii_uppercase())
+    };
     if name.is_empty() || !name.chars().all(allowed) {
         return Err(DecodeError::invalid(what, "use letters, digits, dots and hyphens; it must not be empty"));
     }

@@ -488,13 +488,17 @@ impl OperationBody {
     /// Checks everything that the operation alone decides. `source` is the account that acts.
     pub(crate) fn check(&self, source: &Address) -> Result<(), DecodeError> {
         match self {
-            Self::CreateAccount { target, signers, thresholds } => check_new_account(target, signers, thresholds.as_ref()),
+            Self::CreateAccount { target, signers, thresholds } => {
+                check_new_account(target, signers, thresholds.as_ref())
+            }
             Self::SetSigners { signers, thresholds } => check_authority(signers, thresholds),
             Self::SetData { name, value, .. } => check_data(name, value.as_ref().map(Vec::len)),
             Self::SetClaim { kind, .. } | Self::RevokeClaim { kind, .. } => {
                 check_name("claim kind", kind, limits::CLAIM_TYPE_BYTES_MAX, false)
             }
-            Self::CreateAsset { code, name, kind, decimals, cap, .. } => check_asset(code, name, *kind, *decimals, *cap),
+            Self::CreateAsset { code, name, kind, decimals, cap, .. } => {
+                check_asset(code, name, *kind, *decimals, *cap)
+            }
             Self::Transfer { to, amount, .. } => {
                 check_other("to", source, to)?;
                 check_amount("amount", *amount)
@@ -510,7 +514,9 @@ impl OperationBody {
                 check_other("to", source, to)?;
                 check_item(item)
             }
-            Self::IssueItem { item, .. } | Self::BurnItem { item, .. } | Self::ClawbackItem { item, .. } => check_item(item),
+            Self::IssueItem { item, .. } | Self::BurnItem { item, .. } | Self::ClawbackItem { item, .. } => {
+                check_item(item)
+            }
             Self::Reserve { beneficiary, amount, .. } => {
                 check_other("beneficiary", source, beneficiary)?;
                 check_amount("amount", *amount)
@@ -536,7 +542,10 @@ pub fn check_authority(signers: &[Signer], thresholds: &Thresholds) -> Result<()
     check_ascending("signers", signers.iter().map(|signer| &signer.key))?;
     for signer in signers {
         if signer.weight == 0 {
-            return Err(DecodeError::invalid("signer weight", "it must be at least 1; leave the signer out to remove it"));
+            return Err(DecodeError::invalid(
+                "signer weight",
+                "it must be at least 1; leave the signer out to remove it",
+            ));
         }
         signer.limits.as_ref().map_or(Ok(()), check_signer_limits)?;
     }
@@ -567,11 +576,17 @@ fn check_signer_limits(signer: &SignerLimits) -> Result<(), DecodeError> {
     }
 }
 
-fn check_new_account(target: &AccountTarget, signers: &[Signer], thresholds: Option<&Thresholds>) -> Result<(), DecodeError> {
+fn check_new_account(
+    target: &AccountTarget,
+    signers: &[Signer],
+    thresholds: Option<&Thresholds>,
+) -> Result<(), DecodeError> {
     match (target, signers.is_empty(), thresholds) {
         (_, false, Some(thresholds)) => check_authority(signers, thresholds),
         (AccountTarget::Key(_), true, None) => Ok(()),
-        (AccountTarget::Derived, true, _) => Err(DecodeError::invalid("signers", "a derived account needs at least one")),
+        (AccountTarget::Derived, true, _) => {
+            Err(DecodeError::invalid("signers", "a derived account needs at least one"))
+        }
         _ => Err(DecodeError::invalid("thresholds", "give them exactly when signers are given")),
     }
 }

@@ -499,7 +499,18 @@ macro_rules! cell_values {
     )*};
 }
 cell_values!(
-    AccountHeader, Holding, DataEntry, Claim, Hold, Use, AssetDefinition, Item, Namespace, RecordHead, RecordVersion, IdBucket,
+    AccountHeader,
+    Holding,
+    DataEntry,
+    Claim,
+    Hold,
+    Use,
+    AssetDefinition,
+    Item,
+    Namespace,
+    RecordHead,
+    RecordVersion,
+    IdBucket,
     Parameters
 );
 
@@ -513,7 +524,8 @@ impl Wire for ValidatorSet {
         if validators.is_empty() || validators.iter().any(|validator| validator.weight == 0) {
             return Err(DecodeError::invalid("validators", "give at least one, each with a weight of at least 1"));
         }
-        if validators.iter().enumerate().any(|(n, one)| validators.iter().skip(n + 1).any(|other| one.key == other.key)) {
+        if validators.iter().enumerate().any(|(n, one)| validators.iter().skip(n + 1).any(|other| one.key == other.key))
+        {
             return Err(DecodeError::invalid("validators", "each needs a key of its own"));
         }
         for validator in validators {

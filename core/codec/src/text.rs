@@ -50,7 +50,10 @@ pub fn to_json_value<T: Serialize>(prefix: &'static str, value: &T) -> Result<se
 ///
 /// # Errors
 /// The text is not the JSON form of the type.
-pub fn from_json<T: for<'de> Deserialize<'de> + Serialize>(prefix: &'static str, text: &[u8]) -> Result<T, serde_json::Error> {
+pub fn from_json<T: for<'de> Deserialize<'de> + Serialize>(
+    prefix: &'static str,
+    text: &[u8],
+) -> Result<T, serde_json::Error> {
     with_prefix(prefix, || {
         let value: T = serde_json::from_slice(text)?;
         // The parser also takes lists for structures, objects for plain variants and repeated keys of maps. What it read has one
@@ -88,7 +91,9 @@ impl Form {
             }
             (Self::Object(given), Value::Object(written)) => {
                 given.keys().all(|name| written.contains_key(name))
-                    && written.iter().all(|(name, value)| given.get(name).map_or(value.is_null(), |given| given.is(value)))
+                    && written
+                        .iter()
+                        .all(|(name, value)| given.get(name).map_or(value.is_null(), |given| given.is(value)))
             }
             _ => false,
         }
@@ -215,7 +220,10 @@ pub(crate) mod bytes16 {
 }
 
 /// A number that JSON writes as a decimal string.
-pub(crate) trait Decimal: Sized + Copy + std::fmt::Display + std::str::FromStr + Serialize + for<'de> Deserialize<'de> {}
+pub(crate) trait Decimal:
+    Sized + Copy + std::fmt::Display + std::str::FromStr + Serialize + for<'de> Deserialize<'de>
+{
+}
 impl Decimal for u64 {}
 impl Decimal for u128 {}
 

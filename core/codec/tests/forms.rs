@@ -90,8 +90,7 @@ fn limits_of_values_are_checked() {
     assert_eq!(with(|body| body.memo = vec![0; 257]), Err("too_large"));
     assert_eq!(with(|body| body.operations[0].source = Some(Address(Hash([0; 32])))).map(|_| ()), Ok(()));
     let to_self = |body: &mut BodyV1| {
-        body.operations[0].body =
-            OperationBody::Transfer { asset: AssetId(Hash([9; 32])), to: body.source, amount: 1 };
+        body.operations[0].body = OperationBody::Transfer { asset: AssetId(Hash([9; 32])), to: body.source, amount: 1 };
     };
     assert_eq!(with(to_self), Err("malformed"));
     let too_much = |body: &mut BodyV1| {

@@ -10,9 +10,7 @@
 
 use std::time::Instant;
 
-use bubi_crypto::{
-    verify_batch, PublicKey, SecretKey, Signature, SignatureAlgorithm, SignatureError, SignedItem,
-};
+use bubi_crypto::{verify_batch, PublicKey, SecretKey, Signature, SignatureAlgorithm, SignatureError, SignedItem};
 
 const RUNS: usize = 5;
 const MESSAGE_LENGTH: usize = 200;
@@ -20,10 +18,7 @@ const MESSAGE_LENGTH: usize = 200;
 type Signed = (PublicKey, Vec<u8>, Signature);
 
 fn main() -> Result<(), SignatureError> {
-    let count = std::env::args()
-        .nth(1)
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(20_000usize);
+    let count = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(20_000usize);
     println!("threads: {}", rayon::current_num_threads());
     for (algorithm, share) in [
         (SignatureAlgorithm::Ed25519, 1),
@@ -35,10 +30,7 @@ fn main() -> Result<(), SignatureError> {
         let good = measure(&set, 0);
         let bad = set.iter_mut().step_by(100).map(spoil).count();
         let mixed = measure(&set, bad);
-        println!(
-            "{algorithm:?}: {} signatures; good {good}; 1 % bad {mixed}",
-            set.len()
-        );
+        println!("{algorithm:?}: {} signatures; good {good}; 1 % bad {mixed}", set.len());
     }
     Ok(())
 }
@@ -49,8 +41,7 @@ fn signed_set(algorithm: SignatureAlgorithm, count: usize) -> Result<Vec<Signed>
             let mut entropy = [0u8; 32];
             let mut message = vec![0x5a; MESSAGE_LENGTH];
             for (index, byte) in number.to_le_bytes().into_iter().enumerate() {
-                if let (Some(left), Some(right)) = (entropy.get_mut(index), message.get_mut(index))
-                {
+                if let (Some(left), Some(right)) = (entropy.get_mut(index), message.get_mut(index)) {
                     *left = byte;
                     *right = byte;
                 }
@@ -69,14 +60,8 @@ fn spoil(item: &mut Signed) {
 
 /// Verifications per second: "median (lowest-highest)".
 fn measure(set: &[Signed], bad: usize) -> String {
-    let items: Vec<SignedItem<'_>> = set
-        .iter()
-        .map(|(public_key, message, signature)| SignedItem {
-            public_key,
-            message,
-            signature,
-        })
-        .collect();
+    let items: Vec<SignedItem<'_>> =
+        set.iter().map(|(public_key, message, signature)| SignedItem { public_key, message, signature }).collect();
     let mut rates: Vec<f64> = (0..RUNS)
         .map(|_| {
             let start = Instant::now();

@@ -47,10 +47,7 @@ impl TryFrom<u8> for CipherSuite {
         match value {
             0 => Ok(Self::Aes256Gcm),
             1 => Ok(Self::Sm4Gcm),
-            _ => Err(UnknownCode {
-                kind: "cipher suite",
-                value,
-            }),
+            _ => Err(UnknownCode { kind: "cipher suite", value }),
         }
     }
 }
@@ -85,15 +82,9 @@ impl CipherKey {
     pub fn new(suite: CipherSuite, bytes: &[u8]) -> Result<Self, AeadError> {
         let expected = suite.key_length();
         if bytes.len() != expected {
-            return Err(AeadError::KeyLength {
-                expected,
-                actual: bytes.len(),
-            });
+            return Err(AeadError::KeyLength { expected, actual: bytes.len() });
         }
-        Ok(Self {
-            suite,
-            bytes: Zeroizing::new(bytes.to_vec()),
-        })
+        Ok(Self { suite, bytes: Zeroizing::new(bytes.to_vec()) })
     }
 
     /// The cipher this key is for.
@@ -109,16 +100,8 @@ impl fmt::Debug for CipherKey {
 }
 
 /// Encrypts `plaintext` and authenticates it together with `aad`; returns ciphertext ‖ tag.
-pub fn seal(
-    key: &CipherKey,
-    nonce: &[u8; NONCE_LENGTH],
-    aad: &[u8],
-    plaintext: &[u8],
-) -> Result<Vec<u8>, AeadError> {
-    let payload = Payload {
-        msg: plaintext,
-        aad,
-    };
+pub fn seal(key: &CipherKey, nonce: &[u8; NONCE_LENGTH], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, AeadError> {
+    let payload = Payload { msg: plaintext, aad };
     match key.suite {
         CipherSuite::Aes256Gcm => cipher::<Aes256Gcm>(key)?.encrypt(nonce.into(), payload),
         CipherSuite::Sm4Gcm => cipher::<Sm4Gcm>(key)?.encrypt(nonce.into(), payload),
@@ -127,12 +110,7 @@ pub fn seal(
 }
 
 /// Checks and decrypts what [`seal`] returned; no plaintext is released unless the tag is right.
-pub fn open(
-    key: &CipherKey,
-    nonce: &[u8; NONCE_LENGTH],
-    aad: &[u8],
-    sealed: &[u8],
-) -> Result<Vec<u8>, AeadError> {
+pub fn open(key: &CipherKey, nonce: &[u8; NONCE_LENGTH], aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, AeadError> {
     let payload = Payload { msg: sealed, aad };
     match key.suite {
         CipherSuite::Aes256Gcm => cipher::<Aes256Gcm>(key)?.decrypt(nonce.into(), payload),
@@ -142,8 +120,6 @@ pub fn open(
 }
 
 fn cipher<C: KeyInit>(key: &CipherKey) -> Result<C, AeadError> {
-    C::new_from_slice(&key.bytes).map_err(|_| AeadError::KeyLength {
-        expected: key.suite.key_length(),
-        actual: key.bytes.len(),
-    })
+    C::new_from_slice(&key.bytes)
+        .map_err(|_| AeadError::KeyLength { expected: key.suite.key_length(), actual: key.bytes.len() })
 }

@@ -4,9 +4,7 @@ use core::fmt;
 
 /// Writes `bytes` as lower-case hexadecimal digits.
 pub(crate) fn write_hex(formatter: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes
-        .iter()
-        .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    bytes.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
 }
 
 /// Lower-case hexadecimal text of `bytes`.
@@ -39,10 +37,7 @@ pub(crate) mod tuple {
     use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
     use serde::ser::{SerializeTuple, Serializer};
 
-    pub(crate) fn serialize<S: Serializer, const N: usize>(
-        bytes: &[u8; N],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer, const N: usize>(bytes: &[u8; N], serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             return serializer.serialize_str(&super::to_hex(bytes));
         }
@@ -53,9 +48,7 @@ pub(crate) mod tuple {
         tuple.end()
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
-        deserializer: D,
-    ) -> Result<[u8; N], D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(deserializer: D) -> Result<[u8; N], D::Error> {
         if deserializer.is_human_readable() {
             let text = String::deserialize(deserializer)?;
             let bytes = super::from_hex(&text).and_then(|bytes| bytes.try_into().ok());
@@ -76,9 +69,7 @@ pub(crate) mod tuple {
         fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<[u8; N], A::Error> {
             let mut bytes = [0u8; N];
             for (position, byte) in bytes.iter_mut().enumerate() {
-                *byte = sequence
-                    .next_element()?
-                    .ok_or_else(|| A::Error::invalid_length(position, &self))?;
+                *byte = sequence.next_element()?.ok_or_else(|| A::Error::invalid_length(position, &self))?;
             }
             Ok(bytes)
         }

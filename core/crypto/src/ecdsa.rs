@@ -28,8 +28,7 @@ pub(crate) fn verify_secp256k1(
     message: &[u8],
     signature: &Signature,
 ) -> Result<(), SignatureError> {
-    let signature = k256::ecdsa::Signature::from_slice(&signature.0)
-        .map_err(|_| SignatureError::MalformedSignature)?;
+    let signature = k256::ecdsa::Signature::from_slice(&signature.0).map_err(|_| SignatureError::MalformedSignature)?;
     if signature.s().is_high().into() {
         return Err(SignatureError::HighS);
     }
@@ -39,13 +38,9 @@ pub(crate) fn verify_secp256k1(
 }
 
 /// Signs on secp256k1 with an RFC 6979 nonce, low S.
-pub(crate) fn sign_secp256k1(
-    key: &k256::ecdsa::SigningKey,
-    message: &[u8],
-) -> Result<Signature, SignatureError> {
-    let signature: k256::ecdsa::Signature = key
-        .sign_prehash(&Sha256::digest(message))
-        .map_err(|_| SignatureError::SecretOutOfRange)?;
+pub(crate) fn sign_secp256k1(key: &k256::ecdsa::SigningKey, message: &[u8]) -> Result<Signature, SignatureError> {
+    let signature: k256::ecdsa::Signature =
+        key.sign_prehash(&Sha256::digest(message)).map_err(|_| SignatureError::SecretOutOfRange)?;
     Ok(Signature(signature.normalize_s().to_bytes().into()))
 }
 
@@ -62,11 +57,7 @@ pub(crate) fn p256_key(bytes: &[u8; 33]) -> Result<Affine<weierstrass::P256>, Si
 /// Verifies a low-S signature on P-256 (FIPS 186-5 section 6.4.2).
 // The names of the standard.
 #[allow(clippy::many_single_char_names)]
-pub(crate) fn verify_p256(
-    public_key: &[u8; 33],
-    message: &[u8],
-    signature: &Signature,
-) -> Result<(), SignatureError> {
+pub(crate) fn verify_p256(public_key: &[u8; 33], message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
     let (r_bytes, s_bytes) = signature.0.split_at(32);
     let malformed = |_| SignatureError::MalformedSignature;
     let r = p256::NonZeroScalar::try_from(r_bytes).map_err(malformed)?;
@@ -88,13 +79,9 @@ pub(crate) fn verify_p256(
 }
 
 /// Signs on P-256 with an RFC 6979 nonce, low S.
-pub(crate) fn sign_p256(
-    key: &p256::ecdsa::SigningKey,
-    message: &[u8],
-) -> Result<Signature, SignatureError> {
-    let signature: p256::ecdsa::Signature = key
-        .sign_prehash(&Sha256::digest(message))
-        .map_err(|_| SignatureError::SecretOutOfRange)?;
+pub(crate) fn sign_p256(key: &p256::ecdsa::SigningKey, message: &[u8]) -> Result<Signature, SignatureError> {
+    let signature: p256::ecdsa::Signature =
+        key.sign_prehash(&Sha256::digest(message)).map_err(|_| SignatureError::SecretOutOfRange)?;
     Ok(Signature(signature.normalize_s().to_bytes().into()))
 }
 

@@ -25,11 +25,7 @@ pub(crate) struct Decoded {
 }
 
 /// Decodes key and signature and hashes the message.
-pub(crate) fn decode(
-    public_key: &[u8; 32],
-    message: &[u8],
-    signature: &Signature,
-) -> Result<Decoded, SignatureError> {
+pub(crate) fn decode(public_key: &[u8; 32], message: &[u8], signature: &Signature) -> Result<Decoded, SignatureError> {
     let (nonce, response) = split(signature)?;
     Ok(Decoded {
         minus_key: -decompress(public_key).ok_or(SignatureError::MalformedKey)?,
@@ -42,11 +38,7 @@ pub(crate) fn decode(
 impl Decoded {
     /// The ZIP-215 equation for this signature alone.
     pub(crate) fn check(&self) -> Result<(), SignatureError> {
-        let point = EdwardsPoint::vartime_double_scalar_mul_basepoint(
-            &self.challenge,
-            &self.minus_key,
-            &self.response,
-        );
+        let point = EdwardsPoint::vartime_double_scalar_mul_basepoint(&self.challenge, &self.minus_key, &self.response);
         if (point + self.minus_nonce).mul_by_cofactor().is_identity() {
             Ok(())
         } else {
@@ -111,9 +103,7 @@ fn split(signature: &Signature) -> Result<([u8; 32], Scalar), SignatureError> {
     let malformed = |_| SignatureError::MalformedSignature;
     let nonce = <[u8; 32]>::try_from(nonce).map_err(malformed)?;
     let response = <[u8; 32]>::try_from(response).map_err(malformed)?;
-    let response = Scalar::from_canonical_bytes(response)
-        .into_option()
-        .ok_or(SignatureError::MalformedSignature)?;
+    let response = Scalar::from_canonical_bytes(response).into_option().ok_or(SignatureError::MalformedSignature)?;
     Ok((nonce, response))
 }
 
@@ -122,10 +112,6 @@ fn decompress(bytes: &[u8; 32]) -> Option<EdwardsPoint> {
 }
 
 fn challenge(nonce: &[u8; 32], public_key: &[u8; 32], message: &[u8]) -> Scalar {
-    let digest = Sha512::new()
-        .chain_update(nonce)
-        .chain_update(public_key)
-        .chain_update(message)
-        .finalize();
+    let digest = Sha512::new().chain_update(nonce).chain_update(public_key).chain_update(message).finalize();
     Scalar::from_bytes_mod_order_wide(&digest.into())
 }

@@ -38,15 +38,10 @@ pub(crate) struct Entry<'a> {
 
 /// One verdict per entry. Runs in the calling thread; at most [`CHUNK`] entries are sensible.
 pub(crate) fn verify_chunk(entries: &[Entry<'_>]) -> Vec<bool> {
-    let decoded: Vec<Option<Decoded>> = entries
-        .iter()
-        .map(|entry| decode(entry.public_key, entry.message, entry.signature).ok())
-        .collect();
+    let decoded: Vec<Option<Decoded>> =
+        entries.iter().map(|entry| decode(entry.public_key, entry.message, entry.signature).ok()).collect();
     if entries.len() < SMALLEST_BATCH {
-        return decoded
-            .iter()
-            .map(|item| item.as_ref().is_some_and(|parts| parts.check().is_ok()))
-            .collect();
+        return decoded.iter().map(|item| item.as_ref().is_some_and(|parts| parts.check().is_ok())).collect();
     }
     let terms = weigh(entries, &decoded);
     let mut verdicts = vec![false; entries.len()];
@@ -87,10 +82,7 @@ fn weigh<'a>(entries: &[Entry<'_>], decoded: &'a [Option<Decoded>]) -> Vec<Term<
     }
     let seed = transcript.finalize();
     let mut coefficients = (0u64..).flat_map(|counter| {
-        let block: [u8; 32] = Sha256::new_with_prefix(seed)
-            .chain_update(counter.to_le_bytes())
-            .finalize()
-            .into();
+        let block: [u8; 32] = Sha256::new_with_prefix(seed).chain_update(counter.to_le_bytes()).finalize().into();
         let whole = [u128_at(&block, 0), u128_at(&block, 16)];
         // A zero would drop a signature from the equation.
         whole.map(|value| Scalar::from(value.max(1)))
@@ -111,12 +103,7 @@ fn weigh<'a>(entries: &[Entry<'_>], decoded: &'a [Option<Decoded>]) -> Vec<Term<
 }
 
 fn u128_at(block: &[u8; 32], start: usize) -> u128 {
-    block
-        .iter()
-        .skip(start)
-        .take(16)
-        .rev()
-        .fold(0, |value, byte| (value << 8) | u128::from(*byte))
+    block.iter().skip(start).take(16).rev().fold(0, |value, byte| (value << 8) | u128::from(*byte))
 }
 
 /// (Σ z·S)·B − Σ z·R − Σ (z·k)·A.
@@ -138,19 +125,11 @@ fn judge(terms: &[Term<'_>], whole: EdwardsPoint, report: &mut impl FnMut(&[Term
     } else if terms.len() <= 1 {
         report(terms, false);
     } else {
-        let part = if terms.len() > GROUP {
-            GROUP
-        } else {
-            terms.len().div_ceil(2)
-        };
+        let part = if terms.len() > GROUP { GROUP } else { terms.len().div_ceil(2) };
         let mut rest = whole;
         let mut parts = terms.chunks(part).peekable();
         while let Some(terms) = parts.next() {
-            let own = if parts.peek().is_some() {
-                residual(terms)
-            } else {
-                rest
-            };
+            let own = if parts.peek().is_some() { residual(terms) } else { rest };
             rest -= own;
             judge(terms, own, report);
         }

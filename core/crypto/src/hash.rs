@@ -72,10 +72,7 @@ impl TryFrom<u8> for HashSuite {
         match value {
             0 => Ok(Self::Standard),
             1 => Ok(Self::National),
-            _ => Err(UnknownCode {
-                kind: "hash suite",
-                value,
-            }),
+            _ => Err(UnknownCode { kind: "hash suite", value }),
         }
     }
 }

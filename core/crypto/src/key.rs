@@ -33,10 +33,7 @@ impl TryFrom<u8> for SignatureAlgorithm {
             1 => Ok(Self::Secp256k1),
             2 => Ok(Self::P256),
             3 => Ok(Self::Sm2),
-            _ => Err(UnknownCode {
-                kind: "signature algorithm",
-                value,
-            }),
+            _ => Err(UnknownCode { kind: "signature algorithm", value }),
         }
     }
 }
@@ -171,10 +168,7 @@ pub struct Signature(#[serde(with = "tuple")] pub [u8; 64]);
 impl Signature {
     /// Takes the raw bytes; fails only on a wrong length.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, SignatureError> {
-        bytes
-            .try_into()
-            .map(Self)
-            .map_err(|_| SignatureError::MalformedSignature)
+        bytes.try_into().map(Self).map_err(|_| SignatureError::MalformedSignature)
     }
 
     /// The raw bytes.
@@ -204,31 +198,21 @@ enum Inner {
 impl SecretKey {
     /// Takes an existing secret: the RFC 8032 seed for Ed25519, else the big-endian number d.
     /// Fails if d is out of range.
-    pub fn from_bytes(
-        algorithm: SignatureAlgorithm,
-        bytes: &[u8; 32],
-    ) -> Result<Self, SignatureError> {
+    pub fn from_bytes(algorithm: SignatureAlgorithm, bytes: &[u8; 32]) -> Result<Self, SignatureError> {
         let out_of_range = |_| SignatureError::SecretOutOfRange;
         Ok(Self(match algorithm {
-            SignatureAlgorithm::Ed25519 => {
-                Inner::Ed25519(ed25519_dalek::SigningKey::from_bytes(bytes))
-            }
+            SignatureAlgorithm::Ed25519 => Inner::Ed25519(ed25519_dalek::SigningKey::from_bytes(bytes)),
             SignatureAlgorithm::Secp256k1 => {
                 Inner::Secp256k1(k256::ecdsa::SigningKey::from_slice(bytes).map_err(out_of_range)?)
             }
-            SignatureAlgorithm::P256 => {
-                Inner::P256(p256::ecdsa::SigningKey::from_slice(bytes).map_err(out_of_range)?)
-            }
+            SignatureAlgorithm::P256 => Inner::P256(p256::ecdsa::SigningKey::from_slice(bytes).map_err(out_of_range)?),
             SignatureAlgorithm::Sm2 => Inner::Sm2(sm2dsa::SigningKey::from_bytes(bytes)?),
         }))
     }
 
     /// Makes a new key from 32 bytes of entropy, which the caller takes from the operating system.
     /// The secret is a hash of them, retried with a counter until it is in range.
-    pub fn generate(
-        algorithm: SignatureAlgorithm,
-        entropy: &[u8; 32],
-    ) -> Result<Self, SignatureError> {
+    pub fn generate(algorithm: SignatureAlgorithm, entropy: &[u8; 32]) -> Result<Self, SignatureError> {
         (0..=u8::MAX)
             .find_map(|attempt| {
                 let mut digest = Sha256::new();
@@ -255,9 +239,7 @@ impl SecretKey {
     pub fn public_key(&self) -> PublicKey {
         match &self.0 {
             Inner::Ed25519(key) => PublicKey::Ed25519(key.verifying_key().to_bytes()),
-            Inner::Secp256k1(key) => {
-                PublicKey::Secp256k1(ecdsa::compress_secp256k1(key.verifying_key()))
-            }
+            Inner::Secp256k1(key) => PublicKey::Secp256k1(ecdsa::compress_secp256k1(key.verifying_key())),
             Inner::P256(key) => PublicKey::P256(ecdsa::compress_p256(key.verifying_key())),
             Inner::Sm2(key) => PublicKey::Sm2(key.public_key()),
         }

@@ -74,14 +74,7 @@ pub fn merkle_path(suite: HashSuite, leaves: &[Hash], index: usize) -> Option<Ve
 
 /// Whether `path` proves `leaf` to be number `index` of the `size` leaves below `root`
 /// (RFC 9162 section 2.1.3.2). Paths that are too short or too long are refused.
-pub fn merkle_verify(
-    suite: HashSuite,
-    leaf: &Hash,
-    index: u64,
-    size: u64,
-    path: &[Hash],
-    root: &Hash,
-) -> bool {
+pub fn merkle_verify(suite: HashSuite, leaf: &Hash, index: u64, size: u64, path: &[Hash], root: &Hash) -> bool {
     if index >= size {
         return false;
     }

@@ -35,11 +35,7 @@ pub(crate) fn decode_key(bytes: &[u8; 33]) -> Result<Affine<weierstrass::Sm2>, S
 }
 
 /// Verifies a signature (GB/T 32918.2 section 7.1).
-pub(crate) fn verify(
-    public_key: &[u8; 33],
-    message: &[u8],
-    signature: &Signature,
-) -> Result<(), SignatureError> {
+pub(crate) fn verify(public_key: &[u8; 33], message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
     verify_with_identity(IDENTITY, public_key, message, signature)
 }
 
@@ -84,16 +80,9 @@ impl SigningKey {
         let secret = nonzero_scalar(bytes).ok_or(SignatureError::SecretOutOfRange)?;
         let secret = Zeroizing::new(secret);
         let successor = Zeroizing::new(**secret + Scalar::ONE);
-        let inverse = successor
-            .invert()
-            .into_option()
-            .ok_or(SignatureError::SecretOutOfRange)?;
+        let inverse = successor.invert().into_option().ok_or(SignatureError::SecretOutOfRange)?;
         let public = PublicKey::from_secret_scalar(&secret);
-        Ok(Self {
-            secret,
-            inverse: Zeroizing::new(inverse),
-            public,
-        })
+        Ok(Self { secret, inverse: Zeroizing::new(inverse), public })
     }
 
     /// The two coordinates of the public key.
@@ -122,16 +111,11 @@ impl SigningKey {
         self.sign_with_identity(IDENTITY, message)
     }
 
-    fn sign_with_identity(
-        &self,
-        identity: &[u8],
-        message: &[u8],
-    ) -> Result<Signature, SignatureError> {
+    fn sign_with_identity(&self, identity: &[u8], message: &[u8]) -> Result<Signature, SignatureError> {
         let e = message_scalar(identity, &self.coordinates(), message);
         let secret = self.to_bytes();
         let order = Sm2::ORDER;
-        let mut nonces =
-            rfc6979::KGenerator::<Sm3, U256>::new(secret.as_ref(), &e.to_repr(), &[], &order);
+        let mut nonces = rfc6979::KGenerator::<Sm3, U256>::new(secret.as_ref(), &e.to_repr(), &[], &order);
         // One retry happens once in 2^255 signatures; a bound keeps the loop finite by inspection.
         for _ in 0..8 {
             let mut nonce = Zeroizing::new(FieldBytes::default());
@@ -194,32 +178,23 @@ mod tests {
     /// GB/T 32918.5-2017 appendix A: the example on the recommended curve, every published step.
     #[test]
     fn the_standard_example_is_reproduced() {
-        let key = SigningKey::from_bytes(&array(
-            "3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8",
-        ))
-        .unwrap();
+        let key =
+            SigningKey::from_bytes(&array("3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8")).unwrap();
         assert_eq!(
             hex::encode(key.public.to_uncompressed_point()),
             "0409f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020\
              ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13"
         );
         let e = message_scalar(IDENTITY, &key.coordinates(), b"message digest");
-        assert_eq!(
-            hex::encode(e.to_repr()),
-            "f0b43e94ba45accaace692ed534382eb17e6ab5a19ce7b31f4486fdfc0d28640"
-        );
-        let nonce: [u8; 32] =
-            array("59276e27d506861a16680f3ad9c02dccef3cc1fa3cdbe4ce6d54b80deac1bc21");
+        assert_eq!(hex::encode(e.to_repr()), "f0b43e94ba45accaace692ed534382eb17e6ab5a19ce7b31f4486fdfc0d28640");
+        let nonce: [u8; 32] = array("59276e27d506861a16680f3ad9c02dccef3cc1fa3cdbe4ce6d54b80deac1bc21");
         let signature = key.sign_with(e, nonzero_scalar(&nonce).unwrap()).unwrap();
         assert_eq!(
             hex::encode(signature.0),
             "f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3\
              b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa"
         );
-        assert_eq!(
-            verify(&key.public_key(), b"message digest", &signature),
-            Ok(())
-        );
+        assert_eq!(verify(&key.public_key(), b"message digest", &signature), Ok(()));
     }
 
     #[test]
@@ -227,14 +202,8 @@ mod tests {
         let key = SigningKey::from_bytes(&[7; 32]).unwrap();
         let signature = key.sign_with_identity(b"", b"message").unwrap();
         let public_key = key.public_key();
-        assert_eq!(
-            verify(&public_key, b"message", &signature),
-            Err(SignatureError::Mismatch)
-        );
-        assert_eq!(
-            verify_with_identity(b"", &public_key, b"message", &signature),
-            Ok(())
-        );
+        assert_eq!(verify(&public_key, b"message", &signature), Err(SignatureError::Mismatch));
+        assert_eq!(verify_with_identity(b"", &public_key, b"message", &signature), Ok(()));
     }
 
     /// Negating s or t, the moves that work for ECDSA, gives nothing valid.
@@ -257,25 +226,18 @@ mod tests {
     fn numbers_out_of_range_are_refused() {
         let key = SigningKey::from_bytes(&[9; 32]).unwrap();
         let good = key.sign(b"message").unwrap();
-        let order: [u8; 32] =
-            array("fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123");
+        let order: [u8; 32] = array("fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123");
         for half in [0, 32] {
             for bytes in [[0; 32], order, [0xff; 32]] {
                 let mut bad = good;
                 bad.0[half..half + 32].copy_from_slice(&bytes);
-                assert_eq!(
-                    verify(&key.public_key(), b"message", &bad),
-                    Err(SignatureError::MalformedSignature)
-                );
+                assert_eq!(verify(&key.public_key(), b"message", &bad), Err(SignatureError::MalformedSignature));
             }
         }
         // r + s = n makes t zero.
         let r = nonzero_scalar(&good.0[..32]).unwrap();
         let mut bad = good;
         bad.0[32..].copy_from_slice(&(-*r).to_repr());
-        assert_eq!(
-            verify(&key.public_key(), b"message", &bad),
-            Err(SignatureError::MalformedSignature)
-        );
+        assert_eq!(verify(&key.public_key(), b"message", &bad), Err(SignatureError::MalformedSignature));
     }
 }

@@ -8,11 +8,7 @@ use crate::{ecdsa, ed25519, sm2dsa};
 
 /// Verifies a transaction's signature: Ed25519 by ZIP-215, ECDSA with low S only, SM2 with the
 /// fixed identity.
-pub fn verify_transaction(
-    public_key: &PublicKey,
-    message: &[u8],
-    signature: &Signature,
-) -> Result<(), SignatureError> {
+pub fn verify_transaction(public_key: &PublicKey, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
     match public_key {
         PublicKey::Ed25519(key) => ed25519::verify_zip215(key, message, signature),
         _ => verify_weierstrass(public_key, message, signature),
@@ -21,22 +17,14 @@ pub fn verify_transaction(
 
 /// Verifies the signature of a vote or certificate: Ed25519 by the strict rule (canonical A and R,
 /// neither of small order, S < L, no cofactor), the other algorithms as for transactions.
-pub fn verify_vote(
-    public_key: &PublicKey,
-    message: &[u8],
-    signature: &Signature,
-) -> Result<(), SignatureError> {
+pub fn verify_vote(public_key: &PublicKey, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
     match public_key {
         PublicKey::Ed25519(key) => ed25519::verify_strict(key, message, signature),
         _ => verify_weierstrass(public_key, message, signature),
     }
 }
 
-fn verify_weierstrass(
-    public_key: &PublicKey,
-    message: &[u8],
-    signature: &Signature,
-) -> Result<(), SignatureError> {
+fn verify_weierstrass(public_key: &PublicKey, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
     match public_key {
         PublicKey::Ed25519(_) => Err(SignatureError::MalformedKey),
         PublicKey::Secp256k1(key) => ecdsa::verify_secp256k1(key, message, signature),
@@ -65,14 +53,9 @@ pub fn verify_batch(items: &[SignedItem<'_>]) -> Vec<bool> {
     let mut others = Vec::new();
     for (position, item) in items.iter().enumerate() {
         match item.public_key {
-            PublicKey::Ed25519(public_key) => edwards.push((
-                position,
-                Entry {
-                    public_key,
-                    message: item.message,
-                    signature: item.signature,
-                },
-            )),
+            PublicKey::Ed25519(public_key) => {
+                edwards.push((position, Entry { public_key, message: item.message, signature: item.signature }))
+            }
             _ => others.push((position, item)),
         }
     }

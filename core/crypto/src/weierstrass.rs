@@ -33,37 +33,12 @@ pub(crate) trait Curve: Copy + 'static {
 pub(crate) struct P256;
 
 impl Curve for P256 {
-    const PRIME: Limbs = [
-        0xffff_ffff_ffff_ffff,
-        0x0000_0000_ffff_ffff,
-        0,
-        0xffff_ffff_0000_0001,
-    ];
-    const ORDER: Limbs = [
-        0xf3b9_cac2_fc63_2551,
-        0xbce6_faad_a717_9e84,
-        0xffff_ffff_ffff_ffff,
-        0xffff_ffff_0000_0000,
-    ];
-    const B: Limbs = [
-        0x3bce_3c3e_27d2_604b,
-        0x651d_06b0_cc53_b0f6,
-        0xb3eb_bd55_7698_86bc,
-        0x5ac6_35d8_aa3a_93e7,
-    ];
+    const PRIME: Limbs = [0xffff_ffff_ffff_ffff, 0x0000_0000_ffff_ffff, 0, 0xffff_ffff_0000_0001];
+    const ORDER: Limbs = [0xf3b9_cac2_fc63_2551, 0xbce6_faad_a717_9e84, 0xffff_ffff_ffff_ffff, 0xffff_ffff_0000_0000];
+    const B: Limbs = [0x3bce_3c3e_27d2_604b, 0x651d_06b0_cc53_b0f6, 0xb3eb_bd55_7698_86bc, 0x5ac6_35d8_aa3a_93e7];
     const GENERATOR: (Limbs, Limbs) = (
-        [
-            0xf4a1_3945_d898_c296,
-            0x7703_7d81_2deb_33a0,
-            0xf8bc_e6e5_63a4_40f2,
-            0x6b17_d1f2_e12c_4247,
-        ],
-        [
-            0xcbb6_4068_37bf_51f5,
-            0x2bce_3357_6b31_5ece,
-            0x8ee7_eb4a_7c0f_9e16,
-            0x4fe3_42e2_fe1a_7f9b,
-        ],
+        [0xf4a1_3945_d898_c296, 0x7703_7d81_2deb_33a0, 0xf8bc_e6e5_63a4_40f2, 0x6b17_d1f2_e12c_4247],
+        [0xcbb6_4068_37bf_51f5, 0x2bce_3357_6b31_5ece, 0x8ee7_eb4a_7c0f_9e16, 0x4fe3_42e2_fe1a_7f9b],
     );
 
     fn generator_table() -> &'static [Affine<Self>] {
@@ -77,37 +52,12 @@ impl Curve for P256 {
 pub(crate) struct Sm2;
 
 impl Curve for Sm2 {
-    const PRIME: Limbs = [
-        0xffff_ffff_ffff_ffff,
-        0xffff_ffff_0000_0000,
-        0xffff_ffff_ffff_ffff,
-        0xffff_fffe_ffff_ffff,
-    ];
-    const ORDER: Limbs = [
-        0x53bb_f409_39d5_4123,
-        0x7203_df6b_21c6_052b,
-        0xffff_ffff_ffff_ffff,
-        0xffff_fffe_ffff_ffff,
-    ];
-    const B: Limbs = [
-        0xddbc_bd41_4d94_0e93,
-        0xf397_89f5_15ab_8f92,
-        0x4d5a_9e4b_cf65_09a7,
-        0x28e9_fa9e_9d9f_5e34,
-    ];
+    const PRIME: Limbs = [0xffff_ffff_ffff_ffff, 0xffff_ffff_0000_0000, 0xffff_ffff_ffff_ffff, 0xffff_fffe_ffff_ffff];
+    const ORDER: Limbs = [0x53bb_f409_39d5_4123, 0x7203_df6b_21c6_052b, 0xffff_ffff_ffff_ffff, 0xffff_fffe_ffff_ffff];
+    const B: Limbs = [0xddbc_bd41_4d94_0e93, 0xf397_89f5_15ab_8f92, 0x4d5a_9e4b_cf65_09a7, 0x28e9_fa9e_9d9f_5e34];
     const GENERATOR: (Limbs, Limbs) = (
-        [
-            0x715a_4589_334c_74c7,
-            0x8fe3_0bbf_f266_0be1,
-            0x5f99_0446_6a39_c994,
-            0x32c4_ae2c_1f19_8119,
-        ],
-        [
-            0x02df_32e5_2139_f0a0,
-            0xd0a9_877c_c62a_4740,
-            0x59bd_cee3_6b69_2153,
-            0xbc37_36a2_f4f6_779c,
-        ],
+        [0x715a_4589_334c_74c7, 0x8fe3_0bbf_f266_0be1, 0x5f99_0446_6a39_c994, 0x32c4_ae2c_1f19_8119],
+        [0x02df_32e5_2139_f0a0, 0xd0a9_877c_c62a_4740, 0x59bd_cee3_6b69_2153, 0xbc37_36a2_f4f6_779c],
     );
 
     fn generator_table() -> &'static [Affine<Self>] {
@@ -120,9 +70,7 @@ impl Curve for Sm2 {
 pub(crate) fn limbs_from_bytes(bytes: &[u8; 32]) -> Limbs {
     let mut limbs = [0u64; 4];
     for (limb, chunk) in limbs.iter_mut().rev().zip(bytes.chunks(8)) {
-        *limb = chunk
-            .iter()
-            .fold(0, |value, byte| (value << 8) | u64::from(*byte));
+        *limb = chunk.iter().fold(0, |value, byte| (value << 8) | u64::from(*byte));
     }
     limbs
 }
@@ -140,9 +88,7 @@ const fn add_limbs(left: &Limbs, right: &Limbs) -> (Limbs, bool) {
     let mut carry = 0u128;
     let mut index = 0;
     while index < 4 {
-        carry = carry
-            .wrapping_add(left[index] as u128)
-            .wrapping_add(right[index] as u128);
+        carry = carry.wrapping_add(left[index] as u128).wrapping_add(right[index] as u128);
         sum[index] = carry as u64;
         carry >>= 64;
         index += 1;
@@ -204,10 +150,7 @@ const fn negated_inverse(prime: u64) -> u64 {
 /// `sum + left · right + carry` as low and high limb; it always fits.
 #[inline]
 const fn multiply_add(sum: u64, left: u64, right: u64, carry: u64) -> (u64, u64) {
-    let wide = (left as u128)
-        .wrapping_mul(right as u128)
-        .wrapping_add(sum as u128)
-        .wrapping_add(carry as u128);
+    let wide = (left as u128).wrapping_mul(right as u128).wrapping_add(sum as u128).wrapping_add(carry as u128);
     (wide as u64, (wide >> 64) as u64)
 }
 
@@ -280,8 +223,7 @@ impl<C: Curve> Element<C> {
             let quotient = sum[0].wrapping_mul(Self::NEGATED_INVERSE);
             let (_, mut carry) = multiply_add(sum[0], quotient, C::PRIME[0], 0);
             for index in 1..4 {
-                (sum[index - 1], carry) =
-                    multiply_add(sum[index], quotient, C::PRIME[index], carry);
+                (sum[index - 1], carry) = multiply_add(sum[index], quotient, C::PRIME[index], carry);
             }
             let (upper, second) = upper.overflowing_add(carry);
             sum[3] = upper;
@@ -358,43 +300,26 @@ impl<C: Curve> Affine<C> {
         let x = Element::from_limbs(&limbs_from_bytes(x.try_into().ok()?))?;
         let three = Element::<C>::ONE.double().add(&Element::ONE);
         let slope = x.square().subtract(&three);
-        let y = slope
-            .multiply(&x)
-            .add(&Element::from_limbs(&C::B)?)
-            .square_root()?;
+        let y = slope.multiply(&x).add(&Element::from_limbs(&C::B)?).square_root()?;
         // The order is an odd prime, so no point has y = 0 and both parities exist.
         let y_is_odd = y.to_limbs()[0] & 1 == 1;
-        Some(Self {
-            x,
-            y: if y_is_odd == odd { y } else { y.negate() },
-        })
+        Some(Self { x, y: if y_is_odd == odd { y } else { y.negate() } })
     }
 
     /// x and y, 32 big-endian bytes each.
     pub(crate) fn coordinates(&self) -> ([u8; 32], [u8; 32]) {
-        (
-            bytes_from_limbs(&self.x.to_limbs()),
-            bytes_from_limbs(&self.y.to_limbs()),
-        )
+        (bytes_from_limbs(&self.x.to_limbs()), bytes_from_limbs(&self.y.to_limbs()))
     }
 
     fn generator() -> Option<Self> {
         let (x, y) = C::GENERATOR;
-        Some(Self {
-            x: Element::from_limbs(&x)?,
-            y: Element::from_limbs(&y)?,
-        })
+        Some(Self { x: Element::from_limbs(&x)?, y: Element::from_limbs(&y)? })
     }
 }
 
 /// Whether `u·G + v·key` is a point whose x is congruent to `x` modulo the order. The numbers
 /// are plain, 32 big-endian bytes, below the order.
-pub(crate) fn combination_has_x<C: Curve>(
-    u: &[u8; 32],
-    v: &[u8; 32],
-    key: &Affine<C>,
-    x: &[u8; 32],
-) -> bool {
+pub(crate) fn combination_has_x<C: Curve>(u: &[u8; 32], v: &[u8; 32], key: &Affine<C>, x: &[u8; 32]) -> bool {
     let point = combine(&limbs_from_bytes(u), &limbs_from_bytes(v), key);
     if point.is_neutral() {
         return false;
@@ -404,8 +329,7 @@ pub(crate) fn combination_has_x<C: Curve>(
     let (second, overflow) = add_limbs(&x, &C::ORDER);
     let z_squared = point.z.square();
     let matches = |candidate: &Limbs| {
-        Element::from_limbs(candidate)
-            .is_some_and(|element| element.multiply(&z_squared) == point.x)
+        Element::from_limbs(candidate).is_some_and(|element| element.multiply(&z_squared) == point.x)
     };
     matches(&x) || (!overflow && matches(&second))
 }
@@ -426,18 +350,10 @@ impl<C> Clone for Jacobian<C> {
 impl<C> Copy for Jacobian<C> {}
 
 impl<C: Curve> Jacobian<C> {
-    const NEUTRAL: Self = Self {
-        x: Element::ONE,
-        y: Element::ONE,
-        z: Element::ZERO,
-    };
+    const NEUTRAL: Self = Self { x: Element::ONE, y: Element::ONE, z: Element::ZERO };
 
     fn from_affine(point: &Affine<C>) -> Self {
-        Self {
-            x: point.x,
-            y: point.y,
-            z: Element::ONE,
-        }
+        Self { x: point.x, y: point.y, z: Element::ONE }
     }
 
     fn is_neutral(&self) -> bool {
@@ -445,11 +361,7 @@ impl<C: Curve> Jacobian<C> {
     }
 
     fn negate(&self) -> Self {
-        Self {
-            x: self.x,
-            y: self.y.negate(),
-            z: self.z,
-        }
+        Self { x: self.x, y: self.y.negate(), z: self.z }
     }
 
     /// Doubling for a = −3 ("dbl-2001-b" of the Explicit-Formulas Database). The neutral point
@@ -462,16 +374,9 @@ impl<C: Curve> Jacobian<C> {
         let alpha = product.double().add(&product);
         let beta_four = beta.double().double();
         let x = alpha.square().subtract(&beta_four.double());
-        let z = self
-            .y
-            .add(&self.z)
-            .square()
-            .subtract(&gamma)
-            .subtract(&delta);
+        let z = self.y.add(&self.z).square().subtract(&gamma).subtract(&delta);
         let gamma_eight = gamma.square().double().double().double();
-        let y = alpha
-            .multiply(&beta_four.subtract(&x))
-            .subtract(&gamma_eight);
+        let y = alpha.multiply(&beta_four.subtract(&x)).subtract(&gamma_eight);
         Self { x, y, z }
     }
 
@@ -488,13 +393,7 @@ impl<C: Curve> Jacobian<C> {
         let own_y = self.y.multiply(&other_square).multiply(&other.z);
         let other_x = other.x.multiply(&own_square);
         let other_y = other.y.multiply(&own_square).multiply(&self.z);
-        self.finish_addition(
-            &own_x,
-            &own_y,
-            &other_x,
-            &other_y,
-            &self.z.multiply(&other.z),
-        )
+        self.finish_addition(&own_x, &own_y, &other_x, &other_y, &self.z.multiply(&other.z))
     }
 
     fn add_affine(&self, other: &Affine<C>) -> Self {
@@ -519,36 +418,20 @@ impl<C: Curve> Jacobian<C> {
         let run = right_x.subtract(left_x);
         let rise = right_y.subtract(left_y);
         if run == Element::ZERO {
-            return if rise == Element::ZERO {
-                self.double()
-            } else {
-                Self::NEUTRAL
-            };
+            return if rise == Element::ZERO { self.double() } else { Self::NEUTRAL };
         }
         let run_square = run.square();
         let run_cube = run_square.multiply(&run);
         let scaled_x = left_x.multiply(&run_square);
-        let x = rise
-            .square()
-            .subtract(&run_cube)
-            .subtract(&scaled_x.double());
-        let y = rise
-            .multiply(&scaled_x.subtract(&x))
-            .subtract(&left_y.multiply(&run_cube));
-        Self {
-            x,
-            y,
-            z: run.multiply(z),
-        }
+        let x = rise.square().subtract(&run_cube).subtract(&scaled_x.double());
+        let y = rise.multiply(&scaled_x.subtract(&x)).subtract(&left_y.multiply(&run_cube));
+        Self { x, y, z: run.multiply(z) }
     }
 
     fn to_affine(self) -> Affine<C> {
         let inverse = self.z.invert();
         let square = inverse.square();
-        Affine {
-            x: self.x.multiply(&square),
-            y: self.y.multiply(&square).multiply(&inverse),
-        }
+        Affine { x: self.x.multiply(&square), y: self.y.multiply(&square).multiply(&inverse) }
     }
 }
 
@@ -558,22 +441,17 @@ const KEY_WIDTH: u32 = 5;
 
 fn build_generator_table<C: Curve>() -> Vec<Affine<C>> {
     Affine::generator().map_or_else(Vec::new, |generator| {
-        odd_multiples(
-            &Jacobian::from_affine(&generator),
-            1 << (GENERATOR_WIDTH - 2),
-        )
-        .into_iter()
-        .map(Jacobian::to_affine)
-        .collect()
+        odd_multiples(&Jacobian::from_affine(&generator), 1 << (GENERATOR_WIDTH - 2))
+            .into_iter()
+            .map(Jacobian::to_affine)
+            .collect()
     })
 }
 
 /// 1, 3, 5 … times `point`.
 fn odd_multiples<C: Curve>(point: &Jacobian<C>, count: usize) -> Vec<Jacobian<C>> {
     let step = point.double();
-    core::iter::successors(Some(*point), |last| Some(last.add(&step)))
-        .take(count)
-        .collect()
+    core::iter::successors(Some(*point), |last| Some(last.add(&step))).take(count).collect()
 }
 
 /// u·G + v·key, both scalars in signed digits that share the doublings.
@@ -588,19 +466,11 @@ fn combine<C: Curve>(u: &Limbs, v: &Limbs, key: &Affine<C>) -> Jacobian<C> {
             sum = sum.double();
         }
         if let Some(multiple) = generator_table.get(table_index(*u_digit)) {
-            let y = if *u_digit < 0 {
-                multiple.y.negate()
-            } else {
-                multiple.y
-            };
+            let y = if *u_digit < 0 { multiple.y.negate() } else { multiple.y };
             sum = sum.add_affine(&Affine { x: multiple.x, y });
         }
         if let Some(multiple) = key_table.get(table_index(*v_digit)) {
-            sum = sum.add(&if *v_digit < 0 {
-                multiple.negate()
-            } else {
-                *multiple
-            });
+            sum = sum.add(&if *v_digit < 0 { multiple.negate() } else { *multiple });
         }
     }
     sum
@@ -653,11 +523,8 @@ mod tests {
         ($name:ident, $library:ident, $curve:ty) => {
             fn $name(u: [u8; 32], v: [u8; 32], secret: [u8; 32]) {
                 use $library::{FieldBytes, ProjectivePoint, Scalar};
-                let scalar = |bytes: [u8; 32]| {
-                    Option::<Scalar>::from(Scalar::from_repr(FieldBytes::from(bytes)))
-                };
-                let (Some(u), Some(v), Some(secret)) = (scalar(u), scalar(v), scalar(secret))
-                else {
+                let scalar = |bytes: [u8; 32]| Option::<Scalar>::from(Scalar::from_repr(FieldBytes::from(bytes)));
+                let (Some(u), Some(v), Some(secret)) = (scalar(u), scalar(v), scalar(secret)) else {
                     return;
                 };
                 let key = ProjectivePoint::GENERATOR * secret;
@@ -674,27 +541,18 @@ mod tests {
                 let limbs = |value: Scalar| limbs_from_bytes(&value.to_repr().into());
                 let own = combine(&limbs(u), &limbs(v), &own_key);
                 assert_eq!(own.is_neutral(), bool::from(expected.is_identity()));
-                let claims = |x: [u8; 32]| {
-                    combination_has_x(&u.to_repr().into(), &v.to_repr().into(), &own_key, &x)
-                };
+                let claims = |x: [u8; 32]| combination_has_x(&u.to_repr().into(), &v.to_repr().into(), &own_key, &x);
                 if own.is_neutral() {
                     assert!(!claims([0; 32]));
                     return;
                 }
                 let (own_x, own_y) = own.to_affine().coordinates();
                 let expected = expected.to_affine().to_uncompressed_point();
-                assert_eq!(
-                    (&expected[1..33], &expected[33..]),
-                    (&own_x[..], &own_y[..])
-                );
+                assert_eq!((&expected[1..33], &expected[33..]), (&own_x[..], &own_y[..]));
                 // x modulo the order, as a signature carries it.
                 let order = <$curve>::ORDER;
                 let (reduced, below) = subtract_limbs(&limbs_from_bytes(&own_x), &order);
-                let mut claim = if below {
-                    own_x
-                } else {
-                    bytes_from_limbs(&reduced)
-                };
+                let mut claim = if below { own_x } else { bytes_from_limbs(&reduced) };
                 assert!(claims(claim));
                 claim[31] ^= 1;
                 assert!(!claims(claim));
@@ -708,12 +566,9 @@ mod tests {
     /// Small numbers and numbers just below the order, where sums meet equal, opposite and
     /// neutral points.
     fn extremes(order: &Limbs) -> Vec<[u8; 32]> {
-        let mut values: Vec<[u8; 32]> =
-            (0..6u64).map(|n| bytes_from_limbs(&[n, 0, 0, 0])).collect();
+        let mut values: Vec<[u8; 32]> = (0..6u64).map(|n| bytes_from_limbs(&[n, 0, 0, 0])).collect();
         for below in 1..5u64 {
-            values.push(bytes_from_limbs(
-                &subtract_limbs(order, &[below, 0, 0, 0]).0,
-            ));
+            values.push(bytes_from_limbs(&subtract_limbs(order, &[below, 0, 0, 0]).0));
         }
         for bit in [4u32, 5, 9, 10, 63, 64, 127, 128, 254, 255] {
             let mut power = [0u64; 4];

@@ -3,10 +3,7 @@
 // Helpers of a test may fail loudly, as the tests themselves do.
 #![allow(clippy::unwrap_used)]
 
-use bubi_crypto::{
-    verify_batch, verify_transaction, PublicKey, SecretKey, Signature, SignatureAlgorithm,
-    SignedItem,
-};
+use bubi_crypto::{verify_batch, verify_transaction, PublicKey, SecretKey, Signature, SignatureAlgorithm, SignedItem};
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::Scalar;
@@ -25,29 +22,19 @@ fn signed(algorithm: SignatureAlgorithm, number: u64) -> Signed {
     let secret = SecretKey::generate(algorithm, &entropy).unwrap();
     let message = format!("message {number}").into_bytes();
     let signature = secret.sign(&message).unwrap();
-    Signed {
-        key: secret.public_key(),
-        message,
-        signature,
-    }
+    Signed { key: secret.public_key(), message, signature }
 }
 
 fn batch(set: &[Signed]) -> Vec<bool> {
     let items: Vec<SignedItem<'_>> = set
         .iter()
-        .map(|item| SignedItem {
-            public_key: &item.key,
-            message: &item.message,
-            signature: &item.signature,
-        })
+        .map(|item| SignedItem { public_key: &item.key, message: &item.message, signature: &item.signature })
         .collect();
     verify_batch(&items)
 }
 
 fn alone(set: &[Signed]) -> Vec<bool> {
-    set.iter()
-        .map(|item| verify_transaction(&item.key, &item.message, &item.signature).is_ok())
-        .collect()
+    set.iter().map(|item| verify_transaction(&item.key, &item.message, &item.signature).is_ok()).collect()
 }
 
 /// Adds a scalar to S.
@@ -68,9 +55,7 @@ fn shift_nonce(signature: &mut Signature, torsion: usize) {
 fn empty_and_tiny_batches() {
     assert!(batch(&[]).is_empty());
     for count in 1..6u64 {
-        let mut set: Vec<Signed> = (0..count)
-            .map(|number| signed(SignatureAlgorithm::Ed25519, number))
-            .collect();
+        let mut set: Vec<Signed> = (0..count).map(|number| signed(SignatureAlgorithm::Ed25519, number)).collect();
         assert_eq!(batch(&set), vec![true; set.len()]);
         for bad in 0..set.len() {
             let good = set[bad].clone();
@@ -85,24 +70,18 @@ fn empty_and_tiny_batches() {
 /// Errors that cancel in a plain sum must not cancel under the coefficients.
 #[test]
 fn errors_that_cancel_each_other_are_found() {
-    let mut set: Vec<Signed> = (0..64)
-        .map(|number| signed(SignatureAlgorithm::Ed25519, number))
-        .collect();
+    let mut set: Vec<Signed> = (0..64).map(|number| signed(SignatureAlgorithm::Ed25519, number)).collect();
     for (left, right) in [(0, 1), (2, 63), (31, 32)] {
         shift_response(&mut set[left].signature, Scalar::from(5u8));
         shift_response(&mut set[right].signature, -Scalar::from(5u8));
     }
-    let expected: Vec<bool> = (0..64)
-        .map(|index| ![0, 1, 2, 63, 31, 32].contains(&index))
-        .collect();
+    let expected: Vec<bool> = (0..64).map(|index| ![0, 1, 2, 63, 31, 32].contains(&index)).collect();
     assert_eq!(batch(&set), expected);
 }
 
 #[test]
 fn many_chunks_with_any_share_of_bad_signatures() {
-    let good: Vec<Signed> = (0..5000)
-        .map(|number| signed(SignatureAlgorithm::Ed25519, number))
-        .collect();
+    let good: Vec<Signed> = (0..5000).map(|number| signed(SignatureAlgorithm::Ed25519, number)).collect();
     for step in [usize::MAX, 4999, 100, 7, 2, 1] {
         let mut set = good.clone();
         for item in set.iter_mut().step_by(step) {
@@ -115,18 +94,13 @@ fn many_chunks_with_any_share_of_bad_signatures() {
 
 #[test]
 fn the_number_of_threads_does_not_matter() {
-    let mut set: Vec<Signed> = (0..300)
-        .map(|number| signed(SignatureAlgorithm::Ed25519, number))
-        .collect();
+    let mut set: Vec<Signed> = (0..300).map(|number| signed(SignatureAlgorithm::Ed25519, number)).collect();
     for number in [0, 17, 18, 150, 299] {
         shift_nonce(&mut set[number].signature, 1);
     }
     let expected = alone(&set);
     for threads in [1, 2, 3, 7] {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         assert_eq!(pool.install(|| batch(&set)), expected, "{threads} threads");
     }
 }

@@ -6,9 +6,7 @@ use proptest::prelude::*;
 const SUITES: [HashSuite; 2] = [HashSuite::Standard, HashSuite::National];
 
 fn leaves(suite: HashSuite, count: usize) -> Vec<Hash> {
-    (0..count)
-        .map(|number| suite.leaf_hash(LeafTag::Transaction, &number.to_le_bytes()))
-        .collect()
+    (0..count).map(|number| suite.leaf_hash(LeafTag::Transaction, &number.to_le_bytes())).collect()
 }
 
 /// RFC 9162 section 2.1.1, word for word.
@@ -44,9 +42,7 @@ fn national_suite_is_sm3() {
         "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
     );
     assert_eq!(
-        HashSuite::National
-            .hash(&[b"abcd".repeat(16).as_slice()])
-            .to_string(),
+        HashSuite::National.hash(&[b"abcd".repeat(16).as_slice()]).to_string(),
         "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732"
     );
 }
@@ -55,25 +51,15 @@ fn national_suite_is_sm3() {
 #[test]
 fn tagged_trees_have_the_recorded_roots() {
     let root = |suite: HashSuite| {
-        let leaves: Vec<Hash> = (0u8..7)
-            .map(|number| suite.leaf_hash(LeafTag::Transaction, &[number]))
-            .collect();
+        let leaves: Vec<Hash> = (0u8..7).map(|number| suite.leaf_hash(LeafTag::Transaction, &[number])).collect();
         merkle_root(suite, &leaves).to_string()
     };
     assert_eq!(
-        HashSuite::Standard
-            .leaf_hash(LeafTag::Receipt, b"abc")
-            .to_string(),
+        HashSuite::Standard.leaf_hash(LeafTag::Receipt, b"abc").to_string(),
         "757f0dea9aa0c1f8dd5ab5ac9b30e7a7212bb11b7028c0211ebd5125caa277fd"
     );
-    assert_eq!(
-        root(HashSuite::Standard),
-        "e5b7941473afac29f1724d8af073379841e8604bd52214066db697ff1bba09ed"
-    );
-    assert_eq!(
-        root(HashSuite::National),
-        "8f82d41a0a2d311e8ab261455527f2014ed409de71584370c3d5197fbdedf01d"
-    );
+    assert_eq!(root(HashSuite::Standard), "e5b7941473afac29f1724d8af073379841e8604bd52214066db697ff1bba09ed");
+    assert_eq!(root(HashSuite::National), "8f82d41a0a2d311e8ab261455527f2014ed409de71584370c3d5197fbdedf01d");
 }
 
 #[test]
@@ -93,11 +79,7 @@ fn roots_equal_the_naive_recursion() {
         let all = leaves(suite, 5000);
         for count in (0..=130).chain([1023, 1024, 1025, 2047, 2048, 2049, 3000, 5000]) {
             let leaves = &all[..count];
-            assert_eq!(
-                merkle_root(suite, leaves),
-                naive_root(suite, leaves),
-                "{count} leaves"
-            );
+            assert_eq!(merkle_root(suite, leaves), naive_root(suite, leaves), "{count} leaves");
         }
     }
 }
@@ -113,14 +95,7 @@ fn every_path_verifies_and_no_other_claim_does() {
             let path = merkle_path(suite, leaves, index).unwrap();
             for claimed in 0..count + 2 {
                 assert_eq!(
-                    merkle_verify(
-                        suite,
-                        &leaves[index],
-                        claimed as u64,
-                        count as u64,
-                        &path,
-                        &root
-                    ),
+                    merkle_verify(suite, &leaves[index], claimed as u64, count as u64, &path, &root),
                     claimed == index,
                     "leaf {index} of {count} claimed as {claimed}"
                 );
@@ -132,14 +107,7 @@ fn every_path_verifies_and_no_other_claim_does() {
             let leaf = &leaves[usize::try_from(index).unwrap()];
             assert!(!merkle_verify(suite, leaf, index, count, &long, &root));
             assert!(path.is_empty() || !merkle_verify(suite, leaf, index, count, short, &root));
-            assert!(!merkle_verify(
-                HashSuite::National,
-                &Hash::ZERO,
-                index,
-                count,
-                &path,
-                &root
-            ));
+            assert!(!merkle_verify(HashSuite::National, &Hash::ZERO, index, count, &path, &root));
         }
         assert_eq!(merkle_path(suite, leaves, count), None);
     }

@@ -4,17 +4,12 @@
 #![allow(clippy::unwrap_used)]
 
 use bubi_crypto::{
-    verify_transaction, verify_vote, PublicKey, SecretKey, Signature, SignatureAlgorithm,
-    SignatureError,
+    verify_transaction, verify_vote, PublicKey, SecretKey, Signature, SignatureAlgorithm, SignatureError,
 };
 use proptest::prelude::*;
 
-const ALGORITHMS: [SignatureAlgorithm; 4] = [
-    SignatureAlgorithm::Ed25519,
-    SignatureAlgorithm::Secp256k1,
-    SignatureAlgorithm::P256,
-    SignatureAlgorithm::Sm2,
-];
+const ALGORITHMS: [SignatureAlgorithm; 4] =
+    [SignatureAlgorithm::Ed25519, SignatureAlgorithm::Secp256k1, SignatureAlgorithm::P256, SignatureAlgorithm::Sm2];
 
 fn array(text: &str) -> [u8; 32] {
     hex::decode(text).unwrap().try_into().unwrap()
@@ -49,13 +44,8 @@ fn p256_signs_the_rfc_example_with_low_s() {
          0834e36ad29a83bf2bc9385e491d6099c8fdf9d1ed67aa7ea5f51f93782857a9"
     );
     let mut high = signature;
-    high.0[32..].copy_from_slice(&array(
-        "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8",
-    ));
-    assert_eq!(
-        verify_transaction(&key.public_key(), b"sample", &high),
-        Err(SignatureError::HighS)
-    );
+    high.0[32..].copy_from_slice(&array("f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8"));
+    assert_eq!(verify_transaction(&key.public_key(), b"sample", &high), Err(SignatureError::HighS));
 }
 
 #[test]
@@ -66,30 +56,14 @@ fn secrets_outside_the_group_are_refused() {
         bytes
     };
     for (algorithm, order, largest_is_good) in [
-        (
-            SignatureAlgorithm::Secp256k1,
-            "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141",
-            true,
-        ),
-        (
-            SignatureAlgorithm::P256,
-            "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
-            true,
-        ),
+        (SignatureAlgorithm::Secp256k1, "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", true),
+        (SignatureAlgorithm::P256, "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", true),
         // 1 + d has no inverse for d = n − 1.
-        (
-            SignatureAlgorithm::Sm2,
-            "fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123",
-            false,
-        ),
+        (SignatureAlgorithm::Sm2, "fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123", false),
     ] {
         for secret in [[0; 32], array(order), [0xff; 32]] {
             let error = SecretKey::from_bytes(algorithm, &secret).err();
-            assert_eq!(
-                error,
-                Some(SignatureError::SecretOutOfRange),
-                "{algorithm:?}"
-            );
+            assert_eq!(error, Some(SignatureError::SecretOutOfRange), "{algorithm:?}");
         }
         let largest = SecretKey::from_bytes(algorithm, &one_below(order));
         assert_eq!(largest.is_ok(), largest_is_good, "{algorithm:?}");
@@ -99,9 +73,7 @@ fn secrets_outside_the_group_are_refused() {
 #[test]
 fn keys_that_do_not_decode_are_not_registered() {
     for algorithm in ALGORITHMS {
-        let key = SecretKey::generate(algorithm, &[1; 32])
-            .unwrap()
-            .public_key();
+        let key = SecretKey::generate(algorithm, &[1; 32]).unwrap().public_key();
         assert_eq!(key.check_registration(), Ok(()), "{algorithm:?}");
         let mut bytes = key.as_bytes().to_vec();
         if algorithm != SignatureAlgorithm::Ed25519 {
@@ -117,18 +89,10 @@ fn keys_that_do_not_decode_are_not_registered() {
             assert_eq!(key.check_registration(), Err(SignatureError::MalformedKey));
         }
         bytes.push(0);
-        assert_eq!(
-            PublicKey::from_bytes(algorithm, &bytes),
-            Err(SignatureError::KeyLength)
-        );
+        assert_eq!(PublicKey::from_bytes(algorithm, &bytes), Err(SignatureError::KeyLength));
     }
-    let not_on_curve = PublicKey::Ed25519(array(
-        "0200000000000000000000000000000000000000000000000000000000000000",
-    ));
-    assert_eq!(
-        not_on_curve.check_registration(),
-        Err(SignatureError::MalformedKey)
-    );
+    let not_on_curve = PublicKey::Ed25519(array("0200000000000000000000000000000000000000000000000000000000000000"));
+    assert_eq!(not_on_curve.check_registration(), Err(SignatureError::MalformedKey));
 }
 
 #[test]
@@ -156,10 +120,7 @@ fn wire_forms_are_fixed() {
 fn secrets_are_never_printed() {
     for algorithm in ALGORITHMS {
         let secret = SecretKey::generate(algorithm, &[3; 32]).unwrap();
-        assert_eq!(
-            format!("{secret:?}"),
-            format!("SecretKey({algorithm:?}, secret)")
-        );
+        assert_eq!(format!("{secret:?}"), format!("SecretKey({algorithm:?}, secret)"));
     }
 }
 

@@ -96,27 +96,12 @@ fn any_change_is_refused() {
         for position in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[position] ^= 1;
-            assert_eq!(
-                open(&key, &nonce, b"aad", &changed),
-                Err(AeadError::NotAuthentic)
-            );
+            assert_eq!(open(&key, &nonce, b"aad", &changed), Err(AeadError::NotAuthentic));
         }
-        assert_eq!(
-            open(&other, &nonce, b"aad", &sealed),
-            Err(AeadError::NotAuthentic)
-        );
-        assert_eq!(
-            open(&key, &[2; 12], b"aad", &sealed),
-            Err(AeadError::NotAuthentic)
-        );
-        assert_eq!(
-            open(&key, &nonce, b"AAD", &sealed),
-            Err(AeadError::NotAuthentic)
-        );
-        assert_eq!(
-            open(&key, &nonce, b"aad", &sealed[..15]),
-            Err(AeadError::NotAuthentic)
-        );
+        assert_eq!(open(&other, &nonce, b"aad", &sealed), Err(AeadError::NotAuthentic));
+        assert_eq!(open(&key, &[2; 12], b"aad", &sealed), Err(AeadError::NotAuthentic));
+        assert_eq!(open(&key, &nonce, b"AAD", &sealed), Err(AeadError::NotAuthentic));
+        assert_eq!(open(&key, &nonce, b"aad", &sealed[..15]), Err(AeadError::NotAuthentic));
     }
 }
 
@@ -125,13 +110,7 @@ fn keys_have_one_length_and_stay_hidden() {
     for (suite, wrong) in [(CipherSuite::Aes256Gcm, 16), (CipherSuite::Sm4Gcm, 32)] {
         let expected = suite.key_length();
         let error = CipherKey::new(suite, &vec![0; wrong]).err();
-        assert_eq!(
-            error,
-            Some(AeadError::KeyLength {
-                expected,
-                actual: wrong
-            })
-        );
+        assert_eq!(error, Some(AeadError::KeyLength { expected, actual: wrong }));
     }
     let key = CipherKey::new(CipherSuite::Sm4Gcm, &[0xab; 16]).unwrap();
     assert_eq!(format!("{key:?}"), "CipherKey(Sm4Gcm, secret)");

@@ -7,8 +7,7 @@
 use std::path::Path;
 
 use bubi_crypto::{
-    verify_batch, verify_transaction, verify_vote, PublicKey, Signature, SignatureAlgorithm,
-    SignatureError, SignedItem,
+    verify_batch, verify_transaction, verify_vote, PublicKey, Signature, SignatureAlgorithm, SignatureError, SignedItem,
 };
 use curve25519_dalek::constants::EIGHT_TORSION;
 use serde_json::Value;
@@ -24,19 +23,11 @@ struct Case {
 
 impl Case {
     fn transaction(&self) -> Result<(), SignatureError> {
-        verify_transaction(
-            &self.key,
-            &self.message,
-            &Signature::from_slice(&self.signature)?,
-        )
+        verify_transaction(&self.key, &self.message, &Signature::from_slice(&self.signature)?)
     }
 
     fn vote(&self) -> Result<(), SignatureError> {
-        verify_vote(
-            &self.key,
-            &self.message,
-            &Signature::from_slice(&self.signature)?,
-        )
+        verify_vote(&self.key, &self.message, &Signature::from_slice(&self.signature)?)
     }
 }
 
@@ -86,8 +77,7 @@ fn speccheck() -> Vec<Case> {
         .iter()
         .enumerate()
         .map(|(number, case)| Case {
-            key: PublicKey::from_bytes(SignatureAlgorithm::Ed25519, &bytes(&case["pub_key"]))
-                .unwrap(),
+            key: PublicKey::from_bytes(SignatureAlgorithm::Ed25519, &bytes(&case["pub_key"])).unwrap(),
             message: bytes(&case["message"]),
             signature: bytes(&case["signature"]),
             valid: !(6..=8).contains(&number),
@@ -98,10 +88,7 @@ fn speccheck() -> Vec<Case> {
 
 /// All fourteen encodings of the eight small-order points: eight canonical, six not.
 fn small_order_encodings() -> Vec<[u8; 32]> {
-    let mut encodings: Vec<[u8; 32]> = EIGHT_TORSION
-        .iter()
-        .map(|point| point.compress().0)
-        .collect();
+    let mut encodings: Vec<[u8; 32]> = EIGHT_TORSION.iter().map(|point| point.compress().0).collect();
     let field_prime = |offset: u8, sign: u8| {
         let mut encoding = [0xff; 32];
         encoding[0] = 0xed + offset;
@@ -155,12 +142,7 @@ fn wycheproof_ed25519_except_one_encoding_for_transactions() {
     for case in wycheproof(WYCHEPROOF_ED25519, SignatureAlgorithm::Ed25519) {
         let exception = case.label.starts_with(DECODES_ONLY_UNDER_ZIP_215);
         exceptions += usize::from(exception);
-        assert_eq!(
-            case.transaction().is_ok(),
-            case.valid || exception,
-            "{}",
-            case.label
-        );
+        assert_eq!(case.transaction().is_ok(), case.valid || exception, "{}", case.label);
         assert_eq!(case.vote().is_ok(), case.valid, "{} as a vote", case.label);
         assert_eq!(case.key.check_registration(), Ok(()), "{}", case.label);
     }
@@ -176,9 +158,7 @@ fn the_twelve_cases_follow_zip_215_for_transactions() {
 
 #[test]
 fn the_twelve_cases_follow_the_strict_rule_for_votes() {
-    use SignatureError::{
-        MalformedSignature, Mismatch, NonCanonicalKey, SmallOrderKey, SmallOrderNonce,
-    };
+    use SignatureError::{MalformedSignature, Mismatch, NonCanonicalKey, SmallOrderKey, SmallOrderNonce};
     let verdicts: Vec<_> = speccheck().iter().map(Case::vote).collect();
     assert_eq!(
         verdicts,
@@ -219,18 +199,10 @@ fn check_ecdsa(name: &str, algorithm: SignatureAlgorithm, half_order: &str) -> u
     let half_order = hex::decode(half_order).unwrap();
     let mut refused_high = 0;
     for case in wycheproof(name, algorithm) {
-        let high = case
-            .signature
-            .get(32..64)
-            .is_some_and(|s| s > half_order.as_slice());
+        let high = case.signature.get(32..64).is_some_and(|s| s > half_order.as_slice());
         if case.valid && high {
             refused_high += 1;
-            assert_eq!(
-                case.transaction(),
-                Err(SignatureError::HighS),
-                "{}",
-                case.label
-            );
+            assert_eq!(case.transaction(), Err(SignatureError::HighS), "{}", case.label);
         } else {
             assert_eq!(case.transaction().is_ok(), case.valid, "{}", case.label);
         }
@@ -241,21 +213,14 @@ fn check_ecdsa(name: &str, algorithm: SignatureAlgorithm, half_order: &str) -> u
 
 #[test]
 fn wycheproof_secp256k1_except_high_s() {
-    let refused = check_ecdsa(
-        "wycheproof_ecdsa_secp256k1_sha256_p1363_test.json",
-        SignatureAlgorithm::Secp256k1,
-        HALF_SECP256K1,
-    );
+    let refused =
+        check_ecdsa("wycheproof_ecdsa_secp256k1_sha256_p1363_test.json", SignatureAlgorithm::Secp256k1, HALF_SECP256K1);
     assert_eq!(refused, 72);
 }
 
 #[test]
 fn wycheproof_p256_except_high_s() {
-    let refused = check_ecdsa(
-        "wycheproof_ecdsa_secp256r1_sha256_p1363_test.json",
-        SignatureAlgorithm::P256,
-        HALF_P256,
-    );
+    let refused = check_ecdsa("wycheproof_ecdsa_secp256r1_sha256_p1363_test.json", SignatureAlgorithm::P256, HALF_P256);
     assert_eq!(refused, 70);
 }
 
@@ -264,10 +229,7 @@ fn a_batch_of_all_vectors_agrees_with_each_alone() {
     let mut cases = wycheproof(WYCHEPROOF_ED25519, SignatureAlgorithm::Ed25519);
     cases.extend(speccheck());
     cases.extend(small_order_cases());
-    cases.extend(wycheproof(
-        "wycheproof_ecdsa_secp256r1_sha256_p1363_test.json",
-        SignatureAlgorithm::P256,
-    ));
+    cases.extend(wycheproof("wycheproof_ecdsa_secp256r1_sha256_p1363_test.json", SignatureAlgorithm::P256));
     let parsed: Vec<(Case, Signature)> = cases
         .into_iter()
         .filter_map(|case| Some((Signature::from_slice(&case.signature).ok()?, case)))
@@ -275,11 +237,7 @@ fn a_batch_of_all_vectors_agrees_with_each_alone() {
         .collect();
     let items: Vec<SignedItem<'_>> = parsed
         .iter()
-        .map(|(case, signature)| SignedItem {
-            public_key: &case.key,
-            message: &case.message,
-            signature,
-        })
+        .map(|(case, signature)| SignedItem { public_key: &case.key, message: &case.message, signature })
         .collect();
     for ((case, _), verdict) in parsed.iter().zip(verify_batch(&items)) {
         assert_eq!(verdict, case.transaction().is_ok(), "{}", case.label);

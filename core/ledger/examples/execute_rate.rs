@@ -89,7 +89,11 @@ fn state(genesis: &Genesis, accounts: u64) -> Anything<(State, AssetId)> {
     let holding = encode(&Holding::V1(HoldingV1 { balance: SUPPLY_EACH, ..HoldingV1::default() }))?;
     let owned = |(owner, key, value): (&OwnerKey, &[u8], &[u8])| (*owner, key.to_vec(), value.to_vec());
     let mut cells: Vec<_> = genesis_state(genesis)?.all_cells().map(owned).collect();
-    cells.push((OwnerKey::new(OwnerKey::ASSET, *asset.bytes()), key::HEADER.to_vec(), encode(&AssetDefinition::V1(definition))?));
+    cells.push((
+        OwnerKey::new(OwnerKey::ASSET, *asset.bytes()),
+        key::HEADER.to_vec(),
+        encode(&AssetDefinition::V1(definition))?,
+    ));
     for number in 0..accounts {
         let account = OwnerKey::new(OwnerKey::ACCOUNT, *address(suite, number).bytes());
         let header = AccountHeader::V1 {
@@ -103,7 +107,14 @@ fn state(genesis: &Genesis, accounts: u64) -> Anything<(State, AssetId)> {
     Ok((State::from_cells(suite, cells)?, asset))
 }
 
-fn transfer(suite: HashSuite, chain: &ChainId, asset: AssetId, accounts: u64, numbers: &mut Numbers, time: u64) -> Anything<VerifiedTransaction> {
+fn transfer(
+    suite: HashSuite,
+    chain: &ChainId,
+    asset: AssetId,
+    accounts: u64,
+    numbers: &mut Numbers,
+    time: u64,
+) -> Anything<VerifiedTransaction> {
     let from = numbers.next() % accounts;
     let to = (from + 1 + numbers.next() % (accounts - 1)) % accounts;
     let mut id = [0; 16];
@@ -128,7 +139,9 @@ fn transfer(suite: HashSuite, chain: &ChainId, asset: AssetId, accounts: u64, nu
 /// Processor time of all threads in µs: other work on the machine does not count.
 fn cpu_time() -> f64 {
     let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let time = |path: std::path::PathBuf| std::fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse::<f64>().ok();
+    let time = |path: std::path::PathBuf| {
+        std::fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse::<f64>().ok()
+    };
     threads.filter_map(|thread| time(thread.path())).sum::<f64>() / 1_000.0
 }
 
@@ -151,7 +164,8 @@ fn main() -> Anything<()> {
     let (mut executing, mut hashing, mut merging) = (Vec::new(), Vec::new(), Vec::new());
     for height in 1..=BLOCKS {
         let time = START + height * 1_000;
-        let batch: Anything<Vec<_>> = (0..count).map(|_| transfer(suite, &chain, asset, accounts, &mut numbers, time)).collect();
+        let batch: Anything<Vec<_>> =
+            (0..count).map(|_| transfer(suite, &chain, asset, accounts, &mut numbers, time)).collect();
         let batch = batch?;
         let view = View::new(&state, &[])?;
         let context = Context::new(&view, chain, height, time, 1)?;

@@ -1,11 +1,7 @@
 //! Measures the account tree: load time, memory, reads, and finish + merge of a block overlay.
 //!
 //! `cargo run --release -p bubi-ledger --example tree_rate -- [ACCOUNTS] [CHANGED] [standard|national]`
-#![allow(
-    clippy::print_stdout,
-    clippy::cast_precision_loss,
-    clippy::float_arithmetic
-)]
+#![allow(clippy::print_stdout, clippy::cast_precision_loss, clippy::float_arithmetic)]
 
 use std::error::Error;
 use std::time::Instant;
@@ -52,29 +48,19 @@ fn holding(amount: u64) -> [u8; 20] {
 
 fn resident_bytes() -> f64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let resident = pages
-        .split(' ')
-        .nth(1)
-        .and_then(|text| text.parse::<f64>().ok());
+    let resident = pages.split(' ').nth(1).and_then(|text| text.parse::<f64>().ok());
     resident.unwrap_or(0.0) * 4096.0
 }
 
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let ticks: f64 = stat
-        .split(' ')
-        .skip(13)
-        .take(2)
-        .filter_map(|text| text.parse::<f64>().ok())
-        .sum();
+    let ticks: f64 = stat.split(' ').skip(13).take(2).filter_map(|text| text.parse::<f64>().ok()).sum();
     ticks / 100.0
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let accounts: u64 = arguments
-        .next()
-        .map_or(Ok(1_000_000), |text| text.parse())?;
+    let accounts: u64 = arguments.next().map_or(Ok(1_000_000), |text| text.parse())?;
     let touched: u64 = arguments.next().map_or(Ok(20_000), |text| text.parse())?;
     let suite = match arguments.next().as_deref() {
         Some("national") => HashSuite::National,
@@ -84,17 +70,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (start, cpu) = (Instant::now(), cpu_seconds());
     let cells = (0..accounts).flat_map(|number| {
         let owner = account(number);
-        [
-            (owner, HEADER.to_vec(), vec![9; 50]),
-            (owner, holding_key().to_vec(), holding(1000).to_vec()),
-        ]
+        [(owner, HEADER.to_vec(), vec![9; 50]), (owner, holding_key().to_vec(), holding(1000).to_vec())]
     });
     let mut state = State::from_grouped(suite, cells)?;
-    println!(
-        "load: {:.2} s ({:.2} s cpu)",
-        start.elapsed().as_secs_f64(),
-        cpu_seconds() - cpu
-    );
+    println!("load: {:.2} s ({:.2} s cpu)", start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     let resident = resident_bytes() - before;
     println!(
         "memory: {:.0} resident bytes per cell ({:.0} requested)",
@@ -108,27 +87,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     for round in 0..ROUNDS {
         let mut changes = Changes::new();
         for _ in 0..touched {
-            changes.put(
-                &account(numbers.next() % accounts),
-                &holding_key(),
-                &holding(2000 + round),
-            )?;
+            changes.put(&account(numbers.next() % accounts), &holding_key(), &holding(2000 + round))?;
         }
         let (start, cpu) = (Instant::now(), cpu_seconds());
         let overlay = Overlay::finish(&state, &[], changes)?;
         let finished = start.elapsed().as_secs_f64() * 1e3;
         window.push(state.merge(overlay)?);
         let total = start.elapsed().as_secs_f64() * 1e3;
-        times.push((
-            total,
-            finished,
-            total - finished,
-            (cpu_seconds() - cpu) * 1e3,
-        ));
+        times.push((total, finished, total - finished, (cpu_seconds() - cpu) * 1e3));
     }
     times.sort_by(|one, other| one.0.total_cmp(&other.0));
     let (total, finish, merge, cpu) = times[times.len() / 2];
-    println!("block of {touched}: median {total:.1} ms = finish {finish:.1} + merge {merge:.1} (cpu {cpu:.0}); best {:.1}", times[0].0);
+    println!(
+        "block of {touched}: median {total:.1} ms = finish {finish:.1} + merge {merge:.1} (cpu {cpu:.0}); best {:.1}",
+        times[0].0
+    );
     growth(&mut state, accounts)?;
     if accounts <= 1_000_000 {
         assert_eq!(state.root(), state.recompute_root());
@@ -141,14 +114,9 @@ fn reads(state: &State, accounts: u64) {
     const COUNT: u64 = 1_000_000;
     for (label, range) in [("random", accounts), ("warm", accounts.min(1000))] {
         let mut numbers = Numbers(3);
-        let keys: Vec<OwnerKey> = (0..COUNT)
-            .map(|_| account(numbers.next() % range))
-            .collect();
+        let keys: Vec<OwnerKey> = (0..COUNT).map(|_| account(numbers.next() % range)).collect();
         let start = Instant::now();
-        let found = keys
-            .iter()
-            .filter(|key| state.get(key, &holding_key()).is_some())
-            .count();
+        let found = keys.iter().filter(|key| state.get(key, &holding_key()).is_some()).count();
         let each = start.elapsed().as_secs_f64() * 1e9 / COUNT as f64;
         println!("get, {label}: {each:.0} ns ({found} found)");
     }
@@ -174,9 +142,6 @@ fn growth(state: &mut State, accounts: u64) -> Result<(), Box<dyn Error>> {
             longest = (finished, merged);
         }
     }
-    println!(
-        "split at {target} accounts: merge {:.0} ms, its finish {:.0} ms",
-        longest.1, longest.0
-    );
+    println!("split at {target} accounts: merge {:.0} ms, its finish {:.0} ms", longest.1, longest.0);
     Ok(())
 }

@@ -77,7 +77,10 @@ pub(crate) fn set_signers(run: &mut Run<'_, '_>, actor: &Actor, signers: &[Signe
         Some(AccountHeader::V1 { created, .. }) => *created,
         _ => return Err(ResultCode::Internal),
     };
-    run.cells.write(header, Arc::new(AccountHeader::V1 { signers: signers.to_vec(), thresholds: thresholds.clone(), created }));
+    run.cells.write(
+        header,
+        Arc::new(AccountHeader::V1 { signers: signers.to_vec(), thresholds: thresholds.clone(), created }),
+    );
     let limited = |signer: &&Signer| signer.limits.as_ref().is_some_and(|limits| limits.amount.is_some());
     let kept: Vec<Vec<u8>> = signers.iter().filter(limited).map(|signer| key::signer_use(&signer.key)).collect();
     for used in run.cells.keys(actor.account, &[key::SIGNER_USE_PREFIX]) {
@@ -165,7 +168,13 @@ pub(crate) fn set_claim(
 }
 
 /// Operation 5.
-pub(crate) fn revoke_claim(run: &mut Run<'_, '_>, actor: &Actor, issuer: &Address, subject: &Address, kind: &str) -> Done {
+pub(crate) fn revoke_claim(
+    run: &mut Run<'_, '_>,
+    actor: &Actor,
+    issuer: &Address,
+    subject: &Address,
+    kind: &str,
+) -> Done {
     if actor.address != *issuer && actor.address != *subject {
         return Err(ResultCode::NotPermitted);
     }

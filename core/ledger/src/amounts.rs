@@ -139,7 +139,12 @@ fn take(run: &mut Run<'_, '_>, asset: &Asset, holder: Holder, amount: u128) -> R
 }
 
 /// Moves an amount of a holding into its reserved part and returns its lots.
-pub(crate) fn set_aside(run: &mut Run<'_, '_>, asset: &Asset, holder: Holder, amount: u128) -> Result<Vec<Lot>, ResultCode> {
+pub(crate) fn set_aside(
+    run: &mut Run<'_, '_>,
+    asset: &Asset,
+    holder: Holder,
+    amount: u128,
+) -> Result<Vec<Lot>, ResultCode> {
     let taken = take(run, asset, holder, amount)?;
     let mut after = read(run.cells, holder.cell)?;
     after.reserved += amount;

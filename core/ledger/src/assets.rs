@@ -139,7 +139,8 @@ fn update(run: &mut Run<'_, '_>, definition: Cell, change: impl FnOnce(&mut Asse
 pub(crate) fn change_supply(run: &mut Run<'_, '_>, asset: &Asset, more: u128, less: u128) -> Done {
     update(run, asset.definition, |asset| {
         // A supply below zero would mean that holdings were worth more than it: a defect.
-        asset.supply = asset.supply.checked_add(more).and_then(|supply| supply.checked_sub(less)).ok_or(ResultCode::Internal)?;
+        asset.supply =
+            asset.supply.checked_add(more).and_then(|supply| supply.checked_sub(less)).ok_or(ResultCode::Internal)?;
         Ok(())
     })
 }
@@ -194,7 +195,13 @@ pub(crate) fn require(feature: bool) -> Done {
 }
 
 /// Operation 12.
-pub(crate) fn freeze_holder(run: &mut Run<'_, '_>, actor: &Actor, asset: &AssetId, holder: &Address, frozen: bool) -> Done {
+pub(crate) fn freeze_holder(
+    run: &mut Run<'_, '_>,
+    actor: &Actor,
+    asset: &AssetId,
+    holder: &Address,
+    frozen: bool,
+) -> Done {
     let asset = Asset::find(run, asset)?;
     asset.check_issuer(actor)?;
     require(asset.features.freeze)?;
@@ -204,7 +211,13 @@ pub(crate) fn freeze_holder(run: &mut Run<'_, '_>, actor: &Actor, asset: &AssetI
 }
 
 /// Operation 13.
-pub(crate) fn authorise(run: &mut Run<'_, '_>, actor: &Actor, asset: &AssetId, holder: &Address, authorised: bool) -> Done {
+pub(crate) fn authorise(
+    run: &mut Run<'_, '_>,
+    actor: &Actor,
+    asset: &AssetId,
+    holder: &Address,
+    authorised: bool,
+) -> Done {
     let asset = Asset::find(run, asset)?;
     asset.check_issuer(actor)?;
     require(asset.features.whitelist)?;

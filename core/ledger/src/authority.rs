@@ -112,7 +112,8 @@ fn counts(signer: &Signer, keys: Keys<'_>, operation: &OperationBody, time: u64)
     limits.expires.is_none_or(|expires| expires > time)
         && (limits.operations.is_empty() || limits.operations.contains(&operation.number()))
         && (limits.assets.is_empty() || named_asset(operation).is_none_or(|asset| limits.assets.contains(asset)))
-        && (limits.namespaces.is_empty() || named_namespace(operation).is_none_or(|name| limits.namespaces.contains(name)))
+        && (limits.namespaces.is_empty()
+            || named_namespace(operation).is_none_or(|name| limits.namespaces.contains(name)))
 }
 
 fn named_asset(operation: &OperationBody) -> Option<&AssetId> {

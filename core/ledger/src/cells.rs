@@ -8,8 +8,8 @@ use crate::tree::{Changes, OwnerKey, OwnerView, View};
 use bubi_codec::{
     identity::{Address, AssetId, NamespaceId},
     state::{
-        key, AccountHeader, AssetDefinition, AssetV1, Claim, DataEntry, Hold, Holding, HoldingV1, IdBucket, Item, Namespace,
-        RecordHead, RecordVersion, Use,
+        key, AccountHeader, AssetDefinition, AssetV1, Claim, DataEntry, Hold, Holding, HoldingV1, IdBucket, Item,
+        Namespace, RecordHead, RecordVersion, Use,
     },
     ResultCode, Wire,
 };

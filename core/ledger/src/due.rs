@@ -32,7 +32,12 @@ impl Due {
         let (kind, bytes) = bytes.split_first()?;
         let (holder, bytes) = bytes.split_first_chunk::<32>()?;
         let id = bytes.try_into().ok()?;
-        Some(Self { time: u64::from_be_bytes(*time), is_hold: *kind == 1, holder: Address(Hash(*holder)), id: Hash(id) })
+        Some(Self {
+            time: u64::from_be_bytes(*time),
+            is_hold: *kind == 1,
+            holder: Address(Hash(*holder)),
+            id: Hash(id),
+        })
     }
 }
 

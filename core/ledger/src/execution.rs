@@ -1,9 +1,8 @@
 //! Execution of a block: the frame around transactions and operations (`spec/ledger.md` 2).
 
 use crate::{
-    accounts, assets,
+    accounts, amounts, assets,
     authority::{self, Actor, Keys},
-    amounts,
     cells::{AccountState, Cell, Defect, Owner, Scratch},
     due, holds, invariants, items,
     live_ids::{IdDelta, IdScratch, IdState, IdsView},
@@ -45,7 +44,12 @@ impl VerifiedTransaction {
     ///
     /// # Errors
     /// The body is not canonical or breaks a limit.
-    pub fn new(suite: HashSuite, chain: &ChainId, signed: &SignedTransaction, bytes: Range<usize>) -> Result<Self, DecodeError> {
+    pub fn new(
+        suite: HashSuite,
+        chain: &ChainId,
+        signed: &SignedTransaction,
+        bytes: Range<usize>,
+    ) -> Result<Self, DecodeError> {
         let TransactionBody::V1(body) = signed.body()?;
         let hash = transaction_hash(suite, chain, signed.body_bytes());
         let signers = signed.signatures().iter().map(|entry| entry.key).collect();
@@ -93,7 +97,13 @@ impl Context {
     ///
     /// # Errors
     /// The state has no readable parameters or validators, or the protocol version is unknown.
-    pub fn new(view: &View<'_>, chain: ChainId, height: u64, time: u64, protocol_version: u32) -> Result<Self, BlockError> {
+    pub fn new(
+        view: &View<'_>,
+        chain: ChainId,
+        height: u64,
+        time: u64,
+        protocol_version: u32,
+    ) -> Result<Self, BlockError> {
         let system = crate::cells::system_key();
         let cell = |key| view.get(&system, key).ok_or(Defect("the state has no parameters or validators"));
         let Parameters::V1(parameters) = decode(cell(key::PARAMETERS)?)?;
@@ -354,7 +364,11 @@ impl<'a> Block<'a> {
     }
 
     /// The reasons to skip, in order.
-    fn admit(&mut self, transaction: &VerifiedTransaction, keys: Keys<'_>) -> Result<Result<Admitted, SkipReason>, Defect> {
+    fn admit(
+        &mut self,
+        transaction: &VerifiedTransaction,
+        keys: Keys<'_>,
+    ) -> Result<Result<Admitted, SkipReason>, Defect> {
         let (body, time) = (&transaction.body, self.context.time);
         if body.valid_until < time {
             return Ok(Err(SkipReason::Expired));
@@ -397,7 +411,11 @@ impl<'a> Block<'a> {
     }
 
     /// Executes a transaction, or says why it is skipped.
-    fn transaction(&mut self, transaction: &VerifiedTransaction, keys: Keys<'_>) -> Result<Result<End, SkipReason>, Defect> {
+    fn transaction(
+        &mut self,
+        transaction: &VerifiedTransaction,
+        keys: Keys<'_>,
+    ) -> Result<Result<End, SkipReason>, Defect> {
         let admitted = match self.admit(transaction, keys)? {
             Ok(admitted) => admitted,
             Err(reason) => return Ok(Err(reason)),
@@ -557,13 +575,17 @@ impl Run<'_, '_> {
         #[cfg(test)]
         crate::fault::strike(self, actor);
         match &operation.body {
-            Op::CreateAccount { target, signers, thresholds } => accounts::create(self, actor, target, signers, thresholds.as_ref()),
+            Op::CreateAccount { target, signers, thresholds } => {
+                accounts::create(self, actor, target, signers, thresholds.as_ref())
+            }
             Op::SetSigners { signers, thresholds } => accounts::set_signers(self, actor, signers, thresholds),
             Op::SetData { name, value, expected_version } => {
                 accounts::set_data(self, actor, name, value.as_deref(), *expected_version)
             }
             Op::CloseAccount => accounts::close(self, actor),
-            Op::SetClaim { subject, kind, digest, expires } => accounts::set_claim(self, actor, subject, kind, digest, *expires),
+            Op::SetClaim { subject, kind, digest, expires } => {
+                accounts::set_claim(self, actor, subject, kind, digest, *expires)
+            }
             Op::RevokeClaim { issuer, subject, kind } => accounts::revoke_claim(self, actor, issuer, subject, kind),
             Op::CreateAsset { code, name, kind, decimals, cap, features } => {
                 assets::create(self, actor, assets::definition(actor, code, name, *kind, *decimals, *cap, *features))
@@ -571,10 +593,14 @@ impl Run<'_, '_> {
             Op::Issue { asset, to, amount, expires } => amounts::issue(self, actor, asset, to, *amount, *expires),
             Op::Transfer { asset, to, amount } => amounts::transfer(self, actor, asset, to, *amount),
             Op::Burn { asset, amount } => amounts::burn(self, actor, asset, *amount),
-            Op::Clawback { asset, from, to, amount } => amounts::clawback(self, actor, asset, from, to.as_ref(), *amount),
+            Op::Clawback { asset, from, to, amount } => {
+                amounts::clawback(self, actor, asset, from, to.as_ref(), *amount)
+            }
             Op::FreezeAsset { asset, frozen } => assets::freeze(self, actor, asset, *frozen),
             Op::FreezeHolder { asset, holder, frozen } => assets::freeze_holder(self, actor, asset, holder, *frozen),
-            Op::AuthoriseHolder { asset, holder, authorised } => assets::authorise(self, actor, asset, holder, *authorised),
+            Op::AuthoriseHolder { asset, holder, authorised } => {
+                assets::authorise(self, actor, asset, holder, *authorised)
+            }
             Op::IssueItem { asset, item, to, digest } => items::issue(self, actor, asset, item, to, *digest),
             Op::TransferItem { asset, item, to } => items::transfer(self, actor, asset, item, to),
             Op::BurnItem { asset, item } => items::burn(self, actor, asset, item),
@@ -584,13 +610,20 @@ impl Run<'_, '_> {
             }
             Op::Capture { holder, hold, amount } => holds::capture(self, actor, holder, hold, *amount),
             Op::Release { holder, hold } => holds::release(self, actor, holder, hold),
-            Op::CreateNamespace { name, writers, shared } => records::create_namespace(self, actor, name, writers, *shared),
+            Op::CreateNamespace { name, writers, shared } => {
+                records::create_namespace(self, actor, name, writers, *shared)
+            }
             Op::SetNamespace { namespace, owner, writers, shared } => {
                 records::set_namespace(self, actor, namespace, owner, writers, *shared)
             }
-            Op::PutRecord { namespace, key, digest, content, parents, expected_version } => {
-                records::put(self, actor, namespace, key, &records::Version { digest, content, parents }, *expected_version)
-            }
+            Op::PutRecord { namespace, key, digest, content, parents, expected_version } => records::put(
+                self,
+                actor,
+                namespace,
+                key,
+                &records::Version { digest, content, parents },
+                *expected_version,
+            ),
         }
     }
 }

@@ -19,7 +19,8 @@ use bubi_crypto::merkle_root;
 /// A value has no encoding or is too large for a cell.
 pub fn genesis_state(genesis: &Genesis) -> Result<State, BlockError> {
     let genesis = genesis.v1();
-    let encoded = |bytes: Result<Vec<u8>, bcs::Error>| bytes.map_err(|_| Defect("a value of the genesis cannot be encoded"));
+    let encoded =
+        |bytes: Result<Vec<u8>, bcs::Error>| bytes.map_err(|_| Defect("a value of the genesis cannot be encoded"));
     let parameters = Parameters::V1(genesis.parameters.clone());
     let mut cells = vec![
         (system_key(), key::PARAMETERS.to_vec(), encoded(bcs::to_bytes(&parameters))?),
@@ -30,7 +31,8 @@ pub fn genesis_state(genesis: &Genesis) -> Result<State, BlockError> {
         let header = AccountHeader::V1 { signers, thresholds, created: 0 };
         cells.push((account_key(&account.address), key::HEADER.to_vec(), encoded(bcs::to_bytes(&header))?));
     }
-    State::from_cells(genesis.suite, cells).map_err(|_| Defect("the genesis names an account twice or a value too large").into())
+    State::from_cells(genesis.suite, cells)
+        .map_err(|_| Defect("the genesis names an account twice or a value too large").into())
 }
 
 /// The outcome of a genesis, the parent outcome of the first block. `state` is that of [`genesis_state`].

@@ -102,7 +102,8 @@ pub(crate) fn check_touched(cells: &mut Scratch<'_>) -> Result<(), Defect> {
                     let Hold::V1 { asset, amount, lots, .. } = hold.as_ref();
                     let shift = entry(&mut reserves, (owner, asset.0));
                     let count = lots.len() as u128;
-                    let (amounts, counts) = if is_new { ((0, *amount), (0, count)) } else { ((*amount, 0), (count, 0)) };
+                    let (amounts, counts) =
+                        if is_new { ((0, *amount), (0, count)) } else { ((*amount, 0), (count, 0)) };
                     shift.holds.add(amounts.0, amounts.1)?;
                     shift.hold_lots.add(counts.0, counts.1)?;
                 }
@@ -120,7 +121,10 @@ pub(crate) fn check_touched(cells: &mut Scratch<'_>) -> Result<(), Defect> {
             _ => {}
         }
     }
-    if reserves.iter().any(|(_, shift)| !shift.reserved.matches(shift.holds) || !shift.reserved_lots.matches(shift.hold_lots)) {
+    if reserves
+        .iter()
+        .any(|(_, shift)| !shift.reserved.matches(shift.holds) || !shift.reserved_lots.matches(shift.hold_lots))
+    {
         return Err(Defect("what is reserved is not the sum of the holds"));
     }
     assets.iter().try_for_each(|(asset, shift)| check_asset(cells, asset, shift))

@@ -15,7 +15,14 @@ use bubi_codec::{
 use bubi_crypto::Hash;
 
 /// Operation 14.
-pub(crate) fn issue(run: &mut Run<'_, '_>, actor: &Actor, asset: &AssetId, item: &str, to: &Address, digest: Option<Hash>) -> Done {
+pub(crate) fn issue(
+    run: &mut Run<'_, '_>,
+    actor: &Actor,
+    asset: &AssetId,
+    item: &str,
+    to: &Address,
+    digest: Option<Hash>,
+) -> Done {
     let asset = Asset::of_items(run, asset)?;
     asset.check_issuer(actor)?;
     asset.check_not_frozen()?;
@@ -51,7 +58,13 @@ pub(crate) fn burn(run: &mut Run<'_, '_>, actor: &Actor, asset: &AssetId, item: 
 }
 
 /// Operation 17.
-pub(crate) fn clawback(run: &mut Run<'_, '_>, actor: &Actor, asset: &AssetId, item: &str, to: Option<&Address>) -> Done {
+pub(crate) fn clawback(
+    run: &mut Run<'_, '_>,
+    actor: &Actor,
+    asset: &AssetId,
+    item: &str,
+    to: Option<&Address>,
+) -> Done {
     let asset = Asset::of_items(run, asset)?;
     asset.check_issuer(actor)?;
     require(asset.features.clawback)?;
@@ -95,7 +108,14 @@ fn unmark(run: &mut Run<'_, '_>, holder: &Address, asset: &Asset, item: &str) {
     run.cells.remove(marker);
 }
 
-fn move_item(run: &mut Run<'_, '_>, asset: &Asset, item: &str, (cell, from, digest): Found, to: &Address, receiver: Owner) {
+fn move_item(
+    run: &mut Run<'_, '_>,
+    asset: &Asset,
+    item: &str,
+    (cell, from, digest): Found,
+    to: &Address,
+    receiver: Owner,
+) {
     unmark(run, &from, asset, item);
     mark(run, receiver, asset, item);
     run.cells.write(cell, Item::V1 { holder: *to, digest });

@@ -156,7 +156,9 @@ impl Lists {
     /// The place that stands for a key.
     fn newest(&self, source: &Address, id: &[u8; 16]) -> Option<Place> {
         let hash = self.index.hash(&[source.bytes(), id]);
-        let is = |place: &Place| place.newest && self.at(place).is_some_and(|entry| entry.source == *source && entry.id == *id);
+        let is = |place: &Place| {
+            place.newest && self.at(place).is_some_and(|entry| entry.source == *source && entry.id == *id)
+        };
         self.index.find(hash, is).copied()
     }
 
@@ -444,21 +446,32 @@ mod tests {
     fn a_key_lives_as_long_as_its_latest_bucket() {
         for order in [[1, 2, 3], [3, 2, 1], [2, 3, 1], [2, 2, 2], [3, 1, 3]] {
             let mut lists = Lists::default();
-            let rivals: Vec<(u64, IdEntry)> = (0..).zip(order).map(|(number, bucket)| (bucket, rival(number, bucket))).collect();
+            let rivals: Vec<(u64, IdEntry)> =
+                (0..).zip(order).map(|(number, bucket)| (bucket, rival(number, bucket))).collect();
             for (bucket, entry) in &rivals {
                 lists.add(*bucket, *entry);
             }
-            for (floor, drop) in [(0, None), (1, Some(0)), (2, None), (2, Some(1)), (3, None), (3, Some(2)), (4, None), (4, Some(3))] {
+            for (floor, drop) in
+                [(0, None), (1, Some(0)), (2, None), (2, Some(1)), (3, None), (3, Some(2)), (4, None), (4, Some(3))]
+            {
                 if let Some(bucket) = drop {
                     lists.drop_bucket(bucket);
                 }
                 let live = rivals.iter().any(|(bucket, _)| *bucket >= floor);
                 let stranger = entry(99, 1).transaction;
                 let expected = if live { IdState::Conflict } else { IdState::Fresh };
-                assert_eq!(lists.state(floor, &rivals[0].1.source, &[2; 16], &stranger), expected, "{order:?} from {floor}");
+                assert_eq!(
+                    lists.state(floor, &rivals[0].1.source, &[2; 16], &stranger),
+                    expected,
+                    "{order:?} from {floor}"
+                );
                 for (bucket, entry) in &rivals {
                     let expected = if *bucket >= floor { IdState::Used } else { expected };
-                    assert_eq!(lists.state(floor, &entry.source, &entry.id, &entry.transaction), expected, "{order:?} from {floor}");
+                    assert_eq!(
+                        lists.state(floor, &entry.source, &entry.id, &entry.transaction),
+                        expected,
+                        "{order:?} from {floor}"
+                    );
                 }
             }
         }
@@ -480,7 +493,11 @@ mod tests {
                 for chunk in leaves.chunks(step) {
                     frontier.append(suite, chunk);
                     length += chunk.len();
-                    assert_eq!(frontier.root(suite), merkle_root(suite, &leaves[..length]), "step {step}, length {length}");
+                    assert_eq!(
+                        frontier.root(suite),
+                        merkle_root(suite, &leaves[..length]),
+                        "step {step}, length {length}"
+                    );
                 }
             }
             assert_eq!(Frontier::default().root(suite), merkle_root(suite, &[]));

@@ -15,7 +15,13 @@ use bubi_codec::{
 use std::sync::Arc;
 
 /// Operation 21.
-pub(crate) fn create_namespace(run: &mut Run<'_, '_>, actor: &Actor, name: &str, writers: &Writers, shared: bool) -> Done {
+pub(crate) fn create_namespace(
+    run: &mut Run<'_, '_>,
+    actor: &Actor,
+    name: &str,
+    writers: &Writers,
+    shared: bool,
+) -> Done {
     let namespace = NamespaceId::derived(run.context.suite, name);
     let owner = run.cells.namespace(&namespace);
     let cell = run.cells.cell(owner, key::HEADER);

@@ -1,19 +1,14 @@
 //! The account tree against a naive model: a sorted map of cells and a recursive root written from
 //! `spec/state-tree.md`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use bubi_crypto::{Hash, HashSuite};
 use bubi_ledger::tree::{
-    AccountEvidence, AccountProof, CellEvidence, CellGap, CellProof, Changes, Chunk, Overlay,
-    OwnerGap, OwnerKey, ProofError, ProofWindow, Scratch, State, StateBuilder, TreeError, View,
-    EMPTY_ROOT,
+    AccountEvidence, AccountProof, CellEvidence, CellGap, CellProof, Changes, Chunk, Overlay, OwnerGap, OwnerKey,
+    ProofError, ProofWindow, Scratch, State, StateBuilder, TreeError, View, EMPTY_ROOT,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -38,8 +33,7 @@ fn naive_trie(suite: HashSuite, leaves: &[([u8; 32], Hash)], depth: usize) -> Ha
         1 => leaves[0].1,
         _ => {
             let goes_right = |path: &[u8; 32]| (path[depth / 8] >> (7 - depth % 8)) & 1 == 1;
-            let (right, left): (Vec<_>, Vec<_>) =
-                leaves.iter().partition(|leaf| goes_right(&leaf.0));
+            let (right, left): (Vec<_>, Vec<_>) = leaves.iter().partition(|leaf| goes_right(&leaf.0));
             let left = naive_trie(suite, &left, depth + 1);
             let right = naive_trie(suite, &right, depth + 1);
             suite.hash(&[&[1], &left.0, &right.0])
@@ -56,10 +50,7 @@ fn naive_root(suite: HashSuite, model: &Model) -> Hash {
     }
     let leaf = |(owner, cells): (&OwnerKey, &Vec<([u8; 32], Hash)>)| {
         let root = naive_trie(suite, cells, 0);
-        (
-            suite.hash(&[&[2], owner.as_bytes()]).0,
-            suite.hash(&[&[0, 6], owner.as_bytes(), &root.0]),
-        )
+        (suite.hash(&[&[2], owner.as_bytes()]).0, suite.hash(&[&[0, 6], owner.as_bytes(), &root.0]))
     };
     let leaves: Vec<([u8; 32], Hash)> = owners.iter().map(leaf).collect();
     naive_trie(suite, &leaves, 0)
@@ -82,10 +73,7 @@ fn key(number: u16) -> Vec<u8> {
 }
 
 fn model_cells(model: &Model) -> Vec<(OwnerKey, Vec<u8>, Vec<u8>)> {
-    model
-        .iter()
-        .map(|((owner, key), value)| (*owner, key.clone(), value.clone()))
-        .collect()
+    model.iter().map(|((owner, key), value)| (*owner, key.clone(), value.clone())).collect()
 }
 
 fn build(suite: HashSuite, model: &Model) -> State {
@@ -143,19 +131,11 @@ struct Run {
 impl Run {
     fn new(suite: HashSuite) -> Self {
         let window = ProofWindow::new(4, 0);
-        Self {
-            suite,
-            state: State::new(suite),
-            window,
-            history: vec![Model::new()],
-            overlays: Vec::new(),
-        }
+        Self { suite, state: State::new(suite), window, history: vec![Model::new()], overlays: Vec::new() }
     }
 
     fn newest(&self) -> &Model {
-        self.overlays
-            .last()
-            .map_or_else(|| self.history.last().unwrap(), |(_, model)| model)
+        self.overlays.last().map_or_else(|| self.history.last().unwrap(), |(_, model)| model)
     }
 
     fn view(&self) -> View<'_> {
@@ -172,16 +152,13 @@ impl Run {
                 Step::Put(o, k, length) => write(&mut scratch, &mut model, *o, *k, Some(*length)),
                 Step::Remove(o, k) => write(&mut scratch, &mut model, *o, *k, None),
                 Step::Fill(o, start, count) => {
-                    (*start..start + count)
-                        .for_each(|k| write(&mut scratch, &mut model, *o, k, Some(9)));
+                    (*start..start + count).for_each(|k| write(&mut scratch, &mut model, *o, k, Some(9)));
                 }
                 Step::Clear(o, start, count) => {
-                    (*start..start + count)
-                        .for_each(|k| write(&mut scratch, &mut model, *o, k, None));
+                    (*start..start + count).for_each(|k| write(&mut scratch, &mut model, *o, k, None));
                 }
                 Step::Spread(start, count) => {
-                    (*start..start + count)
-                        .for_each(|o| write(&mut scratch, &mut model, o, 7, Some(3)));
+                    (*start..start + count).for_each(|o| write(&mut scratch, &mut model, o, 7, Some(3)));
                 }
                 Step::Begin => {
                     saved.push(model.clone());
@@ -200,9 +177,7 @@ impl Run {
         }
         for number in 0..4 {
             let cells = scratch.cells_from(&owner(number), Bound::Unbounded);
-            prop_assert!(cells
-                .map(|(k, v)| (k.to_vec(), v.to_vec()))
-                .eq(of_owner(&model, number)));
+            prop_assert!(cells.map(|(k, v)| (k.to_vec(), v.to_vec())).eq(of_owner(&model, number)));
         }
         for ((o, k), value) in &model {
             prop_assert_eq!(scratch.get(o, k), Some(value.as_slice()));
@@ -238,11 +213,7 @@ impl Run {
         prop_assert_eq!(self.state.root(), naive_root(self.suite, model));
         prop_assert_eq!(self.state.recompute_root(), self.state.root());
         prop_assert_eq!(self.state.cell_count(), model.len() as u64);
-        let mut cells: Vec<_> = self
-            .state
-            .all_cells()
-            .map(|(o, k, v)| (*o, k.to_vec(), v.to_vec()))
-            .collect();
+        let mut cells: Vec<_> = self.state.all_cells().map(|(o, k, v)| (*o, k.to_vec(), v.to_vec())).collect();
         cells.sort();
         prop_assert_eq!(cells, model_cells(model));
         Ok(())
@@ -253,11 +224,7 @@ impl Run {
         let newest = self.window.newest();
         for height in self.window.oldest()..=newest {
             let view = self.window.view(&self.state, height).unwrap().unwrap();
-            check_view(
-                self.suite,
-                &view,
-                &self.history[usize::try_from(height).unwrap()],
-            )?;
+            check_view(self.suite, &view, &self.history[usize::try_from(height).unwrap()])?;
         }
         prop_assert!(newest - self.window.oldest() <= 4);
         if let Some(older) = self.window.oldest().checked_sub(1) {
@@ -293,8 +260,7 @@ fn check_view(suite: HashSuite, view: &View<'_>, model: &Model) -> TestCaseResul
         prop_assert_eq!(view.get(owner, key), Some(value.as_slice()));
     }
     for ((owner, key), value) in model.iter().step_by(1 + model.len() / 40) {
-        let proof =
-            CellProof::from_bytes(&view.prove(owner, key).unwrap().to_bytes().unwrap()).unwrap();
+        let proof = CellProof::from_bytes(&view.prove(owner, key).unwrap().to_bytes().unwrap()).unwrap();
         prop_assert_eq!(proof.verify(suite, &root), Ok(Some(value.as_slice())));
     }
     for o in [0, 1, 2, 3, 17, 299, 4000] {
@@ -307,10 +273,7 @@ fn check_view(suite: HashSuite, view: &View<'_>, model: &Model) -> TestCaseResul
         let proof = view.prove_account(&owner(o)).unwrap();
         let proof = AccountProof::from_bytes(&proof.to_bytes().unwrap()).unwrap();
         let cells = proof.verify(suite, &root).unwrap();
-        prop_assert!(cells
-            .iter()
-            .map(|(k, v)| (k.to_vec(), v.to_vec()))
-            .eq(of_owner(model, o)));
+        prop_assert!(cells.iter().map(|(k, v)| (k.to_vec(), v.to_vec())).eq(of_owner(model, o)));
     }
     Ok(())
 }
@@ -437,18 +400,10 @@ fn zero_cell_owners_disappear() {
         for (owner, key) in model.keys() {
             changes.remove(owner, key).unwrap();
         }
-        let undo = state
-            .merge(Overlay::finish(&state, &[], changes).unwrap())
-            .unwrap();
-        assert_eq!(
-            (state.root(), state.owner_count(), state.cell_count()),
-            (EMPTY_ROOT, 0, 0)
-        );
+        let undo = state.merge(Overlay::finish(&state, &[], changes).unwrap()).unwrap();
+        assert_eq!((state.root(), state.owner_count(), state.cell_count()), (EMPTY_ROOT, 0, 0));
         state.merge(undo).unwrap();
-        assert_eq!(
-            (state.root(), state.owner_count()),
-            (naive_root(suite, &model), 16)
-        );
+        assert_eq!((state.root(), state.owner_count()), (naive_root(suite, &model), 16));
     }
 }
 
@@ -498,13 +453,7 @@ fn large_owner_ranges() {
         model.insert((owner(3), number.to_be_bytes().to_vec()), vec![]);
     }
     let state = build(HashSuite::Standard, &model);
-    let from = |bound| {
-        state
-            .cells_from(&owner(3), bound)
-            .map(|(key, _)| key.to_vec())
-            .next()
-            .unwrap()
-    };
+    let from = |bound| state.cells_from(&owner(3), bound).map(|(key, _)| key.to_vec()).next().unwrap();
     assert_eq!(from(Bound::Included(&[1, 4])), [1, 4]);
     assert_eq!(from(Bound::Excluded(&[1, 4])), [1, 5]);
     assert_eq!(state.cells(&owner(3)).count(), 500);
@@ -515,44 +464,19 @@ fn large_owner_ranges() {
 #[test]
 fn wrong_writes_builds_and_merges_are_refused() {
     let mut changes = Changes::new();
-    assert_eq!(
-        changes.put(&owner(1), b"", b"x"),
-        Err(TreeError::KeyLength(0))
-    );
-    assert_eq!(
-        changes.put(&owner(1), &[1; 129], b"x"),
-        Err(TreeError::KeyLength(129))
-    );
-    assert_eq!(
-        changes.put(&owner(1), b"k", &vec![0; 65_537]),
-        Err(TreeError::ValueLength(65_537))
-    );
+    assert_eq!(changes.put(&owner(1), b"", b"x"), Err(TreeError::KeyLength(0)));
+    assert_eq!(changes.put(&owner(1), &[1; 129], b"x"), Err(TreeError::KeyLength(129)));
+    assert_eq!(changes.put(&owner(1), b"k", &vec![0; 65_537]), Err(TreeError::ValueLength(65_537)));
     changes.put(&owner(1), &[1; 128], &vec![0; 65_536]).unwrap();
     let twice = [(owner(1), vec![1], vec![]), (owner(1), vec![1], vec![])];
-    assert_eq!(
-        State::from_cells(HashSuite::Standard, twice).err(),
-        Some(TreeError::NotGrouped(owner(1)))
-    );
-    let groups = [
-        (owner(1), [1], [1]),
-        (owner(2), [1], [1]),
-        (owner(1), [2], [1]),
-    ];
-    assert_eq!(
-        State::from_grouped(HashSuite::Standard, groups).err(),
-        Some(TreeError::NotGrouped(owner(1)))
-    );
+    assert_eq!(State::from_cells(HashSuite::Standard, twice).err(), Some(TreeError::NotGrouped(owner(1))));
+    let groups = [(owner(1), [1], [1]), (owner(2), [1], [1]), (owner(1), [2], [1])];
+    assert_eq!(State::from_grouped(HashSuite::Standard, groups).err(), Some(TreeError::NotGrouped(owner(1))));
     let mut state = State::new(HashSuite::Standard);
     let overlay = Overlay::finish(&state, &[], changes).unwrap();
     state.merge(overlay.clone()).unwrap();
-    assert_eq!(
-        state.merge(overlay.clone()).err(),
-        Some(TreeError::WrongParent)
-    );
-    assert_eq!(
-        View::new(&state, &[&overlay]).err(),
-        Some(TreeError::WrongParent)
-    );
+    assert_eq!(state.merge(overlay.clone()).err(), Some(TreeError::WrongParent));
+    assert_eq!(View::new(&state, &[&overlay]).err(), Some(TreeError::WrongParent));
     let mut other = State::new(HashSuite::National);
     assert_eq!(other.merge(overlay).err(), Some(TreeError::WrongSuite));
 }
@@ -563,20 +487,10 @@ fn chunks_may_come_in_any_order() {
     let builder = StateBuilder::new(HashSuite::Standard);
     let mut chunks: BTreeMap<OwnerKey, Chunk> = BTreeMap::new();
     for ((owner, key), value) in &model {
-        chunks
-            .entry(*owner)
-            .or_default()
-            .push(owner, key, value)
-            .unwrap();
+        chunks.entry(*owner).or_default().push(owner, key, value).unwrap();
     }
-    chunks
-        .into_values()
-        .rev()
-        .for_each(|chunk| builder.add(chunk));
-    assert_eq!(
-        builder.build().unwrap().root(),
-        naive_root(HashSuite::Standard, &model)
-    );
+    chunks.into_values().rev().for_each(|chunk| builder.add(chunk));
+    assert_eq!(builder.build().unwrap().root(), naive_root(HashSuite::Standard, &model));
 }
 
 #[test]
@@ -584,125 +498,47 @@ fn every_second_form_of_a_proof_is_refused() {
     let suite = HashSuite::Standard;
     let state = build(suite, &sample());
     let (root, view) = (state.root(), View::new(&state, &[]).unwrap());
-    let CellProof::V1 {
-        owner: target,
-        key: name,
-        evidence,
-    } = view.prove(&owner(5), &key(3)).unwrap();
-    let CellEvidence::Present {
-        value,
-        lower,
-        upper,
-    } = evidence
-    else {
-        panic!("present")
-    };
+    let CellProof::V1 { owner: target, key: name, evidence } = view.prove(&owner(5), &key(3)).unwrap();
+    let CellEvidence::Present { value, lower, upper } = evidence else { panic!("present") };
     let check = |lower: Vec<Hash>, upper: Vec<Hash>| {
-        let evidence = CellEvidence::Present {
-            value: value.clone(),
-            lower,
-            upper,
-        };
-        CellProof::V1 {
-            owner: target,
-            key: name.clone(),
-            evidence,
-        }
-        .verify(suite, &root)
-        .err()
+        let evidence = CellEvidence::Present { value: value.clone(), lower, upper };
+        CellProof::V1 { owner: target, key: name.clone(), evidence }.verify(suite, &root).err()
     };
     assert_eq!(check(lower.clone(), upper.clone()), None);
     let mut longer = lower.clone();
     longer.push(EMPTY_ROOT);
     assert_eq!(check(longer, upper.clone()), Some(ProofError::Depth));
-    assert_eq!(
-        check(vec![root; 257], upper.clone()),
-        Some(ProofError::TooManySiblings)
-    );
-    assert_eq!(
-        check(lower.iter().rev().copied().collect(), upper.clone()),
-        Some(ProofError::Root)
-    );
-    assert_eq!(
-        check(lower[1..].to_vec(), upper.clone()),
-        Some(ProofError::Root)
-    );
+    assert_eq!(check(vec![root; 257], upper.clone()), Some(ProofError::TooManySiblings));
+    assert_eq!(check(lower.iter().rev().copied().collect(), upper.clone()), Some(ProofError::Root));
+    assert_eq!(check(lower[1..].to_vec(), upper.clone()), Some(ProofError::Root));
     // A cell that exists is not absent because of itself, nor because of a leaf elsewhere.
     let absent = |gap, lower: Vec<Hash>| {
-        let evidence = CellEvidence::CellAbsent {
-            gap,
-            lower,
-            upper: upper.clone(),
-        };
-        CellProof::V1 {
-            owner: target,
-            key: name.clone(),
-            evidence,
-        }
-        .verify(suite, &root)
-        .err()
+        let evidence = CellEvidence::CellAbsent { gap, lower, upper: upper.clone() };
+        CellProof::V1 { owner: target, key: name.clone(), evidence }.verify(suite, &root).err()
     };
-    let itself = CellGap::Other {
-        key: name.clone(),
-        value: value.clone(),
-    };
+    let itself = CellGap::Other { key: name.clone(), value: value.clone() };
     assert_eq!(absent(itself, lower.clone()), Some(ProofError::OtherLeaf));
-    let elsewhere = CellGap::Other {
-        key: serde_bytes::ByteBuf::from(key(6)),
-        value: value.clone(),
-    };
-    assert_eq!(
-        absent(elsewhere, lower.clone()),
-        Some(ProofError::OtherLeaf)
-    );
-    assert_eq!(
-        absent(CellGap::Empty, lower.clone()),
-        Some(ProofError::Root)
-    );
+    let elsewhere = CellGap::Other { key: serde_bytes::ByteBuf::from(key(6)), value: value.clone() };
+    assert_eq!(absent(elsewhere, lower.clone()), Some(ProofError::OtherLeaf));
+    assert_eq!(absent(CellGap::Empty, lower.clone()), Some(ProofError::Root));
     assert_eq!(absent(CellGap::Empty, vec![]), Some(ProofError::CellCount));
-    let gap = OwnerGap::Other {
-        owner: target,
-        cells_root: root,
-    };
-    let proof = CellProof::V1 {
-        owner: target,
-        key: name.clone(),
-        evidence: CellEvidence::OwnerAbsent { gap, upper },
-    };
-    assert_eq!(
-        proof.verify(suite, &root).err(),
-        Some(ProofError::OtherLeaf)
-    );
+    let gap = OwnerGap::Other { owner: target, cells_root: root };
+    let proof = CellProof::V1 { owner: target, key: name.clone(), evidence: CellEvidence::OwnerAbsent { gap, upper } };
+    assert_eq!(proof.verify(suite, &root).err(), Some(ProofError::OtherLeaf));
     second_forms_of_accounts(suite, &view);
 }
 
 fn second_forms_of_accounts(suite: HashSuite, view: &View<'_>) {
-    let AccountProof::V1 {
-        owner: target,
-        evidence,
-    } = view.prove_account(&owner(5)).unwrap();
-    let AccountEvidence::Complete { cells, upper } = evidence else {
-        panic!("complete")
-    };
+    let AccountProof::V1 { owner: target, evidence } = view.prove_account(&owner(5)).unwrap();
+    let AccountEvidence::Complete { cells, upper } = evidence else { panic!("complete") };
     let check = |cells: Vec<_>| {
-        let evidence = AccountEvidence::Complete {
-            cells,
-            upper: upper.clone(),
-        };
-        AccountProof::V1 {
-            owner: target,
-            evidence,
-        }
-        .verify(suite, &view.root())
-        .err()
+        let evidence = AccountEvidence::Complete { cells, upper: upper.clone() };
+        AccountProof::V1 { owner: target, evidence }.verify(suite, &view.root()).err()
     };
     assert_eq!(check(cells.clone()), None);
     assert_eq!(check(vec![]), Some(ProofError::CellCount));
     assert_eq!(check(cells[1..].to_vec()), Some(ProofError::Root));
-    assert_eq!(
-        check(cells.iter().rev().cloned().collect()),
-        Some(ProofError::CellOrder)
-    );
+    assert_eq!(check(cells.iter().rev().cloned().collect()), Some(ProofError::CellOrder));
     let mut doubled = cells.clone();
     doubled.insert(0, cells[0].clone());
     assert_eq!(check(doubled), Some(ProofError::CellOrder));

@@ -146,9 +146,15 @@ pub(crate) struct Execution {
 
 impl Execution {
     fn new(execution: core::Execution, batches: usize) -> PyResult<Self> {
-        let finals = execution.receipts().iter().filter(|receipt| matches!(receipt, bubi_codec::block::Receipt::V1 { code: 0, .. })).count();
+        let finals = execution
+            .receipts()
+            .iter()
+            .filter(|receipt| matches!(receipt, bubi_codec::block::Receipt::V1 { code: 0, .. }))
+            .count();
         let codes = (0..batches)
-            .map(|batch| execution.codes(batch).iter().flat_map(|code| code.unwrap_or(u16::MAX).to_le_bytes()).collect())
+            .map(|batch| {
+                execution.codes(batch).iter().flat_map(|code| code.unwrap_or(u16::MAX).to_le_bytes()).collect()
+            })
             .collect();
         Ok(Self {
             digest: execution.digest,
@@ -235,7 +241,14 @@ impl Chain {
 impl Chain {
     #[staticmethod]
     #[pyo3(signature = (directory, genesis, *, proof_window=64, segment_bytes=67_108_864, leases=64))]
-    fn open(py: Python<'_>, directory: &str, genesis: &[u8], proof_window: usize, segment_bytes: u64, leases: usize) -> PyResult<Self> {
+    fn open(
+        py: Python<'_>,
+        directory: &str,
+        genesis: &[u8],
+        proof_window: usize,
+        segment_bytes: u64,
+        leases: usize,
+    ) -> PyResult<Self> {
         let disk = disk(directory)?;
         let options = Options { proof_window, segment_bytes, leases };
         let chain = run(py, || core::Chain::open(disk, genesis, options))?;
@@ -322,12 +335,19 @@ impl Chain {
         Ok(json(py, &run(py, || chain.simulate_json(signed, now))?))
     }
 
-    fn batch(&self, py: Python<'_>, admissions: Vec<PyRef<'_, Admission>>, number: u64, key: PyRef<'_, SigningKey>) -> PyResult<Batch> {
+    fn batch(
+        &self,
+        py: Python<'_>,
+        admissions: Vec<PyRef<'_, Admission>>,
+        number: u64,
+        key: PyRef<'_, SigningKey>,
+    ) -> PyResult<Batch> {
         let chain = self.chain()?;
         let mut verified = Verified::default();
         for admission in &admissions {
             let taken = admission.verified.lock().unwrap_or_else(PoisonError::into_inner).take();
-            verified.append(taken.ok_or_else(|| refused("batch_invalid", "these transactions went into another batch"))?);
+            verified
+                .append(taken.ok_or_else(|| refused("batch_invalid", "these transactions went into another batch"))?);
         }
         let key = &key.0;
         Ok(Batch(Arc::new(run(py, || chain.batch(verified, number, key))?)))
@@ -338,7 +358,12 @@ impl Chain {
         Ok(Batch(Arc::new(run(py, || chain.decode_batch(header, body))?)))
     }
 
-    fn propose<'py>(&self, py: Python<'py>, time: u64, batches: Vec<PyRef<'_, Batch>>) -> PyResult<Bound<'py, PyBytes>> {
+    fn propose<'py>(
+        &self,
+        py: Python<'py>,
+        time: u64,
+        batches: Vec<PyRef<'_, Batch>>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         let (chain, batches) = (self.chain()?, inner(&batches));
         let proposal = run(py, || chain.propose(time, &batches))?;
         Ok(bytes(py, &encode(&proposal).map_err(decode_error)?))
@@ -347,7 +372,8 @@ impl Chain {
     fn proposal_digest<'py>(&self, py: Python<'py>, proposal: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let chain = self.chain()?;
         let proposal: bubi_codec::block::Proposal = decode(proposal).map_err(decode_error)?;
-        let digest = bubi_codec::block::digest(chain.suite(), bubi_codec::domain::PROPOSAL, chain.chain_id(), &proposal);
+        let digest =
+            bubi_codec::block::digest(chain.suite(), bubi_codec::domain::PROPOSAL, chain.chain_id(), &proposal);
         Ok(bytes(py, &digest.map_err(decode_error)?.0))
     }
 
@@ -394,19 +420,34 @@ impl Chain {
         run(py, || chain.guard_write(record))
     }
 
-    fn log_records<'py>(&self, py: Python<'py>, kind: u8, from_height: u64) -> PyResult<Vec<(u64, Bound<'py, PyBytes>)>> {
+    fn log_records<'py>(
+        &self,
+        py: Python<'py>,
+        kind: u8,
+        from_height: u64,
+    ) -> PyResult<Vec<(u64, Bound<'py, PyBytes>)>> {
         let chain = self.chain()?;
         let kind = record_kind(kind)?;
         let records = run(py, || chain.log_records(kind, from_height))?;
         Ok(records.into_iter().map(|(height, data)| (height, bytes(py, &data))).collect())
     }
 
-    fn status_json<'py>(&self, py: Python<'py>, transaction: &[u8], proof: bool) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    fn status_json<'py>(
+        &self,
+        py: Python<'py>,
+        transaction: &[u8],
+        proof: bool,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let transaction = hash_of("a transaction hash", transaction)?;
         self.read(py, |chain| chain.status_json(&transaction, proof))
     }
 
-    fn block_json<'py>(&self, py: Python<'py>, height: u64, transactions: bool) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    fn block_json<'py>(
+        &self,
+        py: Python<'py>,
+        height: u64,
+        transactions: bool,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
         self.read(py, |chain| chain.block_json(height, transactions))
     }
 
@@ -428,7 +469,14 @@ impl Chain {
     }
 
     #[pyo3(signature = (owner, key, height, proof))]
-    fn cell_json<'py>(&self, py: Python<'py>, owner: &[u8], key: &[u8], height: Option<u64>, proof: bool) -> PyResult<Bound<'py, PyBytes>> {
+    fn cell_json<'py>(
+        &self,
+        py: Python<'py>,
+        owner: &[u8],
+        key: &[u8],
+        height: Option<u64>,
+        proof: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         let chain = self.chain()?;
         Ok(json(py, &run(py, || chain.cell_json(owner, key, height, proof))?))
     }
@@ -437,11 +485,23 @@ impl Chain {
         self.read(py, |chain| chain.account_json(address, proof))
     }
 
-    fn balance_json<'py>(&self, py: Python<'py>, address: &str, asset: &str, proof: bool) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    fn balance_json<'py>(
+        &self,
+        py: Python<'py>,
+        address: &str,
+        asset: &str,
+        proof: bool,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
         self.read(py, |chain| chain.balance_json(address, asset, proof))
     }
 
-    fn data_json<'py>(&self, py: Python<'py>, address: &str, name: &str, proof: bool) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    fn data_json<'py>(
+        &self,
+        py: Python<'py>,
+        address: &str,
+        name: &str,
+        proof: bool,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
         self.read(py, |chain| chain.data_json(address, name, proof))
     }
 
@@ -449,11 +509,22 @@ impl Chain {
         self.read(py, |chain| chain.asset_json(asset, proof))
     }
 
-    fn item_json<'py>(&self, py: Python<'py>, asset: &str, item: &str, proof: bool) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    fn item_json<'py>(
+        &self,
+        py: Python<'py>,
+        asset: &str,
+        item: &str,
+        proof: bool,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
         self.read(py, |chain| chain.item_json(asset, item, proof))
     }
 
-    fn namespace_json<'py>(&self, py: Python<'py>, namespace: &str, proof: bool) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    fn namespace_json<'py>(
+        &self,
+        py: Python<'py>,
+        namespace: &str,
+        proof: bool,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
         self.read(py, |chain| chain.namespace_json(namespace, proof))
     }
 
@@ -496,7 +567,9 @@ fn record_kind(kind: u8) -> PyResult<RecordKind> {
         2 => Ok(RecordKind::Proposal),
         3 => Ok(RecordKind::GuardRecord),
         4 => Ok(RecordKind::Prepared),
-        _ => Err(refused("malformed", "log records of consensus are 2 proposal, 3 guard record, 4 prepared certificate")),
+        _ => {
+            Err(refused("malformed", "log records of consensus are 2 proposal, 3 guard record, 4 prepared certificate"))
+        }
     }
 }
 
@@ -509,7 +582,10 @@ pub(crate) fn check(py: Python<'_>, directory: &str, genesis: &[u8]) -> PyResult
         let _lock = disk.lock()?;
         Ok(bubi_store::check(&disk, chain.bytes())?)
     })?;
-    Ok(damage.into_iter().map(|one| (one.file, one.offset, one.kind.name().to_owned(), one.action.text().to_owned())).collect())
+    Ok(damage
+        .into_iter()
+        .map(|one| (one.file, one.offset, one.kind.name().to_owned(), one.action.text().to_owned()))
+        .collect())
 }
 
 /// Runs the workload of `bubi bench ledger`; seconds as measured.

@@ -183,7 +183,12 @@ pub(crate) fn body_from_json<'py>(py: Python<'py>, prefix: &str, text: &[u8]) ->
 
 /// Hash of an encoded body.
 #[pyfunction]
-pub(crate) fn transaction_hash<'py>(py: Python<'py>, suite: u8, chain: &[u8], body: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+pub(crate) fn transaction_hash<'py>(
+    py: Python<'py>,
+    suite: u8,
+    chain: &[u8],
+    body: &[u8],
+) -> PyResult<Bound<'py, PyBytes>> {
     let chain = ChainId(hash_of("a chain id", chain)?);
     Ok(PyBytes::new(py, &transaction::transaction_hash(self::suite(suite)?, &chain, body).0))
 }

@@ -37,7 +37,9 @@ fn store_error(error: &StoreError) -> PyErr {
     let detail = error.to_string();
     match error {
         StoreError::NoSpace { .. } => StorageFull::new_err(("storage_full".to_owned(), detail)),
-        StoreError::Fatal { .. } | StoreError::Poisoned { .. } => StorageFatal::new_err(("storage_failed".to_owned(), detail)),
+        StoreError::Fatal { .. } | StoreError::Poisoned { .. } => {
+            StorageFatal::new_err(("storage_failed".to_owned(), detail))
+        }
         StoreError::Damaged { .. } | StoreError::LogBehind { .. } => Damaged::new_err(("damaged".to_owned(), detail)),
         StoreError::WrongChain { .. } => refused("wrong_chain", detail),
         StoreError::Locked { .. } => refused("folder_in_use", detail),

@@ -12,7 +12,8 @@ use bubi_codec::{
     state::ValidatorSet,
 };
 use bubi_crypto::{
-    from_hex, verify_batch, CipherKey, CipherSuite, HashSuite, PublicKey, SecretKey, Signature, SignatureAlgorithm, SignedItem,
+    from_hex, verify_batch, CipherKey, CipherSuite, HashSuite, PublicKey, SecretKey, Signature, SignatureAlgorithm,
+    SignedItem,
 };
 use pyo3::{prelude::*, types::PyBytes};
 use rayon::prelude::*;
@@ -95,7 +96,14 @@ pub(crate) fn vote_message<'py>(
     Ok(PyBytes::new(py, &signed(domain::FIRST_VOTE, &chain, &statement).map_err(decode_error)?))
 }
 
-fn statement(epoch: u64, engine: String, height: u64, round: u64, digest: &[u8], outcome: &[u8]) -> PyResult<CommitStatement> {
+fn statement(
+    epoch: u64,
+    engine: String,
+    height: u64,
+    round: u64,
+    digest: &[u8],
+    outcome: &[u8],
+) -> PyResult<CommitStatement> {
     let (digest, outcome) = (hash_of("a digest", digest)?, hash_of("an outcome hash", outcome)?);
     Ok(CommitStatement::V1 { epoch, engine, height, round, digest, outcome })
 }
@@ -156,7 +164,9 @@ pub(crate) fn verify_certificate(suite: u8, chain: &[u8], validator_set: &[u8], 
 fn trust(text: &[u8]) -> PyResult<Trust> {
     let wrong = |what: &str| refused("malformed", format!("trust file: {what}"));
     let value: serde_json::Value = serde_json::from_slice(text).map_err(|error| wrong(&error.to_string()))?;
-    let field = |name: &str| value.get(name).and_then(serde_json::Value::as_str).ok_or_else(|| wrong(&format!("{name} is missing")));
+    let field = |name: &str| {
+        value.get(name).and_then(serde_json::Value::as_str).ok_or_else(|| wrong(&format!("{name} is missing")))
+    };
     let bytes = |name: &str| from_hex(field(name)?).ok_or_else(|| wrong(&format!("{name} is not hex")));
     Ok(Trust {
         chain: ChainId(hash_of("a chain id", &bytes("chain_id")?)?),
@@ -207,7 +217,8 @@ pub(crate) fn seal<'py>(
     plaintext: &[u8],
 ) -> PyResult<Bound<'py, PyBytes>> {
     let (key, nonce) = cipher(suite, key, nonce)?;
-    let sealed = bubi_crypto::seal(&key, &nonce, aad, plaintext).map_err(|error| refused("too_large", error.to_string()))?;
+    let sealed =
+        bubi_crypto::seal(&key, &nonce, aad, plaintext).map_err(|error| refused("too_large", error.to_string()))?;
     Ok(PyBytes::new(py, &sealed))
 }
 
@@ -222,13 +233,21 @@ pub(crate) fn open<'py>(
     ciphertext: &[u8],
 ) -> PyResult<Bound<'py, PyBytes>> {
     let (key, nonce) = cipher(suite, key, nonce)?;
-    let opened = bubi_crypto::open(&key, &nonce, aad, ciphertext).map_err(|error| refused("decryption_failed", error.to_string()))?;
+    let opened = bubi_crypto::open(&key, &nonce, aad, ciphertext)
+        .map_err(|error| refused("decryption_failed", error.to_string()))?;
     Ok(PyBytes::new(py, &opened))
 }
 
 /// Seconds per round to verify distinct signatures over distinct messages of 200 bytes; every verdict is compared.
 #[pyfunction]
-pub(crate) fn verify_rate(py: Python<'_>, algorithm: u8, count: usize, batch: usize, bad: usize, rounds: usize) -> PyResult<Vec<f64>> {
+pub(crate) fn verify_rate(
+    py: Python<'_>,
+    algorithm: u8,
+    count: usize,
+    batch: usize,
+    bad: usize,
+    rounds: usize,
+) -> PyResult<Vec<f64>> {
     let algorithm = self::algorithm(algorithm)?;
     let fail = |error: bubi_crypto::SignatureError| refused("key_invalid", error.to_string());
     py.detach(|| {

@@ -23,12 +23,13 @@ mod _core {
     #[pymodule_export]
     use super::codec::{
         address_from_text, address_to_text, body_from_json, chain_id, genesis_from_json, genesis_to_json, hash, limits,
-        operation_names, result_codes, transaction_from_json, transaction_hash, transaction_to_json, validator_set_from_json, validator_set_to_json, version,
+        operation_names, result_codes, transaction_from_json, transaction_hash, transaction_to_json,
+        validator_set_from_json, validator_set_to_json, version,
     };
     #[pymodule_export]
     use super::keys::{
-        certificate, commit_message, key_address, open, seal, verify_certificate, verify_rate, verify_receipt_proof, verify_vote,
-        vote_message, SigningKey,
+        certificate, commit_message, key_address, open, seal, verify_certificate, verify_rate, verify_receipt_proof,
+        verify_vote, vote_message, SigningKey,
     };
     #[pymodule_export]
     use super::model::ledger_model_run;

@@ -3,11 +3,7 @@
 use crate::error::{decode_error, refused};
 use bubi_codec::{block::Genesis, decode, encode, transaction::transaction_hash, transaction::TransactionBody};
 use bubi_crypto::PublicKey;
-use bubi_ledger::{
-    execute, genesis_state,
-    tree::View,
-    Context, LiveIds, VerifiedTransaction,
-};
+use bubi_ledger::{execute, genesis_state, tree::View, Context, LiveIds, VerifiedTransaction};
 use pyo3::{prelude::*, types::PyBytes};
 
 /// Bodies with the keys that signed them, per batch.

@@ -2,19 +2,14 @@
 //!
 //! Usage: `figures CELLS BLOCKS UPDATES DIRECTORY`. The directory must be empty; it is left for inspection.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::float_arithmetic,
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation
-)]
+#![allow(clippy::print_stdout, clippy::float_arithmetic, clippy::cast_precision_loss, clippy::cast_possible_truncation)]
 
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use bubi_store::{
-    Batch, BlockLog, IndexOptions, Keyspace, LogOptions, RealDisk, RecordKind, Snapshot,
-    StateOptions, StateStore, TransactionIndex,
+    Batch, BlockLog, IndexOptions, Keyspace, LogOptions, RealDisk, RecordKind, Snapshot, StateOptions, StateStore,
+    TransactionIndex,
 };
 
 type Fault = Box<dyn std::error::Error>;
@@ -48,35 +43,18 @@ fn cell(number: u64, version: u64) -> ([u8; 65], Vec<u8>) {
 fn cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after = stat.rsplit(')').next().unwrap_or_default();
-    let field = |index: usize| {
-        after
-            .split_whitespace()
-            .nth(index)
-            .and_then(|text| text.parse::<f64>().ok())
-            .unwrap_or(0.0)
-    };
+    let field =
+        |index: usize| after.split_whitespace().nth(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
     (field(11) + field(12)) / 100.0
 }
 
 fn memory_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS"))
-        .unwrap_or_default()
-        .to_owned();
-    line.split_whitespace()
-        .nth(1)
-        .and_then(|text| text.parse::<u64>().ok())
-        .unwrap_or(0)
-        / 1024
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default().to_owned();
+    line.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
-fn count(
-    snapshot: &Snapshot<RealDisk>,
-    from: &[u8],
-    to: Option<&[u8]>,
-) -> Result<(u64, u64), bubi_store::StoreError> {
+fn count(snapshot: &Snapshot<RealDisk>, from: &[u8], to: Option<&[u8]>) -> Result<(u64, u64), bubi_store::StoreError> {
     let (mut cells, mut bytes) = (0, 0);
     snapshot.scan(Keyspace::Cells, from, to, |key, value| {
         cells += 1;
@@ -102,11 +80,7 @@ fn state(cells: u64, blocks: u64, updates: u64, directory: &str) -> Result<(), F
     }
     store.flush()?;
     let wall = clock.elapsed().as_secs_f64();
-    println!(
-        "load            {wall:8.2} s wall {:8.2} s cpu  {:9.0} cells/s",
-        cpu() - used,
-        cells as f64 / wall
-    );
+    println!("load            {wall:8.2} s wall {:8.2} s cpu  {:9.0} cells/s", cpu() - used, cells as f64 / wall);
 
     let make = |block: u64| -> Result<Batch, bubi_store::StoreError> {
         let mut batch = Batch::new();
@@ -137,21 +111,16 @@ fn state(cells: u64, blocks: u64, updates: u64, directory: &str) -> Result<(), F
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     times.sort_by(f64::total_cmp);
-    let at = |per_mille: usize| {
-        times
-            .get((times.len() - 1) * per_mille / 1000)
-            .copied()
-            .unwrap_or(0.0)
-    };
+    let at = |per_mille: usize| times.get((times.len() - 1) * per_mille / 1000).copied().unwrap_or(0.0);
     println!(
         "block commit    median {:7.2} ms  p95 {:7.2} ms  max {:7.2} ms  cpu/block {:6.1} ms  {:9.0} updates/s",
-        at(500), at(950), at(1000), ((cpu() - used) / blocks as f64 - making) * 1e3, (blocks * updates) as f64 / wall
+        at(500),
+        at(950),
+        at(1000),
+        ((cpu() - used) / blocks as f64 - making) * 1e3,
+        (blocks * updates) as f64 / wall
     );
-    println!(
-        "before restart  rss {} MiB  {:?}",
-        memory_mib(),
-        store.statistics()
-    );
+    println!("before restart  rss {} MiB  {:?}", memory_mib(), store.statistics());
     Ok(())
 }
 
@@ -177,30 +146,18 @@ fn state_again(cells: u64, directory: &str) -> Result<(), Fault> {
     let both = std::thread::scope(|scope| {
         let low = scope.spawn(|| count(&snapshot, &[], Some(&middle)));
         let high = count(&snapshot, &middle, None);
-        low.join()
-            .map(|low| Ok::<_, bubi_store::StoreError>(low?.0 + high?.0))
+        low.join().map(|low| Ok::<_, bubi_store::StoreError>(low?.0 + high?.0))
     });
     let wall = clock.elapsed().as_secs_f64();
     let both = both.map_err(|_| "scan thread failed")??;
-    println!(
-        "scan 2 threads  {wall:8.2} s wall  {:9.0} cells/s  (same cells: {})",
-        both as f64 / wall,
-        both == seen
-    );
+    println!("scan 2 threads  {wall:8.2} s wall  {:9.0} cells/s  (same cells: {})", both as f64 / wall, both == seen);
     let clock = Instant::now();
     let reads = 200_000u64;
     let mut found = 0;
     for step in 0..reads {
-        found += u64::from(
-            store
-                .get(Keyspace::Cells, &cell(mix(step) % cells, 0).0)?
-                .is_some(),
-        );
+        found += u64::from(store.get(Keyspace::Cells, &cell(mix(step) % cells, 0).0)?.is_some());
     }
-    println!(
-        "random get      {:9.0} gets/s ({found} of {reads} found)",
-        reads as f64 / clock.elapsed().as_secs_f64()
-    );
+    println!("random get      {:9.0} gets/s ({found} of {reads} found)", reads as f64 / clock.elapsed().as_secs_f64());
     println!("at the end      rss {} MiB", memory_mib());
     Ok(())
 }
@@ -220,9 +177,7 @@ fn index(directory: &str) -> Result<(), Fault> {
     let mut making = 0.0;
     for block in 0..blocks {
         let begun = Instant::now();
-        let hashes: Vec<_> = (0..per_block)
-            .map(|step| hash(block * per_block + step))
-            .collect();
+        let hashes: Vec<_> = (0..per_block).map(|step| hash(block * per_block + step)).collect();
         making += begun.elapsed().as_secs_f64();
         let begun = Instant::now();
         index.insert(block + 1, &hashes)?;
@@ -232,7 +187,9 @@ fn index(directory: &str) -> Result<(), Fault> {
     let total = (blocks * per_block) as f64;
     println!(
         "index insert    {:6.3} us on the hot path, {:6.3} us cpu with all merging, {:9.0} inserts/s",
-        spent * 1e6 / total, (cpu() - used - making) * 1e6 / total, total / (clock.elapsed().as_secs_f64() - making)
+        spent * 1e6 / total,
+        (cpu() - used - making) * 1e6 / total,
+        total / (clock.elapsed().as_secs_f64() - making)
     );
     let clock = Instant::now();
     let lookups = 100_000;
@@ -240,11 +197,8 @@ fn index(directory: &str) -> Result<(), Fault> {
     for step in 0..lookups {
         let number = mix(step) % (blocks * per_block);
         let candidates = index.candidates(&hash(number))?;
-        right += u64::from(
-            candidates
-                .iter()
-                .any(|place| (place.height - 1) * per_block + u64::from(place.index) == number),
-        );
+        right +=
+            u64::from(candidates.iter().any(|place| (place.height - 1) * per_block + u64::from(place.index) == number));
     }
     println!(
         "index lookup    {:9.0} lookups/s ({right} of {lookups} right)",
@@ -262,11 +216,7 @@ fn log(directory: &str) -> Result<(), Fault> {
     let (mut append, mut sync) = (Vec::new(), Vec::new());
     for height in 1..=blocks {
         for kind in [RecordKind::BatchBody, RecordKind::Block] {
-            let parts: &[&[u8]] = if kind == RecordKind::BatchBody {
-                &[&body]
-            } else {
-                &[&body[..5_000]]
-            };
+            let parts: &[&[u8]] = if kind == RecordKind::BatchBody { &[&body] } else { &[&body[..5_000]] };
             let begun = Instant::now();
             log.append(kind, height, parts)?;
             append.push(begun.elapsed().as_secs_f64() * 1e3);
@@ -289,15 +239,8 @@ fn log(directory: &str) -> Result<(), Fault> {
         log.last_height()
     );
     let clock = Instant::now();
-    let bytes: usize = log
-        .reader()
-        .all()
-        .map(|record| record.map_or(0, |record| record.payload.len()))
-        .sum();
-    println!(
-        "log read        {:6.0} MB/s in order",
-        bytes as f64 / 1e6 / clock.elapsed().as_secs_f64()
-    );
+    let bytes: usize = log.reader().all().map(|record| record.map_or(0, |record| record.payload.len())).sum();
+    println!("log read        {:6.0} MB/s in order", bytes as f64 / 1e6 / clock.elapsed().as_secs_f64());
     Ok(())
 }
 

@@ -38,22 +38,12 @@ pub fn check<D: Disk>(disk: &D, chain_id: &[u8; 32]) -> Result<Vec<Damage>> {
 
 /// The other files follow the log, so one that is ahead of it proves that acknowledged blocks are missing.
 fn check_witnesses<D: Disk>(disk: &D, log_height: u64, findings: &mut Vec<Damage>) -> Result<()> {
-    let ahead = witnesses(disk)?
-        .into_iter()
-        .filter(|witness| witness.height > log_height);
+    let ahead = witnesses(disk)?.into_iter().filter(|witness| witness.height > log_height);
     let ahead: Vec<Damage> = ahead
-        .map(|witness| Damage {
-            file: witness.file,
-            offset: 0,
-            kind: DamageKind::AheadOfLog,
-            action: Cure::FromPeers,
-        })
+        .map(|witness| Damage { file: witness.file, offset: 0, kind: DamageKind::AheadOfLog, action: Cure::FromPeers })
         .collect();
     if !ahead.is_empty() {
-        for torn in findings
-            .iter_mut()
-            .filter(|damage| damage.kind == DamageKind::TornTail)
-        {
+        for torn in findings.iter_mut().filter(|damage| damage.kind == DamageKind::TornTail) {
             // It held what the others have seen.
             (torn.kind, torn.action) = (DamageKind::Content, Cure::FromPeers);
         }
@@ -88,18 +78,8 @@ fn check_transactions<D: Disk>(
 fn note<T>(outcome: Result<T>, findings: &mut Vec<Damage>) -> Result<Option<T>> {
     match outcome {
         Ok(value) => Ok(Some(value)),
-        Err(StoreError::Damaged {
-            file,
-            offset,
-            kind,
-            cure,
-        }) => {
-            findings.push(Damage {
-                file,
-                offset,
-                kind,
-                action: cure,
-            });
+        Err(StoreError::Damaged { file, offset, kind, cure }) => {
+            findings.push(Damage { file, offset, kind, action: cure });
             Ok(None)
         }
         Err(error) => Err(error),
@@ -107,11 +87,7 @@ fn note<T>(outcome: Result<T>, findings: &mut Vec<Damage>) -> Result<Option<T>> 
 }
 
 /// Reads the log in full; gives the heights of its first and last readable blocks.
-fn check_log<D: Disk>(
-    disk: &D,
-    chain_id: &[u8; 32],
-    findings: &mut Vec<Damage>,
-) -> Result<Option<(u64, u64)>> {
+fn check_log<D: Disk>(disk: &D, chain_id: &[u8; 32], findings: &mut Vec<Damage>) -> Result<Option<(u64, u64)>> {
     let Some(numbers) = note(segment_numbers(disk), findings)? else {
         return Ok(None);
     };
@@ -122,12 +98,7 @@ fn check_log<D: Disk>(
         let outcome = segment::scan(&bytes, chain_id, number, |_, _| ());
         if newest && bytes.len() <= HEADER && matches!(outcome, Err(StoreError::Damaged { .. })) {
             let file = segment::path(number);
-            findings.push(Damage {
-                file,
-                offset: 0,
-                kind: DamageKind::TornTail,
-                action: Cure::OnOpen,
-            });
+            findings.push(Damage { file, offset: 0, kind: DamageKind::TornTail, action: Cure::OnOpen });
             continue;
         }
         let Some(scan) = note(outcome, findings)? else {
@@ -139,22 +110,12 @@ fn check_log<D: Disk>(
             } else {
                 (DamageKind::Content, Cure::FromPeers)
             };
-            findings.push(Damage {
-                file: segment::path(number),
-                offset,
-                kind,
-                action,
-            });
+            findings.push(Damage { file: segment::path(number), offset, kind, action });
         } else if !newest {
             let indexed = note(segment::read_index(disk, chain_id, number), findings)?;
             if indexed.is_some_and(|indexed| indexed.as_ref() != Some(&scan.segment)) {
                 let file = segment::index_path(number);
-                findings.push(Damage {
-                    file,
-                    offset: 0,
-                    kind: DamageKind::Index,
-                    action: Cure::OnOpen,
-                });
+                findings.push(Damage { file, offset: 0, kind: DamageKind::Index, action: Cure::OnOpen });
             }
         }
         segments.push(scan.segment);
@@ -162,10 +123,7 @@ fn check_log<D: Disk>(
     if findings.is_empty() {
         note(check_heights(&segments), findings)?;
     }
-    let first = segments
-        .iter()
-        .find(|segment| !segment.blocks.is_empty())
-        .map(|segment| segment.first_block);
+    let first = segments.iter().find(|segment| !segment.blocks.is_empty()).map(|segment| segment.first_block);
     let last = segments.iter().rev().find_map(segment::Segment::last_block);
     Ok(first.zip(last))
 }
@@ -180,12 +138,7 @@ fn check_state<D: Disk>(disk: &D, findings: &mut Vec<Damage>) -> Result<u64> {
         note(verify_run(disk, *id), findings)?;
     }
     for file in orphans(disk, &manifest)? {
-        findings.push(Damage {
-            file,
-            offset: 0,
-            kind: DamageKind::Orphan,
-            action: Cure::OnOpen,
-        });
+        findings.push(Damage { file, offset: 0, kind: DamageKind::Orphan, action: Cure::OnOpen });
     }
     Ok(manifest.height)
 }
@@ -206,12 +159,7 @@ fn check_guard<D: Disk>(disk: &D, has_blocks: bool, findings: &mut Vec<Damage>) 
         if matches!(slot, Slot::Damaged) {
             let offset = crate::bytes::length64(number).saturating_mul(4096);
             let file = GUARD_FILE.to_owned();
-            findings.push(Damage {
-                file,
-                offset,
-                kind: DamageKind::Content,
-                action: Cure::CompareCopies,
-            });
+            findings.push(Damage { file, offset, kind: DamageKind::Content, action: Cure::CompareCopies });
         }
     }
     Ok(())

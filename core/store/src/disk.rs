@@ -66,9 +66,7 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn lock(&self) -> Result<Self::Lock> {
         match self.try_lock() {
             Ok(Some(lock)) => Ok(lock),
-            Ok(None) => Err(StoreError::Locked {
-                directory: self.name(),
-            }),
+            Ok(None) => Err(StoreError::Locked { directory: self.name() }),
             Err(error) => Err(StoreError::from_io(&self.name(), "lock", &error)),
         }
     }
@@ -81,34 +79,20 @@ pub(crate) fn read_file<D: Disk>(disk: &D, path: &str) -> Result<Option<Vec<u8>>
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::from_io(path, "open", &error)),
     };
-    let length = file
-        .len()
-        .map_err(|error| StoreError::from_io(path, "stat", &error))?;
+    let length = file.len().map_err(|error| StoreError::from_io(path, "stat", &error))?;
     read_range(&file, path, 0, crate::bytes::offset(length)).map(Some)
 }
 
 /// Reads up to `length` bytes; shorter only at the end of the file.
-pub(crate) fn read_range<F: DiskFile>(
-    file: &F,
-    path: &str,
-    offset: u64,
-    length: usize,
-) -> Result<Vec<u8>> {
+pub(crate) fn read_range<F: DiskFile>(file: &F, path: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
     let mut buffer = vec![0; length];
-    let count = file
-        .read_at(offset, &mut buffer)
-        .map_err(|error| StoreError::from_io(path, "read", &error))?;
+    let count = file.read_at(offset, &mut buffer).map_err(|error| StoreError::from_io(path, "read", &error))?;
     buffer.truncate(count);
     Ok(buffer)
 }
 
 /// Writes a file so that after a crash either the old or the new content is there, whole.
-pub(crate) fn replace_file<D: Disk>(
-    disk: &D,
-    directory: &str,
-    path: &str,
-    bytes: &[u8],
-) -> Result<()> {
+pub(crate) fn replace_file<D: Disk>(disk: &D, directory: &str, path: &str, bytes: &[u8]) -> Result<()> {
     let temporary = format!("{path}.tmp");
     let outcome = write_temporary(disk, &temporary, bytes);
     if let Err(error) = outcome {
@@ -120,24 +104,13 @@ pub(crate) fn replace_file<D: Disk>(
 }
 
 fn write_temporary<D: Disk>(disk: &D, path: &str, bytes: &[u8]) -> Result<()> {
-    let file = disk
-        .open(path, OpenMode::Create)
-        .map_err(|error| StoreError::from_io(path, "create", &error))?;
-    file.write_at(0, bytes)
-        .map_err(|error| StoreError::from_io(path, "write", &error))?;
-    file.sync_data()
-        .map_err(|error| StoreError::from_sync(path, &error))
+    let file = disk.open(path, OpenMode::Create).map_err(|error| StoreError::from_io(path, "create", &error))?;
+    file.write_at(0, bytes).map_err(|error| StoreError::from_io(path, "write", &error))?;
+    file.sync_data().map_err(|error| StoreError::from_sync(path, &error))
 }
 
 /// Gives a synced temporary file its name, durably.
-pub(crate) fn publish<D: Disk>(
-    disk: &D,
-    directory: &str,
-    temporary: &str,
-    path: &str,
-) -> Result<()> {
-    disk.rename(temporary, path)
-        .map_err(|error| StoreError::from_io(path, "rename", &error))?;
-    disk.sync_directory(directory)
-        .map_err(|error| StoreError::from_sync(directory, &error))
+pub(crate) fn publish<D: Disk>(disk: &D, directory: &str, temporary: &str, path: &str) -> Result<()> {
+    disk.rename(temporary, path).map_err(|error| StoreError::from_io(path, "rename", &error))?;
+    disk.sync_directory(directory).map_err(|error| StoreError::from_sync(directory, &error))
 }

@@ -63,9 +63,7 @@ impl Cure {
             Self::FromPeers => {
                 "cannot be repaired from this folder: restore the folder log from another node or a backup"
             }
-            Self::CompareCopies => {
-                "the signer's record is held in two places: compare them before voting resumes"
-            }
+            Self::CompareCopies => "the signer's record is held in two places: compare them before voting resumes",
         }
     }
 }
@@ -122,15 +120,15 @@ pub enum StoreError {
         known: u64,
     },
     /// The folder belongs to another chain.
-    #[error("{file} belongs to another chain than the genesis file; use the data folder and the genesis file of one chain")]
+    #[error(
+        "{file} belongs to another chain than the genesis file; use the data folder and the genesis file of one chain"
+    )]
     WrongChain {
         /// File whose chain id differs.
         file: String,
     },
     /// The file was written by a later version of the software.
-    #[error(
-        "{file} has format version {found}, this program knows {known}; use the newer program"
-    )]
+    #[error("{file} has format version {found}, this program knows {known}; use the newer program")]
     Version {
         /// File concerned.
         file: String,
@@ -166,42 +164,24 @@ impl StoreError {
     /// Sorts an error of the operating system into "wait for space" and "stop".
     pub(crate) fn from_io(file: &str, operation: &'static str, error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace {
-                file: file.to_owned(),
-            },
-            _ => Self::Fatal {
-                file: file.to_owned(),
-                operation,
-                cause: error.to_string(),
-            },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace { file: file.to_owned() },
+            _ => Self::Fatal { file: file.to_owned(), operation, cause: error.to_string() },
         }
     }
 
     /// A failed fsync is fatal whatever its code: the kernel may have dropped the pages.
     pub(crate) fn from_sync(file: &str, error: &io::Error) -> Self {
-        Self::Fatal {
-            file: file.to_owned(),
-            operation: "fsync",
-            cause: error.to_string(),
-        }
+        Self::Fatal { file: file.to_owned(), operation: "fsync", cause: error.to_string() }
     }
 
     pub(crate) fn damaged(file: &str, offset: u64, kind: DamageKind, cure: Cure) -> Self {
-        Self::Damaged {
-            file: file.to_owned(),
-            offset,
-            kind,
-            cure,
-        }
+        Self::Damaged { file: file.to_owned(), offset, kind, cure }
     }
 
     /// The same failure as a later caller sees it.
     pub(crate) fn repeated(&self) -> Self {
         match self {
-            Self::Fatal { file, cause, .. } => Self::Poisoned {
-                file: file.clone(),
-                cause: cause.clone(),
-            },
+            Self::Fatal { file, cause, .. } => Self::Poisoned { file: file.clone(), cause: cause.clone() },
             other => other.clone(),
         }
     }

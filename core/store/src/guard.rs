@@ -65,17 +65,14 @@ impl Slots {
 }
 
 fn decode(bytes: &[u8], number: u64) -> Slot {
-    if bytes.iter().all(|byte| *byte == 0) {
+    if bytes.len() == SLOT && bytes.iter().all(|byte| *byte == 0) {
         return Slot::Empty;
     }
     let parsed = (|| {
         let mut fields = Fields(bytes);
         let magic = fields.array::<8>()?;
         let sequence = fields.u64()?;
-        let mark = Mark {
-            height: fields.u64()?,
-            digest: fields.array()?,
-        };
+        let mark = Mark { height: fields.u64()?, digest: fields.array()? };
         let record = fields.string()?;
         let covered = bytes.len().checked_sub(fields.0.len())?;
         let sum = fields.u32()?;
@@ -84,11 +81,7 @@ fn decode(bytes: &[u8], number: u64) -> Slot {
             && sequence % 2 == number
             && crc32c::crc32c(bytes.get(..covered)?) == sum
             && fields.0.iter().all(|byte| *byte == 0);
-        good.then(|| Content {
-            sequence,
-            mark,
-            record: record.to_vec(),
-        })
+        good.then(|| Content { sequence, mark, record: record.to_vec() })
     })();
     parsed.map_or(Slot::Damaged, Slot::Valid)
 }
@@ -115,9 +108,7 @@ pub(crate) fn read_slots<D: Disk>(disk: &D) -> Result<Option<Slots>> {
         let end = start.saturating_add(SLOT).min(bytes.len());
         decode(bytes.get(start..end).unwrap_or_default(), length64(number))
     };
-    Ok(Some(Slots {
-        slots: [slot(0), slot(1)],
-    }))
+    Ok(Some(Slots { slots: [slot(0), slot(1)] }))
 }
 
 /// The newest block that the guard file of a folder knows of.
@@ -138,22 +129,11 @@ impl<D: Disk> GuardFile<D> {
         };
         let one_slot_lost = slots.slots.iter().any(|slot| matches!(slot, Slot::Damaged));
         let Some(newest) = slots.newest() else {
-            return Err(StoreError::damaged(
-                GUARD_FILE,
-                0,
-                DamageKind::Content,
-                Cure::CompareCopies,
-            ));
+            return Err(StoreError::damaged(GUARD_FILE, 0, DamageKind::Content, Cure::CompareCopies));
         };
-        let file = disk
-            .open(GUARD_FILE, OpenMode::Write)
-            .map_err(|error| StoreError::from_io(GUARD_FILE, "open", &error))?;
-        Ok(Self {
-            file,
-            newest,
-            one_slot_lost,
-            failure: None,
-        })
+        let file =
+            disk.open(GUARD_FILE, OpenMode::Write).map_err(|error| StoreError::from_io(GUARD_FILE, "open", &error))?;
+        Ok(Self { file, newest, one_slot_lost, failure: None })
     }
 
     /// The first slot starts with an empty record, so that there is always one to fall back to.
@@ -161,9 +141,7 @@ impl<D: Disk> GuardFile<D> {
         let mut bytes = encode(&Content::default());
         bytes.resize(2 * SLOT, 0);
         replace_file(disk, "", GUARD_FILE, &bytes)?;
-        Ok(Slots {
-            slots: [Slot::Valid(Content::default()), Slot::Empty],
-        })
+        Ok(Slots { slots: [Slot::Valid(Content::default()), Slot::Empty] })
     }
 
     /// True when one slot was unreadable at opening: a write that a crash interrupted, or damage to the newest record. The
@@ -212,26 +190,16 @@ impl<D: Disk> GuardFile<D> {
             return Err(failure.repeated());
         }
         if record.len() > GUARD_LIMIT {
-            return Err(StoreError::Argument(format!(
-                "a guard record has at most {GUARD_LIMIT} bytes"
-            )));
+            return Err(StoreError::Argument(format!("a guard record has at most {GUARD_LIMIT} bytes")));
         }
         let sequence = self.newest.sequence.saturating_add(1);
-        let next = Content {
-            sequence,
-            mark,
-            record,
-        };
+        let next = Content { sequence, mark, record };
         let slot = encode(&next);
         // The slots exist since creation, so a full disk cannot refuse this write on ordinary file systems.
         let written = self.file.write_at(Self::place(sequence), &slot);
         let outcome = written
             .map_err(|error| StoreError::from_io(GUARD_FILE, "write", &error))
-            .and_then(|()| {
-                self.file
-                    .sync_data()
-                    .map_err(|error| StoreError::from_sync(GUARD_FILE, &error))
-            });
+            .and_then(|()| self.file.sync_data().map_err(|error| StoreError::from_sync(GUARD_FILE, &error)));
         if let Err(failure) = outcome {
             if matches!(failure, StoreError::Fatal { .. }) {
                 self.failure = Some(failure.clone());

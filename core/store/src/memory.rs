@@ -238,12 +238,7 @@ impl World {
 impl MemoryDisk {
     /// An empty disk without limit; `seed` decides what crashes keep.
     pub fn new(seed: u64) -> Self {
-        Self {
-            world: Arc::new(Mutex::new(World {
-                random: seed,
-                ..World::default()
-            })),
-        }
+        Self { world: Arc::new(Mutex::new(World { random: seed, ..World::default() })) }
     }
 
     /// The machine dies: open files and locks of before are dead, unsynced data is lost as `kind` says.
@@ -257,9 +252,7 @@ impl MemoryDisk {
         let kept = match kind {
             CrashKind::Process => pending.len(),
             CrashKind::LoseUnsynced => 0,
-            CrashKind::Torn | CrashKind::Reordered => {
-                to_index(world.random(length64(pending.len()).saturating_add(1)))
-            }
+            CrashKind::Torn | CrashKind::Reordered => to_index(world.random(length64(pending.len()).saturating_add(1))),
         };
         let mut names = std::mem::take(&mut world.durable_names);
         for naming in pending.iter().take(kept) {
@@ -271,9 +264,7 @@ impl MemoryDisk {
             for change in world.survivors(&pending, kind) {
                 apply(&mut content.durable, &change);
             }
-            let Content {
-                current, durable, ..
-            } = &mut *content;
+            let Content { current, durable, .. } = &mut *content;
             current.clone_from(durable);
         }
         world.names.clone_from(&names);
@@ -306,11 +297,7 @@ impl MemoryDisk {
         if let Some(byte) = content.durable.get_mut(to_index(offset)) {
             *byte ^= mask;
         }
-        content
-            .current
-            .get_mut(to_index(offset))
-            .map(|byte| *byte ^= mask)
-            .is_some()
+        content.current.get_mut(to_index(offset)).map(|byte| *byte ^= mask).is_some()
     }
 
     /// Cuts a file to `length` bytes, on the platter.
@@ -325,10 +312,7 @@ impl MemoryDisk {
 
     /// All bytes of a file as a reader sees them.
     pub fn content(&self, path: &str) -> Option<Vec<u8>> {
-        hold(&self.world)
-            .names
-            .get(path)
-            .map(|content| hold(content).current.clone())
+        hold(&self.world).names.get(path).map(|content| hold(content).current.clone())
     }
 
     /// Every file name, sorted.
@@ -345,22 +329,11 @@ impl MemoryDisk {
             let current = hold(content).current.clone();
             names.insert(
                 path.clone(),
-                Arc::new(Mutex::new(Content {
-                    durable: current.clone(),
-                    current,
-                    pending: Vec::new(),
-                })),
+                Arc::new(Mutex::new(Content { durable: current.clone(), current, pending: Vec::new() })),
             );
         }
-        let copy = World {
-            durable_names: names.clone(),
-            names,
-            random: seed,
-            ..World::default()
-        };
-        Self {
-            world: Arc::new(Mutex::new(copy)),
-        }
+        let copy = World { durable_names: names.clone(), names, random: seed, ..World::default() };
+        Self { world: Arc::new(Mutex::new(copy)) }
     }
 
     /// What happened so far.
@@ -409,9 +382,7 @@ impl DiskFile for MemoryFile {
         let growth = end.saturating_sub(length64(content.current.len()));
         let missing = growth.saturating_sub(world.reserve(growth));
         // As a real disk does: what fits is written before the call fails.
-        let fitting = bytes
-            .get(..bytes.len().saturating_sub(to_index(missing)))
-            .unwrap_or_default();
+        let fitting = bytes.get(..bytes.len().saturating_sub(to_index(missing))).unwrap_or_default();
         let change = Change::Write(offset, fitting.to_vec());
         apply(&mut content.current, &change);
         content.pending.push(change);
@@ -478,11 +449,7 @@ impl Disk for MemoryDisk {
                 content
             }
         };
-        Ok(MemoryFile {
-            disk: self.clone(),
-            content,
-            generation: world.generation,
-        })
+        Ok(MemoryFile { disk: self.clone(), content, generation: world.generation })
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -490,9 +457,7 @@ impl Disk for MemoryDisk {
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        let length = self
-            .content(path)
-            .map_or(0, |content| length64(content.len()));
+        let length = self.content(path).map_or(0, |content| length64(content.len()));
         self.rename_or_remove(Naming::Unset(path.to_owned()), path)?;
         if let Some(space) = hold(&self.world).space.as_mut() {
             *space = space.saturating_add(length);
@@ -503,11 +468,7 @@ impl Disk for MemoryDisk {
     fn list(&self, directory: &str) -> io::Result<Vec<String>> {
         let prefix = format!("{directory}/");
         let world = hold(&self.world);
-        let names = world
-            .names
-            .keys()
-            .filter_map(|path| path.strip_prefix(&prefix))
-            .filter(|name| !name.contains('/'));
+        let names = world.names.keys().filter_map(|path| path.strip_prefix(&prefix)).filter(|name| !name.contains('/'));
         Ok(names.map(str::to_owned).collect())
     }
 

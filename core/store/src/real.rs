@@ -23,9 +23,7 @@ impl RealDisk {
     /// Those of the operating system.
     pub fn new(root: impl AsRef<Path>) -> io::Result<Self> {
         fs::create_dir_all(root.as_ref())?;
-        Ok(Self {
-            root: root.as_ref().to_owned(),
-        })
+        Ok(Self { root: root.as_ref().to_owned() })
     }
 }
 
@@ -33,11 +31,7 @@ impl DiskFile for File {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut done = 0;
         while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            match FileExt::read_at(
-                self,
-                rest,
-                offset.saturating_add(crate::bytes::length64(done)),
-            ) {
+            match FileExt::read_at(self, rest, offset.saturating_add(crate::bytes::length64(done))) {
                 Ok(0) => break,
                 Ok(count) => done = done.saturating_add(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -73,12 +67,7 @@ impl Disk for RealDisk {
         match mode {
             OpenMode::Read => File::open(path),
             OpenMode::Write => OpenOptions::new().read(true).write(true).open(path),
-            OpenMode::Create => OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .open(path),
+            OpenMode::Create => OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path),
         }
     }
 
@@ -121,12 +110,7 @@ impl Disk for RealDisk {
 
     fn try_lock(&self) -> io::Result<Option<File>> {
         let path = self.root.join(LOCK_FILE);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),

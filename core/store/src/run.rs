@@ -47,9 +47,7 @@ fn lengths(bytes: &[u8]) -> Option<(usize, Option<usize>, usize)> {
         DELETED => None,
         length => Some(usize::try_from(length).ok()?),
     };
-    let total = ENTRY_HEADER
-        .checked_add(key)?
-        .checked_add(value.unwrap_or(0))?;
+    let total = ENTRY_HEADER.checked_add(key)?.checked_add(value.unwrap_or(0))?;
     (total <= bytes.len()).then_some((key, value, total))
 }
 
@@ -107,11 +105,7 @@ impl Layer {
         self.entries.push(length32(self.bytes.len()));
         let key_length = u16::try_from(key.len() + 1).unwrap_or(u16::MAX);
         self.bytes.extend_from_slice(&key_length.to_le_bytes());
-        self.bytes.extend_from_slice(
-            &value
-                .map_or(DELETED, |value| length32(value.len()))
-                .to_le_bytes(),
-        );
+        self.bytes.extend_from_slice(&value.map_or(DELETED, |value| length32(value.len())).to_le_bytes());
         self.bytes.push(space.tag());
         self.bytes.extend_from_slice(key);
         self.bytes.extend_from_slice(value.unwrap_or_default());
@@ -122,15 +116,11 @@ impl Layer {
     }
 
     fn place(&self, number: usize) -> Option<Place> {
-        Place::at(
-            &self.bytes,
-            usize::try_from(*self.entries.get(number)?).ok()?,
-        )
+        Place::at(&self.bytes, usize::try_from(*self.entries.get(number)?).ok()?)
     }
 
     fn key(&self, number: usize) -> &[u8] {
-        self.place(number)
-            .map_or(&[], |place| place.key(&self.bytes))
+        self.place(number).map_or(&[], |place| place.key(&self.bytes))
     }
 
     /// Sorts by key; of several entries for one key the last one put wins.
@@ -143,16 +133,10 @@ impl Layer {
                 .map_or(&[][..], |place| place.key(bytes))
         };
         // Comparing the first bytes as one number avoids most comparisons of whole keys.
-        let mut order: Vec<(u64, u32)> = self
-            .entries
-            .iter()
-            .map(|offset| (front(at(*offset)), *offset))
-            .collect();
+        let mut order: Vec<(u64, u32)> = self.entries.iter().map(|offset| (front(at(*offset)), *offset)).collect();
         order.sort_unstable_by(|left, right| {
             let by_front = left.0.cmp(&right.0);
-            by_front
-                .then_with(|| at(left.1).cmp(at(right.1)))
-                .then_with(|| right.1.cmp(&left.1))
+            by_front.then_with(|| at(left.1).cmp(at(right.1))).then_with(|| right.1.cmp(&left.1))
         });
         order.dedup_by(|next, kept| next.0 == kept.0 && at(next.1) == at(kept.1));
         self.entries = order.into_iter().map(|(_, offset)| offset).collect();
@@ -174,19 +158,12 @@ impl Layer {
     /// What this layer says about a key; `None` when nothing.
     pub(crate) fn get(&self, key: &[u8]) -> Option<Found<&[u8]>> {
         let place = self.place(self.lower_bound(key))?;
-        (place.key(&self.bytes) == key).then(|| {
-            place
-                .value(&self.bytes)
-                .map_or(Found::Deleted, Found::Value)
-        })
+        (place.key(&self.bytes) == key).then(|| place.value(&self.bytes).map_or(Found::Deleted, Found::Value))
     }
 
     /// An empty layer of a tier, filled in key order.
     pub(crate) fn of_tier(tier: u8) -> Self {
-        Self {
-            tier,
-            ..Self::default()
-        }
+        Self { tier, ..Self::default() }
     }
 
     pub(crate) fn push_raw(&mut self, raw: &[u8]) {
@@ -242,21 +219,15 @@ impl<D: Disk> Run<D> {
     /// Opens a run and reads its index; `id` is what the manifest says.
     pub(crate) fn open(disk: &D, id: RunId) -> Result<Self> {
         let path = run_path(id.number);
-        let file = disk
-            .open(&path, OpenMode::Read)
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => damaged(&path, 0, DamageKind::Missing),
-                _ => StoreError::from_io(&path, "open", &error),
-            })?;
-        let length = file
-            .len()
-            .map_err(|error| StoreError::from_io(&path, "stat", &error))?;
+        let file = disk.open(&path, OpenMode::Read).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => damaged(&path, 0, DamageKind::Missing),
+            _ => StoreError::from_io(&path, "open", &error),
+        })?;
+        let length = file.len().map_err(|error| StoreError::from_io(&path, "stat", &error))?;
         if length != id.length {
             return Err(damaged(&path, length.min(id.length), DamageKind::Content));
         }
-        let footer_at = length
-            .checked_sub(length64(FOOTER))
-            .ok_or_else(|| damaged(&path, 0, DamageKind::Header))?;
+        let footer_at = length.checked_sub(length64(FOOTER)).ok_or_else(|| damaged(&path, 0, DamageKind::Header))?;
         if read_range(&file, &path, 0, MAGIC.len())? != MAGIC {
             return Err(damaged(&path, 0, DamageKind::Header));
         }
@@ -272,21 +243,13 @@ impl<D: Disk> Run<D> {
             return Err(bad_index());
         }
         let (blocks, keys) = parse_index(&index, index_at).ok_or_else(bad_index)?;
-        Ok(Self {
-            id,
-            path,
-            file,
-            blocks,
-            keys,
-        })
+        Ok(Self { id, path, file, blocks, keys })
     }
 
     fn first_key(&self, block: usize) -> &[u8] {
         self.blocks.get(block).map_or(&[], |place| {
             let start = to_index(u64::from(place.key_start));
-            self.keys
-                .get(start..start + usize::from(place.key_length))
-                .unwrap_or_default()
+            self.keys.get(start..start + usize::from(place.key_length)).unwrap_or_default()
         })
     }
 
@@ -306,25 +269,19 @@ impl<D: Disk> Run<D> {
 
     /// First keys of blocks that cut the run's range under a prefix into about `parts` equal parts.
     pub(crate) fn split(&self, prefix: &[u8], parts: usize) -> Vec<Vec<u8>> {
-        let inside: Vec<usize> = (0..self.blocks.len())
-            .filter(|block| self.first_key(*block).starts_with(prefix))
-            .collect();
+        let inside: Vec<usize> =
+            (0..self.blocks.len()).filter(|block| self.first_key(*block).starts_with(prefix)).collect();
         let step = inside.len().checked_div(parts.max(1)).unwrap_or(0);
         if step == 0 {
             return Vec::new();
         }
-        (1..parts)
-            .filter_map(|part| inside.get(part * step))
-            .map(|block| self.first_key(*block).to_vec())
-            .collect()
+        (1..parts).filter_map(|part| inside.get(part * step)).map(|block| self.first_key(*block).to_vec()).collect()
     }
 
     /// See [`Layer::get`].
     pub(crate) fn get(self: &Arc<Self>, key: &[u8]) -> Result<Option<Found<Vec<u8>>>> {
         let cursor = RunCursor::new(self, key)?;
-        let hit = cursor
-            .place
-            .filter(|place| place.key(&cursor.buffer) == key);
+        let hit = cursor.place.filter(|place| place.key(&cursor.buffer) == key);
         let value = |place: Place| place.value(&cursor.buffer).map(<[u8]>::to_vec);
         Ok(hit.map(|place| value(place).map_or(Found::Deleted, Found::Value)))
     }
@@ -366,12 +323,7 @@ fn parse_index(index: &[u8], end: u64) -> Option<(Vec<BlockPlace>, Vec<u8>)> {
             return None;
         }
         let key_start = u32::try_from(keys.len()).ok()?;
-        blocks.push(BlockPlace {
-            offset,
-            length,
-            key_start,
-            key_length: u16::try_from(key.len()).ok()?,
-        });
+        blocks.push(BlockPlace { offset, length, key_start, key_length: u16::try_from(key.len()).ok()? });
         keys.extend_from_slice(key);
     }
     Some((blocks, keys))
@@ -395,9 +347,7 @@ pub(crate) struct RunWriter<'a, D: Disk> {
 impl<'a, D: Disk> RunWriter<'a, D> {
     pub(crate) fn create(disk: &'a D, number: u64) -> Result<Self> {
         let path = run_path(number);
-        let file = disk
-            .open(&path, OpenMode::Create)
-            .map_err(|error| StoreError::from_io(&path, "create", &error))?;
+        let file = disk.open(&path, OpenMode::Create).map_err(|error| StoreError::from_io(&path, "create", &error))?;
         let mut buffer = Vec::with_capacity(BUFFER + 2 * BLOCK);
         buffer.extend_from_slice(MAGIC);
         let block_start = buffer.len();
@@ -440,11 +390,7 @@ impl<'a, D: Disk> RunWriter<'a, D> {
         let sum = crc32c::crc32c(content);
         let length = length32(content.len() + 4);
         self.buffer.extend_from_slice(&sum.to_le_bytes());
-        if let Some(target) = self
-            .pending_length
-            .take()
-            .and_then(|at| self.index.get_mut(at..at + 4))
-        {
+        if let Some(target) = self.pending_length.take().and_then(|at| self.index.get_mut(at..at + 4)) {
             target.copy_from_slice(&length.to_le_bytes());
         }
         if self.buffer.len() >= BUFFER {
@@ -476,26 +422,15 @@ impl<'a, D: Disk> RunWriter<'a, D> {
         seal(&mut footer);
         self.buffer.extend_from_slice(&footer);
         self.write_out()?;
-        self.file
-            .sync_data()
-            .map_err(|error| StoreError::from_sync(&self.path, &error))?;
-        let id = RunId {
-            number: self.number,
-            length: self.written,
-            entries: self.entries,
-            index_sum,
-        };
+        self.file.sync_data().map_err(|error| StoreError::from_sync(&self.path, &error))?;
+        let id = RunId { number: self.number, length: self.written, entries: self.entries, index_sum };
         Run::open(self.disk, id)
     }
 }
 
 /// Walks a layer or a run in key order.
 pub(crate) enum Cursor<D: Disk> {
-    Memory {
-        layer: Arc<Layer>,
-        next: usize,
-        place: Option<Place>,
-    },
+    Memory { layer: Arc<Layer>, next: usize, place: Option<Place> },
     Disk(RunCursor<D>),
 }
 
@@ -522,10 +457,7 @@ impl<D: Disk> RunCursor<D> {
             place: None,
         };
         cursor.enter_block()?;
-        while cursor
-            .place
-            .is_some_and(|place| place.key(&cursor.buffer) < from)
-        {
+        while cursor.place.is_some_and(|place| place.key(&cursor.buffer) < from) {
             cursor.advance()?;
         }
         Ok(cursor)
@@ -542,16 +474,9 @@ impl<D: Disk> RunCursor<D> {
         }
         let bad = || damaged(&self.run.path, block.offset, DamageKind::Content);
         let end = self.next_in_buffer + to_index(u64::from(block.length));
-        let content = self
-            .buffer
-            .get(self.next_in_buffer..end)
-            .and_then(unseal)
-            .ok_or_else(bad)?;
+        let content = self.buffer.get(self.next_in_buffer..end).and_then(unseal).ok_or_else(bad)?;
         self.entries_end = self.next_in_buffer + content.len();
-        let place = Place::at(
-            self.buffer.get(..self.entries_end).unwrap_or_default(),
-            self.next_in_buffer,
-        );
+        let place = Place::at(self.buffer.get(..self.entries_end).unwrap_or_default(), self.next_in_buffer);
         self.place = Some(place.ok_or_else(bad)?);
         self.next_in_buffer = end;
         self.next_block += 1;
@@ -563,12 +488,7 @@ impl<D: Disk> RunCursor<D> {
         let end_of = |place: &BlockPlace| place.offset + u64::from(place.length);
         let wanted = first.offset + self.read_ahead;
         let mut end = end_of(&first);
-        for place in self
-            .run
-            .blocks
-            .get(self.next_block + 1..)
-            .unwrap_or_default()
-        {
+        for place in self.run.blocks.get(self.next_block + 1..).unwrap_or_default() {
             if end_of(place) > wanted {
                 break;
             }
@@ -593,10 +513,7 @@ impl<D: Disk> RunCursor<D> {
         if place.end() >= self.entries_end {
             return self.enter_block();
         }
-        let next = Place::at(
-            self.buffer.get(..self.entries_end).unwrap_or_default(),
-            place.end(),
-        );
+        let next = Place::at(self.buffer.get(..self.entries_end).unwrap_or_default(), place.end());
         let bad = || damaged(&self.run.path, 0, DamageKind::Content);
         self.place = Some(next.ok_or_else(bad)?);
         Ok(())
@@ -606,11 +523,7 @@ impl<D: Disk> RunCursor<D> {
 impl<D: Disk> Cursor<D> {
     pub(crate) fn memory(layer: &Arc<Layer>, from: &[u8]) -> Self {
         let next = layer.lower_bound(from);
-        Self::Memory {
-            place: layer.place(next),
-            layer: Arc::clone(layer),
-            next,
-        }
+        Self::Memory { place: layer.place(next), layer: Arc::clone(layer), next }
     }
 
     pub(crate) fn disk(run: &Arc<Run<D>>, from: &[u8]) -> Result<Self> {
@@ -660,11 +573,7 @@ pub(crate) struct Merge<D: Disk> {
 
 impl<D: Disk> Merge<D> {
     pub(crate) fn new(sources: Vec<Cursor<D>>) -> Result<Self> {
-        let mut merge = Self {
-            sources,
-            best: None,
-            second: None,
-        };
+        let mut merge = Self { sources, best: None, second: None };
         merge.settle()?;
         Ok(merge)
     }
@@ -676,9 +585,7 @@ impl<D: Disk> Merge<D> {
     fn settle(&mut self) -> Result<()> {
         (self.best, self.second) = (None, None);
         for number in 0..self.sources.len() {
-            if self.key_of(self.best).is_some()
-                && self.key_of(Some(number)) == self.key_of(self.best)
-            {
+            if self.key_of(self.best).is_some() && self.key_of(Some(number)) == self.key_of(self.best) {
                 // Hidden by the newer source.
                 if let Some(source) = self.sources.get_mut(number) {
                     source.advance()?;
@@ -701,11 +608,7 @@ impl<D: Disk> Merge<D> {
     pub(crate) fn current(&self) -> Option<Seen<'_>> {
         let (place, bytes) = self.sources.get(self.best?)?.current();
         let place = place?;
-        Some(Seen {
-            key: place.key(bytes),
-            value: place.value(bytes),
-            raw: bytes.get(place.start..place.end())?,
-        })
+        Some(Seen { key: place.key(bytes), value: place.value(bytes), raw: bytes.get(place.start..place.end())? })
     }
 
     pub(crate) fn advance(&mut self) -> Result<()> {

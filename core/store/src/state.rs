@@ -51,13 +51,7 @@ pub struct StateOptions {
 
 impl Default for StateOptions {
     fn default() -> Self {
-        Self {
-            flush_bytes: 64 << 20,
-            flush_commits: 256,
-            queue: 16,
-            snapshots: 64,
-            background: true,
-        }
+        Self { flush_bytes: 64 << 20, flush_commits: 256, queue: 16, snapshots: 64, background: true }
     }
 }
 
@@ -92,9 +86,7 @@ impl Batch {
     fn add(&mut self, space: Keyspace, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         let value_length = value.map_or(0, <[u8]>::len);
         if key.len() > KEY_LIMIT || value_length > VALUE_LIMIT || self.layer.size() > 2 << 30 {
-            return Err(StoreError::Argument(
-                "key, value or batch of the state store is too long".to_owned(),
-            ));
+            return Err(StoreError::Argument("key, value or batch of the state store is too long".to_owned()));
         }
         self.layer.put(space, key, value);
         Ok(())
@@ -123,12 +115,7 @@ struct View<D: Disk> {
 
 impl<D: Disk> Clone for View<D> {
     fn clone(&self) -> Self {
-        Self {
-            layers: self.layers.clone(),
-            runs: self.runs.clone(),
-            height: self.height,
-            meta: self.meta.clone(),
-        }
+        Self { layers: self.layers.clone(), runs: self.runs.clone(), height: self.height, meta: self.meta.clone() }
     }
 }
 
@@ -150,11 +137,7 @@ impl<D: Disk> View<D> {
     }
 
     fn merge(&self, from: &[u8]) -> Result<Merge<D>> {
-        let mut sources: Vec<Cursor<D>> = self
-            .layers
-            .iter()
-            .map(|layer| Cursor::memory(layer, from))
-            .collect();
+        let mut sources: Vec<Cursor<D>> = self.layers.iter().map(|layer| Cursor::memory(layer, from)).collect();
         for run in &self.runs {
             sources.push(Cursor::disk(run, from)?);
         }
@@ -205,19 +188,9 @@ impl Manifest {
         let mut runs = Vec::new();
         for _ in 0..fields.u32()? {
             let (number, length, entries) = (fields.u64()?, fields.u64()?, fields.u64()?);
-            runs.push(RunId {
-                number,
-                length,
-                entries,
-                index_sum: fields.u32()?,
-            });
+            runs.push(RunId { number, length, entries, index_sum: fields.u32()? });
         }
-        fields.0.is_empty().then_some(Self {
-            height,
-            meta,
-            next_number,
-            runs,
-        })
+        fields.0.is_empty().then_some(Self { height, meta, next_number, runs })
     }
 
     /// The manifest on the disk; `None` for a store that was never written.
@@ -225,8 +198,7 @@ impl Manifest {
         let Some(bytes) = read_file(disk, MANIFEST)? else {
             return Ok(None);
         };
-        let damaged =
-            || StoreError::damaged(MANIFEST, 0, DamageKind::Content, Cure::RebuildFromLog);
+        let damaged = || StoreError::damaged(MANIFEST, 0, DamageKind::Content, Cure::RebuildFromLog);
         Self::decode(&bytes).ok_or_else(damaged).map(Some)
     }
 }
@@ -306,10 +278,7 @@ impl<D: Disk> Core<D> {
         if let Err(error) = &outcome {
             let mut failure = self.failure();
             // A fatal failure is never forgotten for a lesser one.
-            if !matches!(
-                *failure,
-                Some(StoreError::Fatal { .. } | StoreError::Damaged { .. })
-            ) {
+            if !matches!(*failure, Some(StoreError::Fatal { .. } | StoreError::Damaged { .. })) {
                 *failure = Some(error.clone());
             }
         }
@@ -343,10 +312,7 @@ impl<D: Disk> Core<D> {
             if group.iter().any(|layer| layer.tier != tier) {
                 return Ok(());
             }
-            let sources = group
-                .iter()
-                .map(|layer| Cursor::<D>::memory(layer, &[]))
-                .collect();
+            let sources = group.iter().map(|layer| Cursor::<D>::memory(layer, &[])).collect();
             let mut merge = Merge::new(sources)?;
             let mut merged = Layer::of_tier(tier.saturating_add(1));
             while let Some(seen) = merge.current() {
@@ -365,11 +331,7 @@ impl<D: Disk> Core<D> {
         if view.height == self.manifest().height {
             return Ok(());
         }
-        let sources = view
-            .layers
-            .iter()
-            .map(|layer| Cursor::memory(layer, &[]))
-            .collect();
+        let sources = view.layers.iter().map(|layer| Cursor::memory(layer, &[])).collect();
         let number = self.take_number();
         let run = self.write_run(number, Merge::new(sources)?, Purpose::Flush)?;
         let Some(run) = run else { return Ok(()) };
@@ -402,12 +364,7 @@ impl<D: Disk> Core<D> {
         self.remove_unless(outcome, &run_path(number))
     }
 
-    fn write_merged(
-        &self,
-        number: u64,
-        mut merge: Merge<D>,
-        purpose: Purpose,
-    ) -> Result<Option<Run<D>>> {
+    fn write_merged(&self, number: u64, mut merge: Merge<D>, purpose: Purpose) -> Result<Option<Run<D>>> {
         let mut writer = RunWriter::create(&self.disk, number)?;
         while let Some(seen) = merge.current() {
             if seen.value.is_some() || purpose != Purpose::MergeAll {
@@ -421,9 +378,7 @@ impl<D: Disk> Core<D> {
         }
         let run = writer.finish()?;
         // The name must be durable before a manifest refers to it.
-        self.disk
-            .sync_directory(DIRECTORY)
-            .map_err(|error| StoreError::from_sync(DIRECTORY, &error))?;
+        self.disk.sync_directory(DIRECTORY).map_err(|error| StoreError::from_sync(DIRECTORY, &error))?;
         Ok(Some(run))
     }
 
@@ -452,22 +407,12 @@ impl<D: Disk> Core<D> {
     /// Merges young runs; gives false when there was nothing to do.
     fn compact(&self) -> Result<bool> {
         let view = self.view();
-        let Some(count) = group_to_merge(
-            &view
-                .runs
-                .iter()
-                .map(|run| run.id.length)
-                .collect::<Vec<_>>(),
-        ) else {
+        let Some(count) = group_to_merge(&view.runs.iter().map(|run| run.id.length).collect::<Vec<_>>()) else {
             return Ok(false);
         };
         let group: Vec<Arc<Run<D>>> = view.runs.iter().take(count).map(Arc::clone).collect();
         // A deletion has done its duty once nothing older is left that it could hide.
-        let purpose = if count == view.runs.len() {
-            Purpose::MergeAll
-        } else {
-            Purpose::MergeSome
-        };
+        let purpose = if count == view.runs.len() { Purpose::MergeAll } else { Purpose::MergeSome };
         let mut sources = Vec::new();
         for run in &group {
             sources.push(Cursor::disk(run, &[])?);
@@ -480,19 +425,13 @@ impl<D: Disk> Core<D> {
         let first = group.first().map(|run| run.id);
         let outcome = self.install(|_, view| {
             // Newer runs may have come in front of the group meanwhile.
-            let at = view
-                .runs
-                .iter()
-                .position(|run| Some(run.id) == first)
-                .unwrap_or(0);
+            let at = view.runs.iter().position(|run| Some(run.id) == first).unwrap_or(0);
             view.runs.splice(at..at + count, [Arc::new(merged)]);
         });
         self.remove_unless(outcome, &path)?;
         for run in &group {
             // Snapshots keep reading through their open files.
-            self.disk
-                .remove(&run.path)
-                .map_err(|error| StoreError::from_io(&run.path, "remove", &error))?;
+            self.disk.remove(&run.path).map_err(|error| StoreError::from_io(&run.path, "remove", &error))?;
         }
         Ok(true)
     }
@@ -542,10 +481,7 @@ fn writer<D: Disk>(core: &Core<D>, tasks: &Receiver<Task>, flushed: &SyncSender<
         // A full channel means that the compactor is awake already.
         let _ = flushed.try_send(());
         let crowded = || core.view().runs.len() > RUN_LIMIT && core.failure().is_none();
-        while core.merging.load(Ordering::SeqCst)
-            && crowded()
-            && !core.stopping.load(Ordering::SeqCst)
-        {
+        while core.merging.load(Ordering::SeqCst) && crowded() && !core.stopping.load(Ordering::SeqCst) {
             std::thread::sleep(STALL);
         }
     }
@@ -574,8 +510,7 @@ impl<D: Disk> StateStore<D> {
     /// # Errors
     /// [`StoreError::Damaged`] with [`Cure::RebuildFromLog`]: call [`StateStore::reset`] and replay the log.
     pub fn open(disk: D, options: StateOptions) -> Result<Self> {
-        disk.create_directory(DIRECTORY)
-            .map_err(|error| StoreError::from_io(DIRECTORY, "create", &error))?;
+        disk.create_directory(DIRECTORY).map_err(|error| StoreError::from_io(DIRECTORY, "create", &error))?;
         let manifest = Manifest::read(&disk)?.unwrap_or_default();
         remove_orphans(&disk, &manifest)?;
         let mut runs = Vec::new();
@@ -583,12 +518,7 @@ impl<D: Disk> StateStore<D> {
             runs.push(Arc::new(Run::open(&disk, *id)?));
         }
         let height = manifest.height;
-        let view = View {
-            layers: Vec::new(),
-            runs,
-            height,
-            meta: manifest.meta.clone(),
-        };
+        let view = View { layers: Vec::new(), runs, height, meta: manifest.meta.clone() };
         let core = Arc::new(Core {
             disk,
             options,
@@ -600,12 +530,7 @@ impl<D: Disk> StateStore<D> {
             stopping: AtomicBool::new(false),
             merging: AtomicBool::new(false),
         });
-        let mut store = Self {
-            core,
-            queued_height: height,
-            tasks: None,
-            threads: Vec::new(),
-        };
+        let mut store = Self { core, queued_height: height, tasks: None, threads: Vec::new() };
         if options.background {
             store.start_threads()?;
         }
@@ -617,21 +542,14 @@ impl<D: Disk> StateStore<D> {
     /// # Errors
     /// Those of the disk.
     pub fn reset(disk: D, options: StateOptions) -> Result<Self> {
-        let names = disk
-            .list(DIRECTORY)
-            .map_err(|error| StoreError::from_io(DIRECTORY, "list", &error))?;
+        let names = disk.list(DIRECTORY).map_err(|error| StoreError::from_io(DIRECTORY, "list", &error))?;
         // The manifest goes first: without it every other file is an orphan.
-        let mut paths: Vec<String> = names
-            .iter()
-            .map(|name| format!("{DIRECTORY}/{name}"))
-            .collect();
+        let mut paths: Vec<String> = names.iter().map(|name| format!("{DIRECTORY}/{name}")).collect();
         paths.sort_by_key(|path| path != MANIFEST);
         for path in paths {
-            disk.remove(&path)
-                .map_err(|error| StoreError::from_io(&path, "remove", &error))?;
+            disk.remove(&path).map_err(|error| StoreError::from_io(&path, "remove", &error))?;
             if path == MANIFEST {
-                disk.sync_directory(DIRECTORY)
-                    .map_err(|error| StoreError::from_sync(DIRECTORY, &error))?;
+                disk.sync_directory(DIRECTORY).map_err(|error| StoreError::from_sync(DIRECTORY, &error))?;
             }
         }
         Self::open(disk, options)
@@ -641,21 +559,13 @@ impl<D: Disk> StateStore<D> {
         let (tasks, queue) = sync_channel(self.core.options.queue.max(1));
         let (flushed, wake) = sync_channel(1);
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
-            let thread = std::thread::Builder::new()
-                .name(name.to_owned())
-                .spawn(work);
+            let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
             thread.map_err(|error| StoreError::from_io(DIRECTORY, "start a thread", &error))
         };
         let core = Arc::clone(&self.core);
-        self.threads.push(spawn(
-            "state-writer",
-            Box::new(move || writer(&core, &queue, &flushed)),
-        )?);
+        self.threads.push(spawn("state-writer", Box::new(move || writer(&core, &queue, &flushed)))?);
         let core = Arc::clone(&self.core);
-        self.threads.push(spawn(
-            "state-merger",
-            Box::new(move || compactor(&core, &wake)),
-        )?);
+        self.threads.push(spawn("state-merger", Box::new(move || compactor(&core, &wake)))?);
         self.tasks = Some(tasks);
         Ok(())
     }
@@ -680,10 +590,7 @@ impl<D: Disk> StateStore<D> {
     /// As [`StateStore::commit`], without [`StoreError::NoSpace`].
     pub fn submit(&mut self, height: u64, meta: &[u8], batch: Batch) -> Result<()> {
         if height <= self.queued_height {
-            return Err(StoreError::Argument(format!(
-                "state commit {height} is not above {}",
-                self.queued_height
-            )));
+            return Err(StoreError::Argument(format!("state commit {height} is not above {}", self.queued_height)));
         }
         match &self.tasks {
             Some(tasks) => send(tasks, Task::Commit(height, meta.to_vec(), batch.layer))?,
@@ -742,12 +649,7 @@ impl<D: Disk> StateStore<D> {
     /// # Errors
     /// Failures of the writer; [`StoreError::NoSpace`] leaves the commits in memory, to be tried again.
     pub fn flush(&self) -> Result<()> {
-        if let Some(error) = self
-            .core
-            .failure()
-            .as_ref()
-            .filter(|error| !matches!(error, StoreError::NoSpace { .. }))
-        {
+        if let Some(error) = self.core.failure().as_ref().filter(|error| !matches!(error, StoreError::NoSpace { .. })) {
             return Err(error.repeated());
         }
         match &self.tasks {
@@ -781,15 +683,9 @@ impl<D: Disk> StateStore<D> {
     pub fn snapshot(&self) -> Result<Snapshot<D>> {
         let limit = self.core.options.snapshots;
         let claim = |held: usize| (held < limit).then_some(held + 1);
-        let claimed = self
-            .core
-            .snapshots
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, claim);
+        let claimed = self.core.snapshots.fetch_update(Ordering::SeqCst, Ordering::SeqCst, claim);
         claimed.map_err(|_| StoreError::TooManySnapshots { limit })?;
-        Ok(Snapshot {
-            view: self.core.view(),
-            core: Arc::clone(&self.core),
-        })
+        Ok(Snapshot { view: self.core.view(), core: Arc::clone(&self.core) })
     }
 
     /// Figures for monitoring.
@@ -821,10 +717,7 @@ impl<D: Disk> Drop for StateStore<D> {
 }
 
 fn stopped() -> StoreError {
-    StoreError::Poisoned {
-        file: DIRECTORY.to_owned(),
-        cause: "the writer has stopped".to_owned(),
-    }
+    StoreError::Poisoned { file: DIRECTORY.to_owned(), cause: "the writer has stopped".to_owned() }
 }
 
 fn send(tasks: &SyncSender<Task>, task: Task) -> Result<()> {
@@ -846,24 +739,15 @@ fn stored(space: Keyspace, key: &[u8]) -> Vec<u8> {
 
 /// Names in the folder that the manifest does not know.
 pub(crate) fn orphans<D: Disk>(disk: &D, manifest: &Manifest) -> Result<Vec<String>> {
-    let names = disk
-        .list(DIRECTORY)
-        .map_err(|error| StoreError::from_io(DIRECTORY, "list", &error))?;
+    let names = disk.list(DIRECTORY).map_err(|error| StoreError::from_io(DIRECTORY, "list", &error))?;
     let paths = names.into_iter().map(|name| format!("{DIRECTORY}/{name}"));
-    let known = |path: &String| {
-        path == MANIFEST
-            || manifest
-                .runs
-                .iter()
-                .any(|run| run_path(run.number) == *path)
-    };
+    let known = |path: &String| path == MANIFEST || manifest.runs.iter().any(|run| run_path(run.number) == *path);
     Ok(paths.filter(|path| !known(path)).collect())
 }
 
 fn remove_orphans<D: Disk>(disk: &D, manifest: &Manifest) -> Result<()> {
     for path in orphans(disk, manifest)? {
-        disk.remove(&path)
-            .map_err(|error| StoreError::from_io(&path, "remove", &error))?;
+        disk.remove(&path).map_err(|error| StoreError::from_io(&path, "remove", &error))?;
     }
     Ok(())
 }
@@ -918,9 +802,7 @@ impl<D: Disk> Snapshot<D> {
             let Some(key) = seen.key.strip_prefix(&[space.tag()]) else {
                 break;
             };
-            if to.is_some_and(|to| key >= to)
-                || seen.value.is_some_and(|value| visit(key, value).is_break())
-            {
+            if to.is_some_and(|to| key >= to) || seen.value.is_some_and(|value| visit(key, value).is_break()) {
                 break;
             }
             merge.advance()?;
@@ -932,13 +814,7 @@ impl<D: Disk> Snapshot<D> {
     ///
     /// # Errors
     /// As [`Snapshot::scan`].
-    pub fn page(
-        &self,
-        space: Keyspace,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Entry>> {
+    pub fn page(&self, space: Keyspace, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>> {
         let mut page = Vec::new();
         let from = after.filter(|after| *after >= prefix).unwrap_or(prefix);
         self.scan(space, from, None, |key, value| {
@@ -956,12 +832,8 @@ impl<D: Disk> Snapshot<D> {
     /// Keys that cut a key space into about `parts` ranges of equal size, for scans by several threads.
     pub fn split(&self, space: Keyspace, parts: usize) -> Vec<Vec<u8>> {
         let largest = self.view.runs.iter().max_by_key(|run| run.id.length);
-        let keys = largest
-            .map(|run| run.split(&[space.tag()], parts))
-            .unwrap_or_default();
-        keys.into_iter()
-            .filter_map(|key| key.strip_prefix(&[space.tag()]).map(<[u8]>::to_vec))
-            .collect()
+        let keys = largest.map(|run| run.split(&[space.tag()], parts)).unwrap_or_default();
+        keys.into_iter().filter_map(|key| key.strip_prefix(&[space.tag()]).map(<[u8]>::to_vec)).collect()
     }
 }
 

@@ -37,10 +37,7 @@ pub struct IndexOptions {
 
 impl Default for IndexOptions {
     fn default() -> Self {
-        Self {
-            memory_entries: 1 << 20,
-            background: true,
-        }
+        Self { memory_entries: 1 << 20, background: true }
     }
 }
 
@@ -138,14 +135,8 @@ impl Chunks {
     fn find(&self, prefix: u64, into: &mut Vec<Candidate>) {
         for chunk in &self.sorted {
             let start = chunk.partition_point(|item| item.prefix < prefix);
-            let matching = chunk
-                .iter()
-                .skip(start)
-                .take_while(|item| item.prefix == prefix);
-            into.extend(matching.map(|item| Candidate {
-                height: item.height,
-                index: item.index,
-            }));
+            let matching = chunk.iter().skip(start).take_while(|item| item.prefix == prefix);
+            into.extend(matching.map(|item| Candidate { height: item.height, index: item.index }));
         }
     }
 }
@@ -178,46 +169,26 @@ fn damaged(path: &str, offset: u64, kind: DamageKind) -> StoreError {
 }
 
 fn page_offset(page: usize) -> u64 {
-    length64(page)
-        .saturating_add(1)
-        .saturating_mul(length64(PAGE))
+    length64(page).saturating_add(1).saturating_mul(length64(PAGE))
 }
 
 impl<D: Disk> IndexFile<D> {
     fn open(disk: &D, path: String) -> Result<Self> {
-        let file = disk
-            .open(&path, OpenMode::Read)
-            .map_err(|error| StoreError::from_io(&path, "open", &error))?;
-        let length = file
-            .len()
-            .map_err(|error| StoreError::from_io(&path, "stat", &error))?;
+        let file = disk.open(&path, OpenMode::Read).map_err(|error| StoreError::from_io(&path, "open", &error))?;
+        let length = file.len().map_err(|error| StoreError::from_io(&path, "stat", &error))?;
         let head = read_range(&file, &path, 0, PAGE)?;
-        let (first, last, count) =
-            parse_head(&head).ok_or_else(|| damaged(&path, 0, DamageKind::Header))?;
+        let (first, last, count) = parse_head(&head).ok_or_else(|| damaged(&path, 0, DamageKind::Header))?;
         if path_of(first, last) != path {
             return Err(damaged(&path, 0, DamageKind::Header));
         }
         let pages = count.div_ceil(length64(PER_PAGE));
-        let table_at = pages
-            .checked_add(1)
-            .and_then(|pages| pages.checked_mul(length64(PAGE)));
-        let table_at = table_at
-            .filter(|at| at.saturating_add(pages.saturating_mul(8)).saturating_add(4) == length);
+        let table_at = pages.checked_add(1).and_then(|pages| pages.checked_mul(length64(PAGE)));
+        let table_at = table_at.filter(|at| at.saturating_add(pages.saturating_mul(8)).saturating_add(4) == length);
         let table_at = table_at.ok_or_else(|| damaged(&path, length, DamageKind::Content))?;
         let table = read_range(&file, &path, table_at, to_index(length - table_at))?;
         let content = unseal(&table).ok_or_else(|| damaged(&path, table_at, DamageKind::Index))?;
-        let pages = content
-            .chunks_exact(8)
-            .filter_map(|bytes| Fields(bytes).u64())
-            .collect();
-        Ok(Self {
-            path,
-            file,
-            first,
-            last,
-            count,
-            pages,
-        })
+        let pages = content.chunks_exact(8).filter_map(|bytes| Fields(bytes).u64()).collect();
+        Ok(Self { path, file, first, last, count, pages })
     }
 
     /// Entries of `number` pages from `page` on.
@@ -227,10 +198,7 @@ impl<D: Disk> IndexFile<D> {
         let mut items = Vec::with_capacity(number * PER_PAGE);
         for step in 0..number {
             let bad = || damaged(&self.path, page_offset(page + step), DamageKind::Content);
-            let content = bytes
-                .get(step * PAGE..(step + 1) * PAGE)
-                .and_then(unseal)
-                .ok_or_else(bad)?;
+            let content = bytes.get(step * PAGE..(step + 1) * PAGE).and_then(unseal).ok_or_else(bad)?;
             let before = length64(page + step).saturating_mul(length64(PER_PAGE));
             let here = to_index(self.count.saturating_sub(before)).min(PER_PAGE);
             for entry in content.chunks_exact(ENTRY).take(here) {
@@ -242,17 +210,11 @@ impl<D: Disk> IndexFile<D> {
 
     fn find(&self, prefix: u64, into: &mut Vec<Candidate>) -> Result<()> {
         // Equal prefixes may start in the page before the first one that begins with them.
-        let mut page = self
-            .pages
-            .partition_point(|first| *first < prefix)
-            .saturating_sub(1);
+        let mut page = self.pages.partition_point(|first| *first < prefix).saturating_sub(1);
         while self.pages.get(page).is_some_and(|first| *first <= prefix) {
             let items = self.read(page, 1)?;
             let matching = items.iter().filter(|item| item.prefix == prefix);
-            into.extend(matching.map(|item| Candidate {
-                height: item.height,
-                index: item.index,
-            }));
+            into.extend(matching.map(|item| Candidate { height: item.height, index: item.index }));
             page += 1;
         }
         Ok(())
@@ -282,21 +244,13 @@ fn parse_head(head: &[u8]) -> Option<(u64, u64, u64)> {
 
 fn parse_item(entry: &[u8]) -> Option<Item> {
     let mut fields = Fields(entry);
-    Some(Item {
-        prefix: fields.u64()?,
-        height: fields.u64()?,
-        index: fields.u32()?,
-    })
+    Some(Item { prefix: fields.u64()?, height: fields.u64()?, index: fields.u32()? })
 }
 
 /// Walks the entries of one source in order.
 enum Source<D: Disk> {
     Memory(std::vec::IntoIter<Item>),
-    File {
-        file: Arc<IndexFile<D>>,
-        page: usize,
-        items: std::vec::IntoIter<Item>,
-    },
+    File { file: Arc<IndexFile<D>>, page: usize, items: std::vec::IntoIter<Item> },
 }
 
 impl<D: Disk> Source<D> {
@@ -389,11 +343,7 @@ impl<D: Disk> Core<D> {
     }
 
     fn write_chunks(&self, chunks: &Chunks) -> Result<()> {
-        let sources = chunks
-            .sorted
-            .iter()
-            .map(|chunk| Source::Memory(chunk.clone().into_iter()))
-            .collect();
+        let sources = chunks.sorted.iter().map(|chunk| Source::Memory(chunk.clone().into_iter())).collect();
         let file = self.write_file(chunks.first, chunks.last, sources)?;
         let mut files = Vec::clone(&self.files());
         files.push(Arc::new(file));
@@ -411,23 +361,14 @@ impl<D: Disk> Core<D> {
         let [first, .., last] = group else {
             return Ok(false);
         };
-        let source = |file: &Arc<IndexFile<D>>| Source::File {
-            file: Arc::clone(file),
-            page: 0,
-            items: Vec::new().into_iter(),
-        };
+        let source =
+            |file: &Arc<IndexFile<D>>| Source::File { file: Arc::clone(file), page: 0, items: Vec::new().into_iter() };
         let merged = self.write_file(first.first, last.last, group.iter().map(source).collect())?;
-        let mut next: Vec<_> = files
-            .iter()
-            .take(files.len() - group.len())
-            .map(Arc::clone)
-            .collect();
+        let mut next: Vec<_> = files.iter().take(files.len() - group.len()).map(Arc::clone).collect();
         next.push(Arc::new(merged));
         *calm(self.files.write()) = Arc::new(next);
         for file in group {
-            self.disk
-                .remove(&file.path)
-                .map_err(|error| StoreError::from_io(&file.path, "remove", &error))?;
+            self.disk.remove(&file.path).map_err(|error| StoreError::from_io(&file.path, "remove", &error))?;
         }
         Ok(true)
     }
@@ -445,28 +386,12 @@ impl<D: Disk> Core<D> {
         IndexFile::open(&self.disk, path)
     }
 
-    fn write_temporary(
-        &self,
-        path: &str,
-        first: u64,
-        last: u64,
-        mut sources: Vec<Source<D>>,
-    ) -> Result<()> {
-        let file = self
-            .disk
-            .open(path, OpenMode::Create)
-            .map_err(|error| StoreError::from_io(path, "create", &error))?;
+    fn write_temporary(&self, path: &str, first: u64, last: u64, mut sources: Vec<Source<D>>) -> Result<()> {
+        let file =
+            self.disk.open(path, OpenMode::Create).map_err(|error| StoreError::from_io(path, "create", &error))?;
         let (buffer, pages) = (Vec::with_capacity((MERGE_PAGES + 1) * PAGE), Vec::new());
         let written = length64(PAGE);
-        let mut writer = FileWriter {
-            file: &file,
-            path,
-            buffer,
-            page_start: 0,
-            written,
-            pages,
-            count: 0,
-        };
+        let mut writer = FileWriter { file: &file, path, buffer, page_start: 0, written, pages, count: 0 };
         let mut heads = Vec::new();
         for source in &mut sources {
             heads.push(source.next()?);
@@ -488,38 +413,23 @@ impl<D: Disk> Core<D> {
         }
         head.resize(PAGE - 4, 0);
         seal(&mut head);
-        file.write_at(0, &head)
-            .map_err(|error| StoreError::from_io(path, "write", &error))?;
-        file.sync_data()
-            .map_err(|error| StoreError::from_sync(path, &error))
+        file.write_at(0, &head).map_err(|error| StoreError::from_io(path, "write", &error))?;
+        file.sync_data().map_err(|error| StoreError::from_sync(path, &error))
     }
 }
 
 fn smallest(heads: &[Option<Item>]) -> Option<(usize, Item)> {
-    let present = heads
-        .iter()
-        .enumerate()
-        .filter_map(|(number, head)| head.map(|item| (number, item)));
+    let present = heads.iter().enumerate().filter_map(|(number, head)| head.map(|item| (number, item)));
     present.min_by_key(|(_, item)| *item)
 }
 
 /// How many of the newest files to merge: [`FAN`] of one size class, with the smaller ones behind them.
 fn group_to_merge(counts: &[u64], unit: u64) -> Option<usize> {
-    let class = |count: u64| {
-        count
-            .checked_div(unit.max(1))
-            .unwrap_or(0)
-            .max(1)
-            .ilog(length64(FAN))
-    };
+    let class = |count: u64| count.checked_div(unit.max(1)).unwrap_or(0).max(1).ilog(length64(FAN));
     let largest = counts.iter().map(|count| class(*count)).max()?;
     (0..=largest).find_map(|wanted| {
-        let group: Vec<u32> = counts
-            .iter()
-            .rev()
-            .map(|count| class(*count))
-            .take_while(|class| *class <= wanted)
-            .collect();
+        let group: Vec<u32> =
+            counts.iter().rev().map(|count| class(*count)).take_while(|class| *class <= wanted).collect();
         let of_this_size = group.iter().filter(|class| **class == wanted).count();
         (of_this_size >= FAN).then_some(group.len())
     })
@@ -543,41 +453,27 @@ impl<D: Disk> TransactionIndex<D> {
     /// # Errors
     /// Those of the disk.
     pub fn open(disk: D, first_height: u64, options: IndexOptions) -> Result<Self> {
-        disk.create_directory(DIRECTORY)
-            .map_err(|error| StoreError::from_io(DIRECTORY, "create", &error))?;
+        disk.create_directory(DIRECTORY).map_err(|error| StoreError::from_io(DIRECTORY, "create", &error))?;
         let (files, unused) = usable_files(&disk, first_height)?;
         for path in &unused {
-            disk.remove(path)
-                .map_err(|error| StoreError::from_io(path, "remove", &error))?;
+            disk.remove(path).map_err(|error| StoreError::from_io(path, "remove", &error))?;
         }
-        let last = files
-            .last()
-            .map_or(first_height.saturating_sub(1), |file| file.last);
+        let last = files.last().map_or(first_height.saturating_sub(1), |file| file.last);
         let core = Arc::new(Core {
             disk,
             options,
-            memory: Mutex::new(Memory {
-                last,
-                ..Memory::default()
-            }),
+            memory: Mutex::new(Memory { last, ..Memory::default() }),
             files: RwLock::new(Arc::new(files)),
             working: Mutex::new(()),
             failure: Mutex::new(None),
         });
-        let mut index = Self {
-            core,
-            discarded: unused,
-            wake: None,
-            thread: None,
-        };
+        let mut index = Self { core, discarded: unused, wake: None, thread: None };
         if options.background {
             let (wake, woken) = sync_channel(1);
             let core = Arc::clone(&index.core);
             let thread = std::thread::Builder::new().name("txindex".to_owned());
             let thread = thread.spawn(move || maintain_on_wake(&core, &woken));
-            index.thread = Some(
-                thread.map_err(|error| StoreError::from_io(DIRECTORY, "start a thread", &error))?,
-            );
+            index.thread = Some(thread.map_err(|error| StoreError::from_io(DIRECTORY, "start a thread", &error))?);
             index.wake = Some(wake);
         }
         Ok(index)
@@ -606,20 +502,12 @@ impl<D: Disk> TransactionIndex<D> {
             self.core.maintain()?;
         }
         let numbered = hashes.iter().zip(0u32..);
-        let mut items: Vec<Item> = numbered
-            .map(|(hash, index)| Item {
-                prefix: prefix_of(hash),
-                height,
-                index,
-            })
-            .collect();
+        let mut items: Vec<Item> =
+            numbered.map(|(hash, index)| Item { prefix: prefix_of(hash), height, index }).collect();
         items.sort_unstable();
         let mut memory = self.core.memory();
         if memory.last.checked_add(1) != Some(height) {
-            return Err(StoreError::Argument(format!(
-                "block {height} does not follow {} in the index",
-                memory.last
-            )));
+            return Err(StoreError::Argument(format!("block {height} does not follow {} in the index", memory.last)));
         }
         memory.last = height;
         memory.open.add(height, items);
@@ -738,8 +626,7 @@ pub(crate) fn newest_file<D: Disk>(disk: &D) -> Result<Option<(String, u64)>> {
 }
 
 fn names<D: Disk>(disk: &D) -> Result<Vec<String>> {
-    disk.list(DIRECTORY)
-        .map_err(|error| StoreError::from_io(DIRECTORY, "list", &error))
+    disk.list(DIRECTORY).map_err(|error| StoreError::from_io(DIRECTORY, "list", &error))
 }
 
 /// Newest height that the usable files cover; for `check`.

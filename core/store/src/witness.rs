@@ -28,13 +28,8 @@ pub(crate) fn witnesses<D: Disk>(disk: &D) -> Result<Vec<Witness>> {
     let manifest = manifest.map(|manifest| (MANIFEST.to_owned(), manifest.height));
     let guard = marked_height(disk)?.map(|height| (GUARD_FILE.to_owned(), height));
     let found = [guard, manifest, transactions::newest_file(disk)?];
-    let found = found
-        .into_iter()
-        .flatten()
-        .filter(|(_, height)| *height > 0);
-    Ok(found
-        .map(|(file, height)| Witness { file, height })
-        .collect())
+    let found = found.into_iter().flatten().filter(|(_, height)| *height > 0);
+    Ok(found.map(|(file, height)| Witness { file, height }).collect())
 }
 
 /// The witness of the greatest height; none in a new folder.
@@ -42,7 +37,5 @@ pub(crate) fn witnesses<D: Disk>(disk: &D) -> Result<Vec<Witness>> {
 /// # Errors
 /// Those of the disk.
 pub fn newest_witness<D: Disk>(disk: &D) -> Result<Option<Witness>> {
-    Ok(witnesses(disk)?
-        .into_iter()
-        .max_by_key(|witness| witness.height))
+    Ok(witnesses(disk)?.into_iter().max_by_key(|witness| witness.height))
 }

@@ -5,34 +5,23 @@
 #![allow(clippy::case_sensitive_file_extension_comparisons)]
 
 use bubi_store::{
-    BlockLog, CrashKind, Cure, DamageKind, Disk, LogOptions, MemoryDisk, Operation, RealDisk,
-    Record, RecordKind, StoreError,
+    BlockLog, CrashKind, Cure, DamageKind, Disk, LogOptions, MemoryDisk, Operation, RealDisk, Record, RecordKind,
+    StoreError,
 };
 use proptest::prelude::*;
 
 const CHAIN: [u8; 32] = [7; 32];
-const SMALL: LogOptions = LogOptions {
-    segment_limit: 300,
-    salt: Some(11),
-};
+const SMALL: LogOptions = LogOptions { segment_limit: 300, salt: Some(11) };
 
 fn payload(height: u64, length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|step| u8::try_from((height as usize * 31 + step) % 251).unwrap())
-        .collect()
+    (0..length).map(|step| u8::try_from((height as usize * 31 + step) % 251).unwrap()).collect()
 }
 
 /// Appends and syncs blocks `from..=to`, each with a batch before it.
 fn fill<D: Disk>(log: &mut BlockLog<D>, from: u64, to: u64) {
     for height in from..=to {
-        log.append(RecordKind::BatchBody, height, &[&payload(height, 40)])
-            .unwrap();
-        log.append(
-            RecordKind::Block,
-            height,
-            &[b"block ", &payload(height, 20)],
-        )
-        .unwrap();
+        log.append(RecordKind::BatchBody, height, &[&payload(height, 40)]).unwrap();
+        log.append(RecordKind::Block, height, &[b"block ", &payload(height, 20)]).unwrap();
         log.sync().unwrap();
     }
 }
@@ -46,101 +35,47 @@ fn reads_back_across_segments_and_counts_syncs() {
     let disk = MemoryDisk::new(1);
     let mut log = BlockLog::open(disk.clone(), CHAIN, SMALL).unwrap();
     let before = log.fsyncs();
-    let position = log
-        .append(RecordKind::Proposal, 1, &[b"pro", b"posal"])
-        .unwrap();
-    assert!(
-        log.reader().read(position).is_err(),
-        "not readable before it is durable"
-    );
+    let position = log.append(RecordKind::Proposal, 1, &[b"pro", b"posal"]).unwrap();
+    assert!(log.reader().read(position).is_err(), "not readable before it is durable");
     log.append(RecordKind::Block, 1, &[b"one"]).unwrap();
     log.sync().unwrap();
     log.sync().unwrap();
-    assert_eq!(
-        log.fsyncs() - before,
-        3,
-        "two to begin a segment, one for the group, none for nothing"
-    );
+    assert_eq!(log.fsyncs() - before, 3, "two to begin a segment, one for the group, none for nothing");
     assert_eq!(log.reader().read(position).unwrap().payload, b"proposal");
     fill(&mut log, 2, 30);
-    assert!(
-        disk.files()
-            .iter()
-            .filter(|name| name.ends_with(".idx"))
-            .count()
-            > 5
-    );
+    assert!(disk.files().iter().filter(|name| name.ends_with(".idx")).count() > 5);
     for _ in 0..2 {
         let reader = log.reader();
-        assert_eq!(
-            (reader.first_height(), reader.last_height()),
-            (Some(1), Some(30))
-        );
-        let heights: Vec<u64> = reader
-            .blocks(5)
-            .map(|record| record.unwrap().height)
-            .collect();
+        assert_eq!((reader.first_height(), reader.last_height()), (Some(1), Some(30)));
+        let heights: Vec<u64> = reader.blocks(5).map(|record| record.unwrap().height).collect();
         assert_eq!(heights, (5..=30).collect::<Vec<u64>>());
-        assert_eq!(
-            reader.block(17).unwrap().payload,
-            [b"block ".to_vec(), payload(17, 20)].concat()
-        );
+        assert_eq!(reader.block(17).unwrap().payload, [b"block ".to_vec(), payload(17, 20)].concat());
         assert!(matches!(reader.block(31), Err(StoreError::NotFound { .. })));
         assert_eq!(all(&log).len(), 60);
         assert_eq!(log.unfinished().count(), 0);
-        assert_eq!(
-            reader
-                .newest_of(RecordKind::Proposal)
-                .unwrap()
-                .unwrap()
-                .payload,
-            b"proposal"
-        );
+        assert_eq!(reader.newest_of(RecordKind::Proposal).unwrap().unwrap().payload, b"proposal");
         assert!(reader.newest_of(RecordKind::Prepared).unwrap().is_none());
         drop(log);
         log = BlockLog::open(disk.clone(), CHAIN, SMALL).unwrap();
     }
-    assert!(matches!(
-        log.append(RecordKind::Block, 33, &[b"gap"]),
-        Err(StoreError::Argument(_))
-    ));
-    log.append(RecordKind::GuardRecord, 31, &[b"guard"])
-        .unwrap();
+    assert!(matches!(log.append(RecordKind::Block, 33, &[b"gap"]), Err(StoreError::Argument(_))));
+    log.append(RecordKind::GuardRecord, 31, &[b"guard"]).unwrap();
     log.sync().unwrap();
-    assert_eq!(
-        log.unfinished()
-            .map(|record| record.unwrap().payload)
-            .collect::<Vec<_>>(),
-        [b"guard"]
-    );
+    assert_eq!(log.unfinished().map(|record| record.unwrap().payload).collect::<Vec<_>>(), [b"guard"]);
 }
 
 #[test]
 fn refuses_another_chain_and_a_missing_segment() {
     let disk = MemoryDisk::new(1);
-    fill(
-        &mut BlockLog::open(disk.clone(), CHAIN, SMALL).unwrap(),
-        1,
-        20,
-    );
-    assert!(matches!(
-        BlockLog::open(disk.clone(), [8; 32], SMALL),
-        Err(StoreError::WrongChain { .. })
-    ));
-    let logs: Vec<String> = disk
-        .files()
-        .into_iter()
-        .filter(|name| name.ends_with(".log"))
-        .collect();
+    fill(&mut BlockLog::open(disk.clone(), CHAIN, SMALL).unwrap(), 1, 20);
+    assert!(matches!(BlockLog::open(disk.clone(), [8; 32], SMALL), Err(StoreError::WrongChain { .. })));
+    let logs: Vec<String> = disk.files().into_iter().filter(|name| name.ends_with(".log")).collect();
     for (number, file) in logs.iter().enumerate() {
         let copy = disk.copy(1);
         copy.remove(file).unwrap();
         let outcome = BlockLog::open(copy, CHAIN, SMALL);
         if number + 1 < logs.len() {
-            let Err(StoreError::Damaged {
-                file: named, kind, ..
-            }) = outcome
-            else {
+            let Err(StoreError::Damaged { file: named, kind, .. }) = outcome else {
                 panic!("{file} was missed by nobody")
             };
             assert_eq!((&named, kind), (file, DamageKind::Missing));
@@ -189,9 +124,7 @@ fn failed_sync_or_write_poisons() {
             let mut acknowledged = 0;
             let failure = loop {
                 let height = acknowledged + 1;
-                let step = log
-                    .append(RecordKind::Block, height, &[&payload(height, 50)])
-                    .and_then(|_| log.sync());
+                let step = log.append(RecordKind::Block, height, &[&payload(height, 50)]).and_then(|_| log.sync());
                 match step {
                     Ok(()) => acknowledged += 1,
                     Err(error) => break error,
@@ -203,10 +136,7 @@ fn failed_sync_or_write_poisons() {
                 Err(StoreError::Poisoned { .. })
             ));
             assert!(matches!(log.sync(), Err(StoreError::Poisoned { .. })));
-            assert_eq!(
-                log.reader().blocks(1).flatten().count() as u64,
-                acknowledged
-            );
+            assert_eq!(log.reader().blocks(1).flatten().count() as u64, acknowledged);
             disk.crash(CrashKind::LoseUnsynced);
             let log = BlockLog::open(disk.clone(), CHAIN, SMALL).unwrap();
             assert!(log.reader().last_height().unwrap_or(0) >= acknowledged);
@@ -218,11 +148,7 @@ fn failed_sync_or_write_poisons() {
 #[test]
 fn io_error_at_every_call_of_opening_is_typed() {
     let disk = MemoryDisk::new(5);
-    fill(
-        &mut BlockLog::open(disk.clone(), CHAIN, SMALL).unwrap(),
-        1,
-        12,
-    );
+    fill(&mut BlockLog::open(disk.clone(), CHAIN, SMALL).unwrap(), 1, 12);
     let mut failed = 0;
     for operation in [Operation::Read, Operation::Sync, Operation::Write] {
         for nth in 1..60 {
@@ -234,13 +160,7 @@ fn io_error_at_every_call_of_opening_is_typed() {
                 Err(other) => panic!("{other}"),
             }
             copy.heal();
-            assert_eq!(
-                BlockLog::open(copy, CHAIN, SMALL)
-                    .unwrap()
-                    .reader()
-                    .last_height(),
-                Some(12)
-            );
+            assert_eq!(BlockLog::open(copy, CHAIN, SMALL).unwrap().reader().last_height(), Some(12));
         }
     }
     assert!(failed > 5);
@@ -255,20 +175,14 @@ fn flipped_byte_never_gives_wrong_data() {
     let expected = all(&log);
     drop(log);
     let (mut refused, mut repaired, mut shortened) = (0, 0, 0);
-    let newest_log = disk
-        .files()
-        .into_iter()
-        .rfind(|name| name.ends_with(".log"))
-        .unwrap();
+    let newest_log = disk.files().into_iter().rfind(|name| name.ends_with(".log")).unwrap();
     for file in disk.files() {
         for offset in 0..disk.content(&file).unwrap().len() as u64 {
             let copy = disk.copy(offset);
             copy.flip(&file, offset, 1 << (offset % 8));
             let log = match BlockLog::open(copy.clone(), CHAIN, SMALL) {
                 Ok(log) => log,
-                Err(StoreError::Damaged {
-                    file: named, cure, ..
-                }) => {
+                Err(StoreError::Damaged { file: named, cure, .. }) => {
                     assert_eq!((&named, cure), (&file, Cure::FromPeers));
                     refused += 1;
                     continue;
@@ -278,36 +192,25 @@ fn flipped_byte_never_gives_wrong_data() {
             let read: Vec<_> = log.reader().all().collect();
             if read.last().is_some_and(Result::is_err) {
                 // A closed segment is not read at opening; its records are checked when they are read.
-                let Some(Err(StoreError::Damaged { file: named, .. })) = read.last() else {
-                    panic!("{file}")
-                };
+                let Some(Err(StoreError::Damaged { file: named, .. })) = read.last() else { panic!("{file}") };
                 assert_eq!(named, &file);
                 refused += 1;
                 continue;
             }
             let read: Vec<Record> = read.into_iter().map(Result::unwrap).collect();
-            assert!(
-                expected.starts_with(&read),
-                "{file} at {offset} gave other content"
-            );
+            assert!(expected.starts_with(&read), "{file} at {offset} gave other content");
             if read.len() < expected.len() {
                 // Only the newest group can pass for a torn write.
                 assert_eq!(file, newest_log);
                 assert!(log.recovery().cut_bytes > 0 && read.len() + 2 >= expected.len());
                 shortened += 1;
             } else {
-                assert!(
-                    log.recovery().indexes_rebuilt > 0,
-                    "{file} at {offset} went unnoticed"
-                );
+                assert!(log.recovery().indexes_rebuilt > 0, "{file} at {offset} went unnoticed");
                 repaired += 1;
             }
         }
     }
-    assert!(
-        refused > 500 && repaired > 100 && shortened > 50,
-        "{refused} {repaired} {shortened}"
-    );
+    assert!(refused > 500 && repaired > 100 && shortened > 50, "{refused} {repaired} {shortened}");
 }
 
 #[test]
@@ -341,8 +244,7 @@ fn embedded_records_do_not_pass_for_durable_ones() {
     fill(&mut log, 1, 3);
     let name = "log/00000000000000000001.log";
     let image = disk.content(name).unwrap();
-    log.append(RecordKind::BatchBody, 4, &[&image, &image])
-        .unwrap();
+    log.append(RecordKind::BatchBody, 4, &[&image, &image]).unwrap();
     log.append(RecordKind::Block, 4, &[b"torn"]).unwrap();
     let before = image.len() as u64;
     log.sync().unwrap();
@@ -426,21 +328,12 @@ fn real_disk_and_its_lock() {
     let directory = std::env::temp_dir().join(format!("bubi-store-log-{}", std::process::id()));
     let disk = RealDisk::new(&directory).unwrap();
     let lock = disk.lock().unwrap();
-    assert!(matches!(
-        RealDisk::new(&directory).unwrap().lock(),
-        Err(StoreError::Locked { .. })
-    ));
+    assert!(matches!(RealDisk::new(&directory).unwrap().lock(), Err(StoreError::Locked { .. })));
     assert!(disk.free_space().unwrap() > 0);
-    fill(
-        &mut BlockLog::open(disk.clone(), CHAIN, SMALL).unwrap(),
-        1,
-        20,
-    );
+    fill(&mut BlockLog::open(disk.clone(), CHAIN, SMALL).unwrap(), 1, 20);
     let log = BlockLog::open(disk.clone(), CHAIN, SMALL).unwrap();
-    assert_eq!(
-        (log.reader().last_height(), all(&log).len()),
-        (Some(20), 40)
-    );
+    assert_eq!((log.reader().last_height(), all(&log).len()), (Some(20), 40));
+    drop(bubi_store::GuardFile::open(&disk).unwrap());
     assert_eq!(bubi_store::check(&disk, &CHAIN).unwrap(), []);
     drop(lock);
     drop(disk.lock().unwrap());

@@ -9,20 +9,15 @@ use std::ops::ControlFlow;
 use std::process::{Command, Stdio};
 
 use bubi_store::{
-    Batch, CrashKind, Cure, Disk, Keyspace, MemoryDisk, Operation, RealDisk, Snapshot,
-    StateOptions, StateStore, StoreError,
+    Batch, CrashKind, Cure, Disk, Keyspace, MemoryDisk, Operation, RealDisk, Snapshot, StateOptions, StateStore,
+    StoreError,
 };
 use proptest::prelude::*;
 
 type Model = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
 
-const INLINE: StateOptions = StateOptions {
-    flush_bytes: 4000,
-    flush_commits: 5,
-    queue: 2,
-    snapshots: 8,
-    background: false,
-};
+const INLINE: StateOptions =
+    StateOptions { flush_bytes: 4000, flush_commits: 5, queue: 2, snapshots: 8, background: false };
 
 /// Commit `height` as everybody can compute it: 30 changes of 200 keys in both key spaces, a quarter of them deletions.
 fn changes(height: u64) -> Vec<(Keyspace, Vec<u8>, Option<Vec<u8>>)> {
@@ -35,14 +30,10 @@ fn changes(height: u64) -> Vec<(Keyspace, Vec<u8>, Option<Vec<u8>>)> {
     };
     (0..30)
         .map(|_| {
-            let space = if draw() % 3 == 0 {
-                Keyspace::Derived
-            } else {
-                Keyspace::Cells
-            };
+            let space = if draw() % 3 == 0 { Keyspace::Derived } else { Keyspace::Cells };
             let key = format!("key {:03}", draw() % 200).into_bytes();
-            let value = (draw() % 4 != 0)
-                .then(|| format!("{height}:{}", "v".repeat((draw() % 60) as usize)).into_bytes());
+            let value =
+                (draw() % 4 != 0).then(|| format!("{height}:{}", "v".repeat((draw() % 60) as usize)).into_bytes());
             (space, key, value)
         })
         .collect()
@@ -114,15 +105,8 @@ fn equals_a_map_at_every_height() {
             assert_eq!(store.get(Keyspace::Cells, &key).unwrap().as_ref(), wanted);
         }
     }
-    assert!(
-        store.statistics().runs <= 8 && store.statistics().run_entries > 0,
-        "{:?}",
-        store.statistics()
-    );
-    assert!(matches!(
-        commit(&mut store, 120),
-        Err(StoreError::Argument(_))
-    ));
+    assert!(store.statistics().runs <= 8 && store.statistics().run_entries > 0, "{:?}", store.statistics());
+    assert!(matches!(commit(&mut store, 120), Err(StoreError::Argument(_))));
 }
 
 #[test]
@@ -133,9 +117,7 @@ fn pages_and_prefixes() {
     let snapshot = store.snapshot().unwrap();
     let (mut listed, mut after) = (Vec::new(), None);
     loop {
-        let page = snapshot
-            .page(Keyspace::Cells, b"key 1", after.as_deref(), 7)
-            .unwrap();
+        let page = snapshot.page(Keyspace::Cells, b"key 1", after.as_deref(), 7).unwrap();
         let Some((last, _)) = page.last() else { break };
         after = Some(last.clone());
         listed.extend(page);
@@ -152,10 +134,7 @@ fn pages_and_prefixes() {
 #[test]
 fn snapshots_stay_and_are_bounded() {
     for background in [false, true] {
-        let options = StateOptions {
-            background,
-            ..INLINE
-        };
+        let options = StateOptions { background, ..INLINE };
         let mut store = StateStore::open(MemoryDisk::new(1), options).unwrap();
         let mut held = Vec::new();
         for height in 1..=300 {
@@ -171,10 +150,7 @@ fn snapshots_stay_and_are_bounded() {
             assert_eq!(contents(snapshot).unwrap(), model(*height));
         }
         assert_eq!(held.len(), 8);
-        assert!(matches!(
-            store.snapshot(),
-            Err(StoreError::TooManySnapshots { limit: 8 })
-        ));
+        assert!(matches!(store.snapshot(), Err(StoreError::TooManySnapshots { limit: 8 })));
         held.clear();
         agree(&store);
     }
@@ -183,17 +159,11 @@ fn snapshots_stay_and_are_bounded() {
 #[test]
 fn background_threads_give_the_same_and_flush_makes_durable() {
     let disk = MemoryDisk::new(4);
-    let options = StateOptions {
-        background: true,
-        ..INLINE
-    };
+    let options = StateOptions { background: true, ..INLINE };
     let mut store = StateStore::open(disk.clone(), options).unwrap();
     (1..=200).for_each(|height| commit(&mut store, height).unwrap());
     store.flush().unwrap();
-    assert_eq!(
-        (store.height(), store.statistics().durable_height),
-        (200, 200)
-    );
+    assert_eq!((store.height(), store.statistics().durable_height), (200, 200));
     agree(&store);
     disk.crash(CrashKind::LoseUnsynced);
     drop(store);
@@ -239,15 +209,10 @@ fn failed_calls_poison_and_what_was_durable_comes_back() {
             let mut store = StateStore::open(disk.clone(), INLINE).unwrap();
             disk.fail(operation, nth);
             let failure = (1..400).find_map(|height| commit(&mut store, height).err());
-            let Some(failure) = failure else {
-                panic!("call {nth} of {operation:?} never failed")
-            };
+            let Some(failure) = failure else { panic!("call {nth} of {operation:?} never failed") };
             assert!(matches!(failure, StoreError::Fatal { .. }), "{failure}");
             let next = store.height() + 1;
-            assert!(matches!(
-                commit(&mut store, next.max(1000)),
-                Err(StoreError::Poisoned { .. })
-            ));
+            assert!(matches!(commit(&mut store, next.max(1000)), Err(StoreError::Poisoned { .. })));
             let durable = store.statistics().durable_height;
             drop(store);
             disk.heal();
@@ -282,9 +247,7 @@ fn damage_is_found_and_rebuilt() {
                     .and_then(|store| store.snapshot().and_then(|snapshot| contents(&snapshot)));
                 match outcome {
                     Ok(seen) => assert_eq!(seen, model(37)),
-                    Err(StoreError::Damaged {
-                        file: named, cure, ..
-                    }) => {
+                    Err(StoreError::Damaged { file: named, cure, .. }) => {
                         assert_eq!((&named, cure), (&file, Cure::RebuildFromLog));
                         found += 1;
                     }
@@ -336,12 +299,7 @@ fn child_that_commits_until_killed() {
     let Ok(directory) = std::env::var("BUBI_STORE_TEST_CHILD") else {
         return;
     };
-    let options = StateOptions {
-        background: true,
-        flush_bytes: 20_000,
-        flush_commits: 9,
-        ..INLINE
-    };
+    let options = StateOptions { background: true, flush_bytes: 20_000, flush_commits: 9, ..INLINE };
     let mut store = StateStore::open(RealDisk::new(directory).unwrap(), options).unwrap();
     for height in store.height() + 1.. {
         commit(&mut store, height).unwrap();
@@ -364,23 +322,14 @@ fn kill_minus_nine_leaves_a_committed_height() {
             .spawn()
             .unwrap();
         let mut durable = reached;
-        let lines = BufReader::new(child.stdout.take().unwrap())
-            .lines()
-            .map_while(Result::ok);
-        for line in lines
-            .filter(|line| line.starts_with("durable "))
-            .take(3 + round as usize)
-        {
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        for line in lines.filter(|line| line.starts_with("durable ")).take(3 + round as usize) {
             durable = line.trim_start_matches("durable ").parse().unwrap();
         }
         child.kill().unwrap();
         child.wait().unwrap();
         let store = StateStore::open(RealDisk::new(&directory).unwrap(), INLINE).unwrap();
-        assert!(
-            store.height() >= durable && durable > reached,
-            "{} {durable}",
-            store.height()
-        );
+        assert!(store.height() >= durable && durable > reached, "{} {durable}", store.height());
         agree(&store);
         reached = store.height();
     }

@@ -124,8 +124,6 @@ class BlockLoop:
         self._tasks: set[asyncio.Task[None]] = set()
         self._write_order = asyncio.Lock()
         self._appends: list[Append] = []
-        self._unsynced: list[Callable[[], None]] = []
-        self._taken_back = False
         self._payloads: dict[bytes, Payload] = {}
         self._executions: dict[bytes, core.Execution] = {}
         self._timers: dict[object, asyncio.TimerHandle] = {}
@@ -239,12 +237,12 @@ class BlockLoop:
     async def _execute(self, action: Execute) -> None:
         payload = self._payloads[action.digest]
         started = time.monotonic()
-        append_bodies = partial(self._chain.append_bodies, action.height, payload.batches)
+        bodies = [partial(self._chain.append_bodies, action.height, payload.batches)]
 
         def execute() -> core.Execution:
-            if append_bodies not in self._unsynced:
-                append_bodies()
-                self._unsynced.append(append_bodies)
+            while bodies:
+                bodies[0]()
+                bodies.pop()
             return self._chain.execute(action.proposal, payload.batches)
 
         execution = await self._write(execute)
@@ -277,7 +275,7 @@ class BlockLoop:
         self._inputs.put_nowait(VoteSigned(request, self._key.sign(message)))
 
     async def _sync(self, action: Sync) -> None:
-        await self._write(self._chain.sync, syncs=True)
+        await self._write(self._chain.sync)
         self._inputs.put_nowait(Synchronised(action.number))
 
     async def _mirror(self, action: MirrorGuard) -> None:
@@ -295,7 +293,7 @@ class BlockLoop:
             list(decision.votes),
         )
         execution = self._executions[decision.digest]
-        await self._write(partial(self._chain.commit, execution, certificate), syncs=True)
+        await self._write(partial(self._chain.commit, execution, certificate))
         self._metrics.phase.labels("commit").observe(time.monotonic() - started)
         self._publish(decision, execution, self._payloads[decision.digest])
         self._payloads.clear()
@@ -394,35 +392,24 @@ class BlockLoop:
 
     # --- plumbing ------------------------------------------------------------------------
 
-    async def _write(self, work: Callable[[], Result], *, syncs: bool = False) -> Result:
+    async def _write(self, work: Callable[[], Result]) -> Result:
         """Runs work in the writer thread after the buffered appends; waits out a full disk.
 
-        A full disk takes the log back to its last sync, so that everything appended since is
-        appended again before the work is tried again.
+        The log keeps in memory what it could not write, so that trying again is enough.
         """
 
         def all_of_it() -> Result:
-            if self._taken_back:
-                for append in self._unsynced:
-                    append()
-                self._taken_back = False
             while self._appends:
                 first = self._appends[0]
-                append = partial(self._chain.append, first.kind, first.height, first.data)
-                append()
-                self._unsynced.append(append)
+                self._chain.append(first.kind, first.height, first.data)
                 self._appends.pop(0)
-            result = work()
-            if syncs:
-                self._unsynced.clear()
-            return result
+            return work()
 
         async with self._write_order:
             while True:
                 try:
                     result = await self._threads.write(all_of_it)
                 except core.StorageFull as error:
-                    self._taken_back = True
                     self._pause(error)
                     await asyncio.sleep(FULL_RETRY_SECONDS)
                 except (core.StorageFatal, core.Damaged) as error:

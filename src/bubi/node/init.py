@@ -200,7 +200,7 @@ def _settings(name: str, organisation: str, port: int) -> dict[str, dict[str, An
 
 
 def _toml(settings: dict[str, dict[str, Any]]) -> str:
-    lines = ["# Configuration of a Bubi node. Every key: docs/operating/configuration.md"]
+    lines = ["# Configuration of a Bubi node. Every key: docs/operating.md"]
     for section, values in settings.items():
         lines += ["", f"[{section}]"]
         for key, value in values.items():

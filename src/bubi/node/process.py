@@ -66,7 +66,7 @@ def run(config_path: Path) -> int:
 
 
 def _close(chain: core.Chain) -> None:
-    """Writes what lies behind the log; if that fails, the next start replays it."""
+    """Writes what lies behind the log; a failure loses nothing, the next start replays it."""
     try:
         chain.close()
     except core.CoreError as error:

@@ -5,13 +5,13 @@
 
 pub(crate) use bubi_codec::{
     block::{
-        BatchHeader, BlockRecord, Certificate, CommitStatement, Event, Genesis, Outcome, Proposal, Receipt, SignedBatch,
-        VoteStatement,
+        BatchHeader, BlockRecord, Certificate, CommitStatement, Event, Genesis, Outcome, Proposal, Receipt,
+        SignedBatch, VoteStatement,
     },
     proof::{FinalityProof, ReceiptProof},
     state::{
-        AccountHeader, AssetDefinition, Claim, DataEntry, Hold, Holding, IdBucket, Item, Namespace, Parameters, RecordHead,
-        RecordVersion, Use, ValidatorSet,
+        AccountHeader, AssetDefinition, Claim, DataEntry, Hold, Holding, IdBucket, Item, Namespace, Parameters,
+        RecordHead, RecordVersion, Use, ValidatorSet,
     },
     transaction::{SignedTransaction, TransactionBody},
 };
@@ -42,7 +42,11 @@ pub(crate) fn hash(value: &Value, name: &str) -> Hash {
 }
 
 pub(crate) fn suite(name: &str) -> HashSuite {
-    if name == "standard" { HashSuite::Standard } else { HashSuite::National }
+    if name == "standard" {
+        HashSuite::Standard
+    } else {
+        HashSuite::National
+    }
 }
 
 /// Calls `$work::<T>($case)` with the type that `$kind` names.

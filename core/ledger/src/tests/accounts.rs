@@ -3,7 +3,9 @@ use crate::SkipReason;
 use bubi_codec::{
     block::Event,
     identity::Address,
-    operation::{AccountTarget, AmountLimit, AssetFeatures, AssetKind, Operation, OperationBody as Op, Signer, SignerLimits},
+    operation::{
+        AccountTarget, AmountLimit, AssetFeatures, AssetKind, Operation, OperationBody as Op, Signer, SignerLimits,
+    },
     state::{key, AccountHeader, ParametersV1, Use},
     ResultCode as Code,
 };
@@ -84,18 +86,27 @@ pub(crate) fn signers(suite: HashSuite) -> Seen {
     let mut two = thresholds(1);
     two.operations.insert(3, 3);
     world.fails(Code::LockOut, 2, Op::SetSigners { signers: vec![signer(2, 2)], thresholds: two.clone() });
-    world.fails(Code::KeyInvalid, 2, Op::SetSigners {
-        signers: vec![Signer { key: PublicKey::Ed25519([0; 32]), weight: 9, limits: None }],
-        thresholds: two.clone(),
-    });
+    world.fails(
+        Code::KeyInvalid,
+        2,
+        Op::SetSigners {
+            signers: vec![Signer { key: PublicKey::Ed25519([0; 32]), weight: 9, limits: None }],
+            thresholds: two.clone(),
+        },
+    );
     world.done(2, Op::SetSigners { signers: sorted(vec![signer(2, 2), signer(20, 1)]), thresholds: two.clone() });
     let body = world.body(2, vec![data(), Op::CloseAccount]);
     world.skips(SkipReason::ThresholdNotMet, body, &[2]);
     // Limits: a limited signer counts only for what it may do, and not against lock-out.
     let limited = |limits| Signer { key: public(30), weight: 3, limits: Some(limits) };
     let only_data = SignerLimits { operations: vec![2], ..SignerLimits::default() };
-    world.fails(Code::LockOut, 3, Op::SetSigners { signers: vec![limited(only_data.clone())], thresholds: thresholds(1) });
-    let with = |limits| Op::SetSigners { signers: sorted(vec![signer(3, 3), limited(limits)]), thresholds: thresholds(3) };
+    world.fails(
+        Code::LockOut,
+        3,
+        Op::SetSigners { signers: vec![limited(only_data.clone())], thresholds: thresholds(1) },
+    );
+    let with =
+        |limits| Op::SetSigners { signers: sorted(vec![signer(3, 3), limited(limits)]), thresholds: thresholds(3) };
     world.done(3, with(only_data));
     let body = world.body(3, vec![data(), Op::CloseAccount]);
     world.skips(SkipReason::ThresholdNotMet, body, &[30]);
@@ -119,7 +130,12 @@ pub(crate) fn signers(suite: HashSuite) -> Seen {
     let burn = Op::Burn { asset: world.asset(9, "B"), amount: 1 };
     let body = world.body(3, vec![burn]);
     world.skips(SkipReason::ThresholdNotMet, body, &[30]);
-    let set = Op::SetNamespace { namespace, owner: world.address(3), writers: bubi_codec::operation::Writers::Everyone, shared: true };
+    let set = Op::SetNamespace {
+        namespace,
+        owner: world.address(3),
+        writers: bubi_codec::operation::Writers::Everyone,
+        shared: true,
+    };
     let body = world.body(3, vec![set]);
     world.skips(SkipReason::ThresholdNotMet, body, &[30]);
     let body = world.body(3, vec![Op::Burn { asset: world.asset(9, "A"), amount: 1 }]);
@@ -132,7 +148,8 @@ pub(crate) fn signers(suite: HashSuite) -> Seen {
     let transaction = world.signed(body, &[4, 70]);
     assert_eq!(world.block(&[transaction]).codes, [Code::Final]);
     let body = world.body(4, vec![]);
-    let mut body = bubi_codec::transaction::BodyV1 { operations: vec![Operation { source: None, body: data() }], ..body };
+    let mut body =
+        bubi_codec::transaction::BodyV1 { operations: vec![Operation { source: None, body: data() }], ..body };
     body.operations[0].source = Some(world.address(71));
     let transaction = world.signed(body, &[4, 71]);
     assert_eq!(world.block(&[transaction]).codes, [Code::AccountMissing]);
@@ -148,10 +165,8 @@ pub(crate) fn amount_limits(suite: HashSuite) -> Seen {
     let mut world = World::new(suite);
     let asset = world.create_asset(9, "A", AssetKind::Fungible, None, AssetFeatures::default());
     world.issue(9, asset, 1, 1_000, None);
-    let limits = SignerLimits {
-        amount: Some(AmountLimit { asset, amount: 100, period: 100_000 }),
-        ..SignerLimits::default()
-    };
+    let limits =
+        SignerLimits { amount: Some(AmountLimit { asset, amount: 100, period: 100_000 }), ..SignerLimits::default() };
     let limited = Signer { key: public(30), weight: 1, limits: Some(limits) };
     world.done(1, Op::SetSigners { signers: sorted(vec![signer(1, 1), limited]), thresholds: thresholds(1) });
     let to = world.address(2);
@@ -164,7 +179,10 @@ pub(crate) fn amount_limits(suite: HashSuite) -> Seen {
     assert_eq!(send(&mut world, 60, &[30]), Code::Final);
     let use_key = key::signer_use(&public(30));
     let period = world.time / 100_000;
-    assert_eq!(bubi_codec::decode::<Use>(world.account_cell(1, &use_key).unwrap()).unwrap(), Use::V1 { period, used: 60 });
+    assert_eq!(
+        bubi_codec::decode::<Use>(world.account_cell(1, &use_key).unwrap()).unwrap(),
+        Use::V1 { period, used: 60 }
+    );
     assert_eq!(send(&mut world, 41, &[30]), Code::SignerLimitExceeded);
     assert_eq!(send(&mut world, 41, &[1, 30]), Code::Final, "the unlimited signer suffices");
     assert_eq!(send(&mut world, 40, &[30]), Code::Final, "one that did not count is not charged");

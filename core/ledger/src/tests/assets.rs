@@ -121,7 +121,10 @@ pub(crate) fn amounts(suite: HashSuite) -> Seen {
     world.fails(Code::CapExceeded, 9, Op::Issue { asset: large, to: one, amount: AMOUNT_MAX, expires: None });
     world.issue(9, large, 1, 1, None);
     // A group is all or nothing, and names the operation that failed.
-    let group = vec![Op::Transfer { asset, to: world.address(3), amount: 60 }, Op::Transfer { asset, to: world.address(4), amount: 11 }];
+    let group = vec![
+        Op::Transfer { asset, to: world.address(3), amount: 60 },
+        Op::Transfer { asset, to: world.address(4), amount: 11 },
+    ];
     let body = world.body(1, group);
     let transaction = world.signed(body, &[1]);
     let finished = world.block(&[transaction]);
@@ -214,12 +217,18 @@ pub(crate) fn items(suite: HashSuite) -> Seen {
     world.fails(Code::ItemMissing, 9, claw("x", None));
     world.fails(Code::NotPermitted, 9, claw("a", Some(two)));
     world.fails(Code::NotWhitelisted, 9, claw("a", Some(three)));
-    assert_eq!(world.done(9, claw("a", Some(one))), [Event::ItemTransferred { asset, item: "a".into(), from: two, to: one }]);
+    assert_eq!(
+        world.done(9, claw("a", Some(one))),
+        [Event::ItemTransferred { asset, item: "a".into(), from: two, to: one }]
+    );
     assert_eq!(world.done(9, claw("a", None)), [Event::ItemBurned { asset, item: "a".into(), from: one }]);
     world.done(9, Op::FreezeAsset { asset, frozen: false });
     world.fails(Code::ItemMissing, 1, Op::BurnItem { asset, item: "a".into() });
     world.fails(Code::NotPermitted, 2, Op::BurnItem { asset, item: "b".into() });
-    assert_eq!(world.done(1, Op::BurnItem { asset, item: "b".into() }), [Event::ItemBurned { asset, item: "b".into(), from: one }]);
+    assert_eq!(
+        world.done(1, Op::BurnItem { asset, item: "b".into() }),
+        [Event::ItemBurned { asset, item: "b".into(), from: one }]
+    );
     assert_eq!(world.definition(&asset).supply, 0);
     world.seen
 }

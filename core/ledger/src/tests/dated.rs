@@ -118,8 +118,14 @@ pub(crate) fn holds(suite: HashSuite) -> Seen {
     world.fails(Code::HolderFrozen, 1, reserve(1, start + 900_000));
     world.done(9, Op::FreezeHolder { asset, holder: one, frozen: false });
     let events = world.done(2, capture(hold, 50));
-    assert_eq!(events, [Event::Captured { hold, amount: 50 }, Event::Transferred { asset, from: one, to: two, amount: 50 }]);
-    assert_eq!((world.holding(1, &asset).balance, world.holding(1, &asset).reserved, world.balance(2, &asset)), (50, 0, 50));
+    assert_eq!(
+        events,
+        [Event::Captured { hold, amount: 50 }, Event::Transferred { asset, from: one, to: two, amount: 50 }]
+    );
+    assert_eq!(
+        (world.holding(1, &asset).balance, world.holding(1, &asset).reserved, world.balance(2, &asset)),
+        (50, 0, 50)
+    );
     world.fails(Code::HoldMissing, 2, release(hold));
     // Release works while frozen; expiry by the queue too.
     world.done(1, reserve(10, start + 900_000));
@@ -182,7 +188,10 @@ fn lapsing_lots(mut world: World) -> Seen {
     world.done(1, reserve(10, at(900)));
     let third = world.last_hold(1);
     world.time = at(180);
-    assert_eq!(world.done(2, Op::Release { holder: one, hold: third }), [Event::Released { hold: third }, lapsed(10, 180)]);
+    assert_eq!(
+        world.done(2, Op::Release { holder: one, hold: third }),
+        [Event::Released { hold: third }, lapsed(10, 180)]
+    );
     assert_eq!(world.definition(&asset).supply, 0);
     queue_behind(&mut world);
     world.seen

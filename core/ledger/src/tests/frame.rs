@@ -75,7 +75,8 @@ fn lanes(world: &mut World) {
     let until = world.time + year;
     let body = sequence(world, 0, 1, until);
     world.skips(SkipReason::SequenceMismatch, body, &[3]);
-    let bodies: Vec<BodyV1> = [(0, 0), (0, 1), (7, 0)].map(|(lane, number)| sequence(world, lane, number, until)).to_vec();
+    let bodies: Vec<BodyV1> =
+        [(0, 0), (0, 1), (7, 0)].map(|(lane, number)| sequence(world, lane, number, until)).to_vec();
     let transactions: Vec<VerifiedTransaction> = bodies.into_iter().map(|body| world.signed(body, &[3])).collect();
     assert_eq!(world.block(&transactions).codes, [Code::Final; 3]);
     assert_eq!(world.account_cell(3, &key::lane(0)), Some(2_u64.to_le_bytes().as_slice()));

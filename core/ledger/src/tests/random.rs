@@ -71,11 +71,17 @@ fn operation(world: &World, made: &Made, source: u8, time: u64, (what, other, as
         (4, _) => Op::Issue { asset, to, amount, expires: (kind == AssetKind::Dated).then_some(later) },
         (5, AssetKind::Unique) => Op::BurnItem { asset, item },
         (5, _) => Op::Burn { asset, amount },
-        (6 | 7, AssetKind::Fungible | AssetKind::Dated) => Op::Reserve { asset, beneficiary: to, amount, expires: later },
+        (6 | 7, AssetKind::Fungible | AssetKind::Dated) => {
+            Op::Reserve { asset, beneficiary: to, amount, expires: later }
+        }
         (8, _) if !made.holds.is_empty() => {
             let (holder, _, hold) = made.holds[(usize::from(small) * 7) % made.holds.len()];
             let holder = world.address(holder);
-            if small == 0 { Op::Release { holder, hold } } else { Op::Capture { holder, hold, amount: 1 } }
+            if small == 0 {
+                Op::Release { holder, hold }
+            } else {
+                Op::Capture { holder, hold, amount: 1 }
+            }
         }
         (9, AssetKind::Fungible) => Op::Clawback { asset, from: to, to: None, amount },
         (10, _) => Op::FreezeHolder { asset, holder: to, frozen: small == 0 },
@@ -92,7 +98,8 @@ fn transactions(world: &mut World, made: &mut Made, time: u64, plans: &[Plan]) -
     let mut transactions = Vec::new();
     for plan in plans {
         // Captures and releases are asked by the beneficiary.
-        let operations: Vec<Op> = plan.operations.iter().map(|seed| operation(world, made, plan.source, time, *seed)).collect();
+        let operations: Vec<Op> =
+            plan.operations.iter().map(|seed| operation(world, made, plan.source, time, *seed)).collect();
         let mut body = world.body(plan.source, operations);
         body.valid_until = time + 60_000;
         if plan.lane {
@@ -164,9 +171,13 @@ fn stacked(suite: HashSuite, blocks: &[BlockPlan]) -> Vec<ResultCode> {
         replayed.replay(&executed.ids.encode().unwrap()).unwrap();
         let before = straight.context();
         let straight_view = View::new(&straight.state, &[]).unwrap();
-        let expected = execute(&straight_view, straight.ids.view(&[]), &before, &[&batch]).unwrap().finish(&straight_view);
+        let expected =
+            execute(&straight_view, straight.ids.view(&[]), &before, &[&batch]).unwrap().finish(&straight_view);
         assert_eq!(fingerprint(&expected.outcome), fingerprint(&executed.outcome));
-        assert_eq!((&expected.receipts, &expected.events, &expected.skipped), (&executed.receipts, &executed.events, &executed.skipped));
+        assert_eq!(
+            (&expected.receipts, &expected.events, &expected.skipped),
+            (&executed.receipts, &executed.events, &executed.skipped)
+        );
         assert!(executed.alarms.is_empty(), "{:?}", executed.alarms);
         pending.push((executed.overlay, executed.ids));
         codes.extend(straight.block(&batch).codes);

@@ -35,7 +35,9 @@ pub(crate) fn records(suite: HashSuite) -> Seen {
     world.fails(Code::ParentMissing, 1, put(namespace, "a", vec![parent("a", 2)], None));
     let parents = vec![parent("a", 1), parent("b", 1)];
     assert_eq!(world.done(1, put(namespace, "a", parents.clone(), Some(1))), event("a", 2, one));
-    let cells = |key: &[u8]| world.state.get(&crate::tree::OwnerKey::new(crate::tree::OwnerKey::NAMESPACE, *namespace.bytes()), key);
+    let cells = |key: &[u8]| {
+        world.state.get(&crate::tree::OwnerKey::new(crate::tree::OwnerKey::NAMESPACE, *namespace.bytes()), key)
+    };
     let head: RecordHead = bubi_codec::decode(cells(&key::record_head("a")).unwrap()).unwrap();
     assert_eq!(head, RecordHead::V1 { author: one, version: 2 });
     let first: RecordVersion = bubi_codec::decode(cells(&key::record_version("a", 1)).unwrap()).unwrap();
@@ -49,7 +51,11 @@ pub(crate) fn records(suite: HashSuite) -> Seen {
     // Ownership moves, writers and sharing change.
     let set = |owner, writers, shared| Op::SetNamespace { namespace, owner, writers, shared };
     let missing = world.namespace("other");
-    world.fails(Code::NamespaceMissing, 1, Op::SetNamespace { namespace: missing, owner: one, writers: Writers::Everyone, shared: true });
+    world.fails(
+        Code::NamespaceMissing,
+        1,
+        Op::SetNamespace { namespace: missing, owner: one, writers: Writers::Everyone, shared: true },
+    );
     world.fails(Code::NotPermitted, 2, set(two, Writers::Everyone, true));
     let nobody = world.address(99);
     world.fails(Code::AccountMissing, 1, set(nobody, Writers::Everyone, true));

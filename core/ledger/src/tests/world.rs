@@ -1,8 +1,9 @@
 //! A network in memory whose accounts are numbers: account `n` is that of key `n`.
 
 use crate::{
-    check_all, execute, genesis_state, simulate, Context, Door, ExecutedBlock, LiveIds, Simulation, SkipReason, VerifiedTransaction,
+    check_all, execute, genesis_state, simulate,
     tree::{OwnerKey, State, View},
+    Context, Door, ExecutedBlock, LiveIds, Simulation, SkipReason, VerifiedTransaction,
 };
 use bubi_codec::{
     block::{Event, Genesis, GenesisAccount, GenesisV1, NetworkKind, Receipt},
@@ -92,7 +93,16 @@ impl World {
         let genesis = genesis(suite, parameters);
         let chain = genesis.chain_id(&encode(&genesis).unwrap());
         let state = genesis_state(&genesis).unwrap();
-        Self { suite, chain, state, ids: LiveIds::new(suite), height: 1, time: 1_000_000, seen: Seen::new(), next_id: 0 }
+        Self {
+            suite,
+            chain,
+            state,
+            ids: LiveIds::new(suite),
+            height: 1,
+            time: 1_000_000,
+            seen: Seen::new(),
+            next_id: 0,
+        }
     }
 
     pub(crate) fn address(&self, number: u8) -> Address {
@@ -227,7 +237,14 @@ impl World {
     }
 
     /// Defines an asset of an account with every feature that is switched on.
-    pub(crate) fn create_asset(&mut self, issuer: u8, code: &str, kind: AssetKind, cap: Option<u128>, features: AssetFeatures) -> AssetId {
+    pub(crate) fn create_asset(
+        &mut self,
+        issuer: u8,
+        code: &str,
+        kind: AssetKind,
+        cap: Option<u128>,
+        features: AssetFeatures,
+    ) -> AssetId {
         self.done(issuer, Op::CreateAsset { code: code.into(), name: "x".into(), kind, decimals: 0, cap, features });
         self.asset(issuer, code)
     }
@@ -246,7 +263,8 @@ impl World {
 
     #[track_caller]
     pub(crate) fn precondition(&mut self, holds: bool, precondition: Precondition) {
-        let mut body = self.body(1, vec![Op::SetData { name: "p".into(), value: Some(vec![1]), expected_version: None }]);
+        let mut body =
+            self.body(1, vec![Op::SetData { name: "p".into(), value: Some(vec![1]), expected_version: None }]);
         let asked = format!("{precondition:?}");
         body.preconditions = vec![precondition];
         let transaction = self.signed(body, &[1]);

@@ -26,32 +26,21 @@ pub type CellRef<'a> = (&'a [u8], &'a [u8]);
 
 /// True if cells of this number and size are kept in one block.
 pub(crate) fn is_small(cells: &[CellRef<'_>]) -> bool {
-    cells.len() <= SMALL_CELLS
-        && cells
-            .iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum::<usize>()
-            <= SMALL_BYTES
+    cells.len() <= SMALL_CELLS && cells.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() <= SMALL_BYTES
 }
 
 /// Cells root of a few cells.
 pub(crate) fn direct_root(suite: HashSuite, cells: &[CellRef<'_>]) -> Slot {
     match cells {
         [] => Slot::EMPTY,
-        [(key, value)] => Slot {
-            hash: cell_leaf(suite, key, value),
-            count: 1,
-        },
+        [(key, value)] => Slot { hash: cell_leaf(suite, key, value), count: 1 },
         _ => subtrie(suite, &direct_leaves(suite, cells), 0),
     }
 }
 
 /// Leaves of a few cells, sorted by path.
 pub(crate) fn direct_leaves(suite: HashSuite, cells: &[CellRef<'_>]) -> Vec<Leaf> {
-    let leaf = |(key, value): &CellRef<'_>| Leaf {
-        path: path_of(suite, key),
-        hash: cell_leaf(suite, key, value),
-    };
+    let leaf = |(key, value): &CellRef<'_>| Leaf { path: path_of(suite, key), hash: cell_leaf(suite, key, value) };
     let mut leaves: Vec<Leaf> = cells.iter().map(leaf).collect();
     leaves.sort_unstable_by_key(|leaf| leaf.path);
     leaves
@@ -64,9 +53,7 @@ pub(crate) struct SmallCells(Box<[u8]>);
 impl SmallCells {
     /// Packs cells that are sorted by key.
     pub(crate) fn pack(cells: &[CellRef<'_>]) -> Self {
-        let lengths = |(key, value): &CellRef<'_>| {
-            1 + Uleb::of(value.len()).bytes().len() + key.len() + value.len()
-        };
+        let lengths = |(key, value): &CellRef<'_>| 1 + Uleb::of(value.len()).bytes().len() + key.len() + value.len();
         let mut block = Vec::with_capacity(cells.iter().map(lengths).sum());
         for (key, value) in cells {
             block.push(u8::try_from(key.len()).unwrap_or(u8::MAX));
@@ -189,46 +176,26 @@ impl LargeCells {
             .par_iter()
             .with_min_len(256)
             .map(|(key, value)| {
-                let entry = CellEntry {
-                    leaf: cell_leaf(suite, key, value),
-                    cell: PackedCell::new(key, value),
-                };
+                let entry = CellEntry { leaf: cell_leaf(suite, key, value), cell: PackedCell::new(key, value) };
                 (path_of(suite, key), entry)
             })
             .collect();
-        let ordered = entries
-            .iter()
-            .map(|(_, entry)| entry.cell.clone())
-            .collect();
+        let ordered = entries.iter().map(|(_, entry)| entry.cell.clone()).collect();
         entries.par_sort_unstable_by(|one, other| one.0.cmp(&other.0));
         let entries = entries.into_iter().map(|(_, entry)| entry).collect();
-        let bytes = cells
-            .iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum();
-        Self {
-            trie: Trie::from_sorted(suite, entries),
-            ordered,
-            bytes,
-        }
+        let bytes = cells.iter().map(|(key, value)| key.len() + value.len()).sum();
+        Self { trie: Trie::from_sorted(suite, entries), ordered, bytes }
     }
 
     fn get(&self, suite: HashSuite, key: &[u8]) -> Option<&[u8]> {
         let bucket = self.trie.bucket(&path_of(suite, key));
-        bucket
-            .iter()
-            .map(|entry| entry.cell.parts())
-            .find(|cell| cell.0 == key)
-            .map(|cell| cell.1)
+        bucket.iter().map(|entry| entry.cell.parts()).find(|cell| cell.0 == key).map(|cell| cell.1)
     }
 
     /// Key of the cell at `path`.
     pub(crate) fn key_at(&self, suite: HashSuite, path: &Path) -> Option<&[u8]> {
         let bucket = self.trie.bucket(path);
-        bucket
-            .iter()
-            .find(|entry| entry.path(suite) == *path)
-            .map(|entry| entry.cell.parts().0)
+        bucket.iter().find(|entry| entry.path(suite) == *path).map(|entry| entry.cell.parts().0)
     }
 
     /// Writes one cell and returns the former value and leaf.
@@ -241,10 +208,7 @@ impl LargeCells {
     ) -> Option<(Box<[u8]>, Hash)> {
         let bucket = self.trie.bucket_mut(path);
         let position = bucket.iter().position(|entry| entry.cell.parts().0 == key);
-        let entry = new.map(|(value, leaf)| CellEntry {
-            leaf,
-            cell: PackedCell::new(key, value),
-        });
+        let entry = new.map(|(value, leaf)| CellEntry { leaf, cell: PackedCell::new(key, value) });
         if let Some(entry) = &entry {
             self.ordered.replace(entry.cell.clone());
             self.bytes += entry.cell.0.len() - 1;
@@ -276,13 +240,9 @@ impl LargeCells {
             let cell = &mut cells[change.cell as usize];
             let new = cell.value.as_deref().zip(change.leaf);
             let old = self.replace(suite, &change.path, &cell.key, new);
-            (cell.value, change.leaf) =
-                old.map_or((None, None), |(value, leaf)| (Some(value), Some(leaf)));
+            (cell.value, change.leaf) = old.map_or((None, None), |(value, leaf)| (Some(value), Some(leaf)));
         }
-        self.trie.swap_nodes(
-            &mut sub.delta,
-            sub.leaves.iter().map(|leaf: &LeafChange| leaf.path),
-        );
+        self.trie.swap_nodes(&mut sub.delta, sub.leaves.iter().map(|leaf: &LeafChange| leaf.path));
     }
 
     fn iter(&self) -> impl Iterator<Item = CellRef<'_>> {
@@ -306,10 +266,7 @@ impl Cells {
     /// Stores cells that are sorted by key, and returns their root too.
     pub(crate) fn build(suite: HashSuite, cells: &[CellRef<'_>]) -> (Self, Hash) {
         if is_small(cells) {
-            return (
-                Self::Small(SmallCells::pack(cells)),
-                direct_root(suite, cells).hash,
-            );
+            return (Self::Small(SmallCells::pack(cells)), direct_root(suite, cells).hash);
         }
         let large = LargeCells::new(suite, cells);
         let root = large.trie.root().hash;
@@ -353,9 +310,7 @@ impl Cells {
                 }
                 CellsIter::Small(iter)
             }
-            Self::Large(large) => {
-                CellsIter::Large(large.ordered.range::<[u8], _>((from, Bound::Unbounded)))
-            }
+            Self::Large(large) => CellsIter::Large(large.ordered.range::<[u8], _>((from, Bound::Unbounded))),
         }
     }
 
@@ -368,20 +323,13 @@ impl Cells {
         match self {
             Self::Small(small) => small.0.len(),
             // Reference counts, set entry and its share of the set's nodes.
-            Self::Large(large) => {
-                large.trie.array_bytes() + large.bytes + large.ordered.len() * (1 + 16 + 24)
-            }
+            Self::Large(large) => large.trie.array_bytes() + large.bytes + large.ordered.len() * (1 + 16 + 24),
         }
     }
 
     /// Applies changes and turns them into their inverse. `sub` is present if either side of the change is
     /// large.
-    pub(crate) fn swap(
-        &mut self,
-        suite: HashSuite,
-        cells: &mut [CellChange],
-        sub: Option<&mut SubDelta>,
-    ) {
+    pub(crate) fn swap(&mut self, suite: HashSuite, cells: &mut [CellChange], sub: Option<&mut SubDelta>) {
         let Some(sub) = sub else {
             self.demote();
             if let Self::Small(small) = self {
@@ -411,19 +359,12 @@ impl Cells {
 }
 
 fn swap_small(small: &mut SmallCells, changes: &mut [CellChange]) {
-    if let [CellChange {
-        key,
-        value: Some(value),
-    }] = changes
-    {
+    if let [CellChange { key, value: Some(value) }] = changes {
         if small.swap_in_place(key, value) {
             return;
         }
     }
-    let olds: Vec<Option<Box<[u8]>>> = changes
-        .iter()
-        .map(|change| small.get(&change.key).map(Into::into))
-        .collect();
+    let olds: Vec<Option<Box<[u8]>>> = changes.iter().map(|change| small.get(&change.key).map(Into::into)).collect();
     let mut cells: Vec<CellRef<'_>> = small.iter().collect();
     apply_changes(&mut cells, changes);
     let packed = SmallCells::pack(&cells);

@@ -26,11 +26,7 @@ impl Path {
 
     /// The first `level` bits as a number, `level` ≤ 32.
     pub(crate) fn prefix(&self, level: u32) -> u32 {
-        let head = self
-            .0
-            .first_chunk::<4>()
-            .copied()
-            .map_or(0, u32::from_be_bytes);
+        let head = self.0.first_chunk::<4>().copied().map_or(0, u32::from_be_bytes);
         head.checked_shr(32 - level).unwrap_or(0)
     }
 
@@ -86,24 +82,12 @@ pub(crate) fn node_hash(suite: HashSuite, left: &Hash, right: &Hash) -> Hash {
 /// Leaf of a cell: H(0x00 ‖ 0x04 ‖ uleb128(len key) ‖ key ‖ uleb128(len value) ‖ value).
 pub(crate) fn cell_leaf(suite: HashSuite, key: &[u8], value: &[u8]) -> Hash {
     let (key_length, value_length) = (Uleb::of(key.len()), Uleb::of(value.len()));
-    hash_short(
-        suite,
-        &[
-            &[LEAF, CELL_TAG],
-            key_length.bytes(),
-            key,
-            value_length.bytes(),
-            value,
-        ],
-    )
+    hash_short(suite, &[&[LEAF, CELL_TAG], key_length.bytes(), key, value_length.bytes(), value])
 }
 
 /// Leaf of an owner: H(0x00 ‖ 0x06 ‖ owner key ‖ cells root).
 pub(crate) fn owner_leaf(suite: HashSuite, owner: &OwnerKey, cells_root: &Hash) -> Hash {
-    hash_short(
-        suite,
-        &[&[LEAF, OWNER_TAG], owner.as_bytes(), &cells_root.0],
-    )
+    hash_short(suite, &[&[LEAF, OWNER_TAG], owner.as_bytes(), &cells_root.0])
 }
 
 /// An unsigned LEB128 number on the stack.
@@ -115,10 +99,7 @@ pub(crate) struct Uleb {
 impl Uleb {
     /// Encodes `number` in its shortest form.
     pub(crate) fn of(mut number: usize) -> Self {
-        let mut this = Self {
-            digits: [0; 10],
-            length: 0,
-        };
+        let mut this = Self { digits: [0; 10], length: 0 };
         loop {
             let digit = u8::try_from(number & 0x7f).unwrap_or(0);
             number >>= 7;

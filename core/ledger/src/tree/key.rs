@@ -62,9 +62,7 @@ impl OwnerKey {
 impl std::fmt::Debug for OwnerKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}:", self.kind())?;
-        self.0[1..]
-            .iter()
-            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        self.0[1..].iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
     }
 }
 

@@ -18,8 +18,8 @@ pub use key::{OwnerKey, TreeError, MAX_KEY_BYTES, MAX_VALUE_BYTES, OWNER_KEY_BYT
 pub(crate) use overlay::OwnerView;
 pub use overlay::{Changes, MergedCells, Overlay, View};
 pub use proof::{
-    AccountEvidence, AccountProof, CellEvidence, CellGap, CellProof, OwnerGap, ProofError,
-    MAX_ACCOUNT_CELLS, MAX_PROOF_BYTES, MAX_SIBLINGS,
+    AccountEvidence, AccountProof, CellEvidence, CellGap, CellProof, OwnerGap, ProofError, MAX_ACCOUNT_CELLS,
+    MAX_PROOF_BYTES, MAX_SIBLINGS,
 };
 pub use scratch::Scratch;
 pub use state::{Chunk, State, StateBuilder, StoredCell};

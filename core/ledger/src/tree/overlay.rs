@@ -1,8 +1,5 @@
 //! Sets of changed cells on top of a state, and the view through them.
-#![allow(
-    clippy::option_option,
-    reason = "outer: whether this layer wrote the cell; inner: value or removal"
-)]
+#![allow(clippy::option_option, reason = "outer: whether this layer wrote the cell; inner: value or removal")]
 
 use std::borrow::Cow;
 use std::collections::{btree_map, BTreeMap};
@@ -13,8 +10,7 @@ use bubi_crypto::{Hash, HashSuite};
 use rayon::prelude::*;
 
 use super::cells::{
-    apply_changes, direct_leaves, direct_root, is_small, CellRef, Cells, CellsIter, LargeCells,
-    SMALL_CELLS,
+    apply_changes, direct_leaves, direct_root, is_small, CellRef, Cells, CellsIter, LargeCells, SMALL_CELLS,
 };
 use super::hashing::{cell_leaf, owner_leaf, path_of, Path};
 use super::key::{check_cell, check_key, OwnerKey, TreeError};
@@ -92,12 +88,7 @@ impl Changes {
     }
 
     /// Takes a write back to what [`Changes::write`] returned.
-    pub(crate) fn unwrite(
-        &mut self,
-        owner: &OwnerKey,
-        key: &[u8],
-        before: Option<Option<Box<[u8]>>>,
-    ) {
+    pub(crate) fn unwrite(&mut self, owner: &OwnerKey, key: &[u8], before: Option<Option<Box<[u8]>>>) {
         let Some(writes) = self.owners.get_mut(owner) else {
             return;
         };
@@ -174,10 +165,7 @@ impl Change for OwnerChange {
 
 impl OwnerChange {
     fn cell(&self, key: &[u8]) -> Option<Option<&[u8]>> {
-        let position = self
-            .cells
-            .binary_search_by(|cell| (*cell.key).cmp(key))
-            .ok()?;
+        let position = self.cells.binary_search_by(|cell| (*cell.key).cmp(key)).ok()?;
         Some(self.cells[position].value.as_deref())
     }
 
@@ -197,10 +185,7 @@ fn leaf_changes(suite: HashSuite, cells: &[CellChange]) -> Vec<LeafChange> {
         .zip(0_u32..u32::MAX)
         .map(|(change, cell)| LeafChange {
             path: path_of(suite, &change.key),
-            leaf: change
-                .value
-                .as_ref()
-                .map(|value| cell_leaf(suite, &change.key, value)),
+            leaf: change.value.as_ref().map(|value| cell_leaf(suite, &change.key, value)),
             cell,
         })
         .collect();
@@ -226,11 +211,7 @@ pub struct Overlay {
 impl Overlay {
     /// Computes the state root after `changes` on top of `state` and its `parents` (oldest first).
     /// Errors: the parents do not stand on each other and on the state.
-    pub fn finish(
-        state: &State,
-        parents: &[&Overlay],
-        changes: Changes,
-    ) -> Result<Self, TreeError> {
+    pub fn finish(state: &State, parents: &[&Overlay], changes: Changes) -> Result<Self, TreeError> {
         Ok(View::new(state, parents)?.finish(changes))
     }
 
@@ -246,12 +227,9 @@ impl Overlay {
 
     /// Every changed cell: owner, key, new value (`None` if removed); by owner path, then key.
     pub fn changed_cells(&self) -> impl Iterator<Item = (&OwnerKey, &[u8], Option<&[u8]>)> {
-        self.changes.iter().flat_map(|change| {
-            change
-                .cells
-                .iter()
-                .map(move |cell| (&change.key, &*cell.key, cell.value.as_deref()))
-        })
+        self.changes
+            .iter()
+            .flat_map(|change| change.cells.iter().map(move |cell| (&change.key, &*cell.key, cell.value.as_deref())))
     }
 
     /// Number of cells after the changes.
@@ -265,18 +243,12 @@ impl Overlay {
     }
 
     pub(crate) fn owner(&self, path: &Path) -> Option<&OwnerChange> {
-        let position = self
-            .changes
-            .binary_search_by(|change| change.path.cmp(path))
-            .ok()?;
+        let position = self.changes.binary_search_by(|change| change.path.cmp(path)).ok()?;
         Some(&self.changes[position])
     }
 
     pub(crate) fn layer(&self) -> Layer<'_, OwnerChange> {
-        Layer {
-            changes: &self.changes,
-            delta: Some(&self.delta),
-        }
+        Layer { changes: &self.changes, delta: Some(&self.delta) }
     }
 }
 
@@ -302,17 +274,12 @@ impl<'a> View<'a> {
             }
             root = overlay.root;
         }
-        Ok(Self {
-            state,
-            overlays: overlays.to_vec(),
-        })
+        Ok(Self { state, overlays: overlays.to_vec() })
     }
 
     /// Root of the viewed state.
     pub fn root(&self) -> Hash {
-        self.overlays
-            .last()
-            .map_or_else(|| self.state.root(), |overlay| overlay.root)
+        self.overlays.last().map_or_else(|| self.state.root(), |overlay| overlay.root)
     }
 
     /// Hash suite of the state.
@@ -322,16 +289,12 @@ impl<'a> View<'a> {
 
     /// Number of cells.
     pub fn cell_count(&self) -> u64 {
-        self.overlays
-            .last()
-            .map_or_else(|| self.state.cell_count(), |overlay| overlay.cells.1)
+        self.overlays.last().map_or_else(|| self.state.cell_count(), |overlay| overlay.cells.1)
     }
 
     /// Number of owners with at least one cell.
     pub fn owner_count(&self) -> u64 {
-        self.overlays
-            .last()
-            .map_or_else(|| self.state.owner_count(), |overlay| overlay.owners.1)
+        self.overlays.last().map_or_else(|| self.state.owner_count(), |overlay| overlay.owners.1)
     }
 
     /// Value of a cell.
@@ -372,9 +335,9 @@ impl<'a> View<'a> {
             .par_chunks_mut(WARM_OWNERS)
             .flat_map_iter(|chunk| {
                 self.state.warm(&chunk.iter().map(|(path, ..)| *path));
-                chunk.iter_mut().filter_map(|(path, owner, writes)| {
-                    self.owner_at(*path, owner).finish(std::mem::take(writes))
-                })
+                chunk
+                    .iter_mut()
+                    .filter_map(|(path, owner, writes)| self.owner_at(*path, owner).finish(std::mem::take(writes)))
             })
             .collect();
         let (mut owner_count, mut cell_count) = (self.owner_count(), self.cell_count());
@@ -396,16 +359,8 @@ impl<'a> View<'a> {
 
     /// The upper trie.
     pub(crate) fn stack(&self) -> Stack<'a, OwnerChange> {
-        let layers = self
-            .overlays
-            .iter()
-            .map(|overlay| overlay.layer())
-            .collect();
-        Stack {
-            suite: self.suite(),
-            base: self.state.upper(),
-            layers,
-        }
+        let layers = self.overlays.iter().map(|overlay| overlay.layer()).collect();
+        Stack { suite: self.suite(), base: self.state.upper(), layers }
     }
 
     pub(crate) fn owner(&self, key: &OwnerKey) -> OwnerView<'a> {
@@ -418,24 +373,14 @@ impl<'a> View<'a> {
             key: *key,
             path,
             base: self.state.owner(&path).map(|owner| &owner.cells),
-            layers: self
-                .overlays
-                .iter()
-                .filter_map(|overlay| overlay.owner(&path))
-                .collect(),
+            layers: self.overlays.iter().filter_map(|overlay| overlay.owner(&path)).collect(),
         }
     }
 
     /// Key of the owner whose leaf stands at `path`.
     pub(crate) fn owner_key_at(&self, path: &Path) -> Option<OwnerKey> {
-        let changed = self
-            .overlays
-            .iter()
-            .rev()
-            .find_map(|overlay| overlay.owner(path));
-        changed
-            .map(|change| change.key)
-            .or_else(|| self.state.owner(path).map(|owner: &Owner| owner.key))
+        let changed = self.overlays.iter().rev().find_map(|overlay| overlay.owner(path));
+        changed.map(|change| change.key).or_else(|| self.state.owner(path).map(|owner: &Owner| owner.key))
     }
 }
 
@@ -470,9 +415,7 @@ impl<'a> OwnerView<'a> {
     where
         'a: 'b,
     {
-        let mut merged = MergedCells {
-            sources: Vec::with_capacity(self.layers.len() + 1),
-        };
+        let mut merged = MergedCells { sources: Vec::with_capacity(self.layers.len() + 1) };
         if let Some(cells) = self.base {
             merged.push(Source::Stored(cells.range(from)));
         }
@@ -489,8 +432,7 @@ impl<'a> OwnerView<'a> {
 
     /// True if the owner is small in every layer, so that its tree is computed from its cells.
     pub(crate) fn is_direct(&self) -> bool {
-        !matches!(self.base, Some(Cells::Large(_)))
-            && self.layers.iter().all(|layer| layer.sub.is_none())
+        !matches!(self.base, Some(Cells::Large(_))) && self.layers.iter().all(|layer| layer.sub.is_none())
     }
 
     /// The cells of a small owner, with `own` changes on top.
@@ -528,23 +470,15 @@ impl<'a> OwnerView<'a> {
             leaves: change.leaf_changes(self.suite),
             delta: change.sub.as_ref().map(|sub| &sub.delta),
         };
-        Lower {
-            suite: self.suite,
-            base,
-            layers: self.layers.iter().map(layer).collect(),
-        }
+        Lower { suite: self.suite, base, layers: self.layers.iter().map(layer).collect() }
     }
 
     /// The owner after `writes`; `None` if they change nothing.
     fn finish(&self, writes: Writes) -> Option<OwnerChange> {
         if self.is_direct() {
             let stored = self.materialise(&[]);
-            let find = |key: &[u8]| {
-                stored
-                    .binary_search_by(|cell| cell.0.cmp(key))
-                    .ok()
-                    .map(|position| stored[position].1)
-            };
+            let find =
+                |key: &[u8]| stored.binary_search_by(|cell| cell.0.cmp(key)).ok().map(|position| stored[position].1);
             let before = stored.len() as u64;
             let (cells, after) = effective(before, writes, find)?;
             let mut merged = stored;
@@ -564,12 +498,7 @@ impl<'a> OwnerView<'a> {
         let leaves = leaf_changes(self.suite, &cells);
         let delta = self.lower().stack().update(&leaves, ideal_depth(counts.1));
         let root = delta.root().unwrap_or(Slot::EMPTY).hash;
-        self.changed(
-            root,
-            counts,
-            cells,
-            Some(Box::new(SubDelta { leaves, delta })),
-        )
+        self.changed(root, counts, cells, Some(Box::new(SubDelta { leaves, delta })))
     }
 
     fn changed(
@@ -580,15 +509,7 @@ impl<'a> OwnerView<'a> {
         sub: Option<Box<SubDelta>>,
     ) -> OwnerChange {
         let leaf = (after > 0).then(|| owner_leaf(self.suite, &self.key, &root));
-        OwnerChange {
-            key: self.key,
-            path: self.path,
-            leaf,
-            before,
-            after,
-            cells,
-            sub,
-        }
+        OwnerChange { key: self.key, path: self.path, leaf, before, after, cells, sub }
     }
 }
 
@@ -635,36 +556,22 @@ impl Lower<'_> {
             LowerBase::Large(large) => &large.trie,
             LowerBase::Small(leaves, _) => leaves,
         };
-        let layers = self.layers.iter().map(|layer| Layer {
-            changes: &layer.leaves,
-            delta: layer.delta,
-        });
-        Stack {
-            suite: self.suite,
-            base,
-            layers: layers.collect(),
-        }
+        let layers = self.layers.iter().map(|layer| Layer { changes: &layer.leaves, delta: layer.delta });
+        Stack { suite: self.suite, base, layers: layers.collect() }
     }
 
     /// Key of the cell whose leaf stands at the place of `leaf`.
     pub(crate) fn key_at(&self, leaf: &Leaf) -> Option<&[u8]> {
         for layer in self.layers.iter().rev() {
-            if let Ok(position) = layer
-                .leaves
-                .binary_search_by(|change| change.path.cmp(&leaf.path))
-            {
-                return layer
-                    .cells
-                    .get(layer.leaves[position].cell as usize)
-                    .map(|cell| &*cell.key);
+            if let Ok(position) = layer.leaves.binary_search_by(|change| change.path.cmp(&leaf.path)) {
+                return layer.cells.get(layer.leaves[position].cell as usize).map(|cell| &*cell.key);
             }
         }
         match &self.base {
             LowerBase::Large(large) => large.key_at(self.suite, &leaf.path),
-            LowerBase::Small(_, cells) => cells
-                .iter()
-                .map(|cell| cell.0)
-                .find(|key| path_of(self.suite, key) == leaf.path),
+            LowerBase::Small(_, cells) => {
+                cells.iter().map(|cell| cell.0).find(|key| path_of(self.suite, key) == leaf.path)
+            }
         }
     }
 }
@@ -705,11 +612,7 @@ impl<'a> Iterator for MergedCells<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let key = self
-                .sources
-                .iter_mut()
-                .filter_map(|source| source.peek().map(|cell| cell.0))
-                .min()?;
+            let key = self.sources.iter_mut().filter_map(|source| source.peek().map(|cell| cell.0)).min()?;
             let mut newest = None;
             for source in &mut self.sources {
                 if let Some(cell) = source.next_if(|cell| cell.0 == key) {

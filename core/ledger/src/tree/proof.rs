@@ -158,18 +158,10 @@ pub enum AccountProof {
 impl CellProof {
     /// Checks the proof and returns the cell's value, or `None` if the cell is absent.
     pub fn verify(&self, suite: HashSuite, root: &Hash) -> Result<Option<&[u8]>, ProofError> {
-        let Self::V1 {
-            owner,
-            key,
-            evidence,
-        } = self;
+        let Self::V1 { owner, key, evidence } = self;
         check_key(key).map_err(|_| ProofError::Length)?;
         match evidence {
-            CellEvidence::Present {
-                value,
-                lower,
-                upper,
-            } => {
+            CellEvidence::Present { value, lower, upper } => {
                 check_cell(key, value).map_err(|_| ProofError::Length)?;
                 let start = Start::Leaf(cell_leaf(suite, key, value));
                 let cells_root = fold(suite, &path_of(suite, key), lower, &start)?;
@@ -222,18 +214,10 @@ impl AccountProof {
                 if !cells.is_sorted_by(|one, next| one.0 < next.0) {
                     return Err(ProofError::CellOrder);
                 }
-                let cells: Vec<CellRef<'_>> = cells
-                    .iter()
-                    .map(|(key, value)| (&***key, &***value))
-                    .collect();
-                cells
-                    .iter()
-                    .try_for_each(|(key, value)| check_cell(key, value))
-                    .map_err(|_| ProofError::Length)?;
-                let leaf = |(key, value): &CellRef<'_>| Leaf {
-                    path: path_of(suite, key),
-                    hash: cell_leaf(suite, key, value),
-                };
+                let cells: Vec<CellRef<'_>> = cells.iter().map(|(key, value)| (&***key, &***value)).collect();
+                cells.iter().try_for_each(|(key, value)| check_cell(key, value)).map_err(|_| ProofError::Length)?;
+                let leaf =
+                    |(key, value): &CellRef<'_>| Leaf { path: path_of(suite, key), hash: cell_leaf(suite, key, value) };
                 let mut leaves: Vec<Leaf> = cells.iter().map(leaf).collect();
                 leaves.sort_unstable_by_key(|leaf| leaf.path);
                 check_owner(suite, owner, &subtrie(suite, &leaves, 0).hash, upper, root)?;
@@ -281,12 +265,7 @@ enum Start {
 }
 
 /// Hashes from the end of a path up to the root of its trie.
-fn fold(
-    suite: HashSuite,
-    path: &Path,
-    siblings: &[Hash],
-    start: &Start,
-) -> Result<Hash, ProofError> {
+fn fold(suite: HashSuite, path: &Path, siblings: &[Hash], start: &Start) -> Result<Hash, ProofError> {
     if siblings.len() > MAX_SIBLINGS {
         return Err(ProofError::TooManySiblings);
     }
@@ -299,16 +278,13 @@ fn fold(
         Start::Leaf(hash) => *hash,
     };
     let levels = (0_u32..).zip(siblings).collect::<Vec<_>>();
-    Ok(levels
-        .into_iter()
-        .rev()
-        .fold(start, |hash, (level, sibling)| {
-            if path.bit(level) {
-                node_hash(suite, sibling, &hash)
-            } else {
-                node_hash(suite, &hash, sibling)
-            }
-        }))
+    Ok(levels.into_iter().rev().fold(start, |hash, (level, sibling)| {
+        if path.bit(level) {
+            node_hash(suite, sibling, &hash)
+        } else {
+            node_hash(suite, &hash, sibling)
+        }
+    }))
 }
 
 /// Checks that another leaf's path may stand `depth` levels below the root on the way to `path`.
@@ -320,12 +296,7 @@ fn check_other(path: &Path, other: &Path, depth: usize) -> Result<(), ProofError
     Ok(())
 }
 
-fn cell_gap(
-    suite: HashSuite,
-    path: &Path,
-    gap: &CellGap,
-    depth: usize,
-) -> Result<Start, ProofError> {
+fn cell_gap(suite: HashSuite, path: &Path, gap: &CellGap, depth: usize) -> Result<Start, ProofError> {
     match gap {
         CellGap::Empty => Ok(Start::Empty),
         CellGap::Other { key, value } => {
@@ -344,10 +315,7 @@ fn check_owner(
     root: &Hash,
 ) -> Result<(), ProofError> {
     let start = Start::Leaf(owner_leaf(suite, owner, cells_root));
-    check_root(
-        &fold(suite, &path_of(suite, owner.as_bytes()), upper, &start)?,
-        root,
-    )
+    check_root(&fold(suite, &path_of(suite, owner.as_bytes()), upper, &start)?, root)
 }
 
 fn check_no_owner(
@@ -383,41 +351,25 @@ impl View<'_> {
     /// Proves the value or the absence of a cell against [`View::root`]. Errors: key length out of bounds.
     pub fn prove(&self, owner: &OwnerKey, key: &[u8]) -> Result<CellProof, TreeError> {
         check_key(key)?;
-        Ok(CellProof::V1 {
-            owner: *owner,
-            key: bytes(key),
-            evidence: self.evidence(owner, key),
-        })
+        Ok(CellProof::V1 { owner: *owner, key: bytes(key), evidence: self.evidence(owner, key) })
     }
 
     fn evidence(&self, owner: &OwnerKey, key: &[u8]) -> CellEvidence {
         let viewed = self.owner(owner);
         let (upper, end) = self.stack().walk(&viewed.path);
         if viewed.count() == 0 {
-            return CellEvidence::OwnerAbsent {
-                gap: self.owner_gap(&end),
-                upper,
-            };
+            return CellEvidence::OwnerAbsent { gap: self.owner_gap(&end), upper };
         }
         let lower_trie = viewed.lower();
         let (lower, end) = lower_trie.stack().walk(&path_of(self.suite(), key));
         if let Some(value) = viewed.get(key) {
-            return CellEvidence::Present {
-                value: bytes(value),
-                lower,
-                upper,
-            };
+            return CellEvidence::Present { value: bytes(value), lower, upper };
         }
         let other = match end {
             End::Empty => None,
-            End::Leaf(leaf) => lower_trie
-                .key_at(&leaf)
-                .and_then(|key| Some((key, viewed.get(key)?))),
+            End::Leaf(leaf) => lower_trie.key_at(&leaf).and_then(|key| Some((key, viewed.get(key)?))),
         };
-        let gap = other.map_or(CellGap::Empty, |(key, value)| CellGap::Other {
-            key: bytes(key),
-            value: bytes(value),
-        });
+        let gap = other.map_or(CellGap::Empty, |(key, value)| CellGap::Other { key: bytes(key), value: bytes(value) });
         CellEvidence::CellAbsent { gap, lower, upper }
     }
 
@@ -427,10 +379,7 @@ impl View<'_> {
         let viewed = self.owner(owner);
         let (upper, end) = self.stack().walk(&viewed.path);
         let evidence = if viewed.count() == 0 {
-            AccountEvidence::Absent {
-                gap: self.owner_gap(&end),
-                upper,
-            }
+            AccountEvidence::Absent { gap: self.owner_gap(&end), upper }
         } else {
             // Lengths and siblings need less than the reserve.
             let (mut room, reserve) = (MAX_PROOF_BYTES - MAX_SIBLINGS * 32 - 1024, 8);
@@ -444,10 +393,7 @@ impl View<'_> {
             }
             AccountEvidence::Complete { cells, upper }
         };
-        Some(AccountProof::V1 {
-            owner: *owner,
-            evidence,
-        })
+        Some(AccountProof::V1 { owner: *owner, evidence })
     }
 
     fn owner_gap(&self, end: &End) -> OwnerGap {
@@ -455,10 +401,7 @@ impl View<'_> {
             End::Empty => None,
             End::Leaf(leaf) => self.owner_key_at(&leaf.path),
         };
-        other.map_or(OwnerGap::Empty, |owner| OwnerGap::Other {
-            owner,
-            cells_root: self.owner(&owner).cells_root(),
-        })
+        other.map_or(OwnerGap::Empty, |owner| OwnerGap::Other { owner, cells_root: self.owner(&owner).cells_root() })
     }
 }
 

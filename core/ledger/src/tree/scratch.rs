@@ -1,8 +1,5 @@
 //! The working set of one block under execution, with savepoints for its transactions.
-#![allow(
-    clippy::option_option,
-    reason = "outer: whether the cell had been written; inner: value or removal"
-)]
+#![allow(clippy::option_option, reason = "outer: whether the cell had been written; inner: value or removal")]
 
 use std::ops::Bound;
 
@@ -28,19 +25,12 @@ pub struct Scratch<'a> {
 impl<'a> Scratch<'a> {
     /// An empty working set on top of `view`.
     pub fn new(view: View<'a>) -> Self {
-        Self {
-            view,
-            changes: Changes::new(),
-            journal: Vec::new(),
-            savepoints: Vec::new(),
-        }
+        Self { view, changes: Changes::new(), journal: Vec::new(), savepoints: Vec::new() }
     }
 
     /// Value of a cell, own writes first.
     pub fn get(&self, owner: &OwnerKey, key: &[u8]) -> Option<&[u8]> {
-        self.changes
-            .get(owner, key)
-            .unwrap_or_else(|| self.view.get(owner, key))
+        self.changes.get(owner, key).unwrap_or_else(|| self.view.get(owner, key))
     }
 
     /// Writes a cell. Errors: key or value length out of bounds.
@@ -60,11 +50,7 @@ impl<'a> Scratch<'a> {
     fn write(&mut self, owner: &OwnerKey, key: &[u8], value: Option<Box<[u8]>>) {
         let before = self.changes.write(owner, key, value);
         if !self.savepoints.is_empty() {
-            self.journal.push(Undone {
-                owner: *owner,
-                key: key.into(),
-                before,
-            });
+            self.journal.push(Undone { owner: *owner, key: key.into(), before });
         }
     }
 
@@ -72,9 +58,7 @@ impl<'a> Scratch<'a> {
     pub fn cells_from<'b>(&'b self, owner: &OwnerKey, from: Bound<&'b [u8]>) -> MergedCells<'b> {
         let mut merged = self.view.cells_from(owner, from);
         if let Some(writes) = self.changes.owners.get(owner) {
-            merged.push(Source::Written(
-                writes.range::<[u8], _>((from, Bound::Unbounded)),
-            ));
+            merged.push(Source::Written(writes.range::<[u8], _>((from, Bound::Unbounded))));
         }
         merged
     }
@@ -98,8 +82,7 @@ impl<'a> Scratch<'a> {
             return;
         };
         for undone in self.journal.drain(start..).rev() {
-            self.changes
-                .unwrite(&undone.owner, &undone.key, undone.before);
+            self.changes.unwrite(&undone.owner, &undone.key, undone.before);
         }
     }
 

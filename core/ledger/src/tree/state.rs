@@ -48,12 +48,7 @@ pub type StoredCell<'a> = (&'a OwnerKey, &'a [u8], &'a [u8]);
 impl State {
     /// A state without cells.
     pub fn new(suite: HashSuite) -> Self {
-        Self {
-            suite,
-            trie: Trie::new(suite),
-            owners: 0,
-            cells: 0,
-        }
+        Self { suite, trie: Trie::new(suite), owners: 0, cells: 0 }
     }
 
     /// A state of cells in any order. Errors: a length out of bounds, a cell given twice.
@@ -115,9 +110,7 @@ impl State {
 
     /// Value of a cell.
     pub fn get(&self, owner: &OwnerKey, key: &[u8]) -> Option<&[u8]> {
-        self.owner(&path_of(self.suite, owner.as_bytes()))?
-            .cells
-            .get(self.suite, key)
+        self.owner(&path_of(self.suite, owner.as_bytes()))?.cells.get(self.suite, key)
     }
 
     /// Cells of an owner in key order.
@@ -132,9 +125,7 @@ impl State {
         from: Bound<&'a [u8]>,
     ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         let owner = self.owner(&path_of(self.suite, owner.as_bytes()));
-        owner
-            .into_iter()
-            .flat_map(move |owner| owner.cells.range(from))
+        owner.into_iter().flat_map(move |owner| owner.cells.range(from))
     }
 
     /// Every cell, owner by owner in the order of their paths, sorted by key within each.
@@ -149,38 +140,21 @@ impl State {
     pub fn recompute_root(&self) -> Hash {
         let suite = self.suite;
         let leaf = |owner: &Owner| {
-            let cell = |(key, value): CellRef<'_>| Leaf {
-                path: path_of(suite, key),
-                hash: cell_leaf(suite, key, value),
-            };
+            let cell =
+                |(key, value): CellRef<'_>| Leaf { path: path_of(suite, key), hash: cell_leaf(suite, key, value) };
             let mut leaves: Vec<Leaf> = owner.cells.iter().map(cell).collect();
             leaves.sort_unstable_by_key(|leaf| leaf.path);
             let root = subtrie(suite, &leaves, 0).hash;
-            Leaf {
-                path: path_of(suite, owner.key.as_bytes()),
-                hash: owner_leaf(suite, &owner.key, &root),
-            }
+            Leaf { path: path_of(suite, owner.key.as_bytes()), hash: owner_leaf(suite, &owner.key, &root) }
         };
-        let mut leaves: Vec<Leaf> = self
-            .trie
-            .buckets()
-            .par_iter()
-            .flatten_iter()
-            .map(leaf)
-            .collect();
+        let mut leaves: Vec<Leaf> = self.trie.buckets().par_iter().flatten_iter().map(leaf).collect();
         leaves.par_sort_unstable_by_key(|leaf| leaf.path);
         subtrie(suite, &leaves, 0).hash
     }
 
     /// Bytes of memory that the state asks the allocator for (its overhead not included).
     pub fn memory_bytes(&self) -> usize {
-        let cells: usize = self
-            .trie
-            .buckets()
-            .par_iter()
-            .flatten_iter()
-            .map(|owner| owner.cells.heap_bytes())
-            .sum();
+        let cells: usize = self.trie.buckets().par_iter().flatten_iter().map(|owner| owner.cells.heap_bytes()).sum();
         cells + self.trie.array_bytes()
     }
 
@@ -197,13 +171,7 @@ impl State {
         }
         self.trie.grow(overlay.delta.depth);
         let depth = self.trie.depth();
-        swap_owners(
-            self.suite,
-            depth,
-            0,
-            self.trie.buckets_mut(),
-            &mut overlay.changes,
-        );
+        swap_owners(self.suite, depth, 0, self.trie.buckets_mut(), &mut overlay.changes);
         let paths = overlay.changes.iter().map(|change| change.path);
         self.trie.swap_nodes(&mut overlay.delta, paths);
         (self.owners, self.cells) = (overlay.owners.1, overlay.cells.1);
@@ -214,10 +182,7 @@ impl State {
     }
 
     pub(crate) fn owner(&self, path: &Path) -> Option<&Owner> {
-        self.trie
-            .bucket(path)
-            .iter()
-            .find(|owner| owner.path == *path)
+        self.trie.bucket(path).iter().find(|owner| owner.path == *path)
     }
 
     /// Splits the buckets now for `owners` owners, so that no later merge up to that number has to pause for
@@ -238,17 +203,8 @@ impl State {
 
 /// Reads what the owners at `paths` will need, all of one kind before the next: independent reads wait for
 /// memory together, while the look-ups that follow would wait one after another.
-fn warm_owners(
-    depth: u32,
-    first: usize,
-    buckets: &[Vec<Owner>],
-    paths: &(impl Iterator<Item = Path> + Clone),
-) {
-    let found = || {
-        paths
-            .clone()
-            .map(|path| (path, &buckets[path.prefix(depth) as usize - first]))
-    };
+fn warm_owners(depth: u32, first: usize, buckets: &[Vec<Owner>], paths: &(impl Iterator<Item = Path> + Clone)) {
+    let found = || paths.clone().map(|path| (path, &buckets[path.prefix(depth) as usize - first]));
     let lengths: usize = found().map(|(_, bucket)| bucket.len()).sum();
     let entries = found().flat_map(|(_, bucket)| bucket.iter().map(Entry::warm));
     let bits = entries.fold(0, std::ops::BitXor::bitxor);
@@ -264,17 +220,10 @@ const WARM_OWNERS: usize = 32;
 const PARALLEL_OWNERS: usize = 512;
 
 /// Applies the changes of owners (sorted by path) to the buckets from number `first` on, and inverts them.
-fn swap_owners(
-    suite: HashSuite,
-    depth: u32,
-    first: usize,
-    buckets: &mut [Vec<Owner>],
-    changes: &mut [OwnerChange],
-) {
+fn swap_owners(suite: HashSuite, depth: u32, first: usize, buckets: &mut [Vec<Owner>], changes: &mut [OwnerChange]) {
     if changes.len() > PARALLEL_OWNERS && buckets.len() > 1 {
         let middle = buckets.len() / 2;
-        let cut =
-            changes.partition_point(|change| (change.path.prefix(depth) as usize) < first + middle);
+        let cut = changes.partition_point(|change| (change.path.prefix(depth) as usize) < first + middle);
         let (left, right) = buckets.split_at_mut(middle);
         let (before, after) = changes.split_at_mut(cut);
         rayon::join(
@@ -284,18 +233,9 @@ fn swap_owners(
         return;
     }
     for chunk in changes.chunks_mut(WARM_OWNERS) {
-        warm_owners(
-            depth,
-            first,
-            buckets,
-            &chunk.iter().map(|change| change.path),
-        );
+        warm_owners(depth, first, buckets, &chunk.iter().map(|change| change.path));
         for change in chunk {
-            swap_owner(
-                suite,
-                &mut buckets[change.path.prefix(depth) as usize - first],
-                change,
-            );
+            swap_owner(suite, &mut buckets[change.path.prefix(depth) as usize - first], change);
         }
     }
 }
@@ -307,15 +247,8 @@ fn swap_owner(suite: HashSuite, bucket: &mut Vec<Owner>, change: &mut OwnerChang
         Ok(position) => position,
         Err(position) => {
             let Some(leaf) = change.leaf else { return };
-            let mut owner = Owner {
-                key: change.key,
-                path: change.path,
-                leaf,
-                cells: Cells::default(),
-            };
-            owner
-                .cells
-                .swap(suite, &mut change.cells, change.sub.as_deref_mut());
+            let mut owner = Owner { key: change.key, path: change.path, leaf, cells: Cells::default() };
+            owner.cells.swap(suite, &mut change.cells, change.sub.as_deref_mut());
             bucket.reserve_exact(1);
             bucket.insert(position, owner);
             change.leaf = None;
@@ -323,9 +256,7 @@ fn swap_owner(suite: HashSuite, bucket: &mut Vec<Owner>, change: &mut OwnerChang
         }
     };
     let owner = &mut bucket[position];
-    owner
-        .cells
-        .swap(suite, &mut change.cells, change.sub.as_deref_mut());
+    owner.cells.swap(suite, &mut change.cells, change.sub.as_deref_mut());
     let old = owner.leaf;
     match change.leaf.replace(old) {
         Some(new) => owner.leaf = new,
@@ -380,11 +311,7 @@ impl Chunk {
 
     fn last_key(&self) -> Option<&[u8]> {
         let (key_end, _) = *self.cells.last()?;
-        let start = self
-            .cells
-            .len()
-            .checked_sub(2)
-            .map_or(0, |before| self.cells[before].1);
+        let start = self.cells.len().checked_sub(2).map_or(0, |before| self.cells[before].1);
         self.bytes.get(start..key_end)
     }
 
@@ -396,10 +323,7 @@ impl Chunk {
         for (key, end) in &self.owners {
             group.clear();
             for (key_end, value_end) in &self.cells[cell..*end] {
-                group.push((
-                    &self.bytes[byte..*key_end],
-                    &self.bytes[*key_end..*value_end],
-                ));
+                group.push((&self.bytes[byte..*key_end], &self.bytes[*key_end..*value_end]));
                 byte = *value_end;
             }
             cell = *end;
@@ -458,10 +382,7 @@ impl StateBuilder {
     pub fn build(self) -> Result<State, TreeError> {
         let suite = self.suite;
         let partitions: Vec<Partition> = self.partitions.into_iter().map(unlock).collect();
-        let owners = partitions
-            .iter()
-            .map(|partition| partition.owners.len() as u64)
-            .sum();
+        let owners = partitions.iter().map(|partition| partition.owners.len() as u64).sum();
         let cells = partitions.iter().map(|partition| partition.cells).sum();
         let depth = ideal_depth(owners);
         let parts: Result<Vec<Vec<Vec<Owner>>>, TreeError> = partitions
@@ -473,11 +394,7 @@ impl StateBuilder {
         buckets.resize_with(1 << depth, Vec::new);
         let shift = 8_u32.saturating_sub(depth);
         for (first, part) in parts?.into_iter().enumerate() {
-            let start = if depth >= 8 {
-                first << (depth - 8)
-            } else {
-                first >> shift
-            };
+            let start = if depth >= 8 { first << (depth - 8) } else { first >> shift };
             for (bucket, more) in buckets[start..].iter_mut().zip(part) {
                 if bucket.is_empty() {
                     *bucket = more;
@@ -486,12 +403,7 @@ impl StateBuilder {
                 }
             }
         }
-        Ok(State {
-            suite,
-            trie: Trie::from_buckets(suite, depth, buckets),
-            owners,
-            cells,
-        })
+        Ok(State { suite, trie: Trie::from_buckets(suite, depth, buckets), owners, cells })
     }
 }
 
@@ -525,13 +437,9 @@ fn into_buckets(owners: Vec<Owner>, first: u8, depth: u32) -> Result<Vec<Vec<Own
 
 fn lock(partition: &Mutex<Partition>) -> std::sync::MutexGuard<'_, Partition> {
     // A poisoned lock means that another thread panicked while adding; the caller hears of that panic.
-    partition
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    partition.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn unlock(partition: Mutex<Partition>) -> Partition {
-    partition
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    partition.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

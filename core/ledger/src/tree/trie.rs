@@ -38,10 +38,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) const EMPTY: Self = Self {
-        hash: EMPTY_ROOT,
-        count: 0,
-    };
+    pub(crate) const EMPTY: Self = Self { hash: EMPTY_ROOT, count: 0 };
 
     /// The node above `left` and `right`; a lone leaf moves up unchanged.
     fn join(suite: HashSuite, left: &Self, right: &Self) -> Self {
@@ -49,10 +46,7 @@ impl Slot {
             (0, 0) => Self::EMPTY,
             (1, 0) => *left,
             (0, 1) => *right,
-            _ => Self {
-                hash: node_hash(suite, &left.hash, &right.hash),
-                count: 2,
-            },
+            _ => Self { hash: node_hash(suite, &left.hash, &right.hash), count: 2 },
         }
     }
 }
@@ -61,10 +55,7 @@ impl Slot {
 pub(crate) fn subtrie(suite: HashSuite, leaves: &[Leaf], level: u32) -> Slot {
     match leaves {
         [] => Slot::EMPTY,
-        [leaf] => Slot {
-            hash: leaf.hash,
-            count: 1,
-        },
+        [leaf] => Slot { hash: leaf.hash, count: 1 },
         _ => {
             let (left, right) = split(leaves, level);
             let left = subtrie(suite, left, level + 1);
@@ -85,11 +76,7 @@ pub(crate) fn split(leaves: &[Leaf], level: u32) -> (&[Leaf], &[Leaf]) {
 
 /// Depth at which `count` leaves fill their buckets as intended.
 pub(crate) fn ideal_depth(count: u64) -> u32 {
-    count
-        .checked_ilog2()
-        .unwrap_or(0)
-        .saturating_sub(BUCKET_BITS)
-        .min(MAX_DEPTH)
+    count.checked_ilog2().unwrap_or(0).saturating_sub(BUCKET_BITS).min(MAX_DEPTH)
 }
 
 /// What a bucket holds.
@@ -104,10 +91,7 @@ pub(crate) trait Entry: Send + Sync {
     }
     /// Both as a leaf.
     fn as_leaf(&self, suite: HashSuite) -> Leaf {
-        Leaf {
-            path: self.path(suite),
-            hash: self.leaf(),
-        }
+        Leaf { path: self.path(suite), hash: self.leaf() }
     }
 }
 
@@ -124,29 +108,17 @@ pub(crate) struct Trie<E> {
 impl<E: Entry> Trie<E> {
     /// A trie without entries.
     pub(crate) fn new(suite: HashSuite) -> Self {
-        Self {
-            suite,
-            depth: 0,
-            levels: vec![vec![Slot::EMPTY]],
-            buckets: vec![Vec::new()],
-        }
+        Self { suite, depth: 0, levels: vec![vec![Slot::EMPTY]], buckets: vec![Vec::new()] }
     }
 
     /// A trie of filled buckets, 2^depth in number, each sorted by path.
     pub(crate) fn from_buckets(suite: HashSuite, depth: u32, buckets: Vec<Vec<E>>) -> Self {
-        let mut this = Self {
-            suite,
-            depth,
-            levels: Vec::new(),
-            buckets,
-        };
+        let mut this = Self { suite, depth, levels: Vec::new(), buckets };
         let mut level: Vec<Slot> = this
             .buckets
             .par_iter()
             .with_min_len(256)
-            .map_init(Vec::new, |leaves, bucket| {
-                bucket_slot(suite, bucket, depth, leaves)
-            })
+            .map_init(Vec::new, |leaves, bucket| bucket_slot(suite, bucket, depth, leaves))
             .collect();
         while level.len() > 1 {
             let upper = join_level(suite, &level);
@@ -199,16 +171,8 @@ impl<E: Entry> Trie<E> {
 
     /// Bytes of heap held by the arrays themselves, entries' own heap not included.
     pub(crate) fn array_bytes(&self) -> usize {
-        let nodes: usize = self
-            .levels
-            .iter()
-            .map(|level| level.capacity() * size_of::<Slot>())
-            .sum();
-        let entries: usize = self
-            .buckets
-            .iter()
-            .map(|bucket| bucket.capacity() * size_of::<E>())
-            .sum();
+        let nodes: usize = self.levels.iter().map(|level| level.capacity() * size_of::<Slot>()).sum();
+        let entries: usize = self.buckets.iter().map(|bucket| bucket.capacity() * size_of::<E>()).sum();
         nodes + entries + self.buckets.capacity() * size_of::<Vec<E>>()
     }
 
@@ -236,9 +200,7 @@ impl<E: Entry> Trie<E> {
                 .buckets
                 .par_iter()
                 .with_min_len(256)
-                .map_init(Vec::new, |leaves, bucket| {
-                    bucket_slot(suite, bucket, below, leaves)
-                });
+                .map_init(Vec::new, |leaves, bucket| bucket_slot(suite, bucket, below, leaves));
             self.levels.push(slots.collect());
         }
     }
@@ -247,9 +209,7 @@ impl<E: Entry> Trie<E> {
     /// former nodes in `delta`, which then covers all stored levels.
     pub(crate) fn swap_nodes(&mut self, delta: &mut TrieDelta, paths: impl Iterator<Item = Path>) {
         let shared = (delta.depth.min(self.depth) + 1) as usize;
-        let levels = self.levels[..shared]
-            .par_iter_mut()
-            .zip(&mut delta.levels[..shared]);
+        let levels = self.levels[..shared].par_iter_mut().zip(&mut delta.levels[..shared]);
         levels.for_each(|(nodes, changed)| {
             for (index, slot) in changed {
                 std::mem::swap(&mut nodes[*index as usize], slot);
@@ -293,10 +253,7 @@ impl<E: Entry> Base for Trie<E> {
     }
 
     fn node(&self, level: u32, index: Index) -> Option<Slot> {
-        self.levels
-            .get(level as usize)?
-            .get(index as usize)
-            .copied()
+        self.levels.get(level as usize)?.get(index as usize).copied()
     }
 
     fn warm(&self, level: u32, paths: &[Path]) {
@@ -309,10 +266,7 @@ impl<E: Entry> Base for Trie<E> {
         }
         let lengths: usize = paths.iter().map(|path| self.bucket(path).len()).sum();
         for path in paths {
-            bits = self
-                .bucket(path)
-                .iter()
-                .fold(bits, |bits, entry| bits ^ entry.warm());
+            bits = self.bucket(path).iter().fold(bits, |bits, entry| bits ^ entry.warm());
         }
         std::hint::black_box((bits, lengths));
     }
@@ -329,23 +283,14 @@ impl<E: Entry> Base for Trie<E> {
     }
 }
 
-fn bucket_slot<E: Entry>(
-    suite: HashSuite,
-    bucket: &[E],
-    level: u32,
-    leaves: &mut Vec<Leaf>,
-) -> Slot {
+fn bucket_slot<E: Entry>(suite: HashSuite, bucket: &[E], level: u32, leaves: &mut Vec<Leaf>) -> Slot {
     leaves.clear();
     leaves.extend(bucket.iter().map(|entry| entry.as_leaf(suite)));
     subtrie(suite, leaves, level)
 }
 
 fn join_level(suite: HashSuite, level: &[Slot]) -> Vec<Slot> {
-    level
-        .par_chunks_exact(2)
-        .with_min_len(256)
-        .map(|pair| Slot::join(suite, &pair[0], &pair[1]))
-        .collect()
+    level.par_chunks_exact(2).with_min_len(256).map(|pair| Slot::join(suite, &pair[0], &pair[1])).collect()
 }
 
 /// Appends without over-allocating: buckets are many and small.
@@ -364,10 +309,7 @@ pub(crate) struct TrieDelta {
 
 impl TrieDelta {
     fn empty(depth: u32) -> Self {
-        Self {
-            depth,
-            levels: vec![Vec::new(); depth as usize + 1],
-        }
+        Self { depth, levels: vec![Vec::new(); depth as usize + 1] }
     }
 
     fn node(&self, level: u32, index: Index) -> Option<Slot> {
@@ -411,11 +353,8 @@ impl<C: Change> Layer<'_, C> {
 
     /// The changes below a node.
     fn below(&self, level: u32, index: Index) -> &[C] {
-        let start = self
-            .changes
-            .partition_point(|change| change.path().prefix(level) < index);
-        let length =
-            self.changes[start..].partition_point(|change| change.path().prefix(level) == index);
+        let start = self.changes.partition_point(|change| change.path().prefix(level) < index);
+        let length = self.changes[start..].partition_point(|change| change.path().prefix(level) == index);
         &self.changes[start..start + length]
     }
 }
@@ -451,11 +390,7 @@ impl Base for LeafBase {
     fn warm(&self, _level: u32, _paths: &[Path]) {}
 
     fn collect(&self, level: u32, index: Index, leaves: &mut Vec<Leaf>) {
-        leaves.extend(
-            self.0
-                .iter()
-                .filter(|leaf| leaf.path.prefix(level) == index),
-        );
+        leaves.extend(self.0.iter().filter(|leaf| leaf.path.prefix(level) == index));
     }
 }
 
@@ -477,10 +412,7 @@ pub(crate) struct Stack<'a, C> {
 
 impl<C: Change> Stack<'_, C> {
     fn depth(&self) -> u32 {
-        let deltas = self
-            .layers
-            .iter()
-            .filter_map(|layer| layer.delta.map(|delta| delta.depth));
+        let deltas = self.layers.iter().filter_map(|layer| layer.delta.map(|delta| delta.depth));
         deltas.fold(self.base.depth(), u32::max)
     }
 
@@ -495,9 +427,7 @@ impl<C: Change> Stack<'_, C> {
                 return self.computed(level, index);
             }
         }
-        self.base
-            .node(level, index)
-            .unwrap_or_else(|| self.computed(level, index))
+        self.base.node(level, index).unwrap_or_else(|| self.computed(level, index))
     }
 
     fn computed(&self, level: u32, index: Index) -> Slot {
@@ -529,8 +459,7 @@ impl<C: Change> Stack<'_, C> {
     fn update_node(&self, level: u32, index: Index, changes: &[C], work: &mut Work) -> Slot {
         if changes.len() <= WARM_CHANGES && !work.warm {
             work.paths.clear();
-            work.paths
-                .extend(changes.iter().map(|change| *change.path()));
+            work.paths.extend(changes.iter().map(|change| *change.path()));
             self.base.warm(level, &work.paths);
             work.warm = true;
             let slot = self.update_node(level, index, changes, work);
@@ -591,19 +520,12 @@ impl<C: Change> Stack<'_, C> {
         let mut rest = leaves.as_slice();
         while rest.len() > 1 {
             let (left, right) = split(rest, level);
-            let (mine, other) = if path.bit(level) {
-                (right, left)
-            } else {
-                (left, right)
-            };
+            let (mine, other) = if path.bit(level) { (right, left) } else { (left, right) };
             level += 1;
             siblings.push(subtrie(self.suite, other, level).hash);
             rest = mine;
         }
-        (
-            siblings,
-            rest.first().map_or(End::Empty, |leaf| End::Leaf(*leaf)),
-        )
+        (siblings, rest.first().map_or(End::Empty, |leaf| End::Leaf(*leaf)))
     }
 }
 
@@ -618,12 +540,7 @@ struct Work {
 
 impl Work {
     fn new(depth: u32) -> Self {
-        Self {
-            delta: TrieDelta::empty(depth),
-            leaves: Vec::new(),
-            paths: Vec::new(),
-            warm: false,
-        }
+        Self { delta: TrieDelta::empty(depth), leaves: Vec::new(), paths: Vec::new(), warm: false }
     }
 }
 
@@ -636,13 +553,7 @@ fn apply<C: Change>(leaves: &mut Vec<Leaf>, changes: &[C]) {
             (Ok(position), None) => {
                 leaves.remove(position);
             }
-            (Err(position), Some(hash)) => leaves.insert(
-                position,
-                Leaf {
-                    path: *change.path(),
-                    hash,
-                },
-            ),
+            (Err(position), Some(hash)) => leaves.insert(position, Leaf { path: *change.path(), hash }),
             (Err(_), None) => {}
         }
     }

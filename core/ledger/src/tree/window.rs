@@ -20,11 +20,7 @@ pub struct ProofWindow {
 impl ProofWindow {
     /// A window of `limit` heights before the state's own `height`.
     pub fn new(limit: usize, height: u64) -> Self {
-        Self {
-            limit,
-            height,
-            undos: VecDeque::new(),
-        }
+        Self { limit, height, undos: VecDeque::new() }
     }
 
     /// Notes that a merge which returned `undo` led to the next height.
@@ -55,11 +51,7 @@ impl ProofWindow {
 
     /// The state as it was at `height`; `None` if that is outside the window. Errors: `state` is not the one
     /// whose merges were pushed.
-    pub fn view<'a>(
-        &'a self,
-        state: &'a State,
-        height: u64,
-    ) -> Result<Option<View<'a>>, TreeError> {
+    pub fn view<'a>(&'a self, state: &'a State, height: u64) -> Result<Option<View<'a>>, TreeError> {
         if height > self.height || height < self.oldest() {
             return Ok(None);
         }

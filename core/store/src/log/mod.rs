@@ -41,10 +41,7 @@ pub struct LogOptions {
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self {
-            segment_limit: 64 << 20,
-            salt: None,
-        }
+        Self { segment_limit: 64 << 20, salt: None }
     }
 }
 
@@ -115,19 +112,11 @@ impl<D: Disk> BlockLog<D> {
     ///
     /// # Errors
     /// [`StoreError::LogBehind`], and as [`BlockLog::open`].
-    pub fn open_witnessed(
-        disk: D,
-        chain_id: [u8; 32],
-        options: LogOptions,
-        witness: Option<&Witness>,
-    ) -> Result<Self> {
+    pub fn open_witnessed(disk: D, chain_id: [u8; 32], options: LogOptions, witness: Option<&Witness>) -> Result<Self> {
         if options.segment_limit > 1 << 30 {
-            return Err(StoreError::Argument(
-                "a log segment has at most 1 GiB".to_owned(),
-            ));
+            return Err(StoreError::Argument("a log segment has at most 1 GiB".to_owned()));
         }
-        disk.create_directory(DIRECTORY)
-            .map_err(|error| StoreError::from_io(DIRECTORY, "create", &error))?;
+        disk.create_directory(DIRECTORY).map_err(|error| StoreError::from_io(DIRECTORY, "create", &error))?;
         let numbers = segment_numbers(&disk)?;
         let table = Arc::new(RwLock::new(Table::default()));
         let mut log = Self {
@@ -160,11 +149,7 @@ impl<D: Disk> BlockLog<D> {
             segments.push(segment);
         } else if let Some(segment) = segments.pop() {
             // The file behind it was never used; this one is continued, and it was synced in full.
-            segments.push(segment::read_closed(
-                self.disk(),
-                &self.reader.chain_id,
-                segment.number,
-            )?);
+            segments.push(segment::read_closed(self.disk(), &self.reader.chain_id, segment.number)?);
         }
         check_heights(&segments)?;
         refuse_if_behind(last, &segments, witness)?;
@@ -201,12 +186,7 @@ impl<D: Disk> BlockLog<D> {
         };
         let path = segment::path(number);
         match scan.bad {
-            Some((at, true)) => Err(StoreError::damaged(
-                &path,
-                at,
-                DamageKind::Content,
-                Cure::FromPeers,
-            )),
+            Some((at, true)) => Err(StoreError::damaged(&path, at, DamageKind::Content, Cure::FromPeers)),
             Some((at, false)) => {
                 self.recovery.cut_bytes = scan.found.saturating_sub(at);
                 Ok(Some(scan.segment))
@@ -217,12 +197,8 @@ impl<D: Disk> BlockLog<D> {
 
     fn remove_segment(&mut self, number: u64) -> Result<()> {
         let path = segment::path(number);
-        self.disk()
-            .remove(&path)
-            .map_err(|error| StoreError::from_io(&path, "remove", &error))?;
-        self.disk()
-            .sync_directory(DIRECTORY)
-            .map_err(|error| StoreError::from_sync(DIRECTORY, &error))?;
+        self.disk().remove(&path).map_err(|error| StoreError::from_io(&path, "remove", &error))?;
+        self.disk().sync_directory(DIRECTORY).map_err(|error| StoreError::from_sync(DIRECTORY, &error))?;
         self.recovery.empty_segment_removed = true;
         Ok(())
     }
@@ -230,16 +206,12 @@ impl<D: Disk> BlockLog<D> {
     /// Opens a segment for appending; what recovery accepted is made durable before anybody relies on it.
     fn continue_segment(&mut self, segment: &Segment) -> Result<Tail<D>> {
         let path = segment::path(segment.number);
-        let file = self
-            .disk()
-            .open(&path, OpenMode::Write)
-            .map_err(|error| StoreError::from_io(&path, "open", &error))?;
+        let file =
+            self.disk().open(&path, OpenMode::Write).map_err(|error| StoreError::from_io(&path, "open", &error))?;
         if self.recovery.cut_bytes > 0 {
-            file.truncate(segment.length)
-                .map_err(|error| StoreError::from_io(&path, "truncate", &error))?;
+            file.truncate(segment.length).map_err(|error| StoreError::from_io(&path, "truncate", &error))?;
         }
-        file.sync_data()
-            .map_err(|error| StoreError::from_sync(&path, &error))?;
+        file.sync_data().map_err(|error| StoreError::from_sync(&path, &error))?;
         self.fsyncs += 1;
         Ok(Tail {
             file,
@@ -270,11 +242,7 @@ impl<D: Disk> BlockLog<D> {
 
     /// Height of the newest block appended, synced or not.
     pub fn last_height(&self) -> Option<u64> {
-        let pending = self
-            .tail
-            .as_ref()
-            .and_then(|tail| tail.blocks.last())
-            .map(|(height, _)| *height);
+        let pending = self.tail.as_ref().and_then(|tail| tail.blocks.last()).map(|(height, _)| *height);
         pending.or_else(|| self.reader.last_height())
     }
 
@@ -285,30 +253,16 @@ impl<D: Disk> BlockLog<D> {
     /// [`StoreError::Argument`] for a payload too long or a block that does not follow. Fatal errors close the log.
     pub fn append(&mut self, kind: RecordKind, height: u64, parts: &[&[u8]]) -> Result<Position> {
         self.refuse_if_failed()?;
-        let length = parts
-            .iter()
-            .fold(0usize, |sum, part| sum.saturating_add(part.len()));
+        let length = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
         if length > PAYLOAD_LIMIT {
-            return Err(StoreError::Argument(format!(
-                "a log record has at most {PAYLOAD_LIMIT} bytes"
-            )));
+            return Err(StoreError::Argument(format!("a log record has at most {PAYLOAD_LIMIT} bytes")));
         }
-        if kind == RecordKind::Block
-            && self
-                .last_height()
-                .is_some_and(|last| last.checked_add(1) != Some(height))
-        {
-            return Err(StoreError::Argument(format!(
-                "block {height} does not follow the newest block of the log"
-            )));
+        if kind == RecordKind::Block && self.last_height().is_some_and(|last| last.checked_add(1) != Some(height)) {
+            return Err(StoreError::Argument(format!("block {height} does not follow the newest block of the log")));
         }
         self.roll_when_due(height)?;
         let position = self.encode(kind, height, parts, length)?;
-        if self
-            .tail
-            .as_ref()
-            .is_some_and(|tail| tail.buffer.len() >= WRITE_OUT)
-        {
+        if self.tail.as_ref().is_some_and(|tail| tail.buffer.len() >= WRITE_OUT) {
             match self.write_out() {
                 // The group waits in memory; `sync` tells the caller that there is no space for it.
                 Ok(()) | Err(StoreError::NoSpace { .. }) => {}
@@ -318,50 +272,24 @@ impl<D: Disk> BlockLog<D> {
         Ok(position)
     }
 
-    fn encode(
-        &mut self,
-        kind: RecordKind,
-        height: u64,
-        parts: &[&[u8]],
-        length: usize,
-    ) -> Result<Position> {
+    fn encode(&mut self, kind: RecordKind, height: u64, parts: &[&[u8]], length: usize) -> Result<Position> {
         let Some(tail) = self.tail.as_mut() else {
-            return Err(StoreError::NotFound {
-                what: "open log segment".to_owned(),
-            });
+            return Err(StoreError::NotFound { what: "open log segment".to_owned() });
         };
         let offset = tail.end();
-        if offset
-            .saturating_add(length64(length))
-            .saturating_add(length64(record::OVERHEAD))
-            > SEGMENT_END
-        {
-            return Err(StoreError::Argument(
-                "one group of records has at most 4 GiB: sync earlier".to_owned(),
-            ));
+        if offset.saturating_add(length64(length)).saturating_add(length64(record::OVERHEAD)) > SEGMENT_END {
+            return Err(StoreError::Argument("one group of records has at most 4 GiB: sync earlier".to_owned()));
         }
         let unsynced = u32::try_from(offset.saturating_sub(tail.synced)).unwrap_or(u32::MAX);
-        record::encode(
-            &mut tail.buffer,
-            (tail.seed, offset),
-            kind,
-            height,
-            unsynced,
-            parts,
-        );
+        record::encode(&mut tail.buffer, (tail.seed, offset), kind, height, unsynced, parts);
         if kind == RecordKind::Block {
             tail.blocks.push((height, offset));
         }
-        Ok(Position {
-            segment: tail.number,
-            offset,
-        })
+        Ok(Position { segment: tail.number, offset })
     }
 
     fn refuse_if_failed(&self) -> Result<()> {
-        self.failure
-            .as_ref()
-            .map_or(Ok(()), |failure| Err(failure.repeated()))
+        self.failure.as_ref().map_or(Ok(()), |failure| Err(failure.repeated()))
     }
 
     /// Remembers a fatal error: the log takes no further writes.
@@ -374,10 +302,7 @@ impl<D: Disk> BlockLog<D> {
 
     /// Segments change only between groups, so that a group lies in one file.
     fn roll_when_due(&mut self, height: u64) -> Result<()> {
-        let due = self
-            .tail
-            .as_ref()
-            .is_none_or(|tail| tail.is_synced() && tail.synced >= self.options.segment_limit);
+        let due = self.tail.as_ref().is_none_or(|tail| tail.is_synced() && tail.synced >= self.options.segment_limit);
         if !due {
             return Ok(());
         }
@@ -386,20 +311,13 @@ impl<D: Disk> BlockLog<D> {
     }
 
     fn roll(&mut self, height: u64) -> Result<()> {
-        let number = self
-            .tail
-            .as_ref()
-            .map_or(0, |tail| tail.number)
-            .saturating_add(1);
+        let number = self.tail.as_ref().map_or(0, |tail| tail.number).saturating_add(1);
         let closed = self.reader.table().segments.last().cloned();
         if let Some(segment) = closed {
             segment::write_index(self.disk(), &segment)?;
             self.fsyncs += 2;
         }
-        let salt = self
-            .options
-            .salt
-            .unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish());
+        let salt = self.options.salt.unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish());
         let header = segment::encode_header(&self.reader.chain_id, number, height, salt);
         let path = segment::path(number);
         let file = match create_segment(self.disk(), &path, &header) {
@@ -415,16 +333,7 @@ impl<D: Disk> BlockLog<D> {
         let (seed, length) = (segment.seed, segment.length);
         self.reader.write_table().segments.push(segment);
         let (buffer, blocks) = (Vec::new(), Vec::new());
-        self.tail = Some(Tail {
-            file,
-            path,
-            number,
-            seed,
-            synced: length,
-            written: length,
-            buffer,
-            blocks,
-        });
+        self.tail = Some(Tail { file, path, number, seed, synced: length, written: length, buffer, blocks });
         Ok(())
     }
 
@@ -459,10 +368,7 @@ impl<D: Disk> BlockLog<D> {
         if tail.is_synced() {
             return Ok(());
         }
-        let outcome = tail
-            .file
-            .sync_data()
-            .map_err(|error| StoreError::from_sync(&tail.path, &error));
+        let outcome = tail.file.sync_data().map_err(|error| StoreError::from_sync(&tail.path, &error));
         self.close_on_fatal(outcome)?;
         self.fsyncs += 1;
         self.publish();
@@ -491,33 +397,19 @@ impl<D: Disk> BlockLog<D> {
 }
 
 fn create_segment<D: Disk>(disk: &D, path: &str, header: &[u8]) -> Result<D::File> {
-    let file = disk
-        .open(path, OpenMode::Create)
-        .map_err(|error| StoreError::from_io(path, "create", &error))?;
-    file.write_at(0, header)
-        .map_err(|error| StoreError::from_io(path, "write", &error))?;
-    file.sync_data()
-        .map_err(|error| StoreError::from_sync(path, &error))?;
-    disk.sync_directory(DIRECTORY)
-        .map_err(|error| StoreError::from_sync(DIRECTORY, &error))?;
+    let file = disk.open(path, OpenMode::Create).map_err(|error| StoreError::from_io(path, "create", &error))?;
+    file.write_at(0, header).map_err(|error| StoreError::from_io(path, "write", &error))?;
+    file.sync_data().map_err(|error| StoreError::from_sync(path, &error))?;
+    disk.sync_directory(DIRECTORY).map_err(|error| StoreError::from_sync(DIRECTORY, &error))?;
     Ok(file)
 }
 
 /// Segment numbers on the disk, which must be 1, 2, 3 … without a gap; a sidecar proves that its segment existed.
 pub(crate) fn segment_numbers<D: Disk>(disk: &D) -> Result<Vec<u64>> {
-    let names = disk
-        .list(DIRECTORY)
-        .map_err(|error| StoreError::from_io(DIRECTORY, "list", &error))?;
-    let mut numbers: Vec<u64> = names
-        .iter()
-        .filter_map(|name| segment::number_of(name, "log"))
-        .collect();
+    let names = disk.list(DIRECTORY).map_err(|error| StoreError::from_io(DIRECTORY, "list", &error))?;
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number_of(name, "log")).collect();
     numbers.sort_unstable();
-    let proven = names
-        .iter()
-        .filter_map(|name| segment::number_of(name, "idx"))
-        .max()
-        .unwrap_or(0);
+    let proven = names.iter().filter_map(|name| segment::number_of(name, "idx")).max().unwrap_or(0);
     let newest = numbers.last().copied().unwrap_or(0).max(proven);
     let mut expected = 1;
     for number in &numbers {
@@ -527,12 +419,7 @@ pub(crate) fn segment_numbers<D: Disk>(disk: &D) -> Result<Vec<u64>> {
         expected += 1;
     }
     if expected <= newest {
-        return Err(StoreError::damaged(
-            &segment::path(expected),
-            0,
-            DamageKind::Missing,
-            Cure::FromPeers,
-        ));
+        return Err(StoreError::damaged(&segment::path(expected), 0, DamageKind::Missing, Cure::FromPeers));
     }
     Ok(numbers)
 }
@@ -557,12 +444,7 @@ pub(crate) fn check_heights(segments: &[Segment]) -> Result<()> {
     for segment in segments.iter().filter(|segment| !segment.blocks.is_empty()) {
         if last.is_some_and(|last| last.checked_add(1) != Some(segment.first_block)) {
             let at = segment.blocks.first().copied().map_or(0, u64::from);
-            return Err(StoreError::damaged(
-                &segment::path(segment.number),
-                at,
-                DamageKind::Content,
-                Cure::FromPeers,
-            ));
+            return Err(StoreError::damaged(&segment::path(segment.number), at, DamageKind::Content, Cure::FromPeers));
         }
         last = segment.last_block();
     }

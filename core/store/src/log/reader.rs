@@ -51,12 +51,7 @@ impl<D: Disk> Clone for LogReader<D> {
 
 impl<D: Disk> LogReader<D> {
     pub(crate) fn new(disk: D, chain_id: [u8; 32], table: Arc<RwLock<Table>>) -> Self {
-        Self {
-            disk,
-            chain_id,
-            table,
-            files: Arc::default(),
-        }
+        Self { disk, chain_id, table, files: Arc::default() }
     }
 
     pub(crate) fn table(&self) -> RwLockReadGuard<'_, Table> {
@@ -70,43 +65,23 @@ impl<D: Disk> LogReader<D> {
     /// Height of the oldest block in the log.
     pub fn first_height(&self) -> Option<u64> {
         let table = self.table();
-        table
-            .segments
-            .iter()
-            .find(|segment| !segment.blocks.is_empty())
-            .map(|segment| segment.first_block)
+        table.segments.iter().find(|segment| !segment.blocks.is_empty()).map(|segment| segment.first_block)
     }
 
     /// Height of the newest synced block.
     pub fn last_height(&self) -> Option<u64> {
-        self.table()
-            .segments
-            .iter()
-            .rev()
-            .find_map(segment::Segment::last_block)
+        self.table().segments.iter().rev().find_map(segment::Segment::last_block)
     }
 
     /// Where the block of `height` stands.
     pub fn block_position(&self, height: u64) -> Option<Position> {
         let table = self.table();
         // Segments without blocks carry the place of their first record, so the search goes by that.
-        let candidates = table
-            .segments
-            .partition_point(|segment| segment.first_height <= height);
+        let candidates = table.segments.partition_point(|segment| segment.first_height <= height);
         let found = |segment: &segment::Segment| {
-            segment.block_offset(height).map(|offset| Position {
-                segment: segment.number,
-                offset,
-            })
+            segment.block_offset(height).map(|offset| Position { segment: segment.number, offset })
         };
-        let near = table
-            .segments
-            .get(..candidates)
-            .unwrap_or_default()
-            .iter()
-            .rev()
-            .take(2)
-            .find_map(found);
+        let near = table.segments.get(..candidates).unwrap_or_default().iter().rev().take(2).find_map(found);
         near.or_else(|| table.segments.iter().find_map(found))
     }
 
@@ -116,17 +91,12 @@ impl<D: Disk> LogReader<D> {
     /// [`StoreError::NotFound`] when the log has no such block.
     pub fn block(&self, height: u64) -> Result<Record> {
         let position = self.block_position(height);
-        self.read(position.ok_or_else(|| StoreError::NotFound {
-            what: format!("block {height}"),
-        })?)
+        self.read(position.ok_or_else(|| StoreError::NotFound { what: format!("block {height}") })?)
     }
 
     /// Block records from `height` on, in order, as far as they are synced when each is asked for.
     pub fn blocks(&self, height: u64) -> impl Iterator<Item = Result<Record>> + '_ {
-        (height..).map_while(move |height| {
-            self.block_position(height)
-                .map(|position| self.read(position))
-        })
+        (height..).map_while(move |height| self.block_position(height).map(|position| self.read(position)))
     }
 
     /// The record at `position`.
@@ -147,22 +117,12 @@ impl<D: Disk> LogReader<D> {
 
     fn bounds(&self, position: Position) -> Result<(u32, u64)> {
         let table = self.table();
-        let found = table
-            .segments
-            .iter()
-            .rev()
-            .find(|segment| segment.number == position.segment);
-        let inside =
-            found.filter(|segment| (length64(HEADER)..segment.length).contains(&position.offset));
+        let found = table.segments.iter().rev().find(|segment| segment.number == position.segment);
+        let inside = found.filter(|segment| (length64(HEADER)..segment.length).contains(&position.offset));
         let missing = || StoreError::NotFound {
-            what: format!(
-                "log record at segment {}, byte {}",
-                position.segment, position.offset
-            ),
+            what: format!("log record at segment {}, byte {}", position.segment, position.offset),
         };
-        inside
-            .map(|segment| (segment.seed, segment.length))
-            .ok_or_else(missing)
+        inside.map(|segment| (segment.seed, segment.length)).ok_or_else(missing)
     }
 
     fn file(&self, number: u64) -> Result<Arc<D::File>> {
@@ -171,15 +131,10 @@ impl<D: Disk> LogReader<D> {
             return Ok(Arc::clone(file));
         }
         let path = segment::path(number);
-        let file = self
-            .disk
-            .open(&path, OpenMode::Read)
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => {
-                    StoreError::damaged(&path, 0, DamageKind::Missing, Cure::FromPeers)
-                }
-                _ => StoreError::from_io(&path, "open", &error),
-            })?;
+        let file = self.disk.open(&path, OpenMode::Read).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => StoreError::damaged(&path, 0, DamageKind::Missing, Cure::FromPeers),
+            _ => StoreError::from_io(&path, "open", &error),
+        })?;
         let file = Arc::new(file);
         if files.len() >= OPEN_FILES {
             files.remove(0);
@@ -190,29 +145,17 @@ impl<D: Disk> LogReader<D> {
 
     /// Every record from `position` on (which must be the start of a record), in order, across segments.
     pub fn records(&self, position: Position) -> Records<D> {
-        Records {
-            reader: self.clone(),
-            next: position,
-            buffer: Vec::new(),
-            start: 0,
-            segment: 0,
-            failed: false,
-        }
+        Records { reader: self.clone(), next: position, buffer: Vec::new(), start: 0, segment: 0, failed: false }
     }
 
     /// Every record of the log.
     pub fn all(&self) -> Records<D> {
-        self.records(Position {
-            segment: 1,
-            offset: length64(HEADER),
-        })
+        self.records(Position { segment: 1, offset: length64(HEADER) })
     }
 
     /// Records behind the newest block, across segments; all records while there is no block.
     pub fn after_last_block(&self) -> Records<D> {
-        let newest = self
-            .last_height()
-            .and_then(|height| self.block_position(height));
+        let newest = self.last_height().and_then(|height| self.block_position(height));
         let mut records = newest.map_or_else(|| self.all(), |position| self.records(position));
         if newest.is_some() {
             if let Some(Err(_)) = records.next() {
@@ -225,18 +168,10 @@ impl<D: Disk> LogReader<D> {
 
     /// The newest record of a kind; reads segments from the newest backwards.
     pub fn newest_of(&self, kind: RecordKind) -> Result<Option<Record>> {
-        let numbers: Vec<u64> = self
-            .table()
-            .segments
-            .iter()
-            .map(|segment| segment.number)
-            .collect();
+        let numbers: Vec<u64> = self.table().segments.iter().map(|segment| segment.number).collect();
         for number in numbers.into_iter().rev() {
             let mut newest = None;
-            for record in self.records(Position {
-                segment: number,
-                offset: length64(HEADER),
-            }) {
+            for record in self.records(Position { segment: number, offset: length64(HEADER) }) {
                 let record = record?;
                 if record.position.segment != number {
                     break;
@@ -259,14 +194,8 @@ fn damaged(position: Position) -> StoreError {
 }
 
 fn decode(bytes: &[u8], seed: u32, position: Position) -> Result<(Record, Header)> {
-    let (header, payload) =
-        record::decode(bytes, seed, position.offset).ok_or_else(|| damaged(position))?;
-    let record = Record {
-        position,
-        kind: header.kind,
-        height: header.height,
-        payload: payload.to_vec(),
-    };
+    let (header, payload) = record::decode(bytes, seed, position.offset).ok_or_else(|| damaged(position))?;
+    let record = Record { position, kind: header.kind, height: header.height, payload: payload.to_vec() };
     Ok((record, header))
 }
 
@@ -286,18 +215,12 @@ impl<D: Disk> Records<D> {
     fn window(&mut self, wanted: usize, end: u64) -> Result<&[u8]> {
         let skip = |start: u64, next: u64| next.checked_sub(start).map(crate::bytes::offset);
         let covered = self.segment == self.next.segment
-            && skip(self.start, self.next.offset)
-                .is_some_and(|skip| skip.saturating_add(wanted) <= self.buffer.len());
+            && skip(self.start, self.next.offset).is_some_and(|skip| skip.saturating_add(wanted) <= self.buffer.len());
         if !covered {
             let left = crate::bytes::offset(end.saturating_sub(self.next.offset));
             let file = self.reader.file(self.next.segment)?;
             let path = segment::path(self.next.segment);
-            self.buffer = read_range(
-                &*file,
-                &path,
-                self.next.offset,
-                wanted.max(READ_AHEAD).min(left),
-            )?;
+            self.buffer = read_range(&*file, &path, self.next.offset, wanted.max(READ_AHEAD).min(left))?;
             self.start = self.next.offset;
             self.segment = self.next.segment;
         }
@@ -319,25 +242,15 @@ impl<D: Disk> Records<D> {
                 Some((seed, end)) if self.next.offset < end => break (seed, end),
                 Some(_) => {
                     let following = self.next.segment.saturating_add(1);
-                    if !self
-                        .reader
-                        .table()
-                        .segments
-                        .iter()
-                        .any(|segment| segment.number == following)
-                    {
+                    if !self.reader.table().segments.iter().any(|segment| segment.number == following) {
                         return Ok(None);
                     }
-                    self.next = Position {
-                        segment: following,
-                        offset: length64(HEADER),
-                    };
+                    self.next = Position { segment: following, offset: length64(HEADER) };
                 }
             }
         };
         let position = self.next;
-        let head =
-            record::header(self.window(RECORD_HEADER, end)?).ok_or_else(|| damaged(position))?;
+        let head = record::header(self.window(RECORD_HEADER, end)?).ok_or_else(|| damaged(position))?;
         let room = end.saturating_sub(position.offset);
         if length64(head.total()) > room || head.total() < OVERHEAD {
             return Err(damaged(position));

@@ -85,12 +85,7 @@ pub(crate) fn header(bytes: &[u8]) -> Option<Header> {
     let kind = RecordKind::from_number(fields.u8()?)?;
     let height = fields.u64()?;
     let unsynced = u64::from(fields.u32()?);
-    (length <= PAYLOAD_LIMIT).then_some(Header {
-        length,
-        kind,
-        height,
-        unsynced,
-    })
+    (length <= PAYLOAD_LIMIT).then_some(Header { length, kind, height, unsynced })
 }
 
 fn start(seed: u32, offset: u64) -> u32 {

@@ -45,9 +45,7 @@ pub(crate) struct Segment {
 impl Segment {
     pub(crate) fn last_block(&self) -> Option<u64> {
         let count = length64(self.blocks.len());
-        count
-            .checked_sub(1)
-            .map(|last| self.first_block.saturating_add(last))
+        count.checked_sub(1).map(|last| self.first_block.saturating_add(last))
     }
 
     pub(crate) fn block_offset(&self, height: u64) -> Option<u64> {
@@ -70,12 +68,7 @@ impl Segment {
     }
 }
 
-pub(crate) fn encode_header(
-    chain_id: &[u8; 32],
-    number: u64,
-    first_height: u64,
-    salt: u64,
-) -> Vec<u8> {
+pub(crate) fn encode_header(chain_id: &[u8; 32], number: u64, first_height: u64, salt: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -102,11 +95,7 @@ pub(crate) fn decode_header(bytes: &[u8], chain_id: &[u8; 32], number: u64) -> R
         return Err(damaged());
     }
     if version != VERSION {
-        return Err(StoreError::Version {
-            file,
-            found: version,
-            known: VERSION,
-        });
+        return Err(StoreError::Version { file, found: version, known: VERSION });
     }
     if &chain != chain_id {
         return Err(StoreError::WrongChain { file });
@@ -115,14 +104,7 @@ pub(crate) fn decode_header(bytes: &[u8], chain_id: &[u8; 32], number: u64) -> R
         return Err(damaged());
     }
     let seed = crc32c::crc32c(bytes.get(..HEADER).unwrap_or_default());
-    Ok(Segment {
-        number,
-        first_height,
-        seed,
-        length: length64(HEADER),
-        first_block: 0,
-        blocks: Vec::new(),
-    })
+    Ok(Segment { number, first_height, seed, length: length64(HEADER), first_block: 0, blocks: Vec::new() })
 }
 
 /// Outcome of reading a segment in full.
@@ -158,11 +140,7 @@ pub(crate) fn scan(
         visit(at, &header);
         segment.length = at.saturating_add(length64(header.total()));
     }
-    Ok(Scan {
-        segment,
-        bad,
-        found,
-    })
+    Ok(Scan { segment, bad, found })
 }
 
 /// Reads a segment file in full.
@@ -178,12 +156,7 @@ pub(crate) fn read_closed<D: Disk>(disk: &D, chain_id: &[u8; 32], number: u64) -
     match scan.bad {
         None => Ok(scan.segment),
         // A segment is synced in full before the next one is begun, so nothing in it can be a torn write.
-        Some((at, _)) => Err(StoreError::damaged(
-            &path(number),
-            at,
-            DamageKind::Content,
-            Cure::FromPeers,
-        )),
+        Some((at, _)) => Err(StoreError::damaged(&path(number), at, DamageKind::Content, Cure::FromPeers)),
     }
 }
 
@@ -204,27 +177,16 @@ pub(crate) fn write_index<D: Disk>(disk: &D, segment: &Segment) -> Result<()> {
 }
 
 /// Reads the sidecar of a closed segment; `None` when it is missing, damaged or of another segment.
-pub(crate) fn read_index<D: Disk>(
-    disk: &D,
-    chain_id: &[u8; 32],
-    number: u64,
-) -> Result<Option<Segment>> {
+pub(crate) fn read_index<D: Disk>(disk: &D, chain_id: &[u8; 32], number: u64) -> Result<Option<Segment>> {
     let file = path(number);
     let handle = match disk.open(&file, OpenMode::Read) {
         Ok(handle) => handle,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(StoreError::damaged(
-                &file,
-                0,
-                DamageKind::Missing,
-                Cure::FromPeers,
-            ));
+            return Err(StoreError::damaged(&file, 0, DamageKind::Missing, Cure::FromPeers));
         }
         Err(error) => return Err(StoreError::from_io(&file, "open", &error)),
     };
-    let length = handle
-        .len()
-        .map_err(|error| StoreError::from_io(&file, "stat", &error))?;
+    let length = handle.len().map_err(|error| StoreError::from_io(&file, "stat", &error))?;
     let segment = decode_header(&read_range(&handle, &file, 0, HEADER)?, chain_id, number)?;
     let Some(bytes) = read_file(disk, &index_path(number))? else {
         return Ok(None);
@@ -233,12 +195,7 @@ pub(crate) fn read_index<D: Disk>(
         return Ok(None);
     };
     if length < indexed.length {
-        return Err(StoreError::damaged(
-            &file,
-            length,
-            DamageKind::Content,
-            Cure::FromPeers,
-        ));
+        return Err(StoreError::damaged(&file, length, DamageKind::Content, Cure::FromPeers));
     }
     // A longer file was continued after its sidecar had been written.
     Ok((length == indexed.length).then_some(indexed))

@@ -1,0 +1,162 @@
+"""A disk that is full or fails: nothing acknowledged is lost, and the node says what to do."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import Journal, Node, await_acknowledged, check_ledger, load_process, look_up
+
+DISK_BYTES = 96 << 20
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own that is soon full; needs the right to mount."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(place)]
+    try:
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount command here")
+    if done.returncode:
+        pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Takes all space that is left."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    with contextlib.suppress(OSError):
+        while True:
+            os.write(descriptor, bytes(4_096))
+    os.close(descriptor)
+
+
+def wait_for_reasons(node: Node, wanted: set[str], filler: Path | None = None) -> None:
+    ends = time.monotonic() + 30
+    while True:
+        found = {one["code"] for one in node.client.get("/health").json().get("reasons", [])}
+        if found == wanted:
+            return
+        assert time.monotonic() < ends, (found, wanted)
+        if filler is not None:
+            fill(filler)
+        time.sleep(0.05)
+
+
+def test_full_disk_under_load(small_disk: Path, tmp_path: Path) -> None:
+    node = Node.make(tmp_path / "node", settings="[store]\nsegment_bytes = 1048576")
+    node.data.symlink_to(small_disk)
+    load = None
+    try:
+        node.start()
+        signer = node.prepare_asset()
+        journal = Journal(tmp_path / "journal")
+        load = load_process(node, signer, journal.path, 3, 300)
+        acknowledged = await_acknowledged(journal, 300)
+        for crash in (False, True):
+            filler = small_disk / "filler"
+            fill(filler)
+            wait_for_reasons(node, {"storage_full"}, filler)
+            acknowledged.update(journal.read())
+            refused = node.submit(signer.transfer())
+            assert (refused.status_code, refused.json()["code"]) == (503, "storage_full")
+            assert "free some space" in refused.json()["detail"]
+            look_up(node, dict(list(acknowledged.items())[-50:]))
+            assert node.client.get("/v1/assets").status_code == 200
+            if crash:
+                node.kill()
+                node.spawn()
+                time.sleep(1)
+            filler.unlink()
+            wait_for_reasons(node, set()) if not crash else node.wait_ready()
+            acknowledged.update(await_acknowledged(journal, 300))
+        load.terminate()
+        load.wait(30)
+        acknowledged.update(journal.read())
+        look_up(node, acknowledged)
+        assert node.stop() == 0, node.log.read_text(encoding="utf-8")[-2_000:]
+        check_ledger(node, journal, signer.asset, tmp_path)
+    finally:
+        if load is not None and load.poll() is None:
+            load.kill()
+            load.wait()
+        node.close()
+
+
+def test_a_stop_while_the_disk_is_full(small_disk: Path, tmp_path: Path) -> None:
+    node = Node.make(tmp_path / "node")
+    node.data.symlink_to(small_disk)
+    try:
+        node.start()
+        signer = node.prepare_asset()
+        first = node.submit(signer.transfer()).json()
+        fill(small_disk / "filler")
+        # Nobody waits for space: these have an outcome after the restart, or expire.
+        transfers = [signer.transfer() for _ in range(400)]
+        assert node.bulk(transfers, timeout=1).status_code in {200, 202}
+        status = node.stop()
+        words = node.log.read_text(encoding="utf-8")
+        assert "Traceback" not in words and "panicked" not in words, words
+        assert status == 0, words
+        (small_disk / "filler").unlink()
+        node.start()
+        again = node.client.get(f"/v1/transactions/{first['id']}").json()
+        assert {name: again[name] for name in first} == first
+        assert node.submit(signer.transfer()).json()["status"] == "final"
+    finally:
+        node.close()
+
+
+@pytest.mark.parametrize("call", ["fdatasync", "pwrite64"])
+def test_a_failing_disk_ends_the_process_at_once(tmp_path: Path, call: str) -> None:
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed: apt-get install strace")
+    node = Node.make(tmp_path / "node")
+    try:
+        node.start()
+        signer = node.prepare_asset()
+        assert node.stop() == 0
+        # From the 20th call of a thread on: some blocks become final first.
+        fault = ["-e", f"trace={call}", "-e", f"inject={call}:error=EIO:when=20+"]
+        node.spawn(prefix=[strace, "-f", "-qq", "-o", "/dev/null", *fault])
+        assert node.process is not None
+        if not can_trace(node):
+            pytest.skip("tracing a process is not permitted here")
+        node.wait_ready()
+        acknowledged = []
+        with contextlib.suppress(Exception):
+            while node.process.poll() is None:
+                outcome = node.submit(signer.transfer(), timeout=5).json()
+                if outcome.get("status") == "final":
+                    acknowledged.append(outcome)
+        assert node.process.wait(20) == 1
+        words = node.log.read_text(encoding="utf-8")
+        assert "Traceback" not in words and "panicked" not in words, words
+        last = words.strip().splitlines()[-1]
+        assert "the disk failed" in last and "stop the node, check the disk" in last, words
+        assert ("log/" in last) or ("guard.bin" in last), words
+        assert acknowledged, "some blocks were final before the failure"
+        node.start()
+        for outcome in acknowledged:
+            after = node.client.get(f"/v1/transactions/{outcome['id']}").json()
+            assert {name: after[name] for name in outcome} == outcome
+        assert node.stop() == 0
+    finally:
+        node.close()
+
+
+def can_trace(node: Node) -> bool:
+    """Whether the traced node got as far as to listen, or strace itself gave up."""
+    assert node.process is not None
+    time.sleep(0.5)
+    refused = "ptrace" in node.log.read_text(encoding="utf-8")
+    return not (refused and node.process.poll() is not None)
