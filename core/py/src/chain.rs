@@ -226,6 +226,12 @@ impl Chain {
         chain.as_ref().map(Arc::clone).ok_or_else(|| refused("closed", "the chain was closed"))
     }
 
+    /// The newest block. A commit may hold the state for some milliseconds; the interpreter does not wait with us.
+    fn tip(&self, py: Python<'_>) -> PyResult<core::Tip> {
+        let chain = self.chain()?;
+        Ok(py.detach(|| chain.tip()))
+    }
+
     /// An optional JSON object read from the chain.
     fn read<'py>(
         &self,
@@ -286,23 +292,23 @@ impl Chain {
     }
 
     #[getter]
-    fn height(&self) -> PyResult<u64> {
-        Ok(self.chain()?.tip().height)
+    fn height(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.tip(py)?.height)
     }
 
     #[getter]
-    fn time(&self) -> PyResult<u64> {
-        Ok(self.chain()?.tip().time)
+    fn time(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.tip(py)?.time)
     }
 
     #[getter]
     fn digest<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(bytes(py, &self.chain()?.tip().digest.0))
+        Ok(bytes(py, &self.tip(py)?.digest.0))
     }
 
     #[getter]
     fn state_root<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(bytes(py, &self.chain()?.tip().state_root.0))
+        Ok(bytes(py, &self.tip(py)?.state_root.0))
     }
 
     #[getter]
@@ -313,7 +319,8 @@ impl Chain {
     #[getter]
     fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let table = PyDict::new(py);
-        for (name, value) in self.chain()?.statistics() {
+        let chain = self.chain()?;
+        for (name, value) in py.detach(|| chain.statistics()) {
             table.set_item(name, value)?;
         }
         Ok(table)
