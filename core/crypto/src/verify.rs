@@ -54,7 +54,7 @@ pub fn verify_batch(items: &[SignedItem<'_>]) -> Vec<bool> {
     for (position, item) in items.iter().enumerate() {
         match item.public_key {
             PublicKey::Ed25519(public_key) => {
-                edwards.push((position, Entry { public_key, message: item.message, signature: item.signature }))
+                edwards.push((position, Entry { public_key, message: item.message, signature: item.signature }));
             }
             _ => others.push((position, item)),
         }
