@@ -351,7 +351,7 @@ def test_nodes_that_cannot_start_say_why(ledger: World, tmp_path: Path) -> None:
     assert (status, "the genesis cannot be read" in said) == (2, True), said
     genesis.write_bytes(kept[:-1])
     status, said = run_node(file)
-    assert (status, "not_canonical" in said) == (1, True), said
+    assert (status, "is not a genesis file" in said) == (2, True), said
     genesis.write_bytes(kept)
 
     changed(file, 'host = "127.0.0.1"', 'host = "0.0.0.0"')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -194,6 +195,9 @@ def stay(home: Home, state: NetworkState, *, as_json: bool) -> None:
     """Stays in front until Ctrl-C, then stops everything; tells if a node ends by itself."""
     if not as_json:
         say(_("Ctrl-C stops the network."))
+    # Shells start background jobs with this signal ignored; whoever sends it still means to stop.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while all(node.running() for node in state.nodes):
             time.sleep(0.2)
