@@ -56,6 +56,8 @@ def up(
             _("Leave --nodes and --engine out."),
             code="not_available",
         )
+    # Shells start background jobs with this signal ignored; whoever sends it still means to stop.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     home = Home(folder(data))
     fresh = _made(home.path)
     try:
@@ -65,15 +67,20 @@ def up(
         if fresh and not home.exists():
             shutil.rmtree(home.path, ignore_errors=True)
         raise
-    if as_json:
-        emit(status_fields(home, state))
-    else:
-        if not started:
-            say(_("The network is already running."))
-        show_status(home, state)
-        show_next_steps(home, state)
-    if started and not detach:
-        stay(home, state, as_json=as_json)
+    try:
+        if as_json:
+            emit(status_fields(home, state))
+        else:
+            if not started:
+                say(_("The network is already running."))
+            show_status(home, state)
+            show_next_steps(home, state)
+        if started and not detach:
+            stay(home, state, as_json=as_json)
+    except KeyboardInterrupt:
+        if started and not detach:
+            note(_("Stopping."))
+            stop_nodes(home, state, state.nodes)
 
 
 def _made(path: Path) -> bool:
@@ -192,21 +199,13 @@ def _did_not_start(node: NodeState) -> Failure:
 
 
 def stay(home: Home, state: NetworkState, *, as_json: bool) -> None:
-    """Stays in front until Ctrl-C, then stops everything; tells if a node ends by itself."""
+    """Stays in front until Ctrl-C or another command ends it; tells if a node ends by itself."""
     if not as_json:
         say(_("Ctrl-C stops the network."))
-    # Shells start background jobs with this signal ignored; whoever sends it still means to stop.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        while all(node.running() for node in state.nodes):
-            time.sleep(0.2)
-            if not home.exists() or not home.read().running():
-                return  # another command stopped it
-    except KeyboardInterrupt:
-        note(_("Stopping."))
-        stop_nodes(home, state, state.nodes)
-        return
+    while all(node.running() for node in state.nodes):
+        time.sleep(0.2)
+        if not home.exists() or not home.read().running():
+            return  # another command stopped it
     ended = next(node for node in state.nodes if not node.running())
     stop_nodes(home, state, state.nodes)
     raise finding(
