@@ -30,42 +30,52 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The epoch that a height belongs to. `own` is this node's index, None for an observer."""
+    """What a height is decided under. `own` is this node's index, None for an observer.
+
+    `leaders` are the members that lead `first_round`, `first_round` + 1 and so on, from the
+    schedule in the ledger's state (spec/consensus/schedule.md); the list repeats.
+    """
 
     epoch: int
     engine: str
     members: tuple[Member, ...]
     quorum: int
     own: int | None
-    timeout_ms: int = 1_000
+    timeout_ms: int = 2_000
     timeout_ms_max: int = 30_000
+    first_round: int = 0
+    leaders: tuple[int, ...] = ()
+    turn_blocks: int = 128
 
     @property
     def total(self) -> int:
         """Sum of all weights."""
         return sum(member.weight for member in self.members)
 
+    def leader(self, round_: int) -> int:
+        """Index of the member that leads a round; in turn where there is no schedule."""
+        leaders = self.leaders or range(len(self.members))
+        return leaders[(round_ - self.first_round) % len(leaders)]
+
+
+class Signatures(Protocol):
+    """Checks and hashes that an engine needs: pure functions of their arguments."""
+
+    def verify(self, configuration: Configuration, vote: "VoteMessage") -> bool:
+        """Whether the vote is signed by the member that it names."""
+        ...
+
+    def hash(self, data: bytes) -> bytes:
+        """Hash in the suite of the chain, 32 bytes."""
+        ...
+
 
 # --- messages between members --------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class ProposalMessage:
-    """A leader's proposal.
-
-    `justification` is what the engine needs to accept it, in its own encoding.
-    """
-
-    height: int
-    round: int
-    digest: bytes
-    proposal: bytes
-    justification: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
 class VoteMessage:
-    """One member's signed vote."""
+    """One member's signed statement. Every message of an engine holds at least one."""
 
     validator: int
     request: VoteRequest
@@ -76,21 +86,62 @@ class VoteMessage:
         """The height it is for."""
         return self.request.height
 
+    @property
+    def signed(self) -> "VoteMessage":
+        """The signature that speaks for the whole message: itself."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalMessage:
+    """A leader's proposal.
+
+    `signed` is the leader's own statement about the digest: its first vote, or a signature in
+    phase PROPOSAL where the protocol has it. `payload` are the digests of the batches in order;
+    `justification` is what the engine needs to accept it, in its own encoding.
+    """
+
+    signed: VoteMessage
+    proposal: bytes
+    payload: tuple[bytes, ...]
+    justification: bytes = b""
+
+    @property
+    def height(self) -> int:
+        """The height it is for."""
+        return self.signed.request.height
+
 
 @dataclass(frozen=True, slots=True)
 class EngineMessage:
-    """Anything else an engine says.
+    """Anything else an engine says: view changes, elections, ballots.
 
-    View changes, elections, ballots; `body` is in the engine's own encoding.
+    `body` is in the engine's own encoding; the digest that `signed` covers is the hash of
+    `kind`, a zero byte and `body`.
     """
 
-    height: int
-    round: int
+    signed: VoteMessage
     kind: str
     body: bytes
 
+    @property
+    def height(self) -> int:
+        """The height it is for."""
+        return self.signed.request.height
+
 
 ConsensusMessage = ProposalMessage | VoteMessage | EngineMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Votes of a quorum for one request, ascending by member.
+
+    Phase COMMIT: the block is decided. Phase FIRST: it is prepared.
+    """
+
+    request: VoteRequest
+    votes: tuple[tuple[int, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +160,23 @@ class TimerId:
 class Start:
     """A height begins.
 
-    `last_vote` is the newest vote this node has signed for it, before a restart.
+    `parent` is this node's certificate of the height below (None at height 1). `votes` are all
+    statements that this node has signed for this height before a restart, oldest first;
+    `parent_votes` those of the height below that it still remembers. `recovered` are the
+    records (kind, data) that the engine persisted for this height before a restart, oldest first.
     """
 
     height: int
     configuration: Configuration
-    last_vote: VoteRequest | None = None
-    recovered: tuple[bytes, ...] = ()
-    """Records that the engine persisted for this height before a restart, oldest first."""
+    parent: Certificate | None = None
+    votes: tuple[VoteRequest, ...] = ()
+    parent_votes: tuple[VoteRequest, ...] = ()
+    recovered: tuple[tuple[int, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message whose sender was authenticated."""
+    """A message whose own signature (`signed`) was verified; what it carries was not."""
 
     sender: int
     message: ConsensusMessage
@@ -135,6 +190,25 @@ class TimerElapsed:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkWaiting:
+    """There is something to decide: a batch that no block holds, or an idle interval that ended.
+
+    Said once per height at most. Without it an engine suspects no one.
+    """
+
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """The leader of a round was seen to be unfair: it passes over batches that all have."""
+
+    height: int
+    round: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PayloadReady:
     """The proposal that `RequestPayload` asked for."""
 
@@ -142,11 +216,27 @@ class PayloadReady:
     round: int
     digest: bytes
     proposal: bytes
+    payload: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """The answer to `Validate`.
+
+    `valid`: the bodies are in the log (not yet durable) and a first vote may be given.
+    Otherwise `untimely` says that only the block time was wrong by this node's clock.
+    """
+
+    height: int
+    digest: bytes
+    valid: bool
+    untimely: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """A proposal was executed; `outcome` is None if it must be refused, for `reason`."""
+    """A proposal was executed; `outcome` is None if that was impossible, for `reason`."""
 
     height: int
     digest: bytes
@@ -177,23 +267,18 @@ class Persisted:
     token: int
 
 
-@dataclass(frozen=True, slots=True)
-class Synced:
-    """The height was decided elsewhere; its verified block is in the ledger."""
-
-    height: int
-
-
 Input = (
     Start
     | Message
     | TimerElapsed
+    | WorkWaiting
+    | Suspect
     | PayloadReady
+    | Validated
     | Executed
     | VoteSigned
     | VoteRefused
     | Persisted
-    | Synced
 )
 
 # --- effects -------------------------------------------------------------------------------------
@@ -222,7 +307,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Answer with `TimerElapsed` after so many milliseconds."""
+    """Answer with `TimerElapsed` after so many milliseconds; the same id again replaces it."""
 
     timer: TimerId
     delay_ms: int
@@ -237,15 +322,38 @@ class CancelTimer:
 
 @dataclass(frozen=True, slots=True)
 class RequestPayload:
-    """Ask the node for a proposal; it may take its time while there is nothing to decide."""
+    """Ask for a proposal on top of the newest block.
+
+    The answer may wait while there is nothing to decide, unless `urgent`: then an empty block
+    is the answer. `parent_round` is the round that the proposal records of its parent.
+    A later request for the same height replaces this one.
+    """
 
     height: int
     round: int
+    parent_round: int = 0
+    urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Validate:
+    """Fetch the batches of a proposal, check it, append its bodies; answer with `Validated`.
+
+    `parent_round` is what the proposal must record, None for a re-proposal that a quorum has
+    checked before: then neither it nor the block time is looked at again.
+    """
+
+    height: int
+    round: int
+    digest: bytes
+    proposal: bytes
+    payload: tuple[bytes, ...]
+    parent_round: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Execute:
-    """Make the bodies of a proposal durable here and execute it."""
+    """Execute a validated proposal; answer with `Executed`. Results are kept by digest."""
 
     height: int
     round: int
@@ -262,20 +370,22 @@ class SignVote:
 
 @dataclass(frozen=True, slots=True)
 class Decide:
-    """The height is decided: `votes` are commit votes of a quorum, ascending by index."""
+    """The height is decided, and this node has executed it with the outcome of the certificate."""
 
-    epoch: int
-    engine: str
-    height: int
-    round: int
-    digest: bytes
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class Diverged:
+    """A quorum signed another outcome than this node computed: it must stop and keep its state."""
+
+    certificate: Certificate
     outcome: bytes
-    votes: tuple[tuple[int, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ReportEvidence:
-    """Two votes of one member that contradict each other."""
+    """Two statements of one member that contradict each other."""
 
     first: VoteMessage
     second: VoteMessage
@@ -291,7 +401,7 @@ class RequestSync:
 
 @dataclass(frozen=True, slots=True)
 class Penalise:
-    """A peer broke the protocol."""
+    """A member broke the protocol in a way that leaves no evidence."""
 
     member: int
     reason: str
@@ -303,13 +413,31 @@ Effect = (
     | SetTimer
     | CancelTimer
     | RequestPayload
+    | Validate
     | Execute
     | SignVote
     | Decide
+    | Diverged
     | ReportEvidence
     | RequestSync
     | Penalise
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What an engine can tell a person about the height in work (`bubi why`).
+
+    `seen` has, per member index, the newest phase and round heard from it and, for commit
+    votes, the outcome.
+    """
+
+    height: int
+    round: int
+    leader: int | None
+    phase: str
+    seen: tuple[tuple[int, str, int, bytes], ...] = ()
+
 
 State = TypeVar("State")
 
@@ -325,6 +453,10 @@ class Engine(Protocol[State]):
 
     def step(self, state: State, event: Input) -> tuple[State, tuple[Effect, ...]]:
         """The next state and what must happen, in order."""
+        ...
+
+    def progress(self, state: State) -> Progress:
+        """Where the height in work stands."""
         ...
 
 

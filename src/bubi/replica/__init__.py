@@ -1,0 +1,1 @@
+"""One node's mind: driver, dissemination, sync and relay put together. Pure."""
