@@ -7,6 +7,7 @@ to the folder of the file.
 
 import difflib
 import ipaddress
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,10 +15,25 @@ from pathlib import Path
 from typing import Any
 
 MEBIBYTE = 1_048_576
+LIST_MAX = 256
+
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ConfigError(Exception):
     """The configuration cannot be used; the message names the key and the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A place to connect to."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """As it is written in a configuration."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,32 @@ class ApiSection:
     streams_max: int
     lease_seconds: int
     linger_ms: int
+    allow: tuple[IpNetwork, ...]
+    deny: tuple[IpNetwork, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSection:
+    """How this node meets others. Without `certificate` and `key` it meets none.
+
+    `advertise` is what others are told to dial, `seeds` whom this node dials first. `trust` is a
+    file with authorities that this node accepts beside those of the ledger; `organisations`, if
+    any are named, are the only ones it talks to.
+    """
+
+    host: str
+    port: int
+    advertise: Endpoint | None
+    seeds: tuple[Endpoint, ...]
+    certificate: Path | None
+    key: Path | None
+    trust: Path | None
+    organisations: tuple[str, ...]
+    allow: tuple[IpNetwork, ...]
+    deny: tuple[IpNetwork, ...]
+    outbound_only: bool
+    proxy: Endpoint | None
+    peers_max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +127,7 @@ class Config:
 
     node: NodeSection
     api: ApiSection
+    network: NetworkSection
     pool: PoolSection
     block: BlockSection
     store: StoreSection
@@ -93,6 +136,7 @@ class Config:
 
 Check = Callable[[str, Any], Any]
 REQUIRED = object()
+HOST = re.compile(r"[0-9A-Za-z_.:-]{1,253}")
 
 
 def _text(key: str, value: Any) -> str:
@@ -115,6 +159,47 @@ def _host(key: str, value: Any) -> str:
     except ValueError:
         msg = f'{key} must be an IP address such as "127.0.0.1", not {value!r}'
         raise ConfigError(msg) from None
+
+
+def endpoint(key: str, value: Any) -> Endpoint:
+    """A host and a port written as one text.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    text = value if isinstance(value, str) else ""
+    host, _, digits = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    port = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else 0
+    if not HOST.fullmatch(bare) or (":" in bare) != host.startswith("[") or not 0 < port < 65_536:
+        msg = f'{key} must be a host and a port such as "node.example.org:8901", not {value!r}'
+        raise ConfigError(msg)
+    return Endpoint(bare, port)
+
+
+def _ip_network(key: str, value: Any) -> IpNetwork:
+    try:
+        return ipaddress.ip_network(value if isinstance(value, str) else "")
+    except ValueError as error:
+        msg = f'{key} must hold networks such as "10.1.0.0/16" ({error})'
+        raise ConfigError(msg) from None
+
+
+def _list(check: Check) -> Check:
+    def check_all(key: str, value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list | tuple) or len(value) > LIST_MAX:
+            msg = f"{key} must be a list of at most {LIST_MAX} values in square brackets"
+            raise ConfigError(msg)
+        return tuple(check(key, one) for one in value)
+
+    return check_all
+
+
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        msg = f"{key} must be true or false, not {value!r}"
+        raise ConfigError(msg)
+    return value
 
 
 def _number(low: int, high: int) -> Check:
@@ -156,6 +241,23 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "streams_max": (256, _number(1, 65_536)),
         "lease_seconds": (600, _number(1, 3_600)),
         "linger_ms": (2, _number(0, 100)),
+        "allow": ((), _list(_ip_network)),
+        "deny": ((), _list(_ip_network)),
+    },
+    "network": {
+        "host": ("127.0.0.1", _host),
+        "port": (8901, _number(1, 65_535)),
+        "advertise": (None, endpoint),
+        "seeds": ((), _list(endpoint)),
+        "certificate": (None, _path),
+        "key": (None, _path),
+        "trust": (None, _path),
+        "organisations": ((), _list(_text)),
+        "allow": ((), _list(_ip_network)),
+        "deny": ((), _list(_ip_network)),
+        "outbound_only": (False, _flag),
+        "proxy": (None, endpoint),
+        "peers_max": (64, _number(1, 1_024)),
     },
     "pool": {
         "transactions_max": (200_000, _number(1, 10_000_000)),
@@ -217,12 +319,14 @@ def parse(document: Mapping[str, Any], folder: Path) -> Config:
     config = Config(
         NodeSection(**values["node"]),
         ApiSection(**values["api"]),
+        NetworkSection(**values["network"]),
         PoolSection(**values["pool"]),
         BlockSection(**values["block"]),
         StoreSection(**values["store"]),
         LogSection(**values["log"]),
     )
     _check_exposure(config.api)
+    _check_network(config.network)
     return config
 
 
@@ -260,4 +364,16 @@ def _check_exposure(api: ApiSection) -> None:
             f"api.host {api.host} is not a loopback address: set api.tls_certificate, "
             'api.tls_key and api.client_authority, or use host = "127.0.0.1"'
         )
+        raise ConfigError(msg)
+
+
+def _check_network(network: NetworkSection) -> None:
+    if (network.certificate is None) != (network.key is None):
+        msg = "network.certificate and network.key belong together: give both or neither"
+        raise ConfigError(msg)
+    if network.certificate is None and (network.seeds or network.advertise is not None):
+        msg = "network.seeds and network.advertise need network.certificate and network.key"
+        raise ConfigError(msg)
+    if network.outbound_only and not network.seeds:
+        msg = "network.outbound_only needs network.seeds: nobody else can begin a connection"
         raise ConfigError(msg)

@@ -104,13 +104,12 @@ class Door:
         self._tickets: dict[int, Ticket] = {}
         self._checking = 0
         self.block_limits = self.group_limits = BlockLimits(0, 0)
-        self.on_admitted: Callable[[], None] = lambda: None
+        self.on_admitted: Callable[[Entry[core.Admission]], None] = lambda _entry: None
 
     def set_block_limits(self, parameters: Mapping[str, Any]) -> None:
         """Takes the limits of a block, and of a group in it, from the parameters in force."""
-        fields = parameters["v1"]
         batch = core.limits()
-        block = BlockLimits(int(fields["block_transactions"]), int(fields["block_bytes"]))
+        block = BlockLimits(int(parameters["block_transactions"]), int(parameters["block_bytes"]))
         self.block_limits = block
         self.group_limits = BlockLimits(
             min(block.transactions, batch["BATCH_TRANSACTIONS_MAX"]),
@@ -155,15 +154,26 @@ class Door:
             self._flush = asyncio.create_task(self._check_queue())
         return await future
 
+    def waits(self, number: int) -> bool:
+        """Whether a group has no outcome yet."""
+        return number in self._tickets
+
     def decided(
-        self, entries: Sequence[Entry[core.Admission]], height: int, codes: Sequence[bytes]
+        self,
+        entries: Sequence[Entry[core.Admission]],
+        height: int,
+        codes: Sequence[bytes],
+        first_receipt: int = 0,
     ) -> None:
-        """Resolves the groups of a block, in its order; `codes` has one string per group."""
+        """Resolves the groups of one batch, in its order; `codes` has one string per group.
+
+        `first_receipt` is the place in the block of the batch's first receipt.
+        """
         self.pool.decided(entries)
-        receipts = 0
+        receipts = first_receipt
         for entry, group_codes in zip(entries, codes, strict=True):
-            ticket = self._tickets.pop(entry.number)
-            if not ticket.decision.done():
+            ticket = self._tickets.pop(entry.number, None)
+            if ticket is not None and not ticket.decision.done():
                 ticket.decision.set_result(Decision(height, group_codes, receipts))
             numbers = memoryview(group_codes).cast("H")
             receipts += len(entry.group)
@@ -256,7 +266,7 @@ class Door:
         self._metrics.admitted.inc(len(admission))
         ticket = Ticket(admission, asyncio.get_running_loop().create_future())
         self._tickets[entry.number] = ticket
-        self.on_admitted()
+        self.on_admitted(entry)
         return ticket
 
     def _refuse_if_blocked(self, size: int) -> None:

@@ -80,6 +80,18 @@ def read_key(path: Path) -> core.SigningKey:
         raise FileError(msg) from None
 
 
+def key_bytes(key: dict[str, str]) -> bytes:
+    """Tagged bytes of a public key given as JSON."""
+    ((name, digits),) = key.items()
+    return bytes([ALGORITHMS[name]]) + bytes.fromhex(digits)
+
+
+def key_json(tagged: bytes) -> dict[str, str]:
+    """A public key's tagged bytes in JSON form."""
+    name = next(name for name, algorithm in ALGORITHMS.items() if algorithm == tagged[0])
+    return {name: tagged[1:].hex()}
+
+
 def read_genesis(path: Path) -> bytes:
     """The encoded genesis.
 
