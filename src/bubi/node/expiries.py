@@ -21,9 +21,7 @@ EXPIRED_LOOKED_UP_MAX = 16
 class Expiries:
     """See the module. `waits` says whether a group has no outcome yet."""
 
-    def __init__(
-        self, chain: core.Chain, threads: Threads, waits: Callable[[int], bool]
-    ) -> None:
+    def __init__(self, chain: core.Chain, threads: Threads, waits: Callable[[int], bool]) -> None:
         self._chain = chain
         self._threads = threads
         self._waits = waits

@@ -57,21 +57,31 @@ def write_key(path: Path, algorithm: str, secret: bytes) -> None:
     write_file(path, f"{algorithm}:{secret.hex()}\n".encode(), SECRET_MODE)
 
 
+def read_secret(path: Path) -> bytes:
+    """Content of a file with a key.
+
+    Raises:
+        FileError: it is missing, or readable by others.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        data = path.read_bytes()
+    except OSError as error:
+        msg = f"{path}: the key cannot be read: {error}"
+        raise FileError(msg) from error
+    if mode & 0o077:
+        msg = f"{path} is readable by others (mode {mode:04o}): run `chmod 600 {path}`"
+        raise FileError(msg)
+    return data
+
+
 def read_key(path: Path) -> core.SigningKey:
     """Reads a secret key.
 
     Raises:
         FileError: it is missing, readable by others, or malformed.
     """
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path}: the key cannot be read: {error}"
-        raise FileError(msg) from error
-    if mode & 0o077:
-        msg = f"{path} is readable by others (mode {mode:04o}): run `chmod 600 {path}`"
-        raise FileError(msg)
+    text = read_secret(path).decode("ascii", "replace")
     algorithm, _, digits = text.strip().partition(":")
     try:
         return core.SigningKey.from_bytes(ALGORITHMS[algorithm], bytes.fromhex(digits))

@@ -1,0 +1,264 @@
+"""Certificates of nodes and of the authorities that issue them.
+
+Each organisation has an authority of its own; the ledger lists the authorities, not the nodes. An
+authority's key signs certificates and nothing else and can be kept off-line.
+"""
+
+import datetime
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from bubi.node.files import SECRET_MODE, FileError, read_bytes, read_secret, write_file
+
+AUTHORITY_DAYS = 3650
+CERTIFICATE_DAYS = 365
+BACKDATED = datetime.timedelta(minutes=5)
+"""Clocks of nodes may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """An organisation's authority with its key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    @property
+    def organisation(self) -> str:
+        """Whose it is."""
+        return organisation_of(self.certificate)
+
+
+def organisation_of(certificate: x509.Certificate) -> str:
+    """Organisation in the subject of a certificate; empty if there is none."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return str(names[0].value) if names else ""
+
+
+def make_authority(directory: Path, organisation: str) -> Authority:
+    """Makes an authority in a new folder: `cert.pem`, and `key.pem` with mode 0600.
+
+    Raises:
+        FileError: the folder holds one, or cannot be written.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
+            x509.NameAttribute(NameOID.COMMON_NAME, "authority"),
+        ]
+    )
+    usage = _usage(key_cert_sign=True, crl_sign=True)
+    certificate = (
+        _builder(subject, subject, key.public_key(), AUTHORITY_DAYS)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _write_pair(directory, certificate, key)
+    return Authority(certificate, key)
+
+
+def read_authority(directory: Path) -> Authority:
+    """Reads an authority that `make_authority` made.
+
+    Raises:
+        FileError: it is missing, readable by others, or no authority.
+    """
+    certificate = read_certificate(directory / "cert.pem")
+    key = read_private_key(directory / "key.pem")
+    if _public_bytes(key) != _spki(certificate) or not is_authority(certificate):
+        msg = f"{directory} holds no authority: name the folder that `bubi network request` made"
+        raise FileError(msg)
+    return Authority(certificate, key)
+
+
+def issue(directory: Path, authority: Authority, name: str, hosts: tuple[str, ...]) -> None:
+    """Makes a node's key and its certificate from an authority: `key.pem` (0600), `cert.pem`.
+
+    `hosts` are names and addresses under which other nodes reach it.
+
+    Raises:
+        FileError: they exist, or cannot be written.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, authority.organisation),
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+        ]
+    )
+    issuer = authority.certificate
+    both = x509.ExtendedKeyUsage(
+        [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    )
+    names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
+    certificate = (
+        _builder(subject, issuer.subject, key.public_key(), CERTIFICATE_DAYS)
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(digital_signature=True), critical=True)
+        .add_extension(both, critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(identifier, critical=False)
+        .sign(authority.key, hashes.SHA256())
+    )
+    _write_pair(directory, certificate, key)
+
+
+def read_certificate(path: Path) -> x509.Certificate:
+    """A certificate from a PEM file.
+
+    Raises:
+        FileError: it is missing or none.
+    """
+    try:
+        return x509.load_pem_x509_certificate(read_bytes(path, "certificate"))
+    except ValueError as error:
+        msg = f"{path} is not a certificate in PEM form"
+        raise FileError(msg) from error
+
+
+def read_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """A key from a PEM file that only its owner may read.
+
+    Raises:
+        FileError: it is missing, readable by others, or none.
+    """
+    try:
+        key = serialization.load_pem_private_key(read_secret(path), None)
+    except (ValueError, TypeError) as error:
+        msg = f"{path} is not a key in PEM form without a password"
+        raise FileError(msg) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        msg = f"{path} is not a key on an elliptic curve"
+        raise FileError(msg)
+    return key
+
+
+def from_der(data: bytes) -> x509.Certificate:
+    """A certificate from DER.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return x509.load_der_x509_certificate(data)
+
+
+def to_der(certificate: x509.Certificate) -> bytes:
+    """A certificate as DER."""
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Whether a certificate may issue others and is signed by itself."""
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+        certificate.verify_directly_issued_by(certificate)
+    except (x509.ExtensionNotFound, InvalidSignature, ValueError, TypeError):
+        return False
+    return constraints.value.ca
+
+
+def issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Whether an authority signed a certificate."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
+
+
+def sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
+    """Signature of a node's key (ECDSA with SHA-256)."""
+    return key.sign(message, ec.ECDSA(hashes.SHA256()))
+
+
+def verify(certificate: x509.Certificate, message: bytes, signature: bytes) -> bool:
+    """Whether the key of a certificate signed a message."""
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return False
+    try:
+        key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def days_left(certificate: x509.Certificate, now_ms: int) -> int:
+    """Whole days until a certificate ends; negative afterwards."""
+    seconds = certificate.not_valid_after_utc.timestamp() - now_ms / 1000
+    return int(seconds // 86_400)
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int
+) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(now + datetime.timedelta(days=days))
+    )
+
+
+def _usage(
+    *, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
+) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=key_cert_sign,
+        crl_sign=crl_sign,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _write_pair(
+    directory: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
+) -> None:
+    secret = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    write_file(directory / "key.pem", secret, SECRET_MODE)
+    write_file(directory / "cert.pem", certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def _public_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def _spki(certificate: x509.Certificate) -> bytes:
+    return certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
