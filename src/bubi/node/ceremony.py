@@ -16,7 +16,7 @@ from typing import Any
 from cryptography import x509
 
 from bubi import core
-from bubi.consensus.quorum import live_faults, safe_faults
+from bubi.consensus.quorum import heavy, live_faults
 from bubi.consensus.quorum import quorum as quorum_of
 from bubi.node import certificates
 from bubi.node.config import ConfigError, Endpoint, endpoint
@@ -259,12 +259,17 @@ def _fault(request: Request) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A genesis with what a person must know of it."""
+    """A genesis with what a person must know of it.
+
+    `heavy` are organisations, with their weights, that could stop the network by themselves;
+    `spare` validators may fail before nothing is decided any more.
+    """
 
     genesis: bytes
     chain_id: str
     members: tuple[Request, ...]
-    warnings: tuple[str, ...]
+    heavy: tuple[tuple[str, int], ...]
+    spare: int
 
 
 def read_requests(directory: Path) -> list[Request]:
@@ -338,10 +343,10 @@ def create(  # noqa: PLR0913 - the agreement of the members
         "members": [one.summary for one in requests],
     }
     write_json(directory / MEMBERS_FILE, members)
-    warnings = weights_warnings(
-        [(validator.organisation, validator.weight) for validator in validators], needed
-    )
-    return Created(genesis, trust["chain_id"], tuple(requests), tuple(warnings))
+    weights = [(validator.organisation, validator.weight) for validator in validators]
+    spare = live_faults(len(validators), needed)
+    alone = heavy(weights, needed)
+    return Created(genesis, trust["chain_id"], tuple(requests), tuple(alone), spare)
 
 
 def _refuse_duplicates(requests: Sequence[Request]) -> None:
@@ -379,27 +384,6 @@ def _check_validators(validators: Sequence[Validator], suite: str) -> None:
                 f"{VOTE_ALGORITHM[suite]}: use the same --suite in every step"
             )
             raise CeremonyError(msg)
-
-
-def weights_warnings(weights: Sequence[tuple[str, int]], needed: int) -> list[str]:
-    """Warnings about a validator set, given as (organisation, weight) and its quorum."""
-    total = sum(weight for _, weight in weights)
-    if len(weights) == ALONE:
-        return []
-    tolerated = min(safe_faults(total, needed), live_faults(total, needed))
-    warnings = []
-    if live_faults(total, needed) < 1:
-        warnings.append("no validator may fail: a single one that is down stops the network")
-    shares = Counter[str]()
-    for organisation, weight in weights:
-        shares[organisation] += weight
-    for organisation, weight in sorted(shares.items()):
-        if tolerated and weight > tolerated:
-            warnings.append(
-                f"{organisation} alone has weight {weight} of {total}, more than the {tolerated} "
-                "that may fail: it can stop the network by itself"
-            )
-    return warnings
 
 
 # --- join ----------------------------------------------------------------------------------------

@@ -363,14 +363,8 @@ class ReplicaHost:
         key = self._key
         assert key is not None
         groups = [entry.group for entry in action.entries]
-        batch = await self._threads.admit(
-            partial(self._chain.batch, groups, self._batch_number(action.number), key)
-        )
+        batch = await self._threads.admit(partial(self._chain.batch, groups, action.number, key))
         self.put(Sealed(action.number, batch))
-
-    def _batch_number(self, number: int) -> int:
-        """Numbers of one author never repeat, also not after a restart."""
-        return self._clock.now_ms() << 20 | number & 0xFFFFF
 
     async def _check_batch(self, action: CheckBatch) -> None:
         work = partial(self._chain.decode_batch, action.header, action.body)
