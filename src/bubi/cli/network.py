@@ -25,7 +25,7 @@ from bubi.cli.node import Kind, Suite, key_from_text, node_errors
 from bubi.cli.output import AsJson, details, emit, finding, note, say, usage
 
 if TYPE_CHECKING:
-    from bubi.node.config import Endpoint
+    from bubi.network.addresses import Address
 
 app = typer.Typer(name="network", help=_("Make networks."), no_args_is_help=True)
 
@@ -70,10 +70,10 @@ def ceremony_errors() -> Iterator[None]:
             raise finding(str(error), code="ceremony_refused") from error
 
 
-def _endpoint(option: str, text: str) -> Endpoint:
-    from bubi.node.config import endpoint  # noqa: PLC0415
+def _endpoint(option: str, text: str) -> Address:
+    from bubi.node.config import address  # noqa: PLC0415
 
-    return endpoint(option, text)
+    return address(option, text)
 
 
 @app.command("request", help=_("Make a node's keys and its public request to found a network."))
@@ -320,15 +320,15 @@ def create_development(
     )
     p2p, api = ports[:nodes], ports[nodes:]
     with ceremony_errors():
+        from bubi.network.addresses import Address  # noqa: PLC0415
         from bubi.node import ceremony  # noqa: PLC0415 - needs the compiled core
-        from bubi.node.config import Endpoint  # noqa: PLC0415
 
         requests = [
             ceremony.make_request(
                 home.path / name,
                 name=name,
                 organisation=f"organisation{number}",
-                address=Endpoint("127.0.0.1", port),
+                address=Address("127.0.0.1", port),
                 suite=suite,
             )
             for number, (name, port) in enumerate(zip(names, p2p, strict=True), 1)

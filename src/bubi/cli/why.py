@@ -14,7 +14,17 @@ from bubi.cli.connection import (
     node_url,
 )
 from bubi.cli.messages import _
-from bubi.cli.output import FINDING, GOOD, AsJson, details, emit, finish, nothing_running, say, table
+from bubi.cli.output import (
+    FINDING,
+    GOOD,
+    AsJson,
+    details,
+    emit,
+    finish,
+    nothing_running,
+    say,
+    table,
+)
 
 
 def why(url: UrlOption = None, data: DataOption = None, as_json: AsJson = False) -> None:
@@ -128,9 +138,7 @@ def _by_outcome(votes: list[dict[str, Any]]) -> dict[str, list[str]]:
     return found
 
 
-def cure(
-    reasons: list[str], missing: list[dict[str, Any]], votes: list[dict[str, Any]]
-) -> str:
+def cure(reasons: list[str], missing: list[dict[str, Any]], votes: list[dict[str, Any]]) -> str:
     """What to do about the reasons that a node gives."""
     codes = {reason.partition(":")[0] for reason in reasons}
     if not reasons:

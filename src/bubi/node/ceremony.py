@@ -18,8 +18,10 @@ from cryptography import x509
 from bubi import core
 from bubi.consensus.quorum import heavy, live_faults
 from bubi.consensus.quorum import quorum as quorum_of
+from bubi.network.addresses import Address
 from bubi.node import certificates
-from bubi.node.config import ConfigError, Endpoint, endpoint
+from bubi.node.config import ConfigError
+from bubi.node.config import address as parse_address
 from bubi.node.files import (
     FileError,
     key_bytes,
@@ -31,7 +33,6 @@ from bubi.node.files import (
     write_key,
 )
 from bubi.node.init import (
-    LOOPBACK,
     PARAMETERS,
     VOTE_ALGORITHM,
     Initialised,
@@ -68,7 +69,7 @@ class Request:
 
     name: str
     organisation: str
-    endpoint: Endpoint | None
+    endpoint: Address | None
     vote_key: bytes | None
     authority: x509.Certificate
     certificate: x509.Certificate
@@ -129,7 +130,7 @@ def make_request(
     *,
     name: str,
     organisation: str,
-    address: Endpoint | None,
+    address: Address | None,
     role: str = VALIDATOR,
     suite: str = "standard",
     authority: Path | None = None,
@@ -155,8 +156,7 @@ def make_request(
         if issuer.organisation != organisation:
             msg = f"{authority} is the authority of {issuer.organisation}, not of {organisation}"
             raise CeremonyError(msg)
-    hosts = (*LOOPBACK, *([] if address is None or address.host in LOOPBACK else [address.host]))
-    certificates.issue(directory, issuer, name, hosts)
+    certificates.issue(directory, issuer, name)
     key: core.SigningKey | None = None
     if role == VALIDATOR:
         algorithm, secret, key = new_vote_key(suite)
@@ -224,7 +224,7 @@ def _parse(document: Any) -> Request:
     request = Request(
         str(document["name"]),
         str(document["organisation"]),
-        None if address is None else endpoint("endpoint", address),
+        None if address is None else parse_address("endpoint", address),
         None if vote_key is None else key_bytes(vote_key),
         certificates.from_der(bytes.fromhex(document["authority"])),
         certificates.from_der(bytes.fromhex(document["certificate"])),
@@ -396,7 +396,7 @@ def join(
     host: str = "127.0.0.1",
     port: int | None = None,
     api_port: int = 8080,
-    seeds: Sequence[Endpoint] = (),
+    seeds: Sequence[Address] = (),
 ) -> Initialised:
     """Completes the folder that `make_request` made, for the network in the folder `network`.
 
@@ -450,7 +450,7 @@ def _check_own_part(directory: Path, request: Request, genesis: Any) -> None:
 
 
 def _others(network: Path, request: Request) -> list[str]:
-    """Endpoints of the other members, from the list beside the genesis."""
+    """Addresss of the other members, from the list beside the genesis."""
     try:
         members = json.loads((network / MEMBERS_FILE).read_text(encoding="utf-8"))["members"]
         listed = [(one["name"], one["endpoint"]) for one in members]
@@ -460,7 +460,7 @@ def _others(network: Path, request: Request) -> list[str]:
         msg = f"{network / MEMBERS_FILE} cannot be used ({error}): name nodes with --seed"
         raise CeremonyError(msg) from error
     return [
-        str(endpoint("endpoint", address))
+        str(parse_address("endpoint", address))
         for name, address in listed
         if address is not None and name != request.name
     ]

@@ -4,8 +4,7 @@ Each organisation has an authority of its own; the ledger lists the authorities,
 authority's key signs certificates and nothing else and can be kept off-line.
 """
 
-import datetime
-import ipaddress
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +12,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
+from bubi.network import certificates as network
 from bubi.node.files import SECRET_MODE, FileError, read_bytes, read_secret, write_file
-
-AUTHORITY_DAYS = 3650
-CERTIFICATE_DAYS = 365
-BACKDATED = datetime.timedelta(minutes=5)
-"""Clocks of nodes may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +44,10 @@ def make_authority(directory: Path, organisation: str) -> Authority:
         FileError: the folder holds one, or cannot be written.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
-            x509.NameAttribute(NameOID.COMMON_NAME, "authority"),
-        ]
-    )
-    usage = _usage(key_cert_sign=True, crl_sign=True)
-    certificate = (
-        _builder(subject, subject, key.public_key(), AUTHORITY_DAYS)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
+    data = network.create_authority(organisation, key, now_ms())
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write_pair(directory, certificate, key)
-    return Authority(certificate, key)
+    _write_pair(directory, data, key)
+    return Authority(from_der(data), key)
 
 
 def read_authority(directory: Path) -> Authority:
@@ -82,38 +64,30 @@ def read_authority(directory: Path) -> Authority:
     return Authority(certificate, key)
 
 
-def issue(directory: Path, authority: Authority, name: str, hosts: tuple[str, ...]) -> None:
+def issue(directory: Path, authority: Authority, name: str) -> None:
     """Makes a node's key and its certificate from an authority: `key.pem` (0600), `cert.pem`.
-
-    `hosts` are names and addresses under which other nodes reach it.
 
     Raises:
         FileError: they exist, or cannot be written.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, authority.organisation),
-            x509.NameAttribute(NameOID.COMMON_NAME, name),
-        ]
-    )
-    issuer = authority.certificate
-    both = x509.ExtendedKeyUsage(
-        [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-    )
-    names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
-    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
-    certificate = (
-        _builder(subject, issuer.subject, key.public_key(), CERTIFICATE_DAYS)
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(digital_signature=True), critical=True)
-        .add_extension(both, critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(identifier, critical=False)
-        .sign(authority.key, hashes.SHA256())
-    )
-    _write_pair(directory, certificate, key)
+    request = network.create_request(name, authority.organisation, key)
+    issuer = to_der(authority.certificate)
+    data = network.sign_request(request, issuer, authority.key, now_ms())
+    _write_pair(directory, data, key)
+
+
+def read_certificates(path: Path) -> list[x509.Certificate]:
+    """All certificates of a PEM file.
+
+    Raises:
+        FileError: it is missing, or holds none.
+    """
+    try:
+        return x509.load_pem_x509_certificates(read_bytes(path, "certificates"))
+    except ValueError as error:
+        msg = f"{path} holds no certificates in PEM form"
+        raise FileError(msg) from error
 
 
 def read_certificate(path: Path) -> x509.Certificate:
@@ -196,60 +170,14 @@ def verify(certificate: x509.Certificate, message: bytes, signature: bytes) -> b
     return True
 
 
-def days_left(certificate: x509.Certificate, now_ms: int) -> int:
-    """Whole days until a certificate ends; negative afterwards."""
-    seconds = certificate.not_valid_after_utc.timestamp() - now_ms / 1000
-    return int(seconds // 86_400)
+def now_ms() -> int:
+    """Time of the machine, for the dates of certificates."""
+    return time.time_ns() // 1_000_000
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int
-) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATED)
-        .not_valid_after(now + datetime.timedelta(days=days))
-    )
-
-
-def _usage(
-    *, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
-) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=digital_signature,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=key_cert_sign,
-        crl_sign=crl_sign,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _general_name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
-
-
-def _write_pair(
-    directory: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
-) -> None:
-    secret = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    write_file(directory / "key.pem", secret, SECRET_MODE)
-    write_file(directory / "cert.pem", certificate.public_bytes(serialization.Encoding.PEM))
+def _write_pair(directory: Path, data: bytes, key: ec.EllipticCurvePrivateKey) -> None:
+    write_file(directory / "key.pem", network.key_pem(key), SECRET_MODE)
+    write_file(directory / "cert.pem", network.pem(data))
 
 
 def _public_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:

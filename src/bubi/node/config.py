@@ -14,26 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bubi.network.addresses import Address, IPNetwork
+
 MEBIBYTE = 1_048_576
 LIST_MAX = 256
-
-IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ConfigError(Exception):
     """The configuration cannot be used; the message names the key and the cure."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A place to connect to."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        """As it is written in a configuration."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +49,8 @@ class ApiSection:
     streams_max: int
     lease_seconds: int
     linger_ms: int
-    allow: tuple[IpNetwork, ...]
-    deny: tuple[IpNetwork, ...]
+    allow: tuple[IPNetwork, ...]
+    deny: tuple[IPNetwork, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +58,26 @@ class NetworkSection:
     """How this node meets others. Without `certificate` and `key` it meets none.
 
     `advertise` is what others are told to dial, `seeds` whom this node dials first. `trust` is a
-    file with authorities that this node accepts beside those of the ledger; `organisations`, if
-    any are named, are the only ones it talks to.
+    file with authorities that this node accepts beside those of the ledger. If organisations,
+    nodes or certificates are allowed by name, this node talks to these only; denying wins.
     """
 
     host: str
     port: int
-    advertise: Endpoint | None
-    seeds: tuple[Endpoint, ...]
+    advertise: Address | None
+    seeds: tuple[Address, ...]
     certificate: Path | None
     key: Path | None
     trust: Path | None
-    organisations: tuple[str, ...]
-    allow: tuple[IpNetwork, ...]
-    deny: tuple[IpNetwork, ...]
+    allow_organisations: tuple[str, ...]
+    deny_organisations: tuple[str, ...]
+    allow_nodes: tuple[bytes, ...]
+    deny_nodes: tuple[bytes, ...]
+    allow_certificates: tuple[bytes, ...]
+    allow: tuple[IPNetwork, ...]
+    deny: tuple[IPNetwork, ...]
     outbound_only: bool
-    proxy: Endpoint | None
+    proxy: Address | None
     peers_max: int
 
 
@@ -136,7 +128,6 @@ class Config:
 
 Check = Callable[[str, Any], Any]
 REQUIRED = object()
-HOST = re.compile(r"[0-9A-Za-z_.:-]{1,253}")
 
 
 def _text(key: str, value: Any) -> str:
@@ -161,23 +152,27 @@ def _host(key: str, value: Any) -> str:
         raise ConfigError(msg) from None
 
 
-def endpoint(key: str, value: Any) -> Endpoint:
+def address(key: str, value: Any) -> Address:
     """A host and a port written as one text.
 
     Raises:
         ConfigError: it is none.
     """
-    text = value if isinstance(value, str) else ""
-    host, _, digits = text.rpartition(":")
-    bare = host.removeprefix("[").removesuffix("]")
-    port = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else 0
-    if not HOST.fullmatch(bare) or (":" in bare) != host.startswith("[") or not 0 < port < 65_536:
+    try:
+        return Address.parse(value if isinstance(value, str) else "")
+    except ValueError:
         msg = f'{key} must be a host and a port such as "node.example.org:8901", not {value!r}'
+        raise ConfigError(msg) from None
+
+
+def _identifier(key: str, value: Any) -> bytes:
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
+        msg = f"{key} must hold ids of 64 lower-case hex digits, not {value!r}"
         raise ConfigError(msg)
-    return Endpoint(bare, port)
+    return bytes.fromhex(value)
 
 
-def _ip_network(key: str, value: Any) -> IpNetwork:
+def _ip_network(key: str, value: Any) -> IPNetwork:
     try:
         return ipaddress.ip_network(value if isinstance(value, str) else "")
     except ValueError as error:
@@ -247,16 +242,20 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
     "network": {
         "host": ("127.0.0.1", _host),
         "port": (8901, _number(1, 65_535)),
-        "advertise": (None, endpoint),
-        "seeds": ((), _list(endpoint)),
+        "advertise": (None, address),
+        "seeds": ((), _list(address)),
         "certificate": (None, _path),
         "key": (None, _path),
         "trust": (None, _path),
-        "organisations": ((), _list(_text)),
+        "allow_organisations": ((), _list(_text)),
+        "deny_organisations": ((), _list(_text)),
+        "allow_nodes": ((), _list(_identifier)),
+        "deny_nodes": ((), _list(_identifier)),
+        "allow_certificates": ((), _list(_identifier)),
         "allow": ((), _list(_ip_network)),
         "deny": ((), _list(_ip_network)),
         "outbound_only": (False, _flag),
-        "proxy": (None, endpoint),
+        "proxy": (None, address),
         "peers_max": (64, _number(1, 1_024)),
     },
     "pool": {

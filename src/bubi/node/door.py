@@ -48,10 +48,14 @@ class Decision:
 
 @dataclass(slots=True)
 class Ticket:
-    """A group in the pool and the promise of its decision."""
+    """A group in the pool and the promise of its decision.
 
-    admission: core.Admission
+    `body` is what was received, kept where it has to be forwarded.
+    """
+
+    entry: Entry[core.Admission]
     decision: asyncio.Future[Decision]
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ class Door:
         self._tickets: dict[int, Ticket] = {}
         self._checking = 0
         self.block_limits = self.group_limits = BlockLimits(0, 0)
+        self.forwards = False
+        """Whether groups go to another node, which makes the batches: this one has no vote."""
         self.on_admitted: Callable[[Entry[core.Admission]], None] = lambda _entry: None
 
     def set_block_limits(self, parameters: Mapping[str, Any]) -> None:
@@ -137,7 +143,7 @@ class Door:
                 f"a bulk must fit one batch: at most {limits.transactions} transactions "
                 f"and {limits.bytes} bytes",
             )
-        return admission, self._take(admission)
+        return admission, self._take(admission, body)
 
     async def single(self, transaction: bytes) -> Single:
         """Checks one encoded transaction, together with others that arrive at the same time.
@@ -153,6 +159,15 @@ class Door:
         if self._flush is None:
             self._flush = asyncio.create_task(self._check_queue())
         return await future
+
+    def body(self, number: int) -> bytes | None:
+        """A waiting group as it was received, where this node forwards groups."""
+        ticket = self._tickets.get(number)
+        return None if ticket is None else ticket.body
+
+    def waiting(self) -> list[Entry[core.Admission]]:
+        """Groups without an outcome, oldest first."""
+        return [ticket.entry for ticket in self._tickets.values()]
 
     def waits(self, number: int) -> bool:
         """Whether a group has no outcome yet."""
@@ -213,7 +228,7 @@ class Door:
         body = core.bulk_body([transaction for transaction, _ in taken])
         try:
             admission = await self._threads.admit(partial(self._chain.admit, body, self._now()))
-            ticket = self._take(admission)
+            ticket = self._take(admission, body)
         except core.CoreError as error:
             self._fail(taken, DoorError(core.error_code(error), core.error_detail(error)))
         except DoorError as error:
@@ -250,7 +265,7 @@ class Door:
             if not future.done():
                 future.set_exception(DoorError(error.code, error.detail))
 
-    def _take(self, admission: core.Admission) -> Ticket | None:
+    def _take(self, admission: core.Admission, body: bytes) -> Ticket | None:
         if admission.refused:
             for verdict in admission.verdicts:
                 if verdict:
@@ -264,7 +279,8 @@ class Door:
             raise DoorError("pool_full", str(error)) from None
         self.recent.add(admission.hashes, admission.expiries)
         self._metrics.admitted.inc(len(admission))
-        ticket = Ticket(admission, asyncio.get_running_loop().create_future())
+        kept = body if self.forwards else None
+        ticket = Ticket(entry, asyncio.get_running_loop().create_future(), kept)
         self._tickets[entry.number] = ticket
         self.on_admitted(entry)
         return ticket

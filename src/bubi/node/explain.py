@@ -72,12 +72,12 @@ class Explainer:
                 f"votes of weight {view.quorum} are needed and {present} are there; "
                 f"missing: {names}"
             )
-        elif view.work and view.quiet_seconds > QUIET_SECONDS and not view.in_sync:
+        elif view.work and view.quiet_seconds > QUIET_SECONDS and view.in_sync:
             reasons[STALLED] = (
                 f"height {view.height} is not decided for {view.quiet_seconds} s, view "
                 f"{view.round}: {_votes_in_words(view)}"
             )
-        if view.in_sync and view.target - view.tip >= BEHIND_MIN:
+        if not view.in_sync and view.target - view.tip >= BEHIND_MIN:
             reasons[CATCHING_UP] = f"at height {view.tip} of {view.target}, fetching the rest"
         for code in (NO_QUORUM, STALLED, CATCHING_UP):
             if code in reasons:
@@ -111,7 +111,7 @@ class Explainer:
             "quorum": view.quorum,
             "validators": [_member(one, said.get(one.index)) for one in view.members],
             "missing_batches": view.missing,
-            "catching_up": {"height": str(view.target)} if view.in_sync else None,
+            "catching_up": None if view.in_sync else {"height": str(view.target)},
             "evidence": [_evidence(one, names) for one in self._evidence()],
             "reasons": [
                 {"code": reason.code, "text": reason.text} for reason in self._health.reasons
@@ -149,9 +149,7 @@ def is_missing(member: MemberView) -> bool:
     return member.heard.seconds_ago > SILENT_SECONDS
 
 
-def _member(
-    member: MemberView, said: tuple[int, str, int, bytes] | None
-) -> dict[str, Any]:
+def _member(member: MemberView, said: tuple[int, str, int, bytes] | None) -> dict[str, Any]:
     status = None if member.heard is None else member.heard.status
     vote = None
     if said is not None:

@@ -8,7 +8,7 @@ When the ledger contradicts a certificate the node stops deciding, keeps its sta
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -17,12 +17,18 @@ from bubi import core
 from bubi.consensus.engine import Certificate, ReportEvidence, TimerId
 from bubi.consensus.guard import VoteRequest
 from bubi.mempool import Entry
-from bubi.messages import BlockParts, Link, PeerMessage, signing_bytes
+from bubi.messages import BlockParts, Link, PeerMessage, Transactions
 from bubi.node.door import Door, DoorError
 from bubi.node.expiries import Expiries
 from bubi.node.health import Health
 from bubi.node.heights import Heights
-from bubi.node.ledger import LedgerView, decode_certificate, encode_certificate, vote_bytes
+from bubi.node.ledger import (
+    LedgerView,
+    decode_certificate,
+    encode_certificate,
+    status_bytes,
+    vote_bytes,
+)
 from bubi.node.metrics import Metrics
 from bubi.node.ports import Clock, Threads
 from bubi.node.writer import Writer
@@ -61,6 +67,7 @@ from bubi.replica.events import (
     SealBatch,
     Sealed,
     SendTo,
+    SendTransactions,
     SetTimer,
     Sign,
     Signed,
@@ -77,6 +84,9 @@ STOP_SECONDS = 3.0
 HELD_SECONDS_MAX = 60.0
 """Longest wait for the clock to reach a proposal's time."""
 EVIDENCE_KEPT = 64
+
+
+Queued = tuple[ReplicaInput, Callable[[], None] | None]
 
 
 class Replica(Protocol):
@@ -157,7 +167,7 @@ class ReplicaHost:
         self.evidence: list[ReportEvidence] = []
         self.last_decision_ms = clock.now_ms()
         # None asks to stop, an error says that a task failed.
-        self._inputs: asyncio.Queue[ReplicaInput | RuntimeError | None] = asyncio.Queue()
+        self._inputs: asyncio.Queue[Queued | RuntimeError | None] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[TimerId, asyncio.TimerHandle] = {}
         self._executions: dict[bytes, core.Execution] = {}
@@ -169,6 +179,7 @@ class ReplicaHost:
         self._halted = False
         self._stopping = False
         self._stop_looks = 0
+        self._looking: asyncio.Task[None] | None = None
         door.on_admitted = self._on_admitted
         door.set_block_limits(ledger.parameters)
 
@@ -176,9 +187,9 @@ class ReplicaHost:
         """Gives the host its network; before `run`."""
         self._peers = peers
 
-    def put(self, event: ReplicaInput) -> None:
-        """An input from outside: a peer came, went, or said something."""
-        self._inputs.put_nowait(event)
+    def put(self, event: ReplicaInput, done: Callable[[], None] | None = None) -> None:
+        """An input for the replica; `done` is called once it was taken."""
+        self._inputs.put_nowait((event, done))
 
     @property
     def backlog(self) -> int:
@@ -191,18 +202,22 @@ class ReplicaHost:
         Raises:
             RuntimeError: something failed that a person must look at.
         """
+        self._health.clear("starting")
         self._start(self._writer.run())
         self._start(self._watch())
         self._handle(self._opened())
         try:
             while True:
-                event = await self._inputs.get()
-                if isinstance(event, RuntimeError):
-                    raise event
+                queued = await self._inputs.get()
+                if isinstance(queued, RuntimeError):
+                    raise queued
+                event, done = queued or (None, None)
                 if self._stopping and self._ends(event):
                     return
                 if event is not None:
                     self._handle(event)
+                if done is not None:
+                    done()
         finally:
             for handle in self._timers.values():
                 handle.cancel()
@@ -245,12 +260,13 @@ class ReplicaHost:
             self._ledger.limits(),
             tuple(records),
             tuple(chain.pending_bodies()),
+            tuple(digest for _, digest in chain.ordered_batches()),
         )
 
     def _on_admitted(self, entry: Entry[core.Admission]) -> None:
         self._expiries.watch_group(entry)
         self._admitted.set()
-        self._inputs.put_nowait(PoolChanged())
+        self.put(PoolChanged())
 
     async def _watch(self) -> None:
         """Asks for a block when a transaction expires or the idle interval ends."""
@@ -262,7 +278,7 @@ class ReplicaHost:
             beat = self._until_heartbeat()
             if beat is not None and beat <= 0:
                 self._last_block = time.monotonic()
-                self.put(BlockNeeded(self._chain.time + 1))
+                self.put(BlockNeeded(self._chain.time))
                 continue
             expiry = self._expiries.next_at
             delays = [beat] if beat is not None else []
@@ -286,6 +302,8 @@ class ReplicaHost:
         match action:
             case SendTo():
                 self._peers.send(action.peers, action.message)
+            case SendTransactions():
+                self._send_transactions(action)
             case SetTimer():
                 self._set_timer(action)
             case CancelTimer():
@@ -336,7 +354,8 @@ class ReplicaHost:
                 self._report(action)
             case Alarm():
                 self._alarm(action.code, action.text)
-                self._health.raise_reason(action.code, action.text)
+                if action.code == "guard_silent":
+                    self._health.raise_reason(action.code, action.text)
             case Halt():
                 self._halted = True
                 self._alarm(action.code, action.text)
@@ -377,6 +396,12 @@ class ReplicaHost:
             self.put(BatchChecked(action.digest, None, "its digest is another one"))
             return
         self.put(BatchChecked(action.digest, batch))
+
+    def _send_transactions(self, action: SendTransactions[core.Admission]) -> None:
+        for entry in action.entries:
+            body = self._door.body(entry.number)
+            if body is not None:
+                self._peers.send((action.peer,), Transactions(body))
 
     async def _forwarded(self, action: Forwarded) -> None:
         try:
@@ -497,7 +522,7 @@ class ReplicaHost:
             signature=b"",
         )
         if status.validator is not None and self._key is not None:
-            message = core.status_message(self._chain.chain_id, signing_bytes(status))
+            message = status_bytes(self._chain.chain_id, status)
             status = replace(status, signature=self._key.sign(message))
         self.put(StatusSigned(status))
 
@@ -590,9 +615,26 @@ class ReplicaHost:
             self._expiries.watch_skipped(entries, codes)
             self._door.decided(entries, action.height, codes, start)
         self._decided.clear()
+        if self._door.forwards and self._looking is None:
+            self._looking = asyncio.get_running_loop().create_task(self._find_forwarded())
+            self._tasks.add(self._looking)
+            self._looking.add_done_callback(self._finished)
         self._resolve_expired()
         self._door.recent.forget(self._chain.time)
         self._admitted.set()
+
+    async def _find_forwarded(self) -> None:
+        """Ends groups that another node put into a block, or that expired."""
+        for entry in self._door.waiting():
+            work = partial(_receipts_of, self._chain, entry.group)
+            found = await self._threads.read(work)
+            if found is not None:
+                codes, at, first = found
+                self._door.decided([entry], at, [codes], first)
+            elif entry.latest_expiry < self._chain.time:
+                self._expired.append(entry)
+        self._looking = None
+        self._resolve_expired()
 
     def _resolve_expired(self) -> None:
         """Ends groups that no block holds, once a block is later than their time."""
@@ -681,6 +723,28 @@ def _parts_of(chain: core.Chain, first: int, last: int, bytes_max: int) -> tuple
             break
         blocks.append(BlockParts(height, proposal, certificate, tuple(headers), tuple(bodies)))
     return tuple(blocks)
+
+
+def _receipts_of(chain: core.Chain, group: core.Admission) -> tuple[bytes, int, int] | None:
+    """Codes of a group's transactions, their height, and the place of the first receipt.
+
+    None as long as its first transaction has no receipt: a group enters a block whole.
+    """
+    hashes = group.hashes
+    expiries = memoryview(group.expiries).cast("Q")
+    admitted = [hashes[32 * place : 32 * place + 32] for place, end in enumerate(expiries) if end]
+    first = chain.status_json(admitted[0], False)
+    if first is None:
+        return None
+    fields = core.decode_json(first)
+    numbers = {name: number for number, name in core.code_names().items()}
+    codes = [numbers[str(fields["code"])]]
+    for digest in admitted[1:]:
+        text = chain.status_json(digest, False)
+        code = None if text is None else core.decode_json(text)["code"]
+        codes.append(core.SKIPPED if code is None else numbers[str(code)])
+    encoded = b"".join(code.to_bytes(2, "little") for code in codes)
+    return encoded, int(fields["height"]), int(fields["index"])
 
 
 def _first_receipts(execution: core.Execution, places: Sequence[int]) -> list[int]:

@@ -16,7 +16,6 @@ from bubi.node.certificates import issue, make_authority, to_der
 from bubi.node.files import ALGORITHMS, FileError, key_json, write_file, write_key
 from bubi.node.trust import PREFIXES, write_trust
 
-LOOPBACK = ("localhost", "127.0.0.1")
 VOTE_ALGORITHM = {"standard": "ed25519", "national": "sm2"}
 PARAMETERS: dict[str, Any] = {
     "max_lifetime": "600000",
@@ -91,7 +90,7 @@ def initialise(  # noqa: PLR0913 - each argument is one answer of the person who
     settings = node_settings(name, organisation, api_port)
     config.parse(settings, directory)
     write_key(directory / "validator.key", algorithm, secret)
-    issue(directory, authority, name, LOOPBACK)
+    issue(directory, authority, name)
     return write_node(directory, genesis, settings)
 
 

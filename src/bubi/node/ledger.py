@@ -1,11 +1,13 @@
 """What consensus needs to know of the ledger, read from the core."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from bubi import core
+from bubi import core, messages
 from bubi.consensus.engine import Certificate, Configuration, Member, VoteMessage
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.messages import Status
 from bubi.node.files import key_bytes
 from bubi.node.trust import set_quorum
 from bubi.replica.events import Limits, Tip
@@ -33,6 +35,20 @@ class CoreSignatures:
     def hash(self, data: bytes) -> bytes:
         """Hash in the suite of the chain."""
         return core.hash(self._suite, data)
+
+    def verify_status(self, configuration: Configuration, status: Status) -> bool:
+        """Whether a status is signed by the member that it names."""
+        index = status.validator
+        if index is None or not 0 <= index < len(configuration.members):
+            return False
+        message = status_bytes(self._chain_id, status)
+        return core.verify_vote(configuration.members[index].key, message, status.signature)
+
+
+def status_bytes(chain_id: bytes, status: Status) -> bytes:
+    """What a validator signs for its status: all of it but the signature."""
+    _, payload = messages.encode(replace(status, signature=b""))
+    return core.status_message(chain_id, payload)
 
 
 def vote_bytes(chain_id: bytes, request: VoteRequest) -> bytes:

@@ -27,6 +27,9 @@ class Metrics:
         self.penalties = Counter(
             "bubi_peer_penalties", "Misdeeds of peers", ["reason"], registry=make
         )
+        self.unsent = Counter(
+            "bubi_peer_unsent", "Messages that a peer's full queue did not take", registry=make
+        )
         self.phase = Histogram(
             "bubi_block_phase_seconds",
             "Time per phase of a block",
