@@ -1,4 +1,4 @@
-"""Nodes on loopback for the tests of the network: authorities, certificates, a host that counts."""
+"""Nodes on loopback: authorities, certificates, a host that counts."""
 
 import asyncio
 import socket
@@ -75,7 +75,7 @@ class Counting:
     events: list[tuple[str, bytes, str]] = field(default_factory=list)
     alarms: list[tuple[str, str]] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
-    bytes: int = 0
+    received: int = 0
     keep: bool = True
 
     def on_peer_up(self, peer: PeerInfo) -> None:
@@ -86,7 +86,7 @@ class Counting:
         self.events.append(("down", peer, reason))
 
     def on_message(self, delivery: Delivery) -> None:
-        self.bytes += len(delivery.payload)
+        self.received += len(delivery.payload)
         if self.keep:
             self.messages.append((delivery.peer, delivery.kind, delivery.payload))
             self.arrivals.append((delivery.priority, len(delivery.payload), time.perf_counter()))
@@ -165,7 +165,11 @@ class World:
         return Settings(**{**fields, **changes})
 
     async def start(
-        self, name: str, *seeds: Node | Address | None, host: Counting | None = None, **changes: Any
+        self,
+        name: str,
+        *seeds: Node | Address | None,
+        host: Counting | None = None,
+        **changes: Any,
     ) -> Node:
         """A running node with a new certificate."""
         authorities = changes.pop("authorities", None)

@@ -1,7 +1,8 @@
 """Who may open a connection at all, before a certificate is seen. Pure; time (s) is given.
 
 Rules on IP addresses, connections per IP address, connections in their handshake, connections in
-all, new connections per second and IP address. What is refused is counted per IP address.
+all, new connections per second, of one IP address and of all. What is refused is counted per IP
+address.
 """
 
 from collections import OrderedDict
@@ -23,6 +24,7 @@ class DoorLimits:
     half_open: int = 32
     half_open_per_ip: int = 16
     rate: Rate = Rate(8, 64)  # noqa: RUF009 - frozen
+    total_rate: Rate = Rate(50, 200)  # noqa: RUF009 - frozen
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class Door:
         self.limits = limits
         self.rules = rules
         self._known: OrderedDict[IPAddress, _Stranger] = OrderedDict()
+        self._all: Bucket | None = None
         self._open = 0
         self._half_open = 0
 
@@ -51,15 +54,19 @@ class Door:
         """Counts a new connection, or tells why it is refused."""
         stranger = self._stranger(ip, now)
         limits = self.limits
+        self._all = self._all or Bucket(limits.total_rate, now)
         checks = (
             ("ip_denied", not self.rules.permits(ip)),
-            ("connection_rate", stranger.bucket.take(1, now) > 0),
             ("connections", self._open >= limits.total),
             ("connections_of_ip", stranger.open >= limits.per_ip),
             ("half_open", self._half_open >= limits.half_open),
             ("half_open_of_ip", stranger.half_open >= limits.half_open_per_ip),
         )
         reason = next((reason for reason, refused in checks if refused), None)
+        if reason is None and not stranger.bucket.allow(now):
+            reason = "connection_rate"
+        if reason is None and not self._all.allow(now):
+            reason = "connection_rate_of_all"
         if reason is not None:
             self._note(stranger, reason, now)
             return reason

@@ -33,6 +33,13 @@ class Bucket:
         self._tokens -= count
         return max(0.0, -self._tokens / rate.per_second)
 
+    def allow(self, now: float) -> bool:
+        """Takes a token if there is one."""
+        if self.take(0, now) > 0 or self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
     def full(self, now: float) -> bool:
         """Whether it would be full by now: nothing is remembered by it."""
         return self._tokens + (now - self._last) * self._rate.per_second >= self._rate.burst
