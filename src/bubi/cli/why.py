@@ -141,29 +141,39 @@ def _by_outcome(votes: list[dict[str, Any]]) -> dict[str, list[str]]:
 def cure(reasons: list[str], missing: list[dict[str, Any]], votes: list[dict[str, Any]]) -> str:
     """What to do about the reasons that a node gives."""
     codes = {reason.partition(":")[0] for reason in reasons}
-    if not reasons:
-        return ""
-    if "storage_full" in codes:
-        return _("Make room on the disk of the data folder; the node goes on by itself.")
-    if "diverged" in codes:
-        return _(
-            "This node computed another outcome than the others. Keep its data folder, compare "
-            "versions, and ask for help; the others go on without it."
-        )
-    if any(code.startswith("guard") for code in codes):
-        return _(
-            "The node's two records of its votes disagree. Keep its data folder and ask for help."
-        )
-    if "no_quorum" in codes:
-        return _(
-            "Start the nodes of {names}, or mend the connection to them (`bubi peers` shows it).",
-            names=", ".join(f"{one['validator']} ({one['organisation']})" for one in missing),
-        )
-    if "stalled" in codes and len(_by_outcome(votes)) > 1:
-        return _("The nodes computed different outcomes: compare their versions and logs.")
-    if codes <= {"stalled", "catching_up"}:
-        return _("Wait for the next view; if it lasts, look at `bubi peers` and `bubi logs`.")
-    return _("Look at `bubi logs`, then stop the node and run `bubi node check`.")
+    several = len(_by_outcome(votes)) > 1
+    names = ", ".join(f"{one['validator']} ({one['organisation']})" for one in missing)
+    known = (
+        ("storage_full" in codes, _("Make room on the disk of the data folder; it goes on then.")),
+        (
+            "diverged" in codes,
+            _(
+                "This node computed another outcome than the others. Keep its data folder, "
+                "compare versions, and ask for help; the others go on without it."
+            ),
+        ),
+        (
+            any(code.startswith("guard") for code in codes),
+            _(
+                "The node's two records of its votes disagree. Keep its data folder and ask for "
+                "help."
+            ),
+        ),
+        (
+            "no_quorum" in codes,
+            _("Start the nodes {names}, or mend the links to them: `bubi peers`.", names=names),
+        ),
+        (
+            "stalled" in codes and several,
+            _("The nodes computed different outcomes: compare their versions and logs."),
+        ),
+        (
+            codes <= {"stalled", "catching_up"},
+            _("Wait for the next view; if it lasts, look at `bubi peers` and `bubi logs`."),
+        ),
+    )
+    other = _("Look at `bubi logs`, then stop the node and run `bubi node check`.")
+    return next((text for found, text in known if found), other) if reasons else ""
 
 
 def moment(milliseconds: object) -> str:

@@ -1,8 +1,8 @@
 """Transactions whose time may run out before a block holds them.
 
 A transaction is expired when a decided block is later than its `valid_until` and there is no
-receipt. An idle network makes no such block by itself, so the node watches what it admitted: groups
-that wait, and transactions that a block passed over.
+receipt. An idle network makes no such block by itself, so the node watches what it admitted:
+groups that wait, and transactions that a block passed over.
 """
 
 import heapq

@@ -302,8 +302,6 @@ class ReplicaHost:
         match action:
             case SendTo():
                 self._peers.send(action.peers, action.message)
-            case SendTransactions():
-                self._send_transactions(action)
             case SetTimer():
                 self._set_timer(action)
             case CancelTimer():
@@ -325,6 +323,8 @@ class ReplicaHost:
 
     def _perform_beside(self, action: Action) -> None:
         match action:
+            case SendTransactions():
+                self._send_transactions(action)
             case SealBatch():
                 self._start(self._seal(action))
             case CheckBatch():

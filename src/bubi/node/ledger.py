@@ -1,13 +1,12 @@
 """What consensus needs to know of the ledger, read from the core."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from bubi import core, messages
+from bubi import core
 from bubi.consensus.engine import Certificate, Configuration, Member, VoteMessage
 from bubi.consensus.guard import Phase, VoteRequest
-from bubi.messages import Status
+from bubi.messages import Status, status_statement
 from bubi.node.files import key_bytes
 from bubi.node.trust import set_quorum
 from bubi.replica.events import Limits, Tip
@@ -36,6 +35,10 @@ class CoreSignatures:
         """Hash in the suite of the chain."""
         return core.hash(self._suite, data)
 
+    def binds(self, digest: bytes, proposal: bytes, payload: tuple[bytes, ...]) -> bool:
+        """Whether these are the bytes that a digest stands for."""
+        return core.proposal_binds(self._suite, self._chain_id, digest, proposal, list(payload))
+
     def verify_status(self, configuration: Configuration, status: Status) -> bool:
         """Whether a status is signed by the member that it names."""
         index = status.validator
@@ -47,8 +50,7 @@ class CoreSignatures:
 
 def status_bytes(chain_id: bytes, status: Status) -> bytes:
     """What a validator signs for its status: all of it but the signature."""
-    _, payload = messages.encode(replace(status, signature=b""))
-    return core.status_message(chain_id, payload)
+    return core.status_message(chain_id, status_statement(status))
 
 
 def vote_bytes(chain_id: bytes, request: VoteRequest) -> bytes:

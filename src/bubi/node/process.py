@@ -34,7 +34,7 @@ from bubi.node.files import key_bytes
 from bubi.node.health import Health
 from bubi.node.host import ReplicaHost
 from bubi.node.ledger import CoreSignatures, LedgerView
-from bubi.node.mesh import Mesh, Place
+from bubi.node.links import Links, Place
 from bubi.node.metrics import Metrics
 from bubi.node.ports import SystemClock, Threads
 from bubi.node.trust import set_quorum, trust_document
@@ -215,17 +215,17 @@ async def _serve(parts: _Parts) -> int:
         metrics,
         settings.block.heartbeat_ms,
     )
-    mesh: Mesh | None = None
+    links: Links | None = None
     if settings.network.certificate is not None:
         place = Place(chain.chain_id, _authorities(parts.genesis), configuration.own is None)
-        mesh = Mesh(settings.network, place, host, clock, metrics)
-        host.connect(mesh)
+        links = Links(settings.network, place, host, clock, metrics)
+        host.connect(links)
     explainer = Explainer(
         replica,
         health,
         clock,
         lambda: host.evidence,
-        list if mesh is None else mesh.snapshot,
+        list if links is None else links.snapshot,
     )
     stopping = asyncio.Event()
     services = Services(
@@ -250,14 +250,14 @@ async def _serve(parts: _Parts) -> int:
         raise files.FileError(msg) from error
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    if mesh is not None:
-        await mesh.start()
+    if links is not None:
+        await links.start()
     deciding = asyncio.create_task(host.run())
     looking = asyncio.create_task(explainer.run())
     serving = asyncio.create_task(server.serve(sockets=[parts.listener]))
     log.info("node %s at height %d, listening", settings.node.name, chain.height)
     try:
-        return await _until_stopped(host, mesh, deciding, serving, services, server)
+        return await _until_stopped(host, links, deciding, serving, services, server)
     finally:
         looking.cancel()
         threads.close()
@@ -303,7 +303,7 @@ def _authorities(genesis: bytes) -> tuple[Authority, ...]:
 
 async def _until_stopped(
     host: ReplicaHost,
-    mesh: Mesh | None,
+    links: Links | None,
     deciding: asyncio.Task[None],
     serving: asyncio.Task[None],
     services: Services,
@@ -322,8 +322,8 @@ async def _until_stopped(
         log.critical("%s", error)
         status = EXIT_FINDING
     services.door.close()
-    if mesh is not None:
-        await mesh.stop()
+    if links is not None:
+        await links.stop()
     host.heights.publish(host.heights.height)
     server.should_exit = True
     try:

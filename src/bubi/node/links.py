@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from bubi import messages
-from bubi.encoding import EncodingError
+from bubi.encoding import RULE, EncodingError
 from bubi.messages import Link, PeerMessage
 from bubi.network.addresses import Address, IpRules
 from bubi.network.admission import DoorLimits
 from bubi.network.certificates import Authority, CertificateError
 from bubi.network.connection import Delivery
+from bubi.network.mesh import Network, PeerInfo, Settings
 from bubi.network.peers import Policy, TrustRules
-from bubi.network.transport import Network, PeerInfo, Settings
 from bubi.node.certificates import organisation_of, read_certificates, to_der
 from bubi.node.config import NetworkSection
 from bubi.node.files import FileError
@@ -24,6 +24,9 @@ from bubi.node.ports import Clock
 from bubi.replica.events import Peer, PeerDown, PeerUp, Received
 
 log = logging.getLogger("bubi.network")
+
+MESSAGE_KIND = 0
+"""The one kind of messages in this version; which one it is stands in its first byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Place:
     observer: bool
 
 
-class Mesh:
+class Links:
     """See the module. The network's host, and the replica host's links to its peers."""
 
     def __init__(
@@ -92,8 +95,9 @@ class Mesh:
 
     def send(self, peers: Sequence[Peer], message: PeerMessage) -> None:
         """Queues a message; a peer whose queue is full misses it and asks again later."""
-        kind, payload = messages.encode(message)
-        refused = self._network.send(peers, kind, payload, messages.priority(message))
+        payload = messages.encode(message)
+        priority = messages.priority(message)
+        refused = self._network.send(peers, MESSAGE_KIND, payload, priority)
         if refused:
             self._metrics.unsent.inc(len(refused))
 
@@ -129,7 +133,7 @@ class Mesh:
     def on_message(self, delivery: Delivery) -> None:
         """Decodes a message; what cannot be decoded costs the connection."""
         try:
-            message = messages.decode(delivery.kind, delivery.payload)
+            message = _decode(delivery)
         except EncodingError as error:
             delivery.done()
             log.warning("peer %s sent a malformed message: %s", delivery.peer.hex()[:16], error)
@@ -150,24 +154,31 @@ class Mesh:
         shown: Any = self._network.snapshot()
         items = [_item(one) for one in shown["peers"]]
         known = {one["address"] for one in items}
-        for one in shown["addresses"]:
-            if one["node"] is None and one["address"] not in known:
-                items.append(
-                    {
-                        "id": one["address"],
-                        "name": one["address"],
-                        "organisation": "",
-                        "state": "dialling" if one["dialling"] else "waiting",
-                        "rtt_ms": None,
-                        "reason": one["reason"],
-                        "address": one["address"],
-                    }
-                )
+        items += [
+            {
+                "id": one["address"],
+                "name": one["address"],
+                "organisation": "",
+                "state": "dialling" if one["dialling"] else "waiting",
+                "rtt_ms": None,
+                "reason": one["reason"],
+                "address": one["address"],
+            }
+            for one in shown["addresses"]
+            if one["node"] is None and one["address"] not in known
+        ]
         return items
 
     def counters(self) -> Mapping[str, int]:
         """Totals since the start."""
         return self._network.counters()
+
+
+def _decode(delivery: Delivery) -> PeerMessage:
+    message = messages.decode(delivery.payload)
+    if delivery.kind != MESSAGE_KIND or delivery.priority is not messages.priority(message):
+        raise EncodingError(RULE)
+    return message
 
 
 def _item(one: Mapping[str, Any]) -> dict[str, Any]:
