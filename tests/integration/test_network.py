@@ -97,9 +97,7 @@ def network(tmp_path_factory):
 def four(network):
     """The network with all four nodes running."""
     assert network.command("up", "--detach").status == 0
-    network.nodes = {
-        one["name"]: one for one in network.command("status", "--json").json["nodes"]
-    }
+    network.nodes = {one["name"]: one for one in network.command("status", "--json").json["nodes"]}
     network.level(*network.nodes)
     return network
 

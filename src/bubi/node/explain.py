@@ -126,7 +126,6 @@ class Explainer:
         """The items of `/v1/peers`: all known nodes, connected or only heard of."""
         view = self._replica.view()
         found = {str(one["id"]): dict(one) for one in self._snapshot()}
-        heights = {one.peer.hex(): one for one in view.peers}
         heard = [one.heard.status for one in view.members if one.heard is not None and not one.own]
         heard += [one.status for one in view.observers]
         for status in heard:
@@ -134,9 +133,6 @@ class Explainer:
             entry["height"] = str(status.height)
             entry["role"] = "observer" if status.validator is None else "validator"
             entry["certificate_days"] = status.certificate_days
-        for peer, one in heights.items():
-            if peer in found:
-                found[peer]["penalties"] = one.penalties
         return sorted(found.values(), key=lambda one: (str(one["name"]), str(one["id"])))
 
 

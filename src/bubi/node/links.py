@@ -25,6 +25,8 @@ from bubi.replica.events import Peer, PeerDown, PeerUp, Received
 
 log = logging.getLogger("bubi.network")
 
+MISDEEDS_MAX = 1_024
+"""Nodes whose misdeeds are counted."""
 MESSAGE_KIND = 0
 """The one kind of messages in this version; which one it is stands in its first byte."""
 
@@ -57,6 +59,7 @@ class Links:
         self._host = host
         self._clock = clock
         self._metrics = metrics
+        self._misdeeds: dict[Peer, tuple[int, str]] = {}
         authorities = (*place.authorities, *_own_trust(section.trust))
         try:
             self._network = Network(_settings(section, place), authorities, self, clock.now_ms)
@@ -103,6 +106,10 @@ class Links:
 
     def penalise(self, peer: Peer, reason: str, ban: bool) -> None:
         """Counts a misdeed; a ban ends the connection for a while."""
+        count, _ = self._misdeeds.pop(peer, (0, ""))
+        self._misdeeds[peer] = (count + 1, reason)
+        if len(self._misdeeds) > MISDEEDS_MAX:
+            del self._misdeeds[next(iter(self._misdeeds))]
         log.warning("peer %s: %s%s", peer.hex()[:16], reason, " (banned)" if ban else "")
         if ban:
             self._network.penalise(peer, _code(reason))
@@ -152,7 +159,7 @@ class Links:
     def snapshot(self) -> list[dict[str, Any]]:
         """Nodes that are or were connected, and addresses that never answered."""
         shown: Any = self._network.snapshot()
-        items = [_item(one) for one in shown["peers"]]
+        items = [self._item(one) for one in shown["peers"]]
         known = {one["address"] for one in items}
         items += [
             {
@@ -169,6 +176,15 @@ class Links:
         ]
         return items
 
+    def _item(self, one: Mapping[str, Any]) -> dict[str, Any]:
+        count, reason = self._misdeeds.get(bytes.fromhex(one["id"]), (0, ""))
+        return {
+            **one,
+            "role": "validator" if one["validator"] else "observer",
+            "misdeeds": count,
+            "reason": one["reason"] or reason,
+        }
+
     def counters(self) -> Mapping[str, int]:
         """Totals since the start."""
         return self._network.counters()
@@ -179,10 +195,6 @@ def _decode(delivery: Delivery) -> PeerMessage:
     if delivery.kind != MESSAGE_KIND or delivery.priority is not messages.priority(message):
         raise EncodingError(RULE)
     return message
-
-
-def _item(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {**one, "role": "validator" if one["validator"] else "observer"}
 
 
 def _code(reason: str) -> str:

@@ -199,7 +199,6 @@ async def _serve(parts: _Parts) -> int:
         signatures,
         _replica_settings(settings, clock),
         _restored_guard(chain, health),
-        own_key,
         pool,
         _node_id(settings),
     )
