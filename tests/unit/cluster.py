@@ -576,7 +576,7 @@ def lie(cluster: Cluster, liar: int) -> Callable[[int, int, ConsensusMessage], C
 def transcript(cluster: Cluster) -> str:
     """What was said, one line per moment and statement; digests are letters."""
     letters: dict[str, str] = {}
-    lines: list[tuple[str, list[str], str]] = []
+    lines: list[tuple[str, set[str], str]] = []
     for line in cluster.lines:
         time, name, text = line.strip().split(" ", 2)
         if text in {"timer lag", "timer resend"}:
@@ -586,8 +586,8 @@ def transcript(cluster: Cluster) -> str:
             text = text.replace(digest, letter)
         for earlier in reversed(lines):
             if earlier[0] == time and earlier[2] == text:
-                earlier[1].append(name)
+                earlier[1].add(name)
                 break
         else:
-            lines.append((time, [name], text))
-    return "".join(f"{time:>6}  {' '.join(sorted(set(who)))}  {text}\n" for time, who, text in lines)
+            lines.append((time, {name}, text))
+    return "".join(f"{time:>6}  {' '.join(sorted(who))}  {text}\n" for time, who, text in lines)
