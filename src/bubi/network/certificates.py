@@ -9,6 +9,7 @@ the list of revoked certificates. Expiry is told, not enforced: it must never st
 import datetime
 import hashlib
 import ipaddress
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -132,7 +134,8 @@ def create_authority(
     organisation: str, key: PrivateKey, now_ms: int, days: int = AUTHORITY_DAYS
 ) -> bytes:
     """The certificate (DER) of an organisation's own authority."""
-    name = _name(organisation, f"{organisation[:50]} authority")
+    shortened = organisation.encode()[: NAME_BYTES_MAX - 10].decode(errors="ignore")
+    name = _name(organisation, f"{shortened} authority")
     builder = (
         _builder(name, name, key.public_key(), now_ms, days)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -279,11 +282,14 @@ def check(
         CertificateError: `certificate`, `key`, `revoked`, `authority`.
     """
     try:
-        found = x509.load_der_x509_certificate(certificate)
-        public = found.public_key()
-        name, organisation = _subject(found.subject)
-        _check_basics(found)
-    except (ValueError, TypeError) as error:
+        # What the library only warns of (a serial number of zero) comes from no authority of ours.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", CryptographyDeprecationWarning)
+            found = x509.load_der_x509_certificate(certificate)
+            public = found.public_key()
+            name, organisation = _subject(found.subject)
+            _check_basics(found)
+    except (ValueError, TypeError, CryptographyDeprecationWarning) as error:
         raise CertificateError("certificate", f"the certificate is malformed: {error}") from error
     if not _is_usable(public):
         raise CertificateError("key", "the certificate's key is neither Ed25519 nor P-256")
