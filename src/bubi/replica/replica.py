@@ -335,6 +335,7 @@ class Replica:
         self._configuration = configuration
         self._limits = limits
         self._batches.configure(configuration, limits, self._statuses.member)
+        self._sync.eager = configuration.own is None
         if before is None or before.epoch != configuration.epoch:
             self._statuses.configure(configuration)
             if before is not None:
@@ -370,7 +371,7 @@ class Replica:
         self._routes.changed(self._validators)
 
     def _pool_changed(self, _event: PoolChanged) -> None:
-        if self._configuration is None:
+        if self._configuration is None or self._halted is not None:
             return
         self._batches.seal()
         self._forward_groups()
@@ -633,7 +634,7 @@ class Replica:
         if self._halted is not None:
             return
         self._halted = f"{code}: {text}"
-        self._sync.block(blocked=True)
+        self._sync.stop()
         self._out.append(Halt(code, text))
 
     def _apply_failed(self, event: ApplyFailed) -> None:
@@ -673,8 +674,7 @@ class Replica:
         self._seen.forget(tip.height)
         self._drive(driver.Committed(tip.height, certificate, event.configuration))
         self._sync.tip_moved(tip.height)
-        if self._halted is None:
-            self._sync.block(blocked=False)
+        self._sync.block(blocked=False)
         self._batches.seal()
         self._look_for_work()
         if suspicion is not None:
@@ -862,6 +862,10 @@ class Replica:
             return
         if message.node == self._node or not self._statuses.accept(peer, message):
             return
+        if link.observer and self._statuses.member(peer) is not None:
+            # It joined the set since the connection was made.
+            link.observer = False
+            self._peers_changed()
         self._routes.changed(self._validators)
         if message.node == peer:
             self._sync.claimed(peer, message.height)
