@@ -16,7 +16,7 @@ from bubi.messages import (
     Transactions,
 )
 from bubi.replica import events
-from bubi.replica import replica as module
+from bubi.replica import links as module
 from bubi.replica.events import Action, SendTo
 from tests.replica.cluster import (
     START,
