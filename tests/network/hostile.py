@@ -133,7 +133,7 @@ class Beacon:
 
 
 @asynccontextmanager
-async def undisturbed(friend: Node, victim: Node, longest: float = 0.5) -> AsyncIterator[Beacon]:
+async def undisturbed(friend: Node, victim: Node, longest: float = 1.0) -> AsyncIterator[Beacon]:
     """Whatever happens inside, the friend's votes arrive in time and it stays connected."""
     beacon = Beacon(friend, victim)
     sending = asyncio.ensure_future(beacon.run())

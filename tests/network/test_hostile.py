@@ -40,7 +40,7 @@ Attack = Callable[[Hostile, Node], Awaitable[None]]
 
 
 def under_attack(
-    folder: Path, attack: Attack, longest: float = 0.5, loop: str = "asyncio", **changes: Any
+    folder: Path, attack: Attack, longest: float = 1.0, loop: str = "asyncio", **changes: Any
 ) -> None:
     """Runs an attack on a node that an honest friend talks to."""
 
@@ -202,10 +202,10 @@ def test_old_tls_and_no_certificate(tmp_path: Path) -> None:
         reader, writer = await asyncio.open_connection(
             victim.address.host, victim.address.port, ssl=bare, server_hostname=""
         )
-        with pytest.raises(OSError, match=r"(?i)certificate|reset"):
-            await reader.read()
+        with contextlib.suppress(OSError):
+            assert await reader.read() == b""
         writer.close()
-        await until(lambda: refused(victim).get("tls") == 2)
+        await until(lambda: sum(refused(victim).get(why, 0) for why in ("tls", "lost")) == 2)
 
     under_attack(tmp_path, attack)
 
@@ -285,7 +285,7 @@ def test_flood_of_small_messages(tmp_path: Path, loop: str) -> None:
         hostile.answer()
         start = time.monotonic()
         piece = encode(FrameKind.WHOLE, b"\0\1v") * 2_000
-        while (seconds := time.monotonic() - start) < 2:
+        while (seconds := time.monotonic() - start) < 1.2:
             hostile.raw(piece)
             with contextlib.suppress(OSError, TimeoutError):
                 await asyncio.wait_for(hostile.writer.drain(), 0.2)
@@ -304,7 +304,7 @@ def test_flood_of_bytes(tmp_path: Path) -> None:
         hostile.answer()
         start = time.monotonic()
         piece = encode(FrameKind.WHOLE, b"\2\1" + bytes(60_000))
-        while (seconds := time.monotonic() - start) < 2:
+        while (seconds := time.monotonic() - start) < 1.2:
             hostile.raw(piece)
             with contextlib.suppress(OSError, TimeoutError):
                 await asyncio.wait_for(hostile.writer.drain(), 0.2)

@@ -104,7 +104,7 @@ def test_nodes_that_dial_each_other_keep_one_connection_and_the_same(
     tmp_path: Path, loop: str
 ) -> None:
     async def test(world: World) -> None:
-        for number in range(8):
+        for number in range(5):
             ports = Address("127.0.0.1", free_port()), Address("127.0.0.1", free_port())
             settings = [
                 world.settings(
