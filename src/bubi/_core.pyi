@@ -65,8 +65,10 @@ class SigningKey:
 
 def verify_vote(public_key: bytes, message: bytes, signature: bytes) -> bool: ...
 def vote_message(
-    chain: bytes, epoch: int, engine: str, height: int, round: int, digest: bytes
-) -> bytes: ...
+    chain: bytes, epoch: int, engine: str, height: int, round: int, phase: int, digest: bytes
+) -> bytes:
+    """Bytes that a vote before the commit signs; `phase` as in `consensus.guard.Phase`, 0 to 3."""
+
 def commit_message(
     chain: bytes, epoch: int, engine: str, height: int, round: int, digest: bytes, outcome: bytes
 ) -> bytes: ...
@@ -79,6 +81,19 @@ def certificate(
     outcome: bytes,
     votes: list[tuple[int, bytes]],
 ) -> bytes: ...
+def certificate_fields(
+    certificate: bytes,
+) -> tuple[int, str, int, int, bytes, bytes, list[tuple[int, bytes]]]:
+    """(epoch, engine, height, round, digest, outcome, [(validator, signature)]) of an encoded certificate; nothing is
+    verified. Raises CoreError if it is not canonical."""
+
+def status_message(chain: bytes, status: bytes) -> bytes:
+    """Bytes that a validator signs for a status: domain `bubi:node-status`, chain id, the encoded status."""
+
+def ideal_sign(public_key: bytes, message: bytes) -> bytes:
+    """Signature of the ideal rule of simulations: SHA-256("bubi:ideal" ‖ tagged key ‖ message), twice. No chain accepts
+    it but one of `Chain.open_simulated(…, ideal=True)`."""
+
 def verify_certificate(suite: int, chain: bytes, validator_set: bytes, certificate: bytes) -> None:
     """Raises CoreError("certificate_invalid") unless a quorum of distinct members signed the statement."""
 
@@ -125,7 +140,16 @@ class Batch:
     def header(self) -> _Bytes:
         """Encoded SignedBatch."""
     @property
+    def body(self) -> _Bytes:
+        """Its transactions as a bulk body."""
+    @property
+    def author(self) -> _Bytes:
+        """Vote key (tagged bytes) of the validator that made it."""
+    @property
     def bytes(self) -> int: ...
+    @property
+    def latest_expiry(self) -> int:
+        """Largest valid_until (ms) of its transactions: above it all of them are void."""
 
 @final
 class Execution:
@@ -163,6 +187,25 @@ class Lease:
         """
 
 @final
+class SimulatedDisk:
+    """A disk in memory with faults, for simulations. Whatever it loses follows from its seed and its calls."""
+
+    def __new__(cls, seed: int) -> SimulatedDisk: ...
+    def crash(self, mode: str) -> None:
+        """The machine stops: open chains on this disk are dead (drop them, then open again). `mode` says what survives of
+        writes that were not synced: "process" all (only the process died), "lost" none, "torn" a prefix with the last write
+        torn, "reordered" any subset."""
+    def flip(self, kind: str, choice: int) -> bool:
+        """Flips one bit, chosen by `choice`, of a file of a kind ("log", "state", "index", "guard"); False if there is none."""
+    def fail_next_sync(self) -> None:
+        """The next sync of a file or folder fails and forgets what was written."""
+    def set_full(self, full: bool) -> None:
+        """Whether writes that need more space are refused."""
+    @property
+    def counts(self) -> dict[str, int]:
+        """writes, reads, syncs, crashes, lost_writes, errors, no_space, flips so far."""
+
+@final
 class Chain:
     """The ledger of one node: state, tree, log, stores. Thread-safe; one writer."""
 
@@ -176,6 +219,18 @@ class Chain:
         leases: int = 64,
     ) -> Chain:
         """Opens or creates the data folder, recovers, replays the log. Raises Damaged, StorageFatal, CoreError."""
+    @staticmethod
+    def open_simulated(
+        disk: SimulatedDisk,
+        genesis: bytes,
+        *,
+        ideal: bool,
+        proof_window: int = 64,
+        segment_bytes: int = 1048576,
+        leases: int = 4,
+    ) -> Chain:
+        """The same on a simulated disk, working in the calling thread alone. With `ideal`, votes and batches are signed
+        and checked by the ideal rule (`ideal_sign`); transactions may be signed by either rule."""
     def close(self) -> None: ...
     @property
     def chain_id(self) -> bytes: ...
@@ -210,11 +265,32 @@ class Chain:
     def batch(self, admissions: list[Admission], number: int, key: SigningKey) -> Batch: ...
     def decode_batch(self, header: bytes, body: bytes) -> Batch:
         """A batch from another node: checks and verifies everything. Raises CoreError("batch_invalid")."""
-    def propose(self, time: int, batches: list[Batch]) -> bytes: ...
+    def propose(self, time: int, parent_round: int, batches: list[Batch]) -> bytes:
+        """The proposal of these batches on top of the newest block; `parent_round` is the round of the certificate of that
+        block (0 at height 1). Raises CoreError("proposal_invalid") as `check_proposal`."""
     def proposal_digest(self, proposal: bytes) -> bytes: ...
+    def proposal_fields(self, proposal: bytes) -> tuple[int, int, bytes, int]:
+        """(height, time, parent, parent_round); nothing is checked but the encoding."""
+    def check_proposal(
+        self, proposal: bytes, digest: bytes, batches: list[Batch], parent_round: int | None
+    ) -> None:
+        """Everything that makes a proposal valid on top of the newest block, but the clock: digest, payload root, parent,
+        time after the parent's, settings, block budget, no batch ordered before or named twice, no author above its share,
+        and, unless None, the round of the parent's certificate. Raises CoreError("proposal_invalid")."""
+    def leaders(self, count: int) -> tuple[int, list[int]]:
+        """The round from which the leader schedule of the next height counts, and the validators that lead it and the
+        following rounds (spec/consensus/schedule.md)."""
+    def ordered_batches(self) -> list[tuple[int, bytes]]:
+        """(height, digest) of the batches that decided blocks ordered within max_lifetime, oldest first: a proposal must
+        not name them again."""
+    def check_certificate(self, certificate: bytes) -> None:
+        """Raises CoreError("certificate_invalid") unless a quorum of the validator set in force signed the statement."""
     def append(self, kind: int, height: int, data: bytes) -> None:
         """Buffers a log record: 2 proposal, 3 guard record, 4 prepared certificate."""
-    def append_bodies(self, height: int, batches: list[Batch]) -> None: ...
+    def append_bodies(self, height: int, batches: list[Batch]) -> None:
+        """Buffers bodies for the log; one that was appended for this height before is not appended again."""
+    def pending_bodies(self) -> list[Batch]:
+        """Batches whose bodies the log holds above the newest block: of proposals that were not decided yet."""
     def sync(self) -> None:
         """One group fdatasync. Raises StorageFull or StorageFatal."""
     def execute(self, proposal: bytes, batches: list[Batch]) -> Execution:
@@ -240,6 +316,12 @@ class Chain:
         """Encoded BlockRecord."""
     def block_bodies(self, height: int) -> list[bytes]:
         """Bulk bodies of the block's batches."""
+    def block_parts(self, height: int) -> tuple[bytes, bytes, list[bytes], list[bytes]] | None:
+        """What another node needs to check and execute a block: (proposal, certificate, [SignedBatch], [bulk body])."""
+    def tip_certificate(self) -> bytes | None:
+        """Encoded certificate of the newest block; None at height 0."""
+    def tip_batches(self) -> list[bytes]:
+        """Digests of the batches of the newest block."""
     def finality_json(self, height: int) -> bytes | None:
         """FinalityProof (hex) with its proposal, outcome and certificate as JSON."""
     # Objects of the state: {"height": "N", "value": {"v1": …}} and, if asked, "proof": {"cell": hex, "finality": hex};
