@@ -172,7 +172,8 @@ class PeerTable:
                 ignored += 1
                 continue
             taught += 1
-            entry = _Known(one.address, Source.NEIGHBOUR, one.node, one.roles, teacher, due=now)
+            entry = _Known(one.address, Source.NEIGHBOUR, one.node, one.roles, teacher)
+            entry.due = now + self._courtesy(one.node)
             self._known[one.address] = entry
         return ignored
 
@@ -336,8 +337,12 @@ class PeerTable:
         for known in self._known.values():
             if known.node == node:
                 known.attempts = 0 if stable else known.attempts
-                known.due = now + self.delay(known.address, known.attempts)
+                known.due = now + self.delay(known.address, known.attempts) + self._courtesy(node)
                 known.attempts += 1
+
+    def _courtesy(self, node: bytes) -> float:
+        """Of two nodes that can both dial, the smaller id goes first: fewer double connections."""
+        return self.policy.dial_first if self._own_address and self._own > node else 0.0
 
     def connected(self) -> list[NodeRecord]:
         """Nodes with an established connection."""
