@@ -116,7 +116,9 @@ def test_a_transaction_through_any_node_is_final_on_all(four):
         outcome = four.transact(name)
         height, _root = four.level(*four.nodes)
         for other in four.nodes:
-            stored = httpx.get(f"{four.url(other)}/v1/transactions/{outcome.transaction.hex()}").json()
+            stored = httpx.get(
+                f"{four.url(other)}/v1/transactions/{outcome.transaction.hex()}"
+            ).json()
             assert stored["status"] == "final"
             assert int(stored["height"]) <= height
     shown = four.command("status", "--json").json

@@ -122,8 +122,6 @@ def test_the_network_is_read(tmp_path: Path) -> None:
         ({**NET, "peers_max": 0}, "network.peers_max must be a whole number"),
     ],
 )
-def test_a_wrong_network_is_refused(
-    tmp_path: Path, values: dict[str, Any], message: str
-) -> None:
+def test_a_wrong_network_is_refused(tmp_path: Path, values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse(with_("network", **values), tmp_path)

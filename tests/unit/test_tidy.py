@@ -62,6 +62,8 @@ PACKAGES = [
     "src/bubi",
     "src/bubi/cli",
     "src/bubi/consensus",
+    "src/bubi/network",
+    "src/bubi/replica",
     "src/bubi/node",
     "src/bubi/node/api",
     "sdk",
