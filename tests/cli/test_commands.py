@@ -30,7 +30,8 @@ EXPECTED = {
     "tx build", "tx sign", "tx submit", "tx show", "tx decode", "tx simulate", "tx codes",
     "proof verify", "account create", "account show", "account list",
     "key create", "key import", "key show", "asset show", "asset holders", "record show",
-    "network request", "network create", "network join", "peers", "bench verify", "bench ledger", "bench api",
+    "network request", "network create", "network join", "peers",
+    "bench verify", "bench ledger", "bench api",
 }  # fmt: skip
 
 
