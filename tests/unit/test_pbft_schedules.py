@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from bubi.consensus.engine import Suspect
 from bubi.consensus.pbft_state import Mode
 
 from .cluster import Cluster, Faults, lie
@@ -20,7 +21,10 @@ HEAL_MS = 120_000
 
 def schedule(seed: int) -> Cluster:
     count = 7 if seed % 4 == 3 else 4
-    cluster = Cluster(count, seed, turn_blocks=4, timeout_ms=1_000)
+    liars = seed % 5 == 1
+    # Now and then everybody is needed, as with a ratio of 90 %.
+    needed = count if seed % 11 == 3 and not liars else 0
+    cluster = Cluster(count, seed, turn_blocks=4, timeout_ms=1_000, needed=needed)
     chance = cluster.random
     cluster.random_disk = cluster.fresh_nonces = True
     cluster.slow_keys = chance.random() < 0.3
@@ -32,7 +36,6 @@ def schedule(seed: int) -> Cluster:
         delay=(1, longest),
     )
     faulty = (count - 1) // 3
-    liars = seed % 5 == 1
     if liars:
         cluster.filter = lie(cluster, chance.randrange(count))
         faulty -= 1
@@ -59,7 +62,7 @@ def disturb(cluster: Cluster, crashes: int) -> None:
     chance = cluster.random
     down = [node for node in cluster.nodes if not node.up]
     up = [node for node in cluster.nodes if node.up]
-    act = chance.randrange(6)
+    act = chance.randrange(7)
     if act == 0 and len(down) < crashes and up:
         chance.choice(up).crash(keep=chance.choice((0, 0, 1, 2)))
     elif act == 1 and down:
@@ -72,6 +75,9 @@ def disturb(cluster: Cluster, crashes: int) -> None:
         cluster.cut = lambda from_, to: to == deaf
     elif act == 4:
         cluster.cut = lambda from_, to: False
+    elif act == 5 and up:
+        node = chance.choice(up)
+        node.feed(Suspect(node.height + 1, node.state.engine.round, "overtaking"))
     cluster.at(chance.randint(5, 1_500), partial(disturb, cluster, crashes))
 
 
