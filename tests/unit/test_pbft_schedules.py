@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from bubi.consensus.engine import Suspect
+from bubi.consensus.engine import Suspect, TimerElapsed, TimerId
 from bubi.consensus.pbft_state import Mode
 
 from .cluster import Cluster, Faults, lie
@@ -112,3 +112,49 @@ def run(seed: int) -> Cluster:
 def test_random_schedules(first: int) -> None:
     for seed in range(first, first + CHUNK):
         run(seed)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 10, 13])
+def test_other_sizes(count: int) -> None:
+    """Also through a crash of as many as the size bears, the leader among them."""
+    cluster = Cluster(count, turn_blocks=4)
+    cluster.start()
+    assert cluster.reach(6)
+    faulty = (count - 1) // 3
+    for node in cluster.nodes[1 : 1 + faulty]:
+        node.crash()
+    up = set(range(count)) - set(range(1, 1 + faulty))
+    assert cluster.reach(12, who=up)
+    for node in cluster.nodes[1 : 1 + faulty]:
+        node.begin()
+    assert cluster.reach(14)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_suspected_without_reason(count: int) -> None:
+    cluster = Cluster(count)
+    cluster.start()
+    cluster.want(1)
+    for node in cluster.nodes:
+        node.feed(Suspect(1, 0, "overtaking"))
+    assert cluster.reach(3)
+
+
+def test_members_that_were_cut_off_for_long_find_together() -> None:
+    """Rounds far apart: a bound on rounds would lock out who comes back."""
+    cluster = Cluster(4, timeout_ms=100)
+    cluster.start()
+    for node in cluster.nodes[2:]:
+        node.crash()
+    for round_ in range(300):
+        for node in cluster.nodes[:2]:
+            node.feed(TimerElapsed(TimerId(1, round_, "progress")))
+            engine = node.state.engine
+            node.state.timers |= {TimerId(1, engine.round, "change")}
+            node.state.engine.armed |= {"change"}
+            node.feed(TimerElapsed(TimerId(1, engine.round, "change")))
+    assert cluster.nodes[0].state.engine.round > 200
+    for node in cluster.nodes[2:]:
+        node.begin()
+    assert cluster.reach(3)
+    assert cluster.nodes[3].state.engine.round > 200
