@@ -11,7 +11,7 @@ import pytest
 from bubi.consensus.engine import Suspect, TimerElapsed, TimerId
 from bubi.consensus.pbft_state import Mode
 
-from .cluster import Cluster, Faults, lie
+from .cluster import Cluster, Faults, invent, lie
 
 SEEDS = 200
 CHUNK = 20
@@ -37,7 +37,9 @@ def schedule(seed: int) -> Cluster:
     )
     faulty = (count - 1) // 3
     if liars:
-        cluster.filter = lie(cluster, chance.randrange(count))
+        liar = chance.randrange(count)
+        cluster.filter = lie(cluster, liar)
+        cluster.at(100, partial(keep_inventing, cluster, liar))
         faulty -= 1
     for node in cluster.nodes:
         node.skew = chance.choice((0, 0, 0, 9_000, -9_000)) if seed % 7 == 2 else 0
@@ -53,6 +55,12 @@ def schedule(seed: int) -> Cluster:
 def keep_working(cluster: Cluster) -> None:
     cluster.want(max(node.height for node in cluster.nodes) + cluster.random.randint(1, 3))
     cluster.at(cluster.random.randint(20, 600), partial(keep_working, cluster))
+
+
+def keep_inventing(cluster: Cluster, liar: int) -> None:
+    if cluster.nodes[liar].up:
+        invent(cluster, liar)
+    cluster.at(cluster.random.choice((1, 5, 50, 200)), partial(keep_inventing, cluster, liar))
 
 
 def disturb(cluster: Cluster, crashes: int) -> None:
