@@ -864,11 +864,13 @@ class _Rules:
         """
         state = self.state
         prepared = decode_change(body)
-        if prepared is None or prepared == state.prepared:
-            return prepared
+        if prepared is None:
+            return None
         if prepared.round >= round_:
             msg = "prepared in a later round"
             raise EncodingError(msg)
+        if prepared == state.prepared:
+            return prepared
         key = self.signatures.hash(body)
         if key in state.verified:
             return prepared
