@@ -219,9 +219,14 @@ class Dissemination:
         return self._own_unordered + len(self._sealing)
 
     @property
-    def missing(self) -> int:
-        """Batches asked for."""
+    def wanted(self) -> int:
+        """Batches that peers announced or a proposal names, and that are not here."""
         return len(self._wants)
+
+    @property
+    def missing(self) -> int:
+        """Batches that the proposal of the height in work names, and that are not here."""
+        return sum(want.urgent for want in self._wants.values())
 
     def find(self, digest: bytes) -> BatchHandle | None:
         """A verified batch that no block holds, or one of the newest block."""

@@ -464,11 +464,9 @@ class Replica:
             self._drive(answer)
 
     def _proposal_checked(self, event: ProposalChecked) -> None:
-        self._drive(
-            engines.Validated(
-                event.height, event.digest, event.valid, event.untimely, event.reason
-            )
-        )
+        answer = self._proposals.checked(event)
+        if answer is not None:
+            self._drive(answer)
 
     def _execute(self, effect: engines.Execute) -> None:
         answer = self._proposals.execute(effect)
