@@ -39,6 +39,8 @@ def test_a_missing_batch_is_asked_for_and_the_check_follows() -> None:
     late = Batch(key_of(2), 9, (9,), TIME + 9, 10)
     table.taken()
     assert table.validate(one.digest, late.digest) is None
+    table.taken()
+    table.d.fetch_elapsed(PEERS)
     asks = [a for a in table.taken() if isinstance(a, SendTo)]
     assert asks == [SendTo((node_of(1),), BatchWant((late.digest,)))]
     executed = table.p.execute(Execute(1, 0, DIGEST, b"proposal"))

@@ -1,6 +1,6 @@
 """Proposals of the height in work: their batches are found, then the host checks and executes.
 
-A proposal that names a batch which is missing here waits for it; the batch is asked for at once.
+A proposal that names a batch which is missing here waits for it, and the batch is asked for.
 """
 
 from collections import OrderedDict
