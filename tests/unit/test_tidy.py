@@ -65,6 +65,7 @@ PACKAGES = [
     "src/bubi/network",
     "src/bubi/replica",
     "src/bubi/node",
+    "src/bubi/replica",
     "src/bubi/node/api",
     "sdk",
     "sdk/python",
