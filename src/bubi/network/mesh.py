@@ -8,7 +8,7 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,6 +45,9 @@ NEIGHBOURS_EVERY = 30.0
 NEIGHBOURS_SOONEST = 2.0
 ALARMS_EVERY = 3_600.0
 ALARMED_MAX = 4_096
+TAKEOVERS = 4
+TAKEOVER_SECONDS = 60.0
+"""So many take-overs of a live connection by another instance in this time raise an alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,7 @@ class Network:
         self._listener: socket.socket | None = None
         self._serial = 0
         self._alarms_due = 0.0
+        self._restarts: dict[bytes, deque[float]] = {}
         self._alarmed: dict[bytes, str] = {}
         self._counters: Counter[str] = Counter()
         self._stopping = False
@@ -387,10 +391,24 @@ class Network:
         if old is not None and old.peer is not None:
             new_link, old_link = _link(connection, hello), _link(old, old.peer)
             if not replaces(self.node, found.node, old_link, new_link):
+                old.doubt()
                 return "duplicate"
             old.statistics.replaced += 1
+            if old_link.instance != new_link.instance:
+                self._restarted(found)
             old.close("replaced")
         return None
+
+    def _restarted(self, found: NodeCertificate) -> None:
+        """Another instance took over a live connection: if often, the key was copied."""
+        times = self._restarts.setdefault(found.node, deque(maxlen=TAKEOVERS))
+        times.append(self._now())
+        if len(times) == TAKEOVERS and times[-1] - times[0] < TAKEOVER_SECONDS:
+            del self._restarts[found.node]
+            self._host.on_alarm(
+                "duplicate_identity",
+                f"two nodes seem to use the certificate of {found.name} ({found.organisation})",
+            )
 
     def _greeting(self, connection: Connection, node: bytes) -> Connection | None:
         """Another connection of the node that has said HELLO and is not established yet."""
@@ -436,8 +454,13 @@ class Network:
         )
 
     def message(self, delivery: Delivery) -> None:
-        """Gives a message to the host."""
-        self._host.on_message(delivery)
+        """Gives a message to the host, whose defects must not cost the peer its connection."""
+        try:
+            self._host.on_message(delivery)
+        except Exception:
+            log.exception("a message of kind %d could not be handled", delivery.kind)
+            self._counters["unhandled"] += 1
+            delivery.done()
 
     def neighbours(self, connection: Connection, neighbours: tuple[Neighbour, ...]) -> None:
         """Learns addresses."""
