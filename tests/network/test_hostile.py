@@ -318,6 +318,21 @@ def test_flood_of_bytes(tmp_path: Path) -> None:
     under_attack(tmp_path, attack, limits=replace(VICTIM, silence=9, answer=9))
 
 
+def test_invented_reasons(tmp_path: Path) -> None:
+    """What a peer says at its end is shown, but does not fill our tables."""
+
+    async def attack(hostile: Hostile, victim: Node) -> None:
+        for number in range(20):
+            await hostile.connect(victim)
+            hostile.raw(encode(FrameKind.CLOSE, b"\x04x" + b"%03d" % number))
+            await hostile.gone()
+        assert victim.peer(hostile.id)["reason"] == "peer_x019"
+        assert refused(victim) == {"by_peer": 20}
+        assert victim.network.counters()["closed_by_peer"] == 20
+
+    under_attack(tmp_path, attack)
+
+
 def test_more_than_the_window(tmp_path: Path) -> None:
     """The host is behind; a peer that sends on regardless is cut off, memory stays bounded."""
 

@@ -239,7 +239,7 @@ def test_a_dead_link_is_noticed_and_replaced(tmp_path: Path) -> None:
 
 
 def test_a_doubted_connection_must_answer_soon(tmp_path: Path) -> None:
-    """The peer lost its link without a word and dials anew, but the old connection stands first."""
+    """The peer lost its link without a word and dials anew; the old connection stands first."""
 
     async def test(world: World) -> None:
         limits = replace(LIMITS, handshake=0.3, ping=20, answer=20, silence=20)

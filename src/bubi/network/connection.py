@@ -31,6 +31,8 @@ FRAMES_AT_ONCE = 256
 CONTROL_WAITING_MAX = 256
 CLOSE_SECONDS = 1.0
 PING_BYTES = 8
+PEER_SAID = "peer_"
+"""Before a reason that the other side gave."""
 SMOOTHING = 8
 """The round-trip time moves by an eighth of each new measurement (as in TCP)."""
 
@@ -378,7 +380,7 @@ class Connection(asyncio.Protocol):
         self._control(FrameKind.ACCEPT, handshake.encode_accept(version))
 
     def _farewell(self, reason: str) -> None:
-        self._end(f"peer_{reason}")
+        self._end(PEER_SAID + reason)
         if self._transport is not None:
             self._transport.close()
             self._loop.call_later(CLOSE_SECONDS, self._transport.abort)

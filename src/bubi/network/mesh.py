@@ -25,7 +25,7 @@ from bubi.network.addresses import (
 from bubi.network.admission import Door, DoorLimits
 from bubi.network.certificates import Authority, CertificateError, NodeCertificate
 from bubi.network.channels import Item
-from bubi.network.connection import Connection, ConnectionLimits, Delivery, State
+from bubi.network.connection import PEER_SAID, Connection, ConnectionLimits, Delivery, State
 from bubi.network.handshake import (
     INSTANCE_BYTES,
     Claims,
@@ -340,17 +340,10 @@ class Network:
 
     def counters(self) -> Mapping[str, int]:
         """Totals since the start, for metrics; names are stable."""
-        totals: Counter[str] = Counter(self._counters)
-        for record in self._table.snapshot(self._now()):
-            for name in _TOTALS:
-                value = record[name]
-                assert isinstance(value, int)
-                totals[name] += value
+        sums = self._table.totals()
         for connection in self._peers.values():
-            statistics = connection.totals()
-            for name in _TOTALS:
-                totals[name] += getattr(statistics, name)
-        return totals
+            sums.add(connection.totals())
+        return {**self._counters, **{name: getattr(sums, name) for name in _TOTALS}}
 
     # --- connections come and go -----------------------------------------------------------------
 
@@ -480,9 +473,11 @@ class Network:
         found = connection.certificate
         record = self._table.record(found.node) if found is not None else None
         self._connections.discard(connection)
-        self._counters[f"closed_{reason}"] += 1
+        # A peer's own words are not counted one by one: it could invent them without end.
+        counted = "by_peer" if reason.startswith(PEER_SAID) else reason
+        self._counters[f"closed_{counted}"] += 1
         if connection.dialled is None and connection.ip is not None:
-            self._door.closed(connection.ip, greeted=established, reason=reason, now=now)
+            self._door.closed(connection.ip, greeted=established, reason=counted, now=now)
         if connection.dialled is not None and not established:
             node = found.node if found is not None else None
             self._table.dial_ended(connection.dialled, node, reason, now)
