@@ -32,14 +32,14 @@ class Hostile:
         self.hello = Hello(CHAIN, own.node, os.urandom(16), 1, 1, own.name, own.organisation, None)
         self.reader: asyncio.StreamReader
         self.writer: asyncio.StreamWriter
-        self._decoder = Decoder({**ESTABLISHED_LIMITS, 1: 1_024, 2: 2})
+        self._decoder = Decoder({**ESTABLISHED_LIMITS, 1: 1_024, 2: 4})
         self._answering: asyncio.Task[None] | None = None
         self.closed_with = ""
 
     async def connect(self, victim: Node, source: str = "127.0.0.2") -> Self:
         """TLS, nothing else."""
         assert victim.address is not None
-        self._decoder = Decoder({**ESTABLISHED_LIMITS, 1: 1_024, 2: 2})
+        self._decoder = Decoder({**ESTABLISHED_LIMITS, 1: 1_024, 2: 4})
         self.reader, self.writer = await asyncio.open_connection(
             victim.address.host,
             victim.address.port,

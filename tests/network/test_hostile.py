@@ -10,6 +10,7 @@ import os
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,10 +30,10 @@ from .hostile import Hostile, undisturbed
 from .world import FAST, Counting, Node, World, connected, run, until
 
 VICTIM = ConnectionLimits(
-    handshake=0.8,
-    silence=0.8,
-    ping=0.1,
-    answer=0.8,
+    handshake=1.2,
+    silence=1.0,
+    ping=0.5,
+    answer=1.0,
     frames=Rate(2_000, 1_000),
     bytes=Rate(20_000_000, 5_000_000),
 )
@@ -62,8 +63,9 @@ def under_attack(
 
 
 def refused(victim: Node) -> dict[str, int]:
+    """Reasons with their counts, of all IP addresses."""
     found: Any = victim.network.snapshot()["strangers"]
-    return {why: count for row in found for why, count in row["refused"].items()}
+    return sum((Counter(row["refused"]) for row in found), Counter[str]())
 
 
 # --- one wrong frame -----------------------------------------------------------------------------
@@ -78,7 +80,7 @@ WRONG = {
     "unknown kind": (HEADER.pack(0, 200), "frame_kind"),
     "garbage": (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "frame_kind"),
     "HELLO after the handshake": (encode(FrameKind.HELLO, b"x"), "frame_kind"),
-    "ACCEPT after the handshake": (encode(FrameKind.ACCEPT, b"\1\0"), "frame_kind"),
+    "ACCEPT after the handshake": (encode(FrameKind.ACCEPT, encode_accept(1)), "frame_kind"),
     "short ping": (encode(FrameKind.PING, b"x"), "ping"),
     "answer to no ping": (encode(FrameKind.PONG, b"\xff" * 8), "pong"),
     "credit that is not owed": (encode(FrameKind.WINDOW, WINDOW(1, 1)), "window"),
@@ -178,8 +180,8 @@ def test_no_tls_at_all(tmp_path: Path) -> None:
             writer.write(data)
             start = time.monotonic()
             with contextlib.suppress(ConnectionError):
-                await asyncio.wait_for(reader.read(), 3)
-            assert time.monotonic() - start < 1.5
+                await asyncio.wait_for(reader.read(), 5)
+            assert time.monotonic() - start < 3
             writer.close()
         await until(
             lambda: refused(victim).get("timeout") == 2 and refused(victim).get("tls") == 1
@@ -205,7 +207,7 @@ def test_old_tls_and_no_certificate(tmp_path: Path) -> None:
         with contextlib.suppress(OSError):
             assert await reader.read() == b""
         writer.close()
-        await until(lambda: sum(refused(victim).get(why, 0) for why in ("tls", "lost")) == 2)
+        await until(lambda: refused(victim).get("tls") == 2)
 
     under_attack(tmp_path, attack)
 
@@ -213,7 +215,7 @@ def test_old_tls_and_no_certificate(tmp_path: Path) -> None:
 def test_no_handshake_after_tls(tmp_path: Path) -> None:
     async def attack(hostile: Hostile, victim: Node) -> None:
         await hostile.connect(victim)
-        await hostile.gone(3)
+        await hostile.gone()
         assert hostile.closed_with == "handshake_timeout"
         assert victim.peer(hostile.id)["reason"] == "handshake_timeout"
         assert refused(victim)["handshake_timeout"] == 1
@@ -227,7 +229,7 @@ def test_half_a_handshake(tmp_path: Path) -> None:
         for value in hello(hostile)[:60]:
             hostile.raw(bytes((value,)))
             await asyncio.sleep(0.03)
-        await hostile.gone(1)
+        await hostile.gone()
         assert victim.peer(hostile.id)["reason"] == "handshake_timeout"
 
     under_attack(tmp_path, attack)
@@ -237,7 +239,7 @@ def test_half_a_frame_and_silence(tmp_path: Path) -> None:
     async def attack(hostile: Hostile, victim: Node) -> None:
         await hostile.greet(victim)
         hostile.raw(encode(FrameKind.WHOLE, b"\0\1" + bytes(1_000))[:500])
-        await hostile.gone(3)
+        await hostile.gone()
         assert victim.peer(hostile.id)["reason"] in {"silent", "unresponsive"}
 
     under_attack(tmp_path, attack)
@@ -255,7 +257,7 @@ def test_slow_loris(tmp_path: Path, loop: str) -> None:
         while not ends.done():
             hostile.raw(b"\0")
             await asyncio.sleep(0.01)
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 4
         assert victim.peer(hostile.id)["reason"] in {"silent", "unresponsive"}
 
     under_attack(tmp_path, attack, loop=loop)
@@ -314,6 +316,21 @@ def test_flood_of_bytes(tmp_path: Path) -> None:
         assert 10_000_000 < seen["bytes_in"] <= 6_000_000 + 20_000_000 * (seconds + 0.3)
 
     under_attack(tmp_path, attack, limits=replace(VICTIM, silence=9, answer=9))
+
+
+def test_invented_reasons(tmp_path: Path) -> None:
+    """What a peer says at its end is shown, but does not fill our tables."""
+
+    async def attack(hostile: Hostile, victim: Node) -> None:
+        for number in range(20):
+            await hostile.connect(victim)
+            hostile.raw(encode(FrameKind.CLOSE, b"\x04x" + b"%03d" % number))
+            await hostile.gone()
+        assert victim.peer(hostile.id)["reason"] == "peer_x019"
+        assert refused(victim) == {"by_peer": 20}
+        assert victim.network.counters()["closed_by_peer"] == 20
+
+    under_attack(tmp_path, attack)
 
 
 def test_more_than_the_window(tmp_path: Path) -> None:
@@ -414,7 +431,7 @@ def test_handshake_storm(tmp_path: Path) -> None:
     async def attack(hostile: Hostile, victim: Node) -> None:
         done = 0
         start = time.monotonic()
-        while time.monotonic() - start < 1.5:
+        while time.monotonic() - start < 3:
             try:
                 await hostile.connect(victim, "127.0.0.3")
                 done += 1
@@ -423,7 +440,7 @@ def test_handshake_storm(tmp_path: Path) -> None:
             else:
                 hostile.writer.transport.abort()
         assert refused(victim)["connection_rate"] > 0
-        assert done <= 10 + 10 * 2.5
+        assert done <= 10 + 10 * (time.monotonic() - start + 0.5)
 
     door = DoorLimits(rate=Rate(10, 10))
     under_attack(tmp_path, attack, door=door)
@@ -457,6 +474,7 @@ def test_one_certificate_used_again_and_again(tmp_path: Path) -> None:
         seen = victim.peer(hostile.id)
         assert seen["connects"] == 12
         assert seen["replaced"] == 11
+        assert [code for code, _ in victim.host.alarms] == ["duplicate_identity"] * 2
         assert len(victim.network._connections) == 2
         for writer in held:
             writer.transport.abort()

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import socket
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from bubi.messages import Priority
-from bubi.network import Address, ConnectionLimits, IpRules, Policy, TrustRules
+from bubi.network import Address, ConnectionLimits, Delivery, IpRules, Policy, TrustRules
 from bubi.network import certificates as x509
 from bubi.network.channels import QUEUE_LIMITS, QueueLimits
 
@@ -136,8 +137,8 @@ def test_six_nodes_find_each_other_through_one_seed(tmp_path: Path) -> None:
         others = [await world.start(f"node-{number}", seed) for number in range(5)]
         nodes = [seed, *others]
         await until(lambda: all(len(node.network.peers) == 5 for node in nodes), 10)
-        await asyncio.sleep(0.2)
-        assert all(len(node.network._connections) == 5 for node in nodes)
+        await until(lambda: all(len(node.network._connections) == 5 for node in nodes))
+        assert all(len(node.network.peers) == 5 for node in nodes)
 
     run(tmp_path, test)
 
@@ -233,6 +234,68 @@ def test_a_dead_link_is_noticed_and_replaced(tmp_path: Path) -> None:
             relay.open.set()
             relay.cut()
             await until(lambda: connected(one, other))
+
+    run(tmp_path, test)
+
+
+def test_a_doubted_connection_must_answer_soon(tmp_path: Path) -> None:
+    """The peer lost its link without a word and dials anew; the old connection stands first."""
+
+    async def test(world: World) -> None:
+        limits = replace(LIMITS, handshake=0.3, ping=20, answer=20, silence=20)
+        policy = replace(FAST, learn=False)
+        one = await world.start("one", limits=limits, policy=policy)
+        other = await world.start("other", limits=limits, policy=policy)
+        small, large = sorted((one, other), key=lambda node: node.id)
+        async with Relay(large.address) as relay:
+            await small.network.stop()
+            settings = replace(small.network._settings, seeds=(relay.address,), advertised=None)
+            small = await world.run(settings)
+            await until(lambda: connected(small, large))
+            relay.open.clear()
+            start = time.monotonic()
+            assert settings.listen is not None
+            large.network._table.add_seed(settings.listen)
+            large.network._table.down(small.id, "test", 0)
+            await until(lambda: large.host.reasons(small.id) or small.host.reasons(large.id))
+            assert time.monotonic() - start < 10
+            await until(lambda: connected(small, large))
+            relay.open.set()
+
+    run(tmp_path, test)
+
+
+def test_defects_of_the_host_do_not_cost_the_connection(tmp_path: Path) -> None:
+    class Defective(Counting):
+        def on_message(self, delivery: Delivery) -> None:
+            super().on_message(delivery)
+            if delivery.kind == 1:
+                raise KeyError("defect")
+
+    async def test(world: World) -> None:
+        one = await world.start("one", host=Defective())
+        other = await world.start("other", one)
+        await until(lambda: connected(one, other))
+        for kind in (1, 2):
+            other.network.send([one.id], kind, b"", Priority.VOTES)
+        await until(lambda: len(one.host.messages) == 2)
+        assert connected(one, other)
+        assert one.network.counters()["unhandled"] == 1
+
+    run(tmp_path, test)
+
+
+def test_ipv6(tmp_path: Path) -> None:
+    async def test(world: World) -> None:
+        try:
+            with socket.create_server(("::1", 0), family=socket.AF_INET6) as free:
+                address = Address("::1", free.getsockname()[1])
+        except OSError:
+            pytest.skip("no IPv6 here")
+        one = await world.start("one", listen=address, advertised=address)
+        other = await world.start("other", one)
+        await until(lambda: connected(one, other))
+        assert one.peer(other)["ip"] == "::1"
 
     run(tmp_path, test)
 

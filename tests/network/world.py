@@ -206,7 +206,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
         await made.stop()
 
 
-async def until(condition: Callable[[], Any], seconds: float = 5.0) -> Any:
+async def until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
     """Waits for something; fails with its source after so long."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
@@ -231,8 +231,7 @@ def run(
         asyncio.get_running_loop().set_exception_handler(lambda _, one: problems.append(one))
         async with world(folder) as made:
             await test(made)
-        await asyncio.sleep(0.02)
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+        await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(guarded())

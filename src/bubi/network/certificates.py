@@ -29,7 +29,7 @@ ALARM_DAYS = (30, 7, 1)
 CLOCK_SKEW = datetime.timedelta(minutes=5)
 ALGORITHMS = ("p256", "ed25519")
 NAME_BYTES_MAX = 64
-ORGANISATION_BYTES_MAX = 128
+ORGANISATION_BYTES_MAX = 64
 
 
 MALFORMED: tuple[type[Exception], ...] = (
@@ -215,8 +215,7 @@ def _name(organisation: str, name: str) -> x509.Name:
     _check_length("the node's name", name, NAME_BYTES_MAX)
     return x509.Name(
         [
-            # X.520 allows 64 characters here; longer names of organisations exist.
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation, _validate=False),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
             x509.NameAttribute(NameOID.COMMON_NAME, name),
         ]
     )
