@@ -76,6 +76,7 @@ PACKAGES = [
     "examples",
     "data/vectors",
     "scripts",
+    "src/bubi/replica",
 ]
 
 
