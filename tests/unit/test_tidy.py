@@ -62,6 +62,7 @@ PACKAGES = [
     "src/bubi",
     "src/bubi/cli",
     "src/bubi/consensus",
+    "src/bubi/network",
     "src/bubi/node",
     "src/bubi/replica",
     "src/bubi/node/api",
