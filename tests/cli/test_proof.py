@@ -175,6 +175,18 @@ def test_bare_proofs_are_taken_as_bytes_hex_and_json(run, tmp_path, ledger, docu
     assert (said.status, said.json["kind"]) == (0, "finality")
 
 
+@pytest.mark.parametrize("shown", [{"status": "rejected"}, {"height": "43"}, {"memo": "paid"}])
+def test_what_stands_beside_a_proof_must_be_proven(
+    run, tmp_path, ledger, document, trust_file, shown
+):
+    proof = ledger.record(tmp_path, document.name, BOTH).proof
+    file = tmp_path / "answer.json"
+    file.write_text(json.dumps({"schema": 1, **shown, "proof": proof.hex()}), encoding="utf-8")
+    said = run("proof", "verify", file, "--trust", trust_file, "--json")
+    assert (said.status, said.json["valid"]) == (1, False)
+    assert said.json["code"] == "answer_mismatch"
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"{}", b"\xff\x00", b"abc", b'"x"', b"null"]
 )

@@ -167,6 +167,7 @@ CHINESE: Final[dict[str, str]] = {
     "No node answers at {url}.": "{url} 上没有节点应答。",
     "No port is free on this machine.": "本机没有空闲端口。",
     "Nodes": "节点",
+    "Not proven, though the answer shows it: {names}.": "未证明，尽管答复中有：{names}。",
     "Not proven: who wrote the document, and whether what it says is true.": (
         "未证明：文件由谁撰写，以及其内容是否属实。"
     ),

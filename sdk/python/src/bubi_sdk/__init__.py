@@ -5,6 +5,7 @@ in `bubi_sdk.errors`.
 """
 
 from bubi_sdk.address import Address
+from bubi_sdk.answers import ProvenAnswer, verify_answer
 from bubi_sdk.builder import TransactionBuilder
 from bubi_sdk.client import AsyncClient, Client
 from bubi_sdk.collection import Collection, Completeness
@@ -75,6 +76,7 @@ __all__ = [
     "OutcomeUnknown",
     "Page",
     "ProofInvalid",
+    "ProvenAnswer",
     "PublicKey",
     "RecordReference",
     "RequestRefused",
@@ -94,6 +96,7 @@ __all__ = [
     "WrongChain",
     "WrongPassword",
     "verify_account",
+    "verify_answer",
     "verify_cell",
     "verify_finality",
     "verify_receipt",
