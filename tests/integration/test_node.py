@@ -274,6 +274,51 @@ def test_restart_and_kill_keep_everything(fresh_node: RunningNode) -> None:
     assert node.submit(node.data("four")).json()["status"] == "final"
 
 
+def test_a_read_that_meets_damage_names_the_file(fresh_node: RunningNode) -> None:
+    node = fresh_node
+    node.start()
+    first, second = (node.submit(node.data(f"before-{number}")).json()["id"] for number in "01")
+    assert node.stop() == 0
+    node.start()
+    log = node.made.directory / "ledger" / "log"
+    (segment,) = log.glob("*.log")
+    data = bytearray(segment.read_bytes())
+    data[data.index(b"before-0") + 50] ^= 1
+    segment.write_bytes(data)
+    answer = node.client.get(f"/v1/transactions/{first}")
+    problem(answer, 503, "damaged")
+    assert segment.name in answer.json()["detail"]
+    assert not answer.json()["retryable"]
+    assert "Retry-After" not in answer.headers
+    assert node.client.get(f"/v1/transactions/{second}").status_code == 200
+
+
+def test_before_the_first_block_nothing_is_provable(fresh_node: RunningNode) -> None:
+    node = fresh_node
+    node.start()
+    for path in (f"accounts/{node.owner.address}", f"cells/{'00' * 33}/00"):
+        assert node.client.get(f"/v1/{path}").status_code == 200
+        problem(node.client.get(f"/v1/{path}?proof=1"), 409, "not_provable_yet")
+    node.submit(node.data("first"))
+    for path in (f"accounts/{node.owner.address}", f"cells/{'00' * 33}/00"):
+        assert node.client.get(f"/v1/{path}?proof=1").json()["proof"]["finality"]
+    genesis = node.client.get(f"/v1/cells/{'00' * 33}/00?height=0&proof=1")
+    problem(genesis, 400, "parameter_invalid")
+
+
+def test_a_cursor_of_an_earlier_run_is_invalid(fresh_node: RunningNode) -> None:
+    node = fresh_node
+    node.start()
+    for number in range(3):
+        node.submit(node.data(f"list-{number}"))
+    path = f"/v1/accounts/{node.owner.address}/data?limit=1"
+    cursor = node.client.get(path).json()["next"]
+    assert node.client.get(f"{path}&cursor={cursor}").status_code == 200
+    assert node.stop() == 0
+    node.start()
+    problem(node.client.get(f"{path}&cursor={cursor}"), 400, "cursor_invalid")
+
+
 def test_an_older_copy_of_the_second_place_silences_the_guard(fresh_node: RunningNode) -> None:
     node = fresh_node
     node.start()
