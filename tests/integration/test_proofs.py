@@ -1,6 +1,7 @@
 """What a live node answers with `?proof=1`, checked off-line together with its proof."""
 
 import copy
+import json
 import time
 from typing import Any
 from urllib.parse import quote
@@ -121,3 +122,9 @@ def test_the_versions_of_a_record_with_an_odd_key(node: RunningNode, trust: Trus
         path = f"/v1/namespaces/{namespace}/records/{quote(key, safe='')}/versions"
         listed = node.client.get(path).json()
         assert [one["version"] for one in listed["items"]] == [1], (key, listed)
+
+
+def test_node_and_sdk_write_the_same_trust_file(node: RunningNode, trust: Trust) -> None:
+    assert json.loads(node.made.trust_file.read_bytes()) == trust.to_json()
+    assert node.client.get("/v1/trust").json() == trust.to_json()
+    assert trust.to_json()["genesis_hash"] == node.made.chain_id

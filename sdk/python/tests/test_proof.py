@@ -20,6 +20,7 @@ from bubi_sdk import (
     state,
 )
 from bubi_sdk import proof as proofs
+from bubi_sdk.errors import MalformedJson
 from bubi_sdk.proof import CellProof, ReceiptProof, account_cells, cell_value, verify_receipt
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -320,3 +321,15 @@ def test_proofs_of_the_core(case: Any) -> None:
 def test_proofs_that_the_core_refuses(case: Any) -> None:
     with pytest.raises(ProofInvalid):
         shown(case)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("genesis_hash", "00" * 32), ("validators", []), ("quorum", 1)]
+)
+def test_a_trust_file_that_tells_people_something_else_is_refused(name: str, value: Any) -> None:
+    honest = WORLD.trust.to_json()
+    assert Trust.parse(json.dumps(honest)).to_json() == honest
+    with pytest.raises(MalformedJson, match=name):
+        Trust.parse(json.dumps({**honest, name: value}))
+    del honest[name]
+    assert Trust.parse(json.dumps(honest)) == WORLD.trust
