@@ -28,9 +28,7 @@ CHINESE: Final[dict[str, str]] = {
     "Ask `bubi tx show`, or submit the same file again: it is executed at most once.": (
         "用 `bubi tx show` 查询，或再次提交同一文件：它最多执行一次。"
     ),
-    "Ask what a signed transaction would do if it were next.": (
-        "查询已签名的交易若立即执行会有何结果。"
-    ),
+    "Ask what a transaction would do if it were next.": "查询交易若立即执行会有何结果。",
     "Asset id in hex, or ISSUER:CODE.": "资产的十六进制编号，或 发行者：代码。",
     "Assets held": "持有资产数",
     "Asset": "资产",
@@ -97,6 +95,9 @@ CHINESE: Final[dict[str, str]] = {
         "网络在运行吗？`bubi status` 可查看，`bubi up` 可启动。"
     ),
     "It would end as {code}: {text}": "结果将为 {code}：{text}",
+    "Nobody has signed it yet: it was judged as if everybody had.": (
+        "尚无人签名：按所有人均已签名判断。"
+    ),
     "It would remove {path}.": "这会删除 {path}。",
     "JSON list of operations instead; - reads standard input.": (
         "改用操作的 JSON 列表；- 表示标准输入。"

@@ -20,7 +20,7 @@ from bubi_sdk.flows import Flow, NoAnswer, Pause, Reply, Request, Response, Retr
 from bubi_sdk.network import AddressLike, IdLike, Network, Trust, identifier
 from bubi_sdk.outcome import Answer, BulkOutcome, Outcome, Page
 from bubi_sdk.stream import StreamEvent, StreamReader
-from bubi_sdk.transaction import Envelope
+from bubi_sdk.transaction import Envelope, Transaction
 
 T = TypeVar("T")
 _USUAL = 30.0
@@ -186,9 +186,9 @@ class Client(_Base):
         """Sends thousands in one request; with `wait` (seconds) the verdicts are outcomes."""
         return self._run(flows.submit_bulk(transactions, wait, self._retry))
 
-    def simulate(self, envelope: Envelope) -> Answer:
-        """What the transaction would do if it were next: receipt, events."""
-        return self._run(flows.simulate(envelope, self._retry))
+    def simulate(self, transaction: Envelope | Transaction) -> Answer:
+        """What it would do if it were next: receipt, events; unsigned, as if all had signed."""
+        return self._run(flows.simulate(transaction, self._retry))
 
     def encode(self, body: Json) -> Answer:
         """Lets the node encode a body; check what you sign."""
@@ -534,9 +534,9 @@ class AsyncClient(_Base):
         """Sends thousands in one request; with `wait` (seconds) the verdicts are outcomes."""
         return await self._run(flows.submit_bulk(transactions, wait, self._retry))
 
-    async def simulate(self, envelope: Envelope) -> Answer:
-        """What the transaction would do if it were next: receipt, events."""
-        return await self._run(flows.simulate(envelope, self._retry))
+    async def simulate(self, transaction: Envelope | Transaction) -> Answer:
+        """What it would do if it were next: receipt, events; unsigned, as if all had signed."""
+        return await self._run(flows.simulate(transaction, self._retry))
 
     async def encode(self, body: Json) -> Answer:
         """Lets the node encode a body; check what you sign."""

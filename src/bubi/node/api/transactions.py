@@ -132,6 +132,7 @@ async def simulate(request: Request) -> Response:
     """POST /v1/transactions/simulate: a signed transaction, or a body alone."""
     node = requests.services(request)
     requests.check_query(request, ())
+    requests.check_chain(request, node)
     kind = requests.content_type(request, {requests.JSON, requests.TRANSACTION})
     data = await requests.read_body(request, requests.JSON_BYTES_MAX)
     if kind == requests.JSON:
