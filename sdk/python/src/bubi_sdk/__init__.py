@@ -9,9 +9,11 @@ from bubi_sdk.answers import ProvenAnswer, verify_answer
 from bubi_sdk.builder import TransactionBuilder
 from bubi_sdk.client import AsyncClient, Client
 from bubi_sdk.collection import Collection, Completeness
+from bubi_sdk.content import decrypt_content, encrypt_content, new_content_key
 from bubi_sdk.errors import (
     BubiError,
     ConnectionFailed,
+    ContentUnreadable,
     EncodingError,
     InvalidInput,
     KeystoreError,
@@ -34,6 +36,8 @@ from bubi_sdk.operations import (
     AccountSigner,
     AssetFeatures,
     AssetKind,
+    CipherContent,
+    CipherSuite,
     Digest,
     DigestAlgorithm,
     RecordReference,
@@ -57,10 +61,13 @@ __all__ = [
     "AsyncClient",
     "BubiError",
     "BulkOutcome",
+    "CipherContent",
+    "CipherSuite",
     "Client",
     "Collection",
     "Completeness",
     "ConnectionFailed",
+    "ContentUnreadable",
     "Digest",
     "DigestAlgorithm",
     "EncodingError",
@@ -95,6 +102,9 @@ __all__ = [
     "Trust",
     "WrongChain",
     "WrongPassword",
+    "decrypt_content",
+    "encrypt_content",
+    "new_content_key",
     "verify_account",
     "verify_answer",
     "verify_cell",
