@@ -17,6 +17,7 @@ from bubi import core
 from bubi.node.files import FileError, read_key
 from bubi.node.init import initialise
 
+from .network import command
 from .nodes import RunningNode, free_port, make_node
 
 TRANSACTION = {"content-type": "application/vnd.bubi.transaction"}
@@ -338,6 +339,41 @@ def test_an_older_copy_of_the_second_place_silences_the_guard(fresh_node: Runnin
     problem(node.submit(node.data("x")), 503, "guard_silent")
     assert node.client.get("/v1/blocks/latest").status_code == 200
     assert node.stop() == 0
+
+
+def test_a_silent_guard_is_recovered_by_its_operator(fresh_node: RunningNode) -> None:
+    node = fresh_node
+    node.start()
+    done = [node.submit(node.data(f"n{number}")).json() for number in range(3)]
+    recover = ("node", "recover-guard", node.made.directory)
+    assert command(*recover, "--height", 3, "--json").json["error"]["code"] == "folder_in_use"
+    assert node.stop() == 0
+    sound = command(*recover, "--height", 3, "--json")
+    assert (sound.status, sound.json["error"]["code"]) == (1, "guard_sound")
+    (node.made.directory / "ledger" / "guard.bin").unlink()
+    checked = command("node", "check", node.made.directory, "--json")
+    assert checked.status == 1
+    assert [(one["file"], one["kind"]) for one in checked.json["damage"]] == [
+        ("guard.bin", "missing file")
+    ]
+    with pytest.raises(pytest.fail.Exception):
+        node.start(seconds=4)
+    assert node.stop() == 0
+    for wrong in (2, 4):
+        refused = command(*recover, "--height", wrong, "--json")
+        assert (refused.status, refused.json["error"]["code"]) == (1, "height_mismatch")
+    typed = command(*recover, stdin="3\n")
+    assert typed.status == 0, typed.err
+    assert "Recovered" in typed.out
+    node.start()
+    height = int(node.submit(node.data("after")).json()["height"])
+    assert height == 4
+    for outcome in done:
+        assert node.client.get(f"/v1/transactions/{outcome['id']}").json()["status"] == "final"
+    # The recovered guard is an ordinary one again.
+    assert node.stop() == 0
+    node.start()
+    assert node.submit(node.data("again")).json()["status"] == "final"
 
 
 def test_stop_is_quick_with_an_open_stream_and_a_waiting_reader(fresh_node: RunningNode) -> None:

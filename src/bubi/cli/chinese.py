@@ -94,6 +94,26 @@ CHINESE: Final[dict[str, str]] = {
     "Is the network running? `bubi status` shows it; `bubi up` starts one.": (
         "网络在运行吗？`bubi status` 可查看，`bubi up` 可启动。"
     ),
+    "Let a stopped validator sign again whose guard fell silent; you answer for it.": (
+        "让签名守卫已静默的已停止验证者恢复签名；后果由您负责。"
+    ),
+    "Newest height that anybody holds; asked for if not given.": (
+        "任何人所持有的最新高度；未给出时会询问。"
+    ),
+    "The guard was not recovered: {reason}.": "签名守卫未恢复：{reason}。",
+    "Recovered: nothing is signed up to round {round} of height {height}.": (
+        "已恢复：在高度 {height} 第 {round} 轮及以前不再签名。"
+    ),
+    "The guard is silent: {reason}": "签名守卫已静默：{reason}",
+    (
+        "A validator that signs twice for one height breaks the ledger for everybody who "
+        "trusts it. Ask every other node, and whoever may hold a receipt, for the newest "
+        "height. The log here ends at height {height}."
+    ): (
+        "验证者若对同一高度签名两次，将破坏所有信任者的账本。请向其他每个节点以及"
+        "可能持有回执的每个人询问最新高度。本机日志止于高度 {height}。"
+    ),
+    "Type the newest height that anybody holds": "请输入任何人所持有的最新高度",
     "It would end as {code}: {text}": "结果将为 {code}：{text}",
     "Nobody has signed it yet: it was judged as if everybody had.": (
         "尚无人签名：按所有人均已签名判断。"
