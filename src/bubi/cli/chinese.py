@@ -164,6 +164,8 @@ CHINESE: Final[dict[str, str]] = {
     "Make, run and check one node.": "创建、运行和检查单个节点。",
     "Making {count} keys and signatures.": "正在生成 {count} 个密钥和签名。",
     "Meaning": "含义",
+    "Sending them through the bulk door.": "正在通过批量入口发送。",
+    "Sending single transactions.": "正在逐笔发送交易。",
     "Measure one real node end to end: bulk door and single requests.": (
         "端到端测量一个真实节点：批量入口和单笔请求。"
     ),
