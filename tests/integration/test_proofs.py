@@ -4,16 +4,29 @@ import copy
 import json
 import time
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from bubi_sdk import Network, ProofInvalid, Trust, verify_answer
 from bubi_sdk.address import Address
+from bubi_sdk.flows import path_of
 from bubi_sdk.state import OwnerKind, data_key, owner_key
 
 from .nodes import RunningNode
 
-RECORDS = ("plain", ":colon", "::", "a/b", "a/versions", "versions", "%2F", "?#&", " ", "文件")
+RECORDS = (
+    "plain",
+    ":colon",
+    "::",
+    "a/b",
+    "a/versions",
+    "versions",
+    ".",
+    "..",
+    "%2F",
+    "?#&",
+    " ",
+    "文件",
+)
 NAME = "entry/one"
 
 
@@ -49,29 +62,25 @@ def answers(node: RunningNode, trust: Trust) -> dict[str, dict[str, Any]]:
     ]
     done = node.submit(node.sign(node.body(operations))).json()
     assert done["status"] == "final", done
-    account = f"accounts/{owner}"
     owner_cells = owner_key(OwnerKind.ACCOUNT, Address.parse(owner, network.prefix).raw).hex()
     paths = {
-        "account": account,
-        "fungible balance": f"{account}/balances/{fungible}",
-        "dated balance": f"{account}/balances/{dated}",
-        "data": f"{account}/data/{quote(NAME, safe='')}",
-        "asset": f"assets/{unique}",
-        "item": f"assets/{unique}/items/i%2F1",
-        "namespace": f"namespaces/{namespace}",
-        "cell": f"cells/{owner_cells}/{data_key(NAME).hex()}",
-        "no cell": f"cells/{owner_cells}/{data_key('missing').hex()}",
-        "transaction": f"transactions/{done['id']}",
-        "block": f"blocks/{done['height']}/finality",
-        **{
-            f"record {key}": f"namespaces/{namespace}/records/{quote(key, safe='')}"
-            for key in RECORDS
-        },
+        "account": path_of("accounts", owner),
+        "fungible balance": path_of("accounts", owner, "balances", fungible),
+        "dated balance": path_of("accounts", owner, "balances", dated),
+        "data": path_of("accounts", owner, "data", NAME),
+        "asset": path_of("assets", unique),
+        "item": path_of("assets", unique, "items", "i/1"),
+        "namespace": path_of("namespaces", namespace),
+        "cell": path_of("cells", owner_cells, data_key(NAME)),
+        "no cell": path_of("cells", owner_cells, data_key("missing")),
+        "transaction": path_of("transactions", done["id"]),
+        "block": path_of("blocks", done["height"], "finality"),
+        **{f"record {key}": path_of("namespaces", namespace, "records", key) for key in RECORDS},
     }
     found = {}
     for kind, path in paths.items():
         query = "" if kind == "block" else "?proof=1"
-        found[kind] = node.client.get(f"/v1/{path}{query}").json()
+        found[kind] = node.client.get(path + query).json()
         assert found[kind].get("proof"), (kind, found[kind])
     return found
 
@@ -119,7 +128,7 @@ def test_every_change_beside_the_proof_is_refused(
 def test_the_versions_of_a_record_with_an_odd_key(node: RunningNode, trust: Trust) -> None:
     namespace = Network.namespace_id(trust.network, "proofs").hex()
     for key in RECORDS:
-        path = f"/v1/namespaces/{namespace}/records/{quote(key, safe='')}/versions"
+        path = path_of("namespaces", namespace, "records", key, "versions")
         listed = node.client.get(path).json()
         assert [one["version"] for one in listed["items"]] == [1], (key, listed)
 

@@ -232,7 +232,12 @@ def _ask(request: Request, retry: Retry) -> Flow[Response]:
 def path_of(*parts: str | int | bytes) -> str:
     """A path below /v1 with every part escaped; bytes are written as hex."""
     texts = (part.hex() if isinstance(part, bytes) else str(part) for part in parts)
-    return "/v1/" + "/".join(quote(text, safe="") for text in texts)
+    return "/v1/" + "/".join(_segment(text) for text in texts)
+
+
+def _segment(text: str) -> str:
+    # HTTP libraries resolve these two as steps in the path before anything is sent.
+    return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
 
 
 def get(path: str, parameters: Mapping[str, str], retry: Retry) -> Flow[Answer]:
