@@ -51,7 +51,7 @@ def look(settings: Config) -> Silent:
     """
     chain = _open(settings)
     try:
-        return _look(settings, chain)
+        return _look(chain)
     finally:
         chain.close()
 
@@ -66,7 +66,7 @@ def recover(settings: Config, newest: int) -> Recovered:
     """
     chain = _open(settings)
     try:
-        found = _look(settings, chain)
+        found = _look(chain)
         _check_height(found, newest)
         engine_set = core.decode_json(core.validator_set_to_json(chain.validator_set))["v1"]
         vote = VoteRequest(
@@ -96,7 +96,7 @@ def _records(chain: core.Chain) -> list[bytes]:
     return [data for _, data in chain.log_records(core.RecordKind.GUARD, chain.height)]
 
 
-def _look(settings: Config, chain: core.Chain) -> Silent:
+def _look(chain: core.Chain) -> Silent:
     state = guard.restore(_records(chain), chain.guard_read(), chain.height)
     if state.silent is None:
         raise RecoveryError("guard_sound", "the guard is not silent: there is nothing to recover")
