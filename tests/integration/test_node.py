@@ -350,12 +350,18 @@ def test_a_silent_guard_is_recovered_by_its_operator(fresh_node: RunningNode) ->
     assert node.stop() == 0
     sound = command(*recover, "--height", 3, "--json")
     assert (sound.status, sound.json["error"]["code"]) == (1, "guard_sound")
-    (node.made.directory / "ledger" / "guard.bin").unlink()
+    guard_file = node.made.directory / "ledger" / "guard.bin"
+    kept = guard_file.rename(node.made.directory / "kept")
     checked = command("node", "check", node.made.directory, "--json")
     assert checked.status == 1
     assert [(one["file"], one["kind"]) for one in checked.json["damage"]] == [
         ("guard.bin", "missing file")
     ]
+    kept.rename(guard_file)
+    genesis = (node.made.directory / "genesis.bin").read_bytes()
+    chain = core.Chain.open(str(node.made.directory / "ledger"), genesis)
+    chain.guard_write(b"no record of a vote")
+    chain.close()
     with pytest.raises(pytest.fail.Exception):
         node.start(seconds=4)
     assert node.stop() == 0

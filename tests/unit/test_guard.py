@@ -236,6 +236,3 @@ def test_what_follows_a_floor_is_judged_as_ever() -> None:
     later = guard.encode(sign(vote(30)))
     lost = guard.restore([DAMAGED, floor, later], guard.encode(sign(vote(31))), 29)
     assert lost.silent is not None
-    # A floor of long ago beside a log that has gone on: the second place is older than the log.
-    stale = guard.restore([later], floor, 30)
-    assert stale.silent is not None
