@@ -28,9 +28,7 @@ CHINESE: Final[dict[str, str]] = {
     "Ask `bubi tx show`, or submit the same file again: it is executed at most once.": (
         "用 `bubi tx show` 查询，或再次提交同一文件：它最多执行一次。"
     ),
-    "Ask what a signed transaction would do if it were next.": (
-        "查询已签名的交易若立即执行会有何结果。"
-    ),
+    "Ask what a transaction would do if it were next.": "查询交易若立即执行会有何结果。",
     "Asset id in hex, or ISSUER:CODE.": "资产的十六进制编号，或 发行者：代码。",
     "Assets held": "持有资产数",
     "Asset": "资产",
@@ -96,7 +94,30 @@ CHINESE: Final[dict[str, str]] = {
     "Is the network running? `bubi status` shows it; `bubi up` starts one.": (
         "网络在运行吗？`bubi status` 可查看，`bubi up` 可启动。"
     ),
+    "Let a stopped validator sign again whose guard fell silent; you answer for it.": (
+        "让签名守卫已静默的已停止验证者恢复签名；后果由您负责。"
+    ),
+    "Newest height that anybody holds; asked for if not given.": (
+        "任何人所持有的最新高度；未给出时会询问。"
+    ),
+    "The guard was not recovered: {reason}.": "签名守卫未恢复：{reason}。",
+    "Recovered: nothing is signed up to round {round} of height {height}.": (
+        "已恢复：在高度 {height} 第 {round} 轮及以前不再签名。"
+    ),
+    "The guard is silent: {reason}": "签名守卫已静默：{reason}",
+    (
+        "A validator that signs twice for one height breaks the ledger for everybody who "
+        "trusts it. Ask every other node, and whoever may hold a receipt, for the newest "
+        "height. The log here ends at height {height}."
+    ): (
+        "验证者若对同一高度签名两次，将破坏所有信任者的账本。请向其他每个节点以及"
+        "可能持有回执的每个人询问最新高度。本机日志止于高度 {height}。"
+    ),
+    "Type the newest height that anybody holds": "请输入任何人所持有的最新高度",
     "It would end as {code}: {text}": "结果将为 {code}：{text}",
+    "Nobody has signed it yet: it was judged as if everybody had.": (
+        "尚无人签名：按所有人均已签名判断。"
+    ),
     "It would remove {path}.": "这会删除 {path}。",
     "JSON list of operations instead; - reads standard input.": (
         "改用操作的 JSON 列表；- 表示标准输入。"
@@ -143,6 +164,8 @@ CHINESE: Final[dict[str, str]] = {
     "Make, run and check one node.": "创建、运行和检查单个节点。",
     "Making {count} keys and signatures.": "正在生成 {count} 个密钥和签名。",
     "Meaning": "含义",
+    "Sending them through the bulk door.": "正在通过批量入口发送。",
+    "Sending single transactions.": "正在逐笔发送交易。",
     "Measure one real node end to end: bulk door and single requests.": (
         "端到端测量一个真实节点：批量入口和单笔请求。"
     ),
@@ -167,6 +190,7 @@ CHINESE: Final[dict[str, str]] = {
     "No node answers at {url}.": "{url} 上没有节点应答。",
     "No port is free on this machine.": "本机没有空闲端口。",
     "Nodes": "节点",
+    "Not proven, though the answer shows it: {names}.": "未证明，尽管答复中有：{names}。",
     "Not proven: who wrote the document, and whether what it says is true.": (
         "未证明：文件由谁撰写，以及其内容是否属实。"
     ),

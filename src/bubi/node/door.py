@@ -102,6 +102,7 @@ class Door:
         self._queue: list[tuple[bytes, asyncio.Future[Single]]] = []
         self._flush: asyncio.Task[None] | None = None
         self._tickets: dict[int, Ticket] = {}
+        # Bytes that are being checked, or wait for it: not in the pool yet, but on their way.
         self._checking = 0
         self.block_limits = self.group_limits = BlockLimits(0, 0)
         self.on_admitted: Callable[[], None] = lambda: None
@@ -151,6 +152,8 @@ class Door:
             raise DoorError("pool_full", "too many transactions wait to be checked")
         future: asyncio.Future[Single] = asyncio.get_running_loop().create_future()
         self._queue.append((transaction, future))
+        # Until its group is checked; also if the caller gives up, for the bytes stay in the queue.
+        self._checking += len(transaction)
         if self._flush is None:
             self._flush = asyncio.create_task(self._check_queue())
         return await future
@@ -202,7 +205,12 @@ class Door:
     async def _check_singles(self, taken: list[tuple[bytes, asyncio.Future[Single]]]) -> None:
         body = core.bulk_body([transaction for transaction, _ in taken])
         try:
-            admission = await self._threads.admit(partial(self._chain.admit, body, self._now()))
+            try:
+                admission = await self._threads.admit(
+                    partial(self._chain.admit, body, self._now())
+                )
+            finally:
+                self._checking -= sum(len(transaction) for transaction, _ in taken)
             ticket = self._take(admission)
         except core.CoreError as error:
             self._fail(taken, DoorError(core.error_code(error), core.error_detail(error)))
