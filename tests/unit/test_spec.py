@@ -136,7 +136,9 @@ def written_default(default: Any) -> str:
         return "required"
     if default is None:
         return "none"
-    return str(default) if isinstance(default, int) else json.dumps(default)
+    if isinstance(default, int) and not isinstance(default, bool):
+        return str(default)
+    return json.dumps(default)
 
 
 def test_every_key_of_the_configuration_is_explained() -> None:

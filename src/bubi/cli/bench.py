@@ -175,7 +175,8 @@ def api(
     load = bench_api.Load(transactions, request, offered * rate, singles, connections)
     with tempfile.TemporaryDirectory(prefix="bubi-bench-") as path:
         home = Home(Path(path))
-        state = up.run_nodes(home, network.create_development(home, up.pick_port()))
+        made = network.create_development(home, 1)
+        state = up.run_nodes(home, made, made.nodes)
         try:
             bulk, single = _loaded(home, state, load)
         finally:

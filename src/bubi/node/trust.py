@@ -3,6 +3,7 @@
 What a verifier must know beforehand to check proofs of this network without asking it.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def trust_document(genesis: bytes) -> dict[str, Any]:
     }
 
 
-def set_quorum(validators: dict[str, Any]) -> int:
+def set_quorum(validators: Mapping[str, Any]) -> int:
     """Quorum of a validator set given as JSON."""
     total = sum(int(validator["weight"]) for validator in validators["validators"])
     return quorum(total, validators["quorum_numerator"], validators["quorum_denominator"])

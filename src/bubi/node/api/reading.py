@@ -443,8 +443,23 @@ async def health(request: Request) -> Response:
         "status": "ready" if ready else "unavailable",
         "height": str(node.heights.height),
         "reasons": [{"code": reason.code, "text": reason.text} for reason in node.health.reasons],
+        "missing": node.explainer.missing(),
     }
     return answers.made(node, document, 200 if ready else 503)
+
+
+@router.get("/v1/consensus", response_model=models.ConsensusReport)
+async def consensus(request: Request) -> Response:
+    """Where the height in work stands, who voted, and who is missing."""
+    node = requests.services(request)
+    return answers.made(node, {"schema": 1, **node.explainer.consensus()})
+
+
+@router.get("/v1/peers", response_model=models.PeerList)
+async def peers(request: Request) -> Response:
+    """All nodes that this one knows, with the state of its connection to each."""
+    node = requests.services(request)
+    return answers.made(node, {"schema": 1, "items": node.explainer.peers()})
 
 
 @router.get("/metrics", response_class=Response)
@@ -460,6 +475,10 @@ async def metrics(request: Request) -> Response:
         values["pool_bytes"] = float(node.door.pool.bytes)
         values["waiting_requests"] = float(node.waiting)
         values["event_streams"] = float(node.streams)
+        values["peers"] = float(
+            sum(1 for one in node.explainer.peers() if one["state"] == "connected")
+        )
+        values["missing_validators"] = float(len(node.explainer.missing()))
         values["ready"] = float(node.health.ready)
         return values
 
