@@ -64,6 +64,8 @@ class Mempool(Generic[G]):
         self._in_flight: OrderedDict[int, Entry[G]] = OrderedDict()
         self._transactions = 0
         self._bytes = 0
+        self._waiting_transactions = 0
+        self._waiting_bytes = 0
         self._numbers = 0
 
     @property
@@ -103,6 +105,7 @@ class Mempool(Generic[G]):
         self._waiting[entry.number] = entry
         self._transactions += len(group)
         self._bytes += group.bytes
+        self._wait(entry, 1)
         return entry
 
     def select(self, transactions: int, size: int) -> list[Entry[G]]:
@@ -120,8 +123,17 @@ class Mempool(Generic[G]):
             selected.append(entry)
         for entry in selected:
             del self._waiting[entry.number]
+            self._wait(entry, -1)
             self._in_flight[entry.number] = entry
         return selected
+
+    def waits_for(self, transactions: int, size: int) -> bool:
+        """Whether the waiting groups reach so many transactions or bytes."""
+        return self._waiting_transactions >= transactions or self._waiting_bytes >= size
+
+    def holds(self, entry: Entry[G]) -> bool:
+        """Whether a group is still here, waiting or in flight."""
+        return entry.number in self._waiting or entry.number in self._in_flight
 
     def decided(self, entries: Iterable[Entry[G]]) -> None:
         """Forgets groups that a block holds."""
@@ -135,14 +147,20 @@ class Mempool(Generic[G]):
             if self._in_flight.pop(entry.number, None) is not None:
                 self._waiting[entry.number] = entry
                 self._waiting.move_to_end(entry.number, last=False)
+                self._wait(entry, 1)
 
     def drop_expired(self, time: int) -> list[Entry[G]]:
         """Removes waiting groups of which every transaction is void at this block time."""
         dropped = [entry for entry in self._waiting.values() if entry.latest_expiry < time]
         for entry in dropped:
             del self._waiting[entry.number]
+            self._wait(entry, -1)
             self._shrink(entry)
         return dropped
+
+    def _wait(self, entry: Entry[G], sign: int) -> None:
+        self._waiting_transactions += sign * len(entry.group)
+        self._waiting_bytes += sign * entry.group.bytes
 
     def _shrink(self, entry: Entry[G]) -> None:
         self._transactions -= len(entry.group)

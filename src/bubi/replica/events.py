@@ -37,13 +37,13 @@ class BatchHandle(Protocol):
         ...
 
     @property
-    def bytes(self) -> int:
-        """Bytes of its transactions."""
+    def author(self) -> bytes:
+        """Vote key (tagged bytes) of the validator that made it."""
         ...
 
     @property
-    def author(self) -> bytes:
-        """Vote key (tagged bytes) of the validator that made it."""
+    def bytes(self) -> int:
+        """Bytes of its transactions."""
         ...
 
     @property
@@ -92,7 +92,8 @@ class Opened(Generic[B]):
     """The ledger is open: the replica starts at the height above its tip.
 
     `records` are (kind, data) that the log holds above the tip, oldest first; `batches` are
-    bodies found there.
+    bodies found there; `ordered` are the digests of batches in decided blocks within the longest
+    lifetime, oldest first.
     """
 
     tip: Tip
@@ -100,6 +101,7 @@ class Opened(Generic[B]):
     limits: Limits
     records: tuple[tuple[int, bytes], ...] = ()
     batches: tuple[B, ...] = ()
+    ordered: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +279,14 @@ class SendTo:
 
     peers: tuple[Peer, ...]
     message: PeerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class SendTransactions(Generic[G]):
+    """Send the transactions of these groups to a peer, as `Transactions` messages."""
+
+    peer: Peer
+    entries: tuple[Entry[Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,6 +474,7 @@ class Dropped:
 
 Action = (
     SendTo
+    | SendTransactions[Any]
     | SetTimer
     | CancelTimer
     | SealBatch[Any]

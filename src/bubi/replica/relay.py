@@ -1,0 +1,98 @@
+"""Relay: consensus messages are taken once each, and passed on to peers that may lack them.
+
+Each message is verified once. It goes on to the peers that, by their own newest status, have no
+direct link to its author, so that any connected graph of correct nodes decides (protocol.md 5)
+and a full mesh relays nothing.
+"""
+
+from collections.abc import Callable
+
+from bubi.consensus.engine import ConsensusMessage
+from bubi.replica.events import Peer
+
+PER_AUTHOR_MAX = 1_024
+"""Different messages of one member kept for the height in work."""
+PER_AUTHOR_EARLY_MAX = 64
+"""The same for each height above."""
+VARIANTS_MAX = 4
+"""Different messages with one signature (what it does not cover may have been changed)."""
+
+Verdict = str
+NEW, KNOWN, FULL = "new", "known", "full"
+
+
+class Seen:
+    """Messages taken so far, by height; heights at or below the tip are forgotten."""
+
+    def __init__(self) -> None:
+        self._heights: dict[int, dict[bytes, list[ConsensusMessage]]] = {}
+        self._counts: dict[tuple[int, int], int] = {}
+
+    def look(self, message: ConsensusMessage, height: int, *, early: bool) -> Verdict:
+        """Whether a message is new here and may be taken."""
+        signed = message.signed
+        taken = self._heights.get(height)
+        if taken is not None:
+            variants = taken.get(signed.signature)
+            if variants is not None:
+                if message in variants:
+                    return KNOWN
+                if len(variants) >= VARIANTS_MAX:
+                    return FULL
+        count = self._counts.get((height, signed.validator), 0)
+        most = PER_AUTHOR_EARLY_MAX if early else PER_AUTHOR_MAX
+        return FULL if count >= most else NEW
+
+    def take(self, message: ConsensusMessage, height: int) -> None:
+        """Remembers a message that was verified."""
+        signed = message.signed
+        taken = self._heights.setdefault(height, {})
+        taken.setdefault(signed.signature, []).append(message)
+        key = (height, signed.validator)
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def forget(self, tip: int) -> None:
+        """Forgets decided heights."""
+        for height in [height for height in self._heights if height <= tip]:
+            del self._heights[height]
+        for key in [key for key in self._counts if key[0] <= tip]:
+            del self._counts[key]
+
+
+class Routes:
+    """To whom a member's messages are passed on; computed once per change of peers or links."""
+
+    def __init__(
+        self,
+        node_of: Callable[[int], bytes | None],
+        links_of: Callable[[bytes], dict[bytes, None] | None],
+    ) -> None:
+        self._node_of = node_of
+        self._links_of = links_of
+        self._peers: tuple[Peer, ...] = ()
+        self._routes: dict[int, tuple[Peer, ...]] = {}
+
+    def changed(self, peers: tuple[Peer, ...]) -> None:
+        """Peers that take part, after a change of connections, links or members."""
+        self._peers = peers
+        self._routes.clear()
+
+    def beyond(self, author: int, peer: Peer) -> tuple[Peer, ...]:
+        """Peers that a message of this author, received from a peer, is passed on to."""
+        route = self._routes.get(author)
+        if route is None:
+            self._routes[author] = route = self._compute(author)
+        if route and peer in route:
+            return tuple(other for other in route if other != peer)
+        return route
+
+    def _compute(self, author: int) -> tuple[Peer, ...]:
+        node = self._node_of(author)
+        if node is None:
+            return self._peers
+        route = []
+        for peer in self._peers:
+            links = self._links_of(peer)
+            if peer != node and (links is None or node not in links):
+                route.append(peer)
+        return tuple(route)

@@ -1,0 +1,1018 @@
+"""A replica: one node's part of the protocol, from input to actions. Pure and deterministic.
+
+`Replica.handle(input)` returns what the host must do, in order. It reads no clock and draws no
+random number; what looks random comes from the node's id. Its parts: the driver with the engine
+and the signer guard (consensus), `dissemination` (batches), `sync` (blocks that others decided),
+`status` and `relay`. This module joins them: it decides when a block is asked for, what reaches
+the engine, and that one block at a time is committed.
+"""
+
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bubi.consensus import driver, guard
+from bubi.consensus import engine as engines
+from bubi.consensus.driver import Begin, Synchronised
+from bubi.consensus.engine import Certificate, Configuration, Engine, Message, TimerId
+from bubi.dissemination import (
+    BLOCK_BATCHES_MAX,
+    FETCH_TIMER,
+    RIPE_TIMER,
+    SEAL_TIMER,
+    BatchLimits,
+    Dissemination,
+)
+from bubi.mempool import Entry, Mempool
+from bubi.messages import (
+    BatchBody,
+    BatchHave,
+    BatchWant,
+    Blocks,
+    BlocksRequest,
+    BlockWanted,
+    Consensus,
+    Status,
+    Transactions,
+)
+from bubi.replica import events
+from bubi.replica.events import (
+    Action,
+    Alarm,
+    ApplyFailed,
+    BatchChecked,
+    BatchHandle,
+    BlockNeeded,
+    BlocksRead,
+    CheckProposal,
+    Commit,
+    Committed,
+    Decided,
+    Elapsed,
+    ExecuteProposal,
+    Forwarded,
+    Halt,
+    Limits,
+    LogSynced,
+    MakeProposal,
+    Opened,
+    Peer,
+    PeerDown,
+    PeerUp,
+    PenalisePeer,
+    PoolChanged,
+    ProposalChecked,
+    ProposalExecuted,
+    Proposed,
+    Received,
+    ReplicaInput,
+    Sealed,
+    SendTo,
+    SendTransactions,
+    SetTimer,
+    Sign,
+    Signed,
+    SignStatus,
+    StatusSigned,
+    SyncLog,
+    Tip,
+)
+from bubi.replica.relay import KNOWN, NEW, Routes, Seen
+from bubi.replica.settings import Checks, ReplicaSettings
+from bubi.replica.status import Statuses
+from bubi.replica.view import MemberView, PeerView, ReplicaView
+from bubi.sync import SYNC_TIMER, Sync
+
+TICK_MS = 1_000
+JITTER_MS = 250
+OBSERVER_STATUS_MS = 250
+"""Least time between statuses that only tell observers of new blocks."""
+PROPOSALS_MAX = 8
+"""Proposals of the height in work whose batches are kept."""
+EVIDENCE_MAX = 4_096
+"""Contradictions remembered so that each is reported once."""
+FORWARD_RETRY_TICKS = 2
+"""Seconds after which an observer sends its transactions to another validator."""
+FORWARDED_MAX = 1_024
+"""Groups that an observer watches."""
+EARLY_HEIGHTS = driver.FUTURE_HEIGHTS
+
+# What one peer may send within a second; beyond it messages are dropped and the peer is reported.
+CONSENSUS_PER_SECOND = 20_000
+INVALID_PER_SECOND = 16
+BATCHES_PER_SECOND = 2_000
+WISHES_PER_SECOND = 4
+TRANSACTIONS_PER_SECOND = 256
+STATUSES_PER_SECOND = 1_024
+BLOCKS_PER_SECOND = 512
+
+TICK_TIMER = TimerId(0, 0, "tick")
+STATUS_TIMER = TimerId(0, 0, "status")
+OBSERVERS_TIMER = TimerId(0, 0, "observers")
+
+
+@dataclass(slots=True, eq=False)
+class _Link:
+    """A direct connection; the counters start again every second."""
+
+    name: str
+    organisation: str
+    observer: bool
+    penalties: int = 0
+    consensus: int = 0
+    invalid: int = 0
+    batches: int = 0
+    wishes: int = 0
+    transactions: int = 0
+    statuses: int = 0
+    blocks: int = 0
+    told: bool = False
+    reported: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Proposal:
+    """A proposal of the height in work; `asked` is set while batches are missing."""
+
+    payload: tuple[bytes, ...]
+    batches: tuple[BatchHandle, ...] | None
+    asked: engines.Validate | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _OnItsWay:
+    """A group that an observer sent to a validator."""
+
+    entry: Entry[Any]
+    sent: int
+    turn: int
+
+
+class Replica:
+    """See the module. `own_key` is this node's vote key (tagged bytes), None for an observer."""
+
+    def __init__(
+        self,
+        engine: Engine[Any],
+        checks: Checks,
+        settings: ReplicaSettings,
+        restored: guard.GuardState,
+        own_key: bytes | None,
+        pool: Mempool[Any],
+        node: bytes,
+    ) -> None:
+        self._engine = engine
+        self._checks = checks
+        self._settings = settings
+        self._pool = pool
+        self._node = node
+        self._driver: driver.DriverState[Any] = driver.initial(engine, restored)
+        self._out: list[Action] = []
+        batch_limits = BatchLimits(settings.batch_transactions_max, settings.batch_bytes_max)
+        self._batches = Dissemination(
+            self._out, pool, own_key, batch_limits, settings.first_number << 16
+        )
+        self._sync = Sync(self._out)
+        self._statuses = Statuses(checks)
+        self._seen = Seen()
+        self._routes = Routes(self._statuses.node, self._statuses.links)
+        self._links: dict[Peer, _Link] = {}
+        self._validators: tuple[Peer, ...] = ()
+        self._peers: tuple[Peer, ...] = ()
+        self._observers: tuple[Peer, ...] = ()
+        self._tip = Tip(0, 0, b"", b"", None)
+        self._configuration: Configuration | None = None
+        self._limits = Limits(0, 0, 0, 0, 0)
+        self._height = 0
+        self._request: engines.RequestPayload | None = None
+        self._making: tuple[int, int] | None = None
+        self._made: tuple[int, int] | None = None
+        self._proposals: OrderedDict[bytes, _Proposal] = OrderedDict()
+        self._committing: Certificate | None = None
+        self._decided: Certificate | None = None
+        self._work_said = 0
+        self._needed = -1
+        self._wished = -1
+        self._halted: str | None = None
+        self._ticks = 0
+        self._tip_tick = 0
+        self._sequence = settings.first_number
+        self._own_status: Status | None = None
+        self._signing_status = False
+        self._status_to_all = False
+        self._status_to: dict[Peer, None] = {}
+        self._observers_timer = False
+        self._evidence: OrderedDict[tuple[int, int, int, int], None] = OrderedDict()
+        self._on_their_way: OrderedDict[int, _OnItsWay] = OrderedDict()
+        self._turn = 0
+        self._was_behind = False
+        self._inputs: dict[type[Any], Callable[[Any], None]] = {
+            Received: self._received,
+            Elapsed: self._elapsed,
+            Opened: self._opened,
+            PeerUp: self._peer_up,
+            PeerDown: self._peer_down,
+            PoolChanged: self._pool_changed,
+            BlockNeeded: self._block_needed,
+            Sealed: self._sealed,
+            BatchChecked: self._batch_checked,
+            Proposed: self._proposed,
+            ProposalChecked: self._proposal_checked,
+            ProposalExecuted: self._proposal_executed,
+            Signed: self._signed,
+            StatusSigned: self._status_signed,
+            LogSynced: self._log_synced,
+            Committed: self._committed,
+            ApplyFailed: self._apply_failed,
+            BlocksRead: self._sync.read,
+        }
+        self._messages: dict[type[Any], Callable[[Peer, _Link, Any], None]] = {
+            Consensus: self._on_consensus,
+            BatchBody: self._on_batch_body,
+            BatchHave: self._on_batch_have,
+            BatchWant: self._on_batch_want,
+            BlockWanted: self._on_block_wanted,
+            Transactions: self._on_transactions,
+            Status: self._on_status,
+            BlocksRequest: self._on_blocks_request,
+            Blocks: self._on_blocks,
+        }
+        self._effects: dict[type[Any], Callable[[Any], None]] = {
+            engines.Send: self._send,
+            driver.Append: self._append,
+            driver.Sync: self._sync_log,
+            driver.MirrorGuard: self._mirror,
+            driver.Alarm: self._alarm,
+            engines.SetTimer: self._set_timer,
+            engines.CancelTimer: self._cancel_timer,
+            engines.RequestPayload: self._request_payload,
+            engines.Validate: self._validate,
+            engines.Execute: self._execute,
+            engines.SignVote: self._sign,
+            engines.Decide: self._decide,
+            engines.Diverged: self._diverged,
+            engines.ReportEvidence: self._report,
+            engines.RequestSync: self._request_sync,
+            engines.Penalise: self._penalise_member,
+        }
+        self._timers: dict[str, Callable[[], None]] = {
+            TICK_TIMER.kind: self._tick,
+            STATUS_TIMER.kind: self._status_elapsed,
+            OBSERVERS_TIMER.kind: self._observers_elapsed,
+            SEAL_TIMER.kind: self._seal_elapsed,
+            RIPE_TIMER.kind: self._ripe_elapsed,
+            FETCH_TIMER.kind: self._fetch_elapsed,
+            SYNC_TIMER.kind: self._sync.elapsed,
+        }
+
+    def handle(self, event: ReplicaInput) -> list[Action]:
+        """Takes one input; what the host must do, in order."""
+        out = self._out
+        self._inputs[type(event)](event)
+        actions = out.copy()
+        out.clear()
+        return actions
+
+    def view(self) -> ReplicaView:
+        """What this replica shows of itself now."""
+        configuration = self._configuration
+        progress = self._engine.progress(self._driver.engine) if configuration else None
+        believed = {peer: (height, fine) for peer, height, fine in self._sync.heights()}
+        statuses = self._statuses
+        members = []
+        for member in configuration.members if configuration is not None else ():
+            node = statuses.node(member.index)
+            members.append(
+                MemberView(
+                    member.index,
+                    member.name,
+                    member.organisation,
+                    member.weight,
+                    configuration is not None and member.index == configuration.own,
+                    node is not None and node in self._links,
+                    None if node is None else statuses.newest(node),
+                )
+            )
+        peers = tuple(
+            PeerView(
+                peer,
+                link.name,
+                link.organisation,
+                link.observer,
+                statuses.member(peer),
+                *believed.get(peer, (-1, True)),
+                link.penalties,
+            )
+            for peer, link in self._links.items()
+        )
+        return ReplicaView(
+            height=self._height,
+            tip=self._tip.height,
+            round=progress.round if progress else 0,
+            leader=progress.leader if progress else None,
+            phase=progress.phase if progress else "opening",
+            progress=progress,
+            members=tuple(members),
+            quorum=configuration.quorum if configuration is not None else 0,
+            peers=peers,
+            observers=statuses.observers(),
+            unordered=self._batches.unordered,
+            own_unordered=self._batches.own_unordered,
+            missing=self._batches.missing,
+            work=self._has_work(),
+            in_sync=not self._sync.active,
+            target=self._sync.target,
+            quiet_seconds=self._ticks - self._tip_tick,
+            silent=self._driver.guard.silent,
+            halted=self._halted,
+        )
+
+    # --- start, peers, pool ------------------------------------------------------------------
+
+    def _opened(self, event: Opened[Any]) -> None:
+        self._tip = event.tip
+        self._height = event.tip.height + 1
+        self._configure(event.configuration, event.limits)
+        self._batches.restore(event.tip.time, event.ordered, event.batches)
+        self._sync.opened(event.tip.height)
+        jitter = zlib.crc32(self._node) % JITTER_MS
+        self._out.append(SetTimer(TICK_TIMER, TICK_MS + jitter))
+        self._out.append(SetTimer(STATUS_TIMER, self._settings.status_ms + jitter))
+        certificate = event.tip.certificate
+        self._drive(Begin(self._height, event.configuration, certificate, event.records))
+        self._batches.seal()
+        self._forward_groups()
+        self._look_for_work()
+
+    def _configure(self, configuration: Configuration, limits: Limits) -> None:
+        before = self._configuration
+        self._configuration = configuration
+        self._limits = limits
+        self._batches.configure(configuration, limits, self._statuses.member)
+        if before is None or before.epoch != configuration.epoch:
+            self._statuses.configure(configuration)
+            if before is not None:
+                self._batches.epoch_changed()
+            self._peers_changed()
+
+    def _peer_up(self, event: PeerUp) -> None:
+        self._links[event.peer] = _Link(event.name, event.organisation, event.observer)
+        self._statuses.peer_up(event.peer)
+        self._sync.peer_up(event.peer)
+        self._peers_changed()
+        if self._configuration is None:
+            return
+        if not event.observer:
+            self._batches.peer_up(event.peer)
+            self._forward_groups()
+        self._tell_status(event.peer)
+
+    def _peer_down(self, event: PeerDown) -> None:
+        if self._links.pop(event.peer, None) is None:
+            return
+        self._status_to.pop(event.peer, None)
+        self._peers_changed()
+        self._batches.peer_down(event.peer)
+        self._sync.peer_down(event.peer)
+
+    def _peers_changed(self) -> None:
+        """Sorts the connections; observers take no part in consensus and dissemination."""
+        self._peers = tuple(self._links)
+        self._validators = tuple(peer for peer, link in self._links.items() if not link.observer)
+        self._observers = tuple(peer for peer, link in self._links.items() if link.observer)
+        self._routes.changed(self._validators)
+
+    def _pool_changed(self, _event: PoolChanged) -> None:
+        if self._configuration is None:
+            return
+        self._batches.seal()
+        self._forward_groups()
+
+    def _block_needed(self, event: BlockNeeded) -> None:
+        if event.time <= self._needed:
+            return
+        self._needed = event.time
+        if self._needed >= self._tip.time:
+            if self._validators:
+                self._out.append(SendTo(self._validators, BlockWanted(event.time)))
+            self._look_for_work()
+
+    # --- what waits to be decided ------------------------------------------------------------
+
+    def _is_block_wanted(self) -> bool:
+        return max(self._needed, self._wished) >= self._tip.time
+
+    def _has_work(self) -> bool:
+        return self._is_block_wanted() or self._batches.has_work()
+
+    def _look_for_work(self) -> None:
+        """Tells the engine once per height that something waits, and answers a parked request."""
+        if self._configuration is None or self._halted is not None:
+            return
+        if self._work_said < self._height and self._has_work():
+            self._work_said = self._height
+            self._drive(engines.WorkWaiting(self._height))
+        self._answer_request()
+
+    def _answer_request(self) -> None:
+        """Makes the proposal that the engine asked for as soon as there is a reason for one."""
+        request = self._request
+        if request is None or request.height != self._height:
+            return
+        place = (request.height, request.round)
+        if place in {self._making, self._made}:
+            return
+        if not (request.urgent or self._is_block_wanted() or self._batches.is_ready()):
+            return
+        batches = self._batches.select(urgent=request.urgent)
+        self._batches.pin(batch.digest for batch in batches)
+        self._making = place
+        self._out.append(
+            MakeProposal(request.height, request.round, request.parent_round, batches)
+        )
+
+    def _request_payload(self, effect: engines.RequestPayload) -> None:
+        self._request = effect
+        self._made = None
+        if self._making != (effect.height, effect.round):
+            self._making = None
+        self._answer_request()
+
+    def _proposed(self, event: Proposed) -> None:
+        place = (event.height, event.round)
+        if place != self._making or event.height != self._height:
+            return
+        self._making = None
+        self._made = place
+        batches = self._find_all(event.payload)
+        self._keep_proposal(event.digest, _Proposal(event.payload, batches))
+        self._drive(
+            engines.PayloadReady(
+                event.height, event.round, event.digest, event.proposal, event.payload
+            )
+        )
+
+    # --- batches -----------------------------------------------------------------------------
+
+    def _sealed(self, event: Sealed[Any]) -> None:
+        self._batches.sealed(event.number, event.batch, self._validators)
+        self._look_for_work()
+
+    def _batch_checked(self, event: BatchChecked[Any]) -> None:
+        held = self._batches.checked(event.digest, event.batch, event.reason, self._validators)
+        if held:
+            self._complete_proposals()
+            self._look_for_work()
+
+    def _find_all(self, payload: tuple[bytes, ...]) -> tuple[BatchHandle, ...] | None:
+        batches = []
+        for digest in payload:
+            batch = self._batches.find(digest)
+            if batch is None:
+                return None
+            batches.append(batch)
+        return tuple(batches)
+
+    def _keep_proposal(self, digest: bytes, proposal: _Proposal) -> None:
+        self._batches.pin(proposal.payload)
+        self._proposals.pop(digest, None)
+        self._proposals[digest] = proposal
+        while len(self._proposals) > PROPOSALS_MAX:
+            self._proposals.popitem(last=False)
+
+    def _complete_proposals(self) -> None:
+        """Goes on with proposals whose last missing batch has come."""
+        for digest, proposal in list(self._proposals.items()):
+            asked = proposal.asked
+            if asked is None:
+                continue
+            batches = self._find_all(proposal.payload)
+            if batches is not None:
+                proposal.batches, proposal.asked = batches, None
+                self._check_proposal(digest, asked, batches)
+
+    # --- effects of the engine ---------------------------------------------------------------
+
+    def _drive(self, event: driver.HostInput) -> None:
+        """Gives an input to the driver and hands on what it asks."""
+        if self._halted is not None:
+            return
+        self._driver, actions = driver.step(self._engine, self._driver, event)
+        effects = self._effects
+        for action in actions:
+            effects[type(action)](action)
+
+    def _send(self, effect: engines.Send) -> None:
+        peers = self._validators
+        if effect.to is not None:
+            node = self._statuses.node(effect.to)
+            if node is not None and node in self._links:
+                peers = (node,)
+        if peers:
+            self._out.append(SendTo(peers, Consensus(effect.message)))
+
+    def _append(self, effect: driver.Append) -> None:
+        self._out.append(events.Append(effect.kind, effect.height, effect.data))
+
+    def _sync_log(self, effect: driver.Sync) -> None:
+        self._out.append(SyncLog(effect.number))
+
+    def _mirror(self, effect: driver.MirrorGuard) -> None:
+        self._out.append(events.MirrorGuard(effect.record))
+
+    def _alarm(self, effect: driver.Alarm) -> None:
+        self._out.append(Alarm(effect.code, effect.text))
+
+    def _set_timer(self, effect: engines.SetTimer) -> None:
+        self._out.append(SetTimer(effect.timer, effect.delay_ms))
+
+    def _cancel_timer(self, effect: engines.CancelTimer) -> None:
+        self._out.append(events.CancelTimer(effect.timer))
+
+    def _sign(self, effect: engines.SignVote) -> None:
+        self._out.append(Sign(effect.request))
+
+    def _validate(self, effect: engines.Validate) -> None:
+        payload = effect.payload
+        if len(payload) > BLOCK_BATCHES_MAX or len(dict.fromkeys(payload)) != len(payload):
+            self._refuse_proposal(effect, "it names too many batches, or one twice")
+            return
+        if any(self._batches.is_ordered(digest) for digest in payload):
+            self._refuse_proposal(effect, "it names a batch that a block holds already")
+            return
+        batches = self._find_all(payload)
+        waiting = effect if batches is None else None
+        self._keep_proposal(effect.digest, _Proposal(payload, batches, waiting))
+        if batches is not None:
+            self._check_proposal(effect.digest, effect, batches)
+            return
+        missing = [digest for digest in payload if self._batches.find(digest) is None]
+        assert self._configuration is not None
+        proposer = self._statuses.node(self._configuration.leader(effect.round))
+        sources = (proposer,) if proposer is not None and proposer in self._links else ()
+        self._batches.need(missing, sources)
+
+    def _refuse_proposal(self, effect: engines.Validate, reason: str) -> None:
+        self._drive(engines.Validated(effect.height, effect.digest, valid=False, reason=reason))
+
+    def _check_proposal(
+        self, digest: bytes, asked: engines.Validate, batches: tuple[BatchHandle, ...]
+    ) -> None:
+        self._out.append(
+            CheckProposal(
+                asked.height, digest, asked.proposal, asked.payload, batches, asked.parent_round
+            )
+        )
+
+    def _proposal_checked(self, event: ProposalChecked) -> None:
+        self._drive(
+            engines.Validated(
+                event.height, event.digest, event.valid, event.untimely, event.reason
+            )
+        )
+
+    def _execute(self, effect: engines.Execute) -> None:
+        proposal = self._proposals.get(effect.digest)
+        if proposal is None or proposal.batches is None:
+            # The engine executes what was validated; without the batches nothing can be said.
+            self._drive(
+                engines.Executed(effect.height, effect.digest, None, "its batches are unknown")
+            )
+            return
+        self._out.append(
+            ExecuteProposal(effect.height, effect.digest, effect.proposal, proposal.batches)
+        )
+
+    def _proposal_executed(self, event: ProposalExecuted) -> None:
+        self._drive(engines.Executed(event.height, event.digest, event.outcome, event.reason))
+
+    def _signed(self, event: Signed) -> None:
+        self._drive(engines.VoteSigned(event.request, event.signature))
+
+    def _log_synced(self, event: LogSynced) -> None:
+        self._drive(Synchronised(event.number))
+
+    def _request_sync(self, effect: engines.RequestSync) -> None:
+        self._sync.wanted(effect.last)
+
+    def _report(self, effect: engines.ReportEvidence) -> None:
+        request = effect.first.request
+        key = (effect.first.validator, request.height, request.round, int(request.phase))
+        if key in self._evidence:
+            return
+        self._evidence[key] = None
+        while len(self._evidence) > EVIDENCE_MAX:
+            self._evidence.popitem(last=False)
+        assert self._configuration is not None
+        member = self._configuration.members[effect.first.validator]
+        self._out.append(effect)
+        self._out.append(
+            Alarm(
+                "equivocation",
+                f"validator {member.name} of {member.organisation} signed two statements for "
+                f"height {request.height}, round {request.round}, {request.phase.name.lower()}",
+            )
+        )
+
+    def _penalise_member(self, effect: engines.Penalise) -> None:
+        node = self._statuses.node(effect.member)
+        if node is not None and node in self._links:
+            self._penalise(node, effect.reason)
+
+    def _penalise(self, peer: Peer, reason: str, *, ban: bool = False) -> None:
+        link = self._links.get(peer)
+        if link is not None:
+            link.penalties += 1
+        self._out.append(PenalisePeer(peer, reason, ban))
+
+    # --- deciding ----------------------------------------------------------------------------
+
+    def _decide(self, effect: engines.Decide) -> None:
+        """Commits what consensus decided, unless a peer's copy of it is being applied."""
+        self._decided = effect.certificate
+        if self._sync.applying is None:
+            self._commit()
+
+    def _commit(self) -> None:
+        assert self._decided is not None
+        assert self._committing is None
+        self._committing, self._decided = self._decided, None
+        self._sync.block(blocked=True)
+        self._out.append(Commit(self._committing))
+
+    def _diverged(self, effect: engines.Diverged) -> None:
+        request = effect.certificate.request
+        self._halt(
+            "diverged",
+            f"a quorum signed outcome {request.outcome.hex()[:16]} for height {request.height}; "
+            f"this node computed {effect.outcome.hex()[:16]}",
+        )
+
+    def _halt(self, code: str, text: str) -> None:
+        if self._halted is not None:
+            return
+        self._halted = f"{code}: {text}"
+        self._sync.block(blocked=True)
+        self._out.append(Halt(code, text))
+
+    def _apply_failed(self, event: ApplyFailed) -> None:
+        if event.diverged:
+            self._halt("diverged", event.reason)
+            return
+        self._sync.failed(event.height, event.reason)
+        if self._decided is not None and self._sync.applying is None:
+            self._commit()
+
+    def _committed(self, event: Committed) -> None:
+        """A block is part of the ledger, by consensus or by sync: everything moves on."""
+        tip = event.tip
+        certificate = tip.certificate
+        assert tip.height == self._tip.height + 1
+        assert certificate is not None
+        synced = self._committing is None
+        self._committing = self._decided = None
+        configuration = self._configuration
+        assert configuration is not None
+        suspicion = None
+        leader = -1
+        if not synced:
+            leader = configuration.leader(certificate.request.round)
+            suspicion = self._batches.overtaken(leader, tip.batches)
+        self._tip = tip
+        self._tip_tick = self._ticks
+        self._height = tip.height + 1
+        self._configure(event.configuration, event.limits)
+        own = self._batches.decided(tip.time, tip.batches)
+        self._out.append(Decided(tip.height, own, synced))
+        self._batches.release()
+        self._batches.expire()
+        self._proposals.clear()
+        self._request = self._making = self._made = None
+        self._wished = -1
+        self._seen.forget(tip.height)
+        self._drive(driver.Committed(tip.height, certificate, event.configuration))
+        self._sync.tip_moved(tip.height)
+        if self._halted is None:
+            self._sync.block(blocked=False)
+        self._batches.seal()
+        self._look_for_work()
+        if suspicion is not None:
+            self._suspect(leader, suspicion)
+        self._after_sync()
+        self._status_for_observers()
+
+    def _suspect(self, leader: int, reason: str) -> None:
+        assert self._configuration is not None
+        progress = self._engine.progress(self._driver.engine)
+        if progress.height == self._height and progress.leader == leader:
+            self._drive(engines.Suspect(self._height, progress.round, reason))
+
+    def _after_sync(self) -> None:
+        """Tells the others as soon as this node has caught up."""
+        behind = self._sync.active
+        if self._was_behind and not behind:
+            self._tell_status(None)
+        self._was_behind = behind
+
+    # --- messages of peers -------------------------------------------------------------------
+
+    def _received(self, event: Received) -> None:
+        link = self._links.get(event.peer)
+        if link is None or self._configuration is None:
+            return
+        self._messages[type(event.message)](event.peer, link, event.message)
+
+    def _flood(self, peer: Peer, link: _Link, what: str) -> None:
+        """Reports a peer that sends too much, once a second."""
+        if not link.reported:
+            link.reported = True
+            self._penalise(peer, f"flood of {what}")
+
+    def _on_consensus(self, peer: Peer, link: _Link, envelope: Consensus) -> None:
+        message = envelope.message
+        signed = message.signed
+        request = signed.request
+        height = request.height
+        ahead = height - self._height
+        link.consensus += 1
+        if link.consensus > CONSENSUS_PER_SECOND or link.invalid > INVALID_PER_SECOND:
+            self._flood(peer, link, "consensus messages")
+            return
+        if ahead < 0:
+            self._on_stale(peer, link, height)
+            return
+        configuration = self._configuration
+        assert configuration is not None
+        if request.epoch != configuration.epoch or signed.validator == configuration.own:
+            # Of an epoch that this node does not know yet, or its own come back.
+            return
+        if ahead > EARLY_HEIGHTS:
+            self._on_far_ahead(peer, link, signed)
+            return
+        verdict = self._seen.look(message, height, early=ahead > 0)
+        if verdict != NEW:
+            if verdict != KNOWN:
+                self._flood(peer, link, "messages of one validator")
+            return
+        if not self._is_authentic(configuration, message):
+            link.invalid += 1
+            self._penalise(peer, "a consensus message with a wrong signature")
+            return
+        self._seen.take(message, height)
+        route = self._routes.beyond(signed.validator, peer)
+        if route:
+            self._out.append(SendTo(route, envelope))
+        self._drive(Message(signed.validator, message))
+
+    def _is_authentic(
+        self, configuration: Configuration, message: engines.ConsensusMessage
+    ) -> bool:
+        """Whether its author said this: `signed` is theirs, and covers what else is in it."""
+        signed = message.signed
+        if not 0 <= signed.validator < len(configuration.members):
+            return False
+        if isinstance(message, engines.EngineMessage):
+            covered = self._checks.hash(message.kind.encode() + b"\0" + message.body)
+            if covered != signed.request.digest:
+                return False
+        return self._checks.verify(configuration, signed)
+
+    def _on_stale(self, peer: Peer, link: _Link, height: int) -> None:
+        """Tells a peer that is behind where this node stands, once a second.
+
+        The last votes of the newest block come late in normal work; they say nothing.
+        """
+        if link.told or (height == self._tip.height and self._ticks == self._tip_tick):
+            return
+        link.told = True
+        self._tell_status(peer)
+
+    def _on_far_ahead(self, peer: Peer, link: _Link, signed: engines.VoteMessage) -> None:
+        """A message of its own author far ahead shows which height that node has."""
+        configuration = self._configuration
+        assert configuration is not None
+        if self._statuses.member(peer) != signed.validator or link.told:
+            return
+        link.told = True
+        if self._checks.verify(configuration, signed):
+            height = signed.request.height - 1
+            if height > self._sync.target:
+                self._sync.claimed(peer, height)
+
+    def _on_batch_body(self, peer: Peer, link: _Link, message: BatchBody) -> None:
+        if self._may_send_batches(peer, link):
+            self._batches.received_body(peer, message)
+
+    def _on_batch_have(self, peer: Peer, link: _Link, message: BatchHave) -> None:
+        if self._may_send_batches(peer, link) and self._batches.received_have(peer, message):
+            self._look_for_work()
+
+    def _on_batch_want(self, peer: Peer, link: _Link, message: BatchWant) -> None:
+        if self._may_send_batches(peer, link):
+            self._batches.received_want(peer, message)
+
+    def _may_send_batches(self, peer: Peer, link: _Link) -> bool:
+        link.batches += 1
+        if link.batches > BATCHES_PER_SECOND:
+            self._flood(peer, link, "batches")
+            return False
+        return not link.observer
+
+    def _on_block_wanted(self, peer: Peer, link: _Link, message: BlockWanted) -> None:
+        """A wish counts until the next block, so that a liar gets one block of it at most."""
+        link.wishes += 1
+        if link.wishes > WISHES_PER_SECOND:
+            self._flood(peer, link, "wishes for blocks")
+            return
+        if message.time < self._tip.time or message.time <= self._wished:
+            return
+        self._wished = message.time
+        others = tuple(other for other in self._validators if other != peer)
+        if others:
+            self._out.append(SendTo(others, message))
+        self._look_for_work()
+
+    def _on_transactions(self, peer: Peer, link: _Link, message: Transactions) -> None:
+        link.transactions += 1
+        if link.transactions > TRANSACTIONS_PER_SECOND:
+            self._flood(peer, link, "transactions")
+            return
+        assert self._configuration is not None
+        if self._configuration.own is not None:
+            self._out.append(Forwarded(peer, message.body))
+
+    def _on_status(self, peer: Peer, link: _Link, message: Status) -> None:
+        link.statuses += 1
+        if link.statuses > STATUSES_PER_SECOND:
+            self._flood(peer, link, "statuses")
+            return
+        if message.node == self._node or not self._statuses.is_new(message):
+            return
+        reason = self._statuses.accept(peer, message)
+        if reason is not None:
+            self._penalise(peer, reason)
+            return
+        self._routes.changed(self._validators)
+        if message.node == peer:
+            self._sync.claimed(peer, message.height)
+            self._after_sync()
+        if message.validator is not None:
+            others = tuple(
+                other
+                for other in self._peers
+                if other not in {peer, message.node} and not self._is_linked(other, message.node)
+            )
+            if others:
+                self._out.append(SendTo(others, message))
+
+    def _is_linked(self, peer: Peer, node: bytes) -> bool:
+        links = self._statuses.links(peer)
+        return links is not None and node in links
+
+    def _on_blocks_request(self, peer: Peer, link: _Link, message: BlocksRequest) -> None:
+        link.blocks += 1
+        if link.blocks > BLOCKS_PER_SECOND:
+            self._flood(peer, link, "requests for blocks")
+            return
+        self._sync.requested(peer, message)
+
+    def _on_blocks(self, peer: Peer, _link: _Link, message: Blocks) -> None:
+        self._sync.received(peer, message)
+
+    # --- own status --------------------------------------------------------------------------
+
+    def _tell_status(self, peer: Peer | None) -> None:
+        """Sends this node's status to a peer, or to all; signs a new one if the last is old."""
+        newest = self._own_status
+        if peer is not None:
+            if newest is not None and newest.height == self._tip.height:
+                self._out.append(SendTo((peer,), newest))
+                return
+            self._status_to[peer] = None
+        else:
+            self._status_to_all = True
+        if self._signing_status or self._configuration is None:
+            return
+        self._signing_status = True
+        self._sequence += 1
+        progress = self._engine.progress(self._driver.engine)
+        self._out.append(
+            SignStatus(
+                Status(
+                    self._node,
+                    self._settings.name,
+                    self._settings.organisation,
+                    self._configuration.own,
+                    self._sequence,
+                    0,
+                    self._tip.height,
+                    self._tip.digest,
+                    self._tip.state_root,
+                    progress.round,
+                    0,
+                    0,
+                    (),
+                )
+            )
+        )
+
+    def _status_signed(self, event: StatusSigned) -> None:
+        self._signing_status = False
+        self._own_status = event.status
+        peers = self._peers if self._status_to_all else tuple(self._status_to)
+        self._status_to_all = False
+        self._status_to.clear()
+        if peers:
+            self._out.append(SendTo(peers, event.status))
+
+    def _status_elapsed(self) -> None:
+        self._out.append(SetTimer(STATUS_TIMER, self._settings.status_ms))
+        self._tell_status(None)
+
+    def _status_for_observers(self) -> None:
+        """Observers follow by sync: they hear of new blocks a few times a second."""
+        if self._observers and not self._observers_timer:
+            self._observers_timer = True
+            self._out.append(SetTimer(OBSERVERS_TIMER, OBSERVER_STATUS_MS))
+
+    def _observers_elapsed(self) -> None:
+        self._observers_timer = False
+        for peer in self._observers:
+            self._tell_status(peer)
+
+    # --- an observer's transactions ----------------------------------------------------------
+
+    def _forward_groups(self) -> None:
+        """Sends new groups of an observer to one validator."""
+        configuration = self._configuration
+        if configuration is None or configuration.own is not None or not self._validators:
+            return
+        room = FORWARDED_MAX - len(self._on_their_way)
+        if not self._pool.waiting or room <= 0:
+            return
+        entries = self._pool.select(self._pool.transactions, self._pool.bytes)
+        self._pool.give_back(entries[room:])
+        taken = entries[:room]
+        for entry in taken:
+            self._on_their_way[entry.number] = _OnItsWay(entry, self._ticks, self._turn)
+        self._send_groups(tuple(taken), self._turn)
+
+    def _send_groups(self, entries: tuple[Entry[Any], ...], turn: int) -> None:
+        peers = [peer for peer in self._validators if self._statuses.member(peer) is not None]
+        peers = peers or list(self._validators)
+        if peers and entries:
+            start = zlib.crc32(self._node)
+            peer = peers[(start + turn) % len(peers)]
+            self._out.append(SendTransactions(peer, entries))
+
+    def _forward_again(self) -> None:
+        """Groups that no block holds yet go to the next validator; the host ends them."""
+        again: dict[int, list[Entry[Any]]] = {}
+        for number in list(self._on_their_way):
+            sent = self._on_their_way[number]
+            if not self._pool.holds(sent.entry):
+                del self._on_their_way[number]
+            elif self._ticks - sent.sent >= FORWARD_RETRY_TICKS:
+                sent.sent = self._ticks
+                sent.turn += 1
+                again.setdefault(sent.turn, []).append(sent.entry)
+        for turn, entries in again.items():
+            self._send_groups(tuple(entries), turn)
+        self._forward_groups()
+
+    # --- time --------------------------------------------------------------------------------
+
+    def _elapsed(self, event: Elapsed) -> None:
+        own = self._timers.get(event.timer.kind) if event.timer.height == 0 else None
+        if own is not None:
+            own()
+        else:
+            self._drive(engines.TimerElapsed(event.timer))
+
+    def _tick(self) -> None:
+        """Once a second: allowances start again, announcements and wishes are repeated."""
+        self._out.append(SetTimer(TICK_TIMER, TICK_MS))
+        self._ticks += 1
+        for link in self._links.values():
+            link.consensus = link.invalid = link.batches = link.wishes = 0
+            link.transactions = link.statuses = link.blocks = 0
+            link.told = link.reported = False
+        self._statuses.tick()
+        self._batches.tick(self._validators)
+        if self._validators and self._needed >= self._tip.time:
+            self._out.append(SendTo(self._validators, BlockWanted(self._needed)))
+        self._sync.tick()
+        self._after_sync()
+        self._forward_again()
+
+    def _seal_elapsed(self) -> None:
+        self._batches.seal_elapsed()
+
+    def _ripe_elapsed(self) -> None:
+        if self._batches.ripe_elapsed():
+            self._look_for_work()
+
+    def _fetch_elapsed(self) -> None:
+        self._batches.fetch_elapsed(self._validators)

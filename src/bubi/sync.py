@@ -1,0 +1,411 @@
+"""Sync: fetches decided blocks that this node lacks, from several peers, trusting none. Pure.
+
+A peer's height is what its own status says. Heights above the tip are asked for in chunks, from
+several peers at once, and applied strictly in order; the ledger verifies each block against its
+own validator set (protocol.md 4; research/reliability.md 2.0 rule 7). A peer that gives a wrong
+block, whose height falls, or that twice fails to deliver what it claims is banned; a slow one
+loses its chunk to another and is asked last. Serving others is here too, bounded per peer.
+"""
+
+from dataclasses import dataclass, field
+
+from bubi.consensus.engine import TimerId
+from bubi.messages import BlockParts, Blocks, BlocksRequest
+from bubi.replica.events import (
+    Action,
+    ApplyBlock,
+    BlocksRead,
+    Peer,
+    PenalisePeer,
+    ReadBlocks,
+    SendTo,
+    SetTimer,
+)
+
+WINDOW = 64
+"""Heights above the tip that are fetched or wait to be applied."""
+CHUNK = 8
+"""Heights in one request."""
+REQUESTS_PER_PEER_MAX = 2
+"""Requests to one peer under way."""
+BUFFER_BYTES_MAX = 128 * 1024 * 1024
+"""Bytes of blocks that wait to be applied; beyond it only the next height is fetched."""
+BEAT_MS = 500
+"""Beat of time-outs while something is fetched."""
+REQUEST_BEATS = 4
+"""Beats after which a chunk goes to another peer."""
+UNDELIVERED_MAX = 2
+"""Failures to deliver a claimed height after which a peer is not believed."""
+SLOW_MAX = 3
+"""Time-outs in a row after which a peer is penalised and asked last."""
+READS_PER_PEER_MAX = 4
+"""Requests of one peer that are being read."""
+READS_MAX = 32
+"""Requests of all peers that are being read."""
+READ_BYTES_MAX = 8 * 1024 * 1024
+"""Bytes of blocks in one answer."""
+
+SYNC_TIMER = TimerId(0, 0, "sync")
+
+
+@dataclass(slots=True, eq=False)
+class _Source:
+    """A connected peer. `height` is what it claims (-1: nothing yet).
+
+    `resting`: it lacked a height that it had not claimed; it is not asked again in this beat.
+    """
+
+    height: int = -1
+    requests: int = 0
+    undelivered: int = 0
+    slow: int = 0
+    delivered: int = 0
+    banned: bool = False
+    resting: bool = False
+    reads: int = 0
+    refused: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    """Heights asked of a peer."""
+
+    peer: Peer
+    first: int
+    last: int
+    claimed: bool
+    age: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Arrived:
+    """A block that waits to be applied, and who gave it."""
+
+    parts: BlockParts
+    peer: Peer
+    size: int
+
+
+@dataclass(slots=True)
+class SyncCounters:
+    """What happened so far; for metrics and the tests."""
+
+    requests: int = 0
+    blocks: int = 0
+    timeouts: int = 0
+    wrong_blocks: int = 0
+    bans: int = 0
+    served: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Sync:
+    """See the module. `out` receives the actions, in order."""
+
+    out: list[Action]
+    counters: SyncCounters = field(default_factory=SyncCounters)
+    _tip: int = 0
+    _wanted: int = 0
+    _behind_ticks: int = 0
+    _active: bool = False
+    _sources: dict[Peer, _Source] = field(default_factory=dict)
+    _requests: dict[int, _Request] = field(default_factory=dict)
+    _arrived: dict[int, _Arrived] = field(default_factory=dict)
+    _bytes: int = 0
+    _numbers: int = 0
+    _applying: int | None = None
+    _blocked: bool = False
+    _timer: bool = False
+    _reads: int = 0
+
+    # --- what the replica asks ---------------------------------------------------------------
+
+    @property
+    def applying(self) -> int | None:
+        """The height that the ledger is applying from a peer."""
+        return self._applying
+
+    @property
+    def active(self) -> bool:
+        """Whether blocks are being fetched."""
+        return self._active
+
+    @property
+    def target(self) -> int:
+        """Highest height that a believed peer claims or that consensus showed."""
+        claims = (source.height for source in self._sources.values() if not source.banned)
+        return max(self._wanted, max(claims, default=0))
+
+    def heights(self) -> tuple[tuple[Peer, int, bool], ...]:
+        """Per connected peer: its claimed height (-1: none yet) and whether it is believed."""
+        return tuple(
+            (peer, source.height, not source.banned) for peer, source in self._sources.items()
+        )
+
+    # --- heights -----------------------------------------------------------------------------
+
+    def opened(self, tip: int) -> None:
+        """The ledger is open at this height."""
+        self._tip = tip
+
+    def peer_up(self, peer: Peer) -> None:
+        """A peer that may be asked."""
+        self._sources[peer] = _Source()
+
+    def peer_down(self, peer: Peer) -> None:
+        """A connection ended; what was asked of it goes to others."""
+        self._sources.pop(peer, None)
+        for number in [key for key, request in self._requests.items() if request.peer == peer]:
+            del self._requests[number]
+        self._advance()
+
+    def claimed(self, peer: Peer, height: int) -> None:
+        """A peer says that it has this height."""
+        source = self._sources.get(peer)
+        if source is None or source.banned:
+            return
+        if height < source.height:
+            self._ban(peer, source, f"its height fell from {source.height} to {height}")
+            return
+        source.height = height
+        self._advance()
+
+    def wanted(self, last: int) -> None:
+        """Consensus showed that this height is decided and cannot decide it here."""
+        self._wanted = max(self._wanted, last)
+        self._advance()
+
+    def tick(self) -> None:
+        """Once a second: a node that stays one height behind fetches it."""
+        for source in self._sources.values():
+            source.refused = False
+        if self._tip < self.target:
+            self._behind_ticks += 1
+            self._advance()
+        else:
+            self._behind_ticks = 0
+
+    # --- blocks ------------------------------------------------------------------------------
+
+    def received(self, peer: Peer, message: Blocks) -> None:
+        """An answer of a peer. What was not asked for is dropped."""
+        request = self._requests.get(message.number)
+        source = self._sources.get(peer)
+        if request is None or request.peer != peer or source is None:
+            return
+        del self._requests[message.number]
+        source.requests -= 1
+        heights = [parts.height for parts in message.blocks]
+        if heights != list(range(request.first, request.first + len(heights))) or (
+            heights and heights[-1] > request.last
+        ):
+            self._ban(peer, source, "blocks that were not asked for")
+            self._advance()
+            return
+        if not heights:
+            self._undelivered(peer, source, request)
+            self._advance()
+            return
+        source.slow = 0
+        source.undelivered = 0
+        source.delivered += len(heights)
+        for parts in message.blocks:
+            if parts.height > self._tip and parts.height not in self._arrived:
+                size = len(parts.proposal) + len(parts.certificate)
+                size += sum(map(len, parts.headers)) + sum(map(len, parts.bodies))
+                self._arrived[parts.height] = _Arrived(parts, peer, size)
+                self._bytes += size
+                self.counters.blocks += 1
+        self._advance()
+
+    def tip_moved(self, tip: int) -> None:
+        """A block became part of the ledger, applied from here or decided by consensus."""
+        self._tip = tip
+        self._behind_ticks = 0
+        if self._applying is not None and self._applying <= tip:
+            self._applying = None
+        for height in [height for height in self._arrived if height <= tip]:
+            self._forget(height)
+        self._advance()
+
+    def failed(self, height: int, reason: str) -> None:
+        """The ledger refused the block it was given: whoever gave it is not believed again."""
+        if self._applying == height:
+            self._applying = None
+        arrived = self._arrived.get(height)
+        if arrived is None:
+            return
+        self.counters.wrong_blocks += 1
+        giver = arrived.peer
+        for other in [key for key, entry in self._arrived.items() if entry.peer == giver]:
+            self._forget(other)
+        source = self._sources.get(giver)
+        if source is not None and not source.banned:
+            self._ban(giver, source, f"a wrong block {height}: {reason}")
+        self._advance()
+
+    def block(self, *, blocked: bool) -> None:
+        """Holds applying back while consensus commits the next height itself, or for good."""
+        self._blocked = blocked
+        if not blocked:
+            self._advance()
+
+    def elapsed(self) -> None:
+        """A beat: chunks of slow peers go to others."""
+        self._timer = False
+        for source in self._sources.values():
+            source.resting = False
+        for number in list(self._requests):
+            request = self._requests.get(number)
+            if request is None:
+                continue
+            request.age += 1
+            if request.age < REQUEST_BEATS:
+                continue
+            del self._requests[number]
+            self.counters.timeouts += 1
+            source = self._sources[request.peer]
+            source.requests -= 1
+            source.slow += 1
+            if request.claimed and not source.delivered:
+                # It has never shown a single block of what it claims.
+                self._undelivered(request.peer, source, request)
+            elif source.slow == SLOW_MAX:
+                self.out.append(PenalisePeer(request.peer, "delivers blocks too slowly"))
+        self._advance()
+
+    # --- serving -----------------------------------------------------------------------------
+
+    def requested(self, peer: Peer, message: BlocksRequest) -> None:
+        """A peer asks for blocks."""
+        source = self._sources.get(peer)
+        if source is None:
+            return
+        if not 1 <= message.first <= message.last:
+            self.out.append(PenalisePeer(peer, "asks for blocks that cannot be"))
+            return
+        if source.reads >= READS_PER_PEER_MAX or self._reads >= READS_MAX:
+            if source.reads >= READS_PER_PEER_MAX and not source.refused:
+                source.refused = True
+                self.out.append(PenalisePeer(peer, "asks for too many blocks at a time"))
+            return
+        if message.first > self._tip:
+            self.out.append(SendTo((peer,), Blocks(message.number, ())))
+            return
+        source.reads += 1
+        self._reads += 1
+        last = min(message.last, self._tip, message.first + WINDOW - 1)
+        self.out.append(ReadBlocks(peer, message.number, message.first, last, READ_BYTES_MAX))
+
+    def read(self, event: BlocksRead) -> None:
+        """The host read blocks for a peer."""
+        self._reads = max(0, self._reads - 1)
+        source = self._sources.get(event.peer)
+        if source is None:
+            return
+        source.reads = max(0, source.reads - 1)
+        self.counters.served += len(event.blocks)
+        self.out.append(SendTo((event.peer,), Blocks(event.number, event.blocks)))
+
+    # --- inside ------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Applies what is next, and asks for what is missing."""
+        target = self.target
+        gap = target - self._tip
+        if gap <= 0:
+            self._active = False
+        elif gap > 1 or self._behind_ticks > 1 or self._wanted > self._tip:
+            self._active = True
+        if not self._active:
+            return
+        self._apply()
+        self._ask(target)
+        if not self._timer:
+            self._timer = True
+            self.out.append(SetTimer(SYNC_TIMER, BEAT_MS))
+
+    def _apply(self) -> None:
+        following = self._tip + 1
+        if self._applying is None and not self._blocked and following in self._arrived:
+            self._applying = following
+            self.out.append(ApplyBlock(self._arrived[following].parts))
+
+    def _ask(self, target: int) -> None:
+        first = self._tip + 1
+        last = min(target, self._tip + WINDOW)
+        if self._bytes > BUFFER_BYTES_MAX:
+            last = first
+        asked = [(request.first, request.last) for request in self._requests.values()]
+        height = first
+        while height <= last:
+            if height in self._arrived or any(low <= height <= high for low, high in asked):
+                height += 1
+                continue
+            end = height
+            while (
+                end < min(last, height + CHUNK - 1)
+                and end + 1 not in self._arrived
+                and not any(low <= end + 1 <= high for low, high in asked)
+            ):
+                end += 1
+            peer = self._choose(height)
+            if peer is None:
+                return
+            source = self._sources[peer]
+            claimed = source.height >= height
+            end = min(end, source.height) if claimed else end
+            self._numbers += 1
+            source.requests += 1
+            self._requests[self._numbers] = _Request(peer, height, end, claimed)
+            asked.append((height, end))
+            self.counters.requests += 1
+            self.out.append(SendTo((peer,), BlocksRequest(self._numbers, height, end)))
+            height = end + 1
+
+    def _choose(self, height: int) -> Peer | None:
+        """The peer to ask: one that claims the height, the fastest and least busy first."""
+        best: Peer | None = None
+        best_rank = (0, 0, 0, 0)
+        sources = [
+            (peer, source)
+            for peer, source in self._sources.items()
+            if not source.banned and (source.height >= height or height <= self._wanted)
+        ]
+        if any(source.slow < SLOW_MAX and source.height >= height for _, source in sources):
+            sources = [entry for entry in sources if entry[1].slow < SLOW_MAX]
+        turn = self._numbers % max(1, len(sources))
+        for place, (peer, source) in enumerate(sources):
+            claims = source.height >= height
+            if source.resting or source.requests >= REQUESTS_PER_PEER_MAX:
+                continue
+            rank = (
+                0 if claims else 1,
+                source.slow,
+                source.requests,
+                (place - turn) % len(sources),
+            )
+            if best is None or rank < best_rank:
+                best, best_rank = peer, rank
+        return best
+
+    def _undelivered(self, peer: Peer, source: _Source, request: _Request) -> None:
+        if not request.claimed:
+            source.resting = True
+            return
+        if request.first <= self._tip:
+            return
+        source.undelivered += 1
+        if source.undelivered >= UNDELIVERED_MAX:
+            self._ban(peer, source, f"claims height {source.height} and does not deliver it")
+
+    def _ban(self, peer: Peer, source: _Source, reason: str) -> None:
+        source.banned = True
+        self.counters.bans += 1
+        for number in [key for key, request in self._requests.items() if request.peer == peer]:
+            del self._requests[number]
+        source.requests = 0
+        self.out.append(PenalisePeer(peer, reason, ban=True))
+
+    def _forget(self, height: int) -> None:
+        self._bytes -= self._arrived.pop(height).size
