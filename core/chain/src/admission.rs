@@ -1,6 +1,9 @@
 //! The door: bytes become verified transactions, once per node and in batches over all cores.
 
-use crate::error::{ChainError, Result};
+use crate::{
+    error::{ChainError, Result},
+    rule::Rule,
+};
 use bubi_codec::{
     decode, domain,
     identity::ChainId,
@@ -8,7 +11,7 @@ use bubi_codec::{
     transaction::{SignatureEntry, SignedTransaction, TransactionBody},
     DecodeError,
 };
-use bubi_crypto::{verify_batch, Hash, HashSuite, LeafTag, SignedItem};
+use bubi_crypto::{Hash, HashSuite, LeafTag, SignedItem};
 use bubi_ledger::VerifiedTransaction;
 use rayon::prelude::*;
 use std::{ops::Range, sync::Arc};
@@ -85,6 +88,8 @@ pub(crate) struct Gate<'a> {
     pub suite: HashSuite,
     /// Chain id.
     pub chain: &'a ChainId,
+    /// Which signatures are good.
+    pub rule: Rule,
 }
 
 /// A decoded transaction whose signatures are not checked yet.
@@ -113,7 +118,7 @@ impl Gate<'_> {
             .with_min_len(64)
             .map(|range| self.decode(&wire, range).map_err(|error| Refusal(error.code(), Hash::ZERO)))
             .collect();
-        Ok(Entered { wire, decoded })
+        Ok(Entered { wire, decoded, rule: self.rule })
     }
 
     /// Reads transactions that this node verified before: from its own log.
@@ -159,6 +164,7 @@ impl Gate<'_> {
 pub(crate) struct Entered {
     wire: Arc<[u8]>,
     decoded: Vec<std::result::Result<Decoded, Refusal>>,
+    rule: Rule,
 }
 
 impl Entered {
@@ -186,7 +192,7 @@ impl Entered {
 
     /// Verifies every signature and says what became of each transaction.
     pub(crate) fn verify(self) -> Admission {
-        let verdicts = verify_signatures(&self.decoded);
+        let verdicts = verify_signatures(self.rule, &self.decoded);
         let mut admission = Admission::default();
         for (entry, good) in self.decoded.into_iter().zip(verdicts) {
             let (mut expiry, mut operations) = (0, 0);
@@ -213,7 +219,7 @@ impl Entered {
 }
 
 /// One verdict per entry: whether every one of its signatures is good. Refused entries count as bad.
-fn verify_signatures(decoded: &[std::result::Result<Decoded, Refusal>]) -> Vec<bool> {
+fn verify_signatures(rule: Rule, decoded: &[std::result::Result<Decoded, Refusal>]) -> Vec<bool> {
     let items: Vec<SignedItem<'_>> = decoded
         .iter()
         .flatten()
@@ -225,7 +231,7 @@ fn verify_signatures(decoded: &[std::result::Result<Decoded, Refusal>]) -> Vec<b
             })
         })
         .collect();
-    let mut verdicts = verify_batch(&items).into_iter();
+    let mut verdicts = rule.verify_batch(&items).into_iter();
     let mut take = |count: usize| verdicts.by_ref().take(count).fold(true, |all, good| all & good);
     decoded.iter().map(|entry| entry.as_ref().is_ok_and(|one| take(one.signatures.len()))).collect()
 }

@@ -149,6 +149,7 @@ impl Bench {
                 signers: vec![Signer { key: issuer, weight: 1, limits: None }],
                 thresholds: Thresholds { default: 1, operations: std::collections::BTreeMap::new() },
             }],
+            authorities: Vec::new(),
             predecessor: None,
         });
         let genesis = encode(&genesis)?;
@@ -272,7 +273,7 @@ impl Bench {
 
     fn decide(&self, batches: &[Arc<Batch>], count: usize) -> Result<f64> {
         let chain = &self.chain;
-        let proposal = chain.propose(chain.tip().time + 100, batches)?;
+        let proposal = chain.propose(chain.tip().time + 100, 0, batches)?;
         chain.append_bodies(chain.tip().height + 1, batches)?;
         let start = Instant::now();
         let execution = chain.execute(&proposal, batches)?;

@@ -5,19 +5,21 @@ use crate::{
     error::{ChainError, Result},
     index,
     lease::Lease,
-    recovery,
+    proposal::{Ordered, OrderedBatches},
+    recovery::{self, Mode},
+    rule::Rule,
 };
 use bubi_codec::{
     block::{
         digest, signed, BatchHeader, BlockRecord, Certificate, CommitStatement, Event, Genesis, Outcome, Proposal,
-        ProposalV1, Receipt, SignedBatch,
+        Receipt, SignedBatch,
     },
-    decode, domain, encode,
+    decode, domain,
     identity::{Address, ChainId},
     limits,
     state::{Parameters, ValidatorSet},
 };
-use bubi_crypto::{merkle_root, verify_vote, Hash, HashSuite, LeafTag, SecretKey};
+use bubi_crypto::{merkle_root, Hash, HashSuite, SecretKey};
 use bubi_ledger::{
     execute,
     tree::{ProofWindow, State, View},
@@ -27,7 +29,7 @@ use bubi_store::{
     BlockLog, Disk, GuardFile, Keyspace, LogReader, Mark, RecordKind, StateStore, StoreError, TransactionIndex,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 /// The newest committed block, as the state store remembers it.
@@ -53,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) tip: Tip,
     /// Stored keys of the blocks' lists of live ids, oldest first.
     pub(crate) id_lists: VecDeque<Vec<u8>>,
+    pub(crate) ordered: OrderedBatches,
     pub(crate) parameters: Parameters,
     pub(crate) validators: ValidatorSet,
 }
@@ -70,6 +73,8 @@ pub(crate) struct Writer<D: Disk> {
     pub(crate) guard: GuardFile<D>,
     /// Newest guard record of the log that the second place does not hold yet.
     pub(crate) voted: Option<Vec<u8>>,
+    /// Batches whose bodies the log holds for a height.
+    pub(crate) bodies: (u64, BTreeSet<Hash>),
 }
 
 /// What the stores behind the log get of a block.
@@ -86,6 +91,7 @@ pub(crate) struct Identity {
     pub(crate) genesis_bytes: Vec<u8>,
     pub(crate) chain: ChainId,
     pub(crate) suite: HashSuite,
+    pub(crate) rule: Rule,
 }
 
 /// The ledger of one node.
@@ -99,7 +105,8 @@ pub struct Chain<D: Disk> {
     pub(crate) reader: LogReader<D>,
     pub(crate) transactions: TransactionIndex<D>,
     pub(crate) records: Mutex<crate::history::Cache>,
-    pub(crate) door: rayon::ThreadPool,
+    /// Threads of the door; none in a simulation, where every call works in the thread that makes it.
+    pub(crate) door: Option<rayon::ThreadPool>,
     pub(crate) replayed: u64,
     pub(crate) _lock: D::Lock,
 }
@@ -149,6 +156,7 @@ pub(crate) struct StoreChanges {
     batch: bubi_store::Batch,
     /// Stored key of the block's list of live ids.
     id_list: Vec<u8>,
+    ordered: Option<Ordered>,
 }
 
 /// A [`BlockRecord`] that borrows its parts: the same bytes without copying thousands of receipts.
@@ -237,14 +245,33 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// Damage that cannot be repaired from this folder, a folder of another chain or in use, disk errors.
     pub fn open(disk: D, genesis: &[u8], options: Options) -> Result<Self> {
-        recovery::open(disk, genesis, options)
+        recovery::open(disk, genesis, options, Mode { rule: Rule::Real, is_simulated: false })
+    }
+
+    /// As [`Chain::open`], for simulations: no threads, nothing random, and with `ideal` the signatures of
+    /// [`crate::ideal_signature`] instead of real ones.
+    ///
+    /// # Errors
+    /// As [`Chain::open`].
+    pub fn open_simulated(disk: D, genesis: &[u8], options: Options, ideal: bool) -> Result<Self> {
+        let rule = if ideal { Rule::Ideal } else { Rule::Real };
+        recovery::open(disk, genesis, options, Mode { rule, is_simulated: true })
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Inner> {
         calm(self.inner.read())
     }
 
-    fn writer(&self) -> MutexGuard<'_, Writer<D>> {
+    /// Runs work that uses many cores: in threads of its own, for a block that is being decided must not queue behind
+    /// signatures of the next one.
+    fn wide<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match &self.door {
+            Some(threads) => threads.install(work),
+            None => work(),
+        }
+    }
+
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Writer<D>> {
         calm(self.writer.lock())
     }
 
@@ -289,7 +316,7 @@ impl<D: Disk> Chain<D> {
     }
 
     pub(crate) fn gate(&self) -> Gate<'_> {
-        Gate { suite: self.identity.suite, chain: &self.identity.chain }
+        Gate { suite: self.identity.suite, chain: &self.identity.chain, rule: self.identity.rule }
     }
 
     /// Admits a bulk body. `now` (ms) is this node's clock: the next block cannot be earlier than it or the parent.
@@ -297,9 +324,8 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// The list itself is not canonical.
     pub fn admit(&self, bulk: &[u8], now: u64) -> Result<Admission> {
-        // In threads of their own: a block that is being decided must not queue behind signatures of the next one. The state is
-        // held only for the check in the middle, so that a commit never waits for signatures.
-        self.door.install(|| {
+        // The state is held only for the check in the middle, so that a commit never waits for signatures.
+        self.wide(|| {
             let mut entered = self.gate().enter(bulk)?;
             {
                 let inner = self.read();
@@ -344,7 +370,7 @@ impl<D: Disk> Chain<D> {
             root: self.batch_root(&verified),
         };
         let message = signed(domain::BATCH, &self.identity.chain, &header)?;
-        let signature = key.sign(&message).map_err(broken)?;
+        let signature = self.identity.rule.sign(key, &message).map_err(broken)?;
         let digest = self.identity.suite.hash(&[&message]);
         Ok(Batch { header: SignedBatch { header, signature }, digest, verified })
     }
@@ -367,8 +393,9 @@ impl<D: Disk> Chain<D> {
             return Err(wrong("its author is not a validator"));
         }
         let message = signed(domain::BATCH, &self.identity.chain, &header.header)?;
-        verify_vote(author, &message, &header.signature).map_err(|_| wrong("its author's signature is not valid"))?;
-        let admission = self.door.install(|| self.gate().enter(bulk).map(Entered::verify))?;
+        let checked = self.identity.rule.verify_vote(author, &message, &header.signature);
+        checked.map_err(|_| wrong("its author's signature is not valid"))?;
+        let admission = self.wide(|| self.gate().enter(bulk).map(Entered::verify))?;
         if admission.verdicts.iter().any(Option::is_some) {
             return Err(wrong("it holds a transaction that is not valid"));
         }
@@ -383,70 +410,20 @@ impl<D: Disk> Chain<D> {
         Ok(Batch { header, digest, verified })
     }
 
-    /// The proposal of these batches on top of the newest block.
-    ///
-    /// # Errors
-    /// `proposal_invalid` if `time` is not after the parent's.
-    pub fn propose(&self, time: u64, batches: &[Arc<Batch>]) -> Result<Proposal> {
-        let inner = self.read();
-        let proposal = self.expected(&inner, time, batches)?;
-        self.check_proposal(&inner, &proposal, batches)?;
-        Ok(proposal)
-    }
-
-    /// The only valid proposal with this time and payload on top of the newest block.
-    fn expected(&self, inner: &Inner, time: u64, batches: &[Arc<Batch>]) -> Result<Proposal> {
-        let suite = self.identity.suite;
-        let chain = &self.identity.chain;
-        let leaves: Vec<Hash> = batches.iter().map(|batch| suite.leaf_hash(LeafTag::Batch, &batch.digest.0)).collect();
-        Ok(Proposal::V1(ProposalV1 {
-            chain: *chain,
-            height: inner.tip.height.saturating_add(1),
-            time,
-            parent: inner.tip.digest,
-            parent_outcome: inner.tip.outcome,
-            payload_root: merkle_root(suite, &leaves),
-            validators: digest(suite, domain::VALIDATORS, chain, &inner.validators)?,
-            parameters: digest(suite, domain::PARAMETERS, chain, &inner.parameters)?,
-            protocol_version: self.identity.genesis.v1().protocol_version,
-        }))
-    }
-
-    fn check_proposal(&self, inner: &Inner, proposal: &Proposal, batches: &[Arc<Batch>]) -> Result<()> {
-        let wrong = |detail: &str| Err(ChainError::refused("proposal_invalid", detail));
-        let Proposal::V1(fields) = proposal;
-        if fields.time <= inner.tip.time {
-            return wrong("its time is not after its parent's");
-        }
-        if *proposal != self.expected(inner, fields.time, batches)? {
-            return wrong("it does not stand on the newest block, or its payload or settings differ");
-        }
-        let parameters = inner.parameters.v1();
-        let transactions: usize = batches.iter().map(|batch| batch.verified.transactions.len()).sum();
-        let bytes: usize = batches.iter().map(|batch| batch.verified.bytes()).sum();
-        if batches.len() > limits::BLOCK_BATCHES_MAX
-            || transactions > parameters.block_transactions as usize
-            || bytes > parameters.block_bytes as usize
-        {
-            return wrong("it is above the block budget");
-        }
-        Ok(())
-    }
-
     /// Executes a proposal on top of the newest block. Nothing changes yet.
     ///
     /// # Errors
     /// `proposal_invalid` if it does not stand there.
     pub fn execute(&self, proposal: &Proposal, batches: &[Arc<Batch>]) -> Result<Execution> {
         let inner = self.read();
-        self.check_proposal(&inner, proposal, batches)?;
+        self.check_fields(&inner, proposal, batches)?;
         self.execute_on(&inner, proposal, batches)
     }
 
     pub(crate) fn execute_on(&self, inner: &Inner, proposal: &Proposal, batches: &[Arc<Batch>]) -> Result<Execution> {
         let (suite, chain) = (self.identity.suite, &self.identity.chain);
         let Proposal::V1(fields) = proposal;
-        let context = self.context(inner, fields.time)?;
+        let context = Context { parent_round: fields.parent_round, ..self.context(inner, fields.time)? };
         let view = inner.view()?;
         let transactions: Vec<&[VerifiedTransaction]> =
             batches.iter().map(|batch| batch.verified.transactions.as_slice()).collect();
@@ -458,20 +435,6 @@ impl<D: Disk> Chain<D> {
             batches: batches.to_vec(),
             block,
         })
-    }
-
-    /// Buffers the bodies of batches for the log.
-    ///
-    /// # Errors
-    /// Those of the log.
-    pub fn append_bodies(&self, height: u64, batches: &[Arc<Batch>]) -> Result<()> {
-        let mut writer = self.writer();
-        for batch in batches {
-            let header = encode(&batch.header)?;
-            let length = u32::try_from(header.len()).map_err(broken)?.to_le_bytes();
-            writer.log.append(RecordKind::BatchBody, height, &[&length, &header, &batch.verified.bulk()])?;
-        }
-        Ok(())
     }
 
     /// Buffers another record for the log.
@@ -510,7 +473,7 @@ impl<D: Disk> Chain<D> {
     /// Appends and syncs the block record, then the mark; meanwhile another core makes what the stores behind the log will get.
     fn log_block(&self, execution: &Execution, certificate: &Certificate) -> Result<StoreChanges> {
         self.follow()?;
-        self.check_certificate(execution, certificate)?;
+        self.check_cover(execution, certificate)?;
         let (logged, changes) =
             rayon::join(|| self.write_block(execution, certificate), || self.store_changes(execution));
         logged?;
@@ -533,7 +496,7 @@ impl<D: Disk> Chain<D> {
         Ok(())
     }
 
-    fn check_certificate(&self, execution: &Execution, certificate: &Certificate) -> Result<()> {
+    fn check_cover(&self, execution: &Execution, certificate: &Certificate) -> Result<()> {
         let Certificate::V1 { statement: CommitStatement::V1 { height, digest, outcome, .. }, .. } = certificate;
         let fits = *height == execution.height() && *digest == execution.digest && *outcome == execution.outcome_hash;
         if !fits || execution.block.overlay.parent_root() != self.read().tip.state_root {
@@ -542,16 +505,19 @@ impl<D: Disk> Chain<D> {
                 "it does not cover this execution on the newest block",
             ));
         }
-        crate::proof::verify_certificate(&self.identity.chain, &self.read().validators, certificate)?;
-        Ok(())
+        self.check_certificate(certificate)
     }
 
     /// Makes a logged execution visible and hands it to the stores behind the log.
     pub(crate) fn merge(&self, execution: Execution, certificate: Certificate, changes: StoreChanges) -> Result<()> {
-        let StoreChanges { tip, batch, id_list } = changes;
+        let StoreChanges { tip, batch, id_list, ordered } = changes;
         let Execution { proposal, batches, block, .. } = execution;
         let ExecutedBlock { overlay, outcome, receipts, events, ids, .. } = block;
         let transactions = receipt_hashes(&receipts);
+        let headers = batches.iter().map(|batch| batch.header.clone()).collect();
+        let record = BlockRecord::V1 { proposal, batches: headers, outcome, certificate, receipts, events };
+        // Before the tip shows the block, so that whoever sees it finds it.
+        calm(self.records.lock()).put(tip.height, Arc::new(record));
         {
             let mut inner = calm(self.inner.write());
             let undo = inner.state.merge(overlay).map_err(broken)?;
@@ -562,12 +528,15 @@ impl<D: Disk> Chain<D> {
                 inner.id_lists.pop_front();
             }
             inner.id_lists.push_back(id_list);
+            inner.ordered.forget(tip.time);
+            if let Some(ordered) = ordered {
+                inner.ordered.push(ordered);
+            }
         }
-        let headers = batches.iter().map(|batch| batch.header.clone()).collect();
-        let record = BlockRecord::V1 { proposal, batches: headers, outcome, certificate, receipts, events };
-        calm(self.records.lock()).put(tip.height, Arc::new(record));
-        // Thousands of bodies are freed where nobody waits for it.
-        rayon::spawn(move || drop(batches));
+        if self.door.is_some() {
+            // Thousands of bodies are freed where nobody waits for it.
+            rayon::spawn(move || drop(batches));
+        }
         calm(self.behind.lock()).push_back(Following { tip, batch: Some(batch), transactions });
         match self.follow() {
             // The block is durable in the log; the next one waits for space.
@@ -621,7 +590,15 @@ impl<D: Disk> Chain<D> {
         for key in inner.id_lists.iter().take_while(|key| index::passed(key, tip.time)) {
             batch.delete(Keyspace::Derived, key)?;
         }
-        Ok(StoreChanges { tip, batch, id_list })
+        for key in inner.ordered.passed(tip.time) {
+            batch.delete(Keyspace::Derived, key)?;
+        }
+        let digests = execution.batches.iter().map(|batch| batch.digest).collect();
+        let ordered = Ordered::new(tip.height, tip.time, parameters.max_lifetime, digests);
+        if let Some(ordered) = &ordered {
+            batch.put(Keyspace::Derived, &ordered.key, &ordered.value())?;
+        }
+        Ok(StoreChanges { tip, batch, id_list, ordered })
     }
 
     /// A lease on the newest height for listing.

@@ -11,11 +11,11 @@ use bubi_codec::{
     proof::{FinalityProof, ListPath, ReceiptProof},
     text::to_json_value,
     transaction::{transaction_hash, SignedTransaction, TransactionBody},
-    ResultCode,
+    ResultCode, Wire,
 };
 use bubi_crypto::{merkle_path, to_hex, Hash, LeafTag};
 use bubi_ledger::{simulate, Simulation, VerifiedTransaction};
-use bubi_store::{Disk, Record, RecordKind};
+use bubi_store::{Disk, Heads, Position, RecordKind};
 use serde_json::{json, Value};
 use std::{
     collections::VecDeque,
@@ -68,7 +68,10 @@ pub(crate) fn parties(event: &Event) -> Vec<Address> {
     }
 }
 
-/// Header and transactions of a logged batch body.
+/// Bytes of a logged batch that hold its header for sure.
+const HEAD_BYTES: usize = 4 + SignedBatch::BYTES_MAX;
+
+/// Header of a logged batch, and what is there of its transactions.
 pub(crate) fn split_body(payload: &[u8]) -> Result<(SignedBatch, &[u8])> {
     let wrong = || broken("a logged batch is cut");
     let (length, rest) = payload.split_first_chunk::<4>().ok_or_else(wrong)?;
@@ -104,46 +107,48 @@ impl<D: Disk> Chain<D> {
         Ok(record)
     }
 
-    /// Batch bodies of a block, in its order: header and bulk body.
+    /// Batch bodies of a block, in its order.
     ///
     /// # Errors
     /// Damage of the log.
     pub fn bodies(&self, height: u64) -> Result<Vec<Vec<u8>>> {
         let Some(record) = self.record(height)? else { return Ok(Vec::new()) };
         let BlockRecord::V1 { batches, .. } = record.as_ref();
-        let mut found: Vec<(SignedBatch, Vec<u8>)> = Vec::new();
-        for entry in self.records_before(height)? {
-            if entry.kind == RecordKind::BatchBody {
-                let (header, bulk) = split_body(&entry.payload)?;
-                found.push((header, bulk.to_vec()));
+        self.find_bodies(height, &batches.iter().collect::<Vec<_>>())
+    }
+
+    /// Bodies of these batches of a decided height. Bodies of proposals that were not decided may stand beside them, and a body
+    /// may have come with an earlier proposal of the height than the decided one: the header alone decides.
+    fn find_bodies(&self, height: u64, batches: &[&SignedBatch]) -> Result<Vec<Vec<u8>>> {
+        let mut found: Vec<(SignedBatch, Position)> = Vec::new();
+        for head in self.heads_from(height)? {
+            let head = head?;
+            match head.kind {
+                RecordKind::Block if head.height >= height => break,
+                RecordKind::BatchBody => found.push((split_body(&head.prefix)?.0, head.position)),
+                _ => {}
             }
         }
         batches
             .iter()
             .map(|batch| {
-                let body = found.iter().find(|(header, _)| header == batch);
-                body.map(|(_, bulk)| bulk.clone())
-                    .ok_or_else(|| broken(format!("block {height}: a batch body is not in the log")))
+                let place = found.iter().find(|(other, _)| other.header == batch.header);
+                let (_, position) =
+                    place.ok_or_else(|| broken(format!("block {height}: a batch body is not in the log")))?;
+                let payload = self.reader.read(*position)?.payload;
+                Ok(split_body(&payload)?.1.to_vec())
             })
             .collect()
     }
 
-    /// Log records between the block before `height` and its own record.
-    fn records_before(&self, height: u64) -> Result<Vec<Record>> {
-        let start = height.checked_sub(1).and_then(|parent| self.reader.block_position(parent));
-        let records = match start {
-            Some(position) => self.reader.records(position),
-            None => self.reader.all(),
-        };
-        let mut found = Vec::new();
-        for record in records {
-            let record = record?;
-            if record.kind == RecordKind::Block && record.height >= height {
-                break;
-            }
-            found.push(record);
+    /// Heads of the log's records behind the block before `height`.
+    pub(crate) fn heads_from(&self, height: u64) -> Result<Heads<D>> {
+        let parent = height.checked_sub(1).and_then(|parent| self.reader.block_position(parent));
+        let mut heads = self.reader.heads(parent.unwrap_or_else(|| self.reader.start()), HEAD_BYTES);
+        if parent.is_some() {
+            heads.next().transpose()?;
         }
-        Ok(found)
+        Ok(heads)
     }
 
     /// Batches of a block, read again from the log: decoded, not verified again (the log is this node's own).
@@ -155,7 +160,7 @@ impl<D: Disk> Chain<D> {
         headers
             .iter()
             .map(|header| {
-                let body = bodies.iter().find(|(other, _)| other == header);
+                let body = bodies.iter().find(|(other, _)| other.header == header.header);
                 let (_, bulk) = body.ok_or_else(|| broken("a batch body is not in the log"))?;
                 let digest = digest(self.suite(), domain::BATCH, self.chain_id(), &header.header)?;
                 Ok(Arc::new(Batch { header: header.clone(), digest, verified: self.gate().reread(bulk)? }))
@@ -191,27 +196,39 @@ impl<D: Disk> Chain<D> {
             // What fell due by itself has receipts in many blocks and is no transaction.
             return Ok(None);
         }
+        let is_it = |Receipt::V1 { transaction: found, .. }: &Receipt| found == transaction;
+        // Read first: a block that reaches the index meanwhile is looked at twice rather than not at all.
+        let indexed = self.transactions.last_height();
         for candidate in self.transactions.candidates(&transaction.0)? {
             let Some(record) = self.record(candidate.height)? else { continue };
             let BlockRecord::V1 { receipts, .. } = record.as_ref();
             let index = candidate.index as usize;
-            if matches!(receipts.get(index), Some(Receipt::V1 { transaction: found, .. }) if found == transaction) {
+            if receipts.get(index).is_some_and(is_it) {
                 return Ok(Some((candidate.height, index)));
+            }
+        }
+        // Blocks that are visible before the index has them: for a moment after each commit, for longer on a full disk.
+        for height in indexed.saturating_add(1)..=self.tip().height {
+            let record = self.decided(height)?;
+            let BlockRecord::V1 { receipts, .. } = record.as_ref();
+            if let Some(index) = receipts.iter().position(is_it) {
+                return Ok(Some((height, index)));
             }
         }
         Ok(None)
     }
 
     /// The encoded body of a transaction in a block.
-    fn body(&self, height: u64, receipt: &Receipt) -> Result<Option<Vec<u8>>> {
+    fn body(&self, record: &BlockRecord, height: u64, receipt: &Receipt) -> Result<Option<Vec<u8>>> {
         let Receipt::V1 { transaction, batch, index, .. } = receipt;
         if *transaction == Hash::ZERO {
             return Ok(None);
         }
-        let bodies = self.bodies(height)?;
-        let bulk =
-            bodies.get(*batch as usize).ok_or_else(|| broken("a receipt names a batch that is not in its block"))?;
-        let ranges = crate::admission::split_bulk(bulk)?;
+        let BlockRecord::V1 { batches, .. } = record;
+        let header =
+            batches.get(*batch as usize).ok_or_else(|| broken("a receipt names a batch that is not in its block"))?;
+        let bulk = self.find_bodies(height, &[header])?.pop().unwrap_or_default();
+        let ranges = crate::admission::split_bulk(&bulk)?;
         let bytes = ranges.get(*index as usize).and_then(|range| bulk.get(range.clone()));
         let signed: SignedTransaction =
             decode(bytes.ok_or_else(|| broken("a receipt names a transaction that is not in its batch"))?)?;
@@ -233,7 +250,7 @@ impl<D: Disk> Chain<D> {
         let receipt = receipts.get(position).ok_or_else(|| broken("no such receipt"))?;
         let events = events.get(position).map(Vec::as_slice).unwrap_or_default();
         let Receipt::V1 { transaction, code, operation, .. } = receipt;
-        let body = self.body(height, receipt)?;
+        let body = self.body(record, height, receipt)?;
         let decoded = body.as_deref().map(decode::<TransactionBody>).transpose()?;
         let count = decoded.as_ref().map_or(0, |body| body.v1().operations.len());
         let mut object = json!({

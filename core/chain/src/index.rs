@@ -18,6 +18,9 @@ pub(crate) const ASSETS: u8 = b's';
 /// Live ids that a block added: `l` time from which all have passed, height (both big-endian).
 pub(crate) const LIVE_IDS: u8 = b'l';
 
+/// Batches that a block ordered: `o` time until which they are remembered, height (both big-endian).
+pub(crate) const ORDERED: u8 = b'o';
+
 /// Key of a cell in the state store: owner, cell key.
 pub(crate) fn cell_key(owner: &OwnerKey, key: &[u8]) -> Vec<u8> {
     [owner.as_bytes().as_slice(), key].concat()
@@ -70,7 +73,7 @@ fn add_derived(batch: &mut Batch, owner: &OwnerKey, cell: &[u8], value: Option<&
     Ok(())
 }
 
-/// Whether everything in a stored list of live ids has passed at `time`.
+/// Whether what a stored list of live ids or ordered batches holds has passed at `time`.
 pub(crate) fn passed(key: &[u8], time: u64) -> bool {
     let until = key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
     until.is_some_and(|until| until < time)

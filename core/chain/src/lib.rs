@@ -11,8 +11,10 @@ mod history;
 mod index;
 mod lease;
 pub mod proof;
+mod proposal;
 mod query;
 mod recovery;
+mod rule;
 #[cfg(test)]
 mod tests;
 
@@ -20,4 +22,6 @@ pub use admission::{join_bulk, split_bulk, Admission, Entry, Verified};
 pub use chain::{Batch, Chain, Execution, Options, Tip};
 pub use error::{ChainError, Result};
 pub use lease::Lease;
+pub use proposal::BlockParts;
 pub use recovery::chain_id_of;
+pub use rule::ideal_signature;

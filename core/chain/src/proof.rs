@@ -1,6 +1,7 @@
 //! Proofs that leave the node, made and checked. Checking needs the trust file and nothing else.
 
 use crate::error::{ChainError, Result};
+use crate::rule::Rule;
 use bubi_codec::{
     block::{digest, signed, Certificate, CommitStatement, Outcome, Proposal, ProposalV1, Receipt},
     decode, domain, encode,
@@ -10,7 +11,7 @@ use bubi_codec::{
     transaction::transaction_hash,
     ResultCode,
 };
-use bubi_crypto::{merkle_root, merkle_verify, verify_vote, Hash, HashSuite, LeafTag};
+use bubi_crypto::{merkle_root, merkle_verify, Hash, HashSuite, LeafTag};
 
 /// What a verifier trusts: a chain and its first validator set.
 #[derive(Debug, Clone)]
@@ -61,6 +62,16 @@ pub fn verify_certificate(
     set: &ValidatorSet,
     certificate: &Certificate,
 ) -> Result<(Vec<String>, u64)> {
+    verify_votes(Rule::Real, chain, set, certificate)
+}
+
+/// [`verify_certificate`] by the rule of a chain.
+pub(crate) fn verify_votes(
+    rule: Rule,
+    chain: &ChainId,
+    set: &ValidatorSet,
+    certificate: &Certificate,
+) -> Result<(Vec<String>, u64)> {
     let Certificate::V1 { statement, votes } = certificate;
     let CommitStatement::V1 { epoch, engine, .. } = statement;
     let ValidatorSet::V1 { epoch: set_epoch, engine: set_engine, validators, .. } = set;
@@ -73,7 +84,7 @@ pub fn verify_certificate(
     for vote in votes {
         let member = usize::try_from(vote.validator).ok().and_then(|index| validators.get(index));
         let member = member.ok_or_else(|| invalid("a vote is by nobody in the validator set"))?;
-        verify_vote(&member.key, &message, &vote.signature)
+        rule.verify_vote(&member.key, &message, &vote.signature)
             .map_err(|error| invalid(format!("the vote of {} is not valid: {error}", member.name)))?;
         weight = weight.saturating_add(u64::from(member.weight));
         signers.push(member.name.clone());

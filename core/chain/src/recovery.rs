@@ -5,6 +5,8 @@ use crate::{
     error::{ChainError, Result},
     history::{split_body, Cache},
     index,
+    proposal::{Ordered, OrderedBatches},
+    rule::Rule,
 };
 use bubi_codec::{
     block::{digest, BlockRecord, Certificate, CommitStatement, Genesis, Outcome, SignedBatch},
@@ -34,41 +36,55 @@ const LOAD_PARTS: usize = 64;
 /// Cells handed to the tree at once while loading.
 const LOAD_CHUNK: usize = 8_192;
 
-pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options) -> Result<Chain<D>> {
-    let identity = identity(genesis)?;
+/// How a chain is run.
+#[derive(Clone, Copy)]
+pub(crate) struct Mode {
+    /// Which signatures are good.
+    pub(crate) rule: Rule,
+    /// No threads of its own and nothing random.
+    pub(crate) is_simulated: bool,
+}
+
+pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options, mode: Mode) -> Result<Chain<D>> {
+    let identity = identity(genesis, mode.rule)?;
     let lock = disk.lock()?;
-    let log_options = LogOptions { segment_limit: options.segment_bytes, ..LogOptions::default() };
+    let (chain_id, is_simulated) = (*identity.chain.bytes(), mode.is_simulated);
+    let salt = is_simulated.then(|| chain_id.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)));
+    let log_options = LogOptions { segment_limit: options.segment_bytes, salt };
     let witness = newest_witness(&disk)?;
-    let log = BlockLog::open_witnessed(disk.clone(), *identity.chain.bytes(), log_options, witness.as_ref())?;
+    let log = BlockLog::open_witnessed(disk.clone(), chain_id, log_options, witness.as_ref())?;
     let guard = GuardFile::open(&disk)?;
     check_mark(&guard, &log.reader())?;
-    let settings = StateOptions { snapshots: options.leases, ..StateOptions::default() };
+    let background = !is_simulated;
+    let settings = StateOptions { snapshots: options.leases, background, ..StateOptions::default() };
     let (store, inner) = load(&disk, &identity, &log.reader(), settings, options.proof_window)?;
-    let transactions = TransactionIndex::open(disk, log.reader().first_height().unwrap_or(1), IndexOptions::default())?;
+    let index_options = IndexOptions { background, ..IndexOptions::default() };
+    let transactions = TransactionIndex::open(disk, log.reader().first_height().unwrap_or(1), index_options)?;
     let reader = log.reader();
     let mut chain = Chain {
         identity,
         inner: RwLock::new(inner),
-        writer: Mutex::new(Writer { log, guard, voted: None }),
+        writer: Mutex::new(Writer { log, guard, voted: None, bodies: Default::default() }),
         store: Mutex::new(store),
         behind: Mutex::default(),
         reader,
         transactions,
         records: Mutex::new(Cache::default()),
-        door: rayon::ThreadPoolBuilder::new().build().map_err(broken)?,
+        door: background.then(|| rayon::ThreadPoolBuilder::new().build()).transpose().map_err(broken)?,
         replayed: 0,
         _lock: lock,
     };
     catch_up_index(&chain)?;
     chain.replayed = replay(&chain)?;
+    chain.recall_bodies()?;
     Ok(chain)
 }
 
-fn identity(bytes: &[u8]) -> Result<Identity> {
+fn identity(bytes: &[u8], rule: Rule) -> Result<Identity> {
     let genesis: Genesis = decode(bytes)?;
     let chain = genesis.chain_id(bytes);
     let suite = genesis.v1().suite;
-    Ok(Identity { genesis, genesis_bytes: bytes.to_vec(), chain, suite })
+    Ok(Identity { genesis, genesis_bytes: bytes.to_vec(), chain, suite, rule })
 }
 
 /// The block that the guard's second place has marked must be the one in the log.
@@ -129,6 +145,7 @@ fn from_genesis(identity: &Identity, window: usize) -> Result<Inner> {
         state,
         tip,
         id_lists: VecDeque::new(),
+        ordered: OrderedBatches::default(),
         parameters,
         validators,
     })
@@ -156,8 +173,17 @@ fn load_stored<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity, window: usi
         }
         id_lists.push_back(key);
     }
+    let mut ordered = OrderedBatches::default();
+    let Some(lists) = readable(snapshot.page(Keyspace::Derived, &[index::ORDERED], None, usize::MAX))? else {
+        return Ok(None);
+    };
+    for (key, value) in lists {
+        let Some(block) = Ordered::stored(key, &value) else { return Ok(None) };
+        ordered.push(block);
+    }
     let (parameters, validators) = settings(&state)?;
-    Ok(Some(Inner { window: ProofWindow::new(window, tip.height), live, state, tip, id_lists, parameters, validators }))
+    let window = ProofWindow::new(window, tip.height);
+    Ok(Some(Inner { window, live, state, tip, id_lists, ordered, parameters, validators }))
 }
 
 /// None for damage: the state is then built again from the log.
@@ -285,5 +311,5 @@ fn hash_of(outcome: &Outcome) -> Result<Hash> {
 /// # Errors
 /// It does not decode.
 pub fn chain_id_of(genesis: &[u8]) -> Result<ChainId> {
-    Ok(identity(genesis)?.chain)
+    Ok(identity(genesis, Rule::Real)?.chain)
 }

@@ -65,6 +65,7 @@ fn genesis() -> Vec<u8> {
             signers: vec![Signer { key: key(2).public_key(), weight: 1, limits: None }],
             thresholds: Thresholds { default: 1, operations: BTreeMap::new() },
         }],
+        authorities: Vec::new(),
         predecessor: None,
     }))
     .unwrap()
@@ -109,7 +110,7 @@ fn block(chain: &Chain<MemoryDisk>, time: u64, transactions: &[Vec<u8>]) -> Vec<
         assert!(admission.verdicts.iter().all(Option::is_none), "{:?}", admission.verdicts);
         batches.push(Arc::new(chain.batch(admission.verified, 1, &key(1)).unwrap()));
     }
-    let proposal = chain.propose(time, &batches).unwrap();
+    let proposal = chain.propose(time, 0, &batches).unwrap();
     let height = chain.tip().height + 1;
     chain.append_bodies(height, &batches).unwrap();
     let execution = chain.execute(&proposal, &batches).unwrap();
@@ -190,6 +191,7 @@ fn finality(chain: &Chain<MemoryDisk>, heights: &[u64]) -> FinalityProof {
             time: START,
             parent: Hash::ZERO,
             parent_outcome: Hash::ZERO,
+            parent_round: 0,
             payload_root: Hash::ZERO,
             validators: digest(suite, domain::VALIDATORS, id, &validators(epoch)).unwrap(),
             parameters: Hash::ZERO,

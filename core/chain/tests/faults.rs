@@ -55,6 +55,7 @@ fn genesis() -> Vec<u8> {
             signers: vec![Signer { key: owner, weight: 1, limits: None }],
             thresholds: Thresholds { default: 1, operations: BTreeMap::new() },
         }],
+        authorities: Vec::new(),
         predecessor: None,
     });
     encode(&genesis).unwrap()
@@ -114,7 +115,7 @@ fn prepare(chain: &Chain<MemoryDisk>, number: u64) -> Result<(Execution, Hash), 
     assert!(admission.verdicts.iter().all(Option::is_none), "{:?}", admission.verdicts);
     let batch: Arc<Batch> = Arc::new(chain.batch(admission.verified, number, &key("validator"))?);
     let batches = [batch];
-    let proposal = chain.propose(chain.tip().time + 10, &batches)?;
+    let proposal = chain.propose(chain.tip().time + 10, 0, &batches)?;
     let height = chain.tip().height + 1;
     chain.append(RecordKind::Proposal, height, &encode(&proposal)?)?;
     chain.append(RecordKind::GuardRecord, height, format!("first vote {height}").as_bytes())?;

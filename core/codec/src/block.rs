@@ -44,6 +44,9 @@ pub struct GenesisV1 {
     pub validators: ValidatorSet,
     /// Accounts that exist from the start, ascending by address.
     pub accounts: Vec<GenesisAccount>,
+    /// Certificate authorities of the organisations, ascending by organisation: they vouch for the names and transport keys of
+    /// nodes, and for nothing that is decided.
+    pub authorities: Vec<Authority>,
     /// The chain that this one succeeds.
     pub predecessor: Option<Predecessor>,
 }
@@ -83,6 +86,17 @@ pub struct GenesisAccount {
     pub thresholds: Thresholds,
 }
 
+/// The certificate authority of an organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authority {
+    /// Name of the organisation.
+    pub organisation: String,
+    /// Its root certificate (X.509, DER).
+    #[serde(with = "crate::text::bytes")]
+    pub certificate: Vec<u8>,
+}
+
 /// The end of an earlier chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,12 +134,31 @@ impl Wire for Genesis {
         for account in &genesis.accounts {
             crate::operation::check_authority(&account.signers, &account.thresholds)?;
         }
-        check_parameters(&genesis.parameters)
+        check_authorities(&genesis.authorities)?;
+        check_parameters(&genesis.parameters, genesis.kind)
     }
 }
 
+fn check_authorities(authorities: &[Authority]) -> Result<(), DecodeError> {
+    at_most(limits::AUTHORITIES_MAX, "authorities", authorities.len())?;
+    crate::operation::check_ascending("authorities", authorities.iter().map(|authority| &authority.organisation))?;
+    for authority in authorities {
+        check_text("organisation", &authority.organisation, limits::NAME_BYTES_MAX)?;
+        at_most(limits::AUTHORITY_BYTES_MAX, "bytes of a certificate", authority.certificate.len())?;
+        if authority.certificate.is_empty() {
+            return Err(DecodeError::invalid("certificate", "an authority needs its certificate"));
+        }
+    }
+    Ok(())
+}
+
+/// Fewest blocks between planned changes of the leader, except on development networks.
+const TURN_BLOCKS_MIN: u32 = 100;
+/// The same on development networks.
+const TURN_BLOCKS_MIN_DEVELOPMENT: u32 = 4;
+
 /// Checks parameters against one another.
-pub fn check_parameters(parameters: &ParametersV1) -> Result<(), DecodeError> {
+pub fn check_parameters(parameters: &ParametersV1, kind: NetworkKind) -> Result<(), DecodeError> {
     let wrong = |what, reason: &str| Err(DecodeError::invalid(what, reason));
     if parameters.max_lifetime > 3_600_000 || parameters.max_lifetime < parameters.clock_tolerance.saturating_mul(20) {
         return wrong("max_lifetime", "it must be at most one hour and at least 20 clock tolerances");
@@ -142,7 +175,23 @@ pub fn check_parameters(parameters: &ParametersV1) -> Result<(), DecodeError> {
     if parameters.algorithms.is_empty() || parameters.algorithms.iter().any(|number| *number > 3) {
         return wrong("algorithms", "name at least one of 0 (Ed25519), 1 (secp256k1), 2 (P-256), 3 (SM2)");
     }
+    check_consensus(parameters, kind)?;
     crate::operation::check_ascending("algorithms", parameters.algorithms.iter())
+}
+
+fn check_consensus(parameters: &ParametersV1, kind: NetworkKind) -> Result<(), DecodeError> {
+    let wrong = |what, reason: &str| Err(DecodeError::invalid(what, reason));
+    let least = if kind == NetworkKind::Development { TURN_BLOCKS_MIN_DEVELOPMENT } else { TURN_BLOCKS_MIN };
+    if parameters.turn_blocks < least {
+        return wrong("turn_blocks", "a leader keeps its turn for at least 100 blocks (development networks: 4)");
+    }
+    if !(200..=60_000).contains(&parameters.timeout) {
+        return wrong("timeout", "it must be 200 ms to 60 s");
+    }
+    if !(parameters.timeout..=600_000).contains(&parameters.timeout_max) {
+        return wrong("timeout_max", "it must be at least the timeout and at most 10 min");
+    }
+    Ok(())
 }
 
 /// Header of a batch of transactions.
@@ -199,6 +248,9 @@ pub struct ProposalV1 {
     pub parent: Hash,
     /// Hash of the parent's outcome; at height 1 the hash of the genesis outcome.
     pub parent_outcome: Hash,
+    /// Round of the parent's certificate that the proposer shows; 0 at height 1.
+    #[serde(with = "crate::text::decimal")]
+    pub parent_round: u64,
     /// RFC 9162 root over the batch digests in order, leaf tag `batch`.
     pub payload_root: Hash,
     /// Hash of the validator set in force.
@@ -250,7 +302,7 @@ pub enum CommitStatement {
     },
 }
 
-/// What a first-phase vote signs (domain `vote`, then the chain id, then these bytes).
+/// What a vote before the commit signs (domain `vote`, then the chain id, then these bytes).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum VoteStatement {
@@ -267,7 +319,9 @@ pub enum VoteStatement {
         /// Round, view, term or ballot of the engine.
         #[serde(with = "crate::text::decimal")]
         round: u64,
-        /// Digest of the proposal.
+        /// What it is for: 0 asks for this round, 1 supports its leader, 2 proposes, 3 is a first-phase vote.
+        phase: u8,
+        /// Digest of the proposal, or of what else the engine binds.
         digest: Hash,
     },
 }
@@ -591,10 +645,21 @@ unchecked! {
     Proposal: 1_024;
     Outcome: 256;
     CommitStatement: 512;
-    VoteStatement: 512;
     Receipt: 256;
     Event: 1_024;
     BlockRecord: 1 << 30;
+}
+
+impl Wire for VoteStatement {
+    const BYTES_MAX: usize = 512;
+
+    fn check(&self) -> Result<(), DecodeError> {
+        let Self::V1 { phase, .. } = self;
+        if *phase > 3 {
+            return Err(DecodeError::invalid("phase", "a vote before the commit has a phase of 0 to 3"));
+        }
+        Ok(())
+    }
 }
 
 impl Wire for SignedBatch {

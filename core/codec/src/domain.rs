@@ -13,10 +13,12 @@ pub const BATCH: &Domain = b"bubi:batch......";
 pub const PROPOSAL: &Domain = b"bubi:proposal...";
 /// Outcome of a block.
 pub const OUTCOME: &Domain = b"bubi:outcome....";
-/// First-phase vote on a proposal digest.
+/// Votes before the commit: first phase, view change and the like.
 pub const FIRST_VOTE: &Domain = b"bubi:vote.......";
 /// Commit vote on a proposal digest and an outcome.
 pub const COMMIT_VOTE: &Domain = b"bubi:commit-vote";
+/// What a validator says of itself every few seconds; never stored.
+pub const NODE_STATUS: &Domain = b"bubi:node-status";
 /// Address of a key's own account (hashed without a chain id).
 pub const KEY_ADDRESS: &Domain = b"bubi:address-key";
 /// Address of a further account.

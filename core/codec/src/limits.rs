@@ -64,6 +64,10 @@ limits! {
     VALIDATORS_MAX = 256;
     /// Accounts in a genesis.
     GENESIS_ACCOUNTS_MAX = 10_000;
+    /// Certificate authorities in a genesis.
+    AUTHORITIES_MAX = 128;
+    /// Bytes of one authority's certificate.
+    AUTHORITY_BYTES_MAX = 4_096;
     /// Bytes of a name of a network, validator, organisation or engine.
     NAME_BYTES_MAX = 64;
     /// Bytes of a cell key.

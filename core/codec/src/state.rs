@@ -32,6 +32,8 @@ pub mod key {
     pub const PARAMETERS: &[u8] = &[0];
     /// System: validator set.
     pub const VALIDATORS: &[u8] = &[2];
+    /// System: leader schedule.
+    pub const SCHEDULE: &[u8] = &[4];
     /// Account, asset or namespace: its header or definition.
     pub const HEADER: &[u8] = &[0];
     /// Account: use of its quota.
@@ -408,6 +410,14 @@ pub struct ParametersV1 {
     pub quota_operations: u64,
     /// Numbers of the signature algorithms that new keys may use, ascending.
     pub algorithms: Vec<u8>,
+    /// Blocks after which the next validator leads.
+    pub turn_blocks: u32,
+    /// How long (ms) validators wait for a leader before they change it.
+    #[serde(with = "crate::text::decimal")]
+    pub timeout: u64,
+    /// Where (ms) the doubling of that time ends.
+    #[serde(with = "crate::text::decimal")]
+    pub timeout_max: u64,
 }
 
 impl Default for ParametersV1 {
@@ -422,6 +432,9 @@ impl Default for ParametersV1 {
             quota_window: 10_000,
             quota_operations: 0,
             algorithms: vec![0, 1, 2, 3],
+            turn_blocks: 128,
+            timeout: 2_000,
+            timeout_max: 30_000,
         }
     }
 }
@@ -471,6 +484,39 @@ pub enum ValidatorSet {
     },
 }
 
+/// Who leads which round (`spec/consensus/schedule.md`). Absent: round 0, led by validator 0, no strikes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// Version 1.
+    V1(ScheduleV1),
+}
+
+/// Fields of a leader schedule.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleV1 {
+    /// The round that it counts from.
+    #[serde(with = "crate::text::decimal")]
+    pub round: u64,
+    /// Index of the validator that leads that round.
+    pub leader: u32,
+    /// Validators whose turns ended in a change of the round, ascending.
+    pub strikes: Vec<Strike>,
+}
+
+/// A validator that failed as a leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Strike {
+    /// Its index.
+    pub validator: u32,
+    /// Failures since its last clean turn, at most 7.
+    pub level: u8,
+    /// Turns that it is still passed over.
+    pub skip: u32,
+}
+
 impl ValidatorSet {
     /// Sum of all weights.
     pub fn total(&self) -> u64 {
@@ -511,6 +557,7 @@ cell_values!(
     RecordHead,
     RecordVersion,
     IdBucket,
+    Schedule,
     Parameters
 );
 

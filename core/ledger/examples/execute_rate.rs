@@ -66,6 +66,7 @@ fn genesis(suite: HashSuite) -> Genesis {
             quorum_denominator: 3,
         },
         accounts: Vec::new(),
+        authorities: Vec::new(),
         predecessor: None,
     })
 }

@@ -9,7 +9,7 @@ use bubi_codec::{
     identity::{Address, AssetId, NamespaceId},
     state::{
         key, AccountHeader, AssetDefinition, AssetV1, Claim, DataEntry, Hold, Holding, HoldingV1, IdBucket, Item,
-        Namespace, RecordHead, RecordVersion, Use,
+        Namespace, RecordHead, RecordVersion, Schedule, ScheduleV1, Use,
     },
     ResultCode, Wire,
 };
@@ -46,6 +46,7 @@ pub(crate) enum Value {
     Head(RecordHead),
     Version(Arc<RecordVersion>),
     Bucket(IdBucket),
+    Schedule(Arc<ScheduleV1>),
     Lane(u64),
     Empty,
 }
@@ -97,6 +98,7 @@ cell_values! {
     RecordHead, Head, |bytes| decode(bytes);
     Arc<RecordVersion>, Version, |bytes| decode(bytes).map(Arc::new);
     IdBucket, Bucket, |bytes| decode(bytes);
+    Arc<ScheduleV1>, Schedule, |bytes| decode(bytes).map(|Schedule::V1(schedule)| Arc::new(schedule));
     u64, Lane, |bytes| bytes.try_into().ok().map(Self::from_le_bytes);
 }
 
@@ -115,6 +117,7 @@ impl Value {
             Self::Head(value) => bcs::to_bytes(value),
             Self::Version(value) => bcs::to_bytes(value.as_ref()),
             Self::Bucket(value) => bcs::to_bytes(value),
+            Self::Schedule(value) => bcs::to_bytes(&Schedule::V1(value.as_ref().clone())),
             Self::Lane(value) => Ok(value.to_le_bytes().to_vec()),
             Self::Empty => Ok(Vec::new()),
         };

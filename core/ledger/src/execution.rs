@@ -8,7 +8,7 @@ use crate::{
     live_ids::{IdDelta, IdScratch, IdState, IdsView},
     protocol::{self, Flags},
     receipts::{self, Ended},
-    records,
+    records, schedule,
     tree::{Changes, Overlay, View},
 };
 use bubi_codec::{
@@ -68,6 +68,10 @@ pub struct Context {
     pub height: u64,
     /// Block time (ms since 1970).
     pub time: u64,
+    /// Round of the parent as the header records it; 0 in [`Context::new`].
+    pub parent_round: u64,
+    /// Validators in force.
+    pub members: u32,
     /// Parameters in force.
     pub parameters: ParametersV1,
     /// Flags of the protocol version in force.
@@ -108,12 +112,16 @@ impl Context {
         let cell = |key| view.get(&system, key).ok_or(Defect("the state has no parameters or validators"));
         let Parameters::V1(parameters) = decode(cell(key::PARAMETERS)?)?;
         let validators: ValidatorSet = decode(cell(key::VALIDATORS)?)?;
+        let ValidatorSet::V1 { validators: members, .. } = &validators;
+        let members = u32::try_from(members.len()).unwrap_or(u32::MAX);
         let suite = view.suite();
         Ok(Self {
             suite,
             chain,
             height,
             time,
+            parent_round: 0,
+            members,
             parameters_hash: block::digest(suite, domain::PARAMETERS, &chain, &Parameters::V1(parameters.clone()))?,
             validators_hash: block::digest(suite, domain::VALIDATORS, &chain, &validators)?,
             parameters,
@@ -247,6 +255,7 @@ pub fn execute(
         let cell = block.cells.cell(block.system, &key::id_bucket(*bucket));
         block.cells.remove(cell);
     }
+    schedule::record(&mut block.cells, context)?;
     let due_events = due::retire(&mut block.cells, context)?;
     let mut ended = Vec::with_capacity(transactions + 1);
     let mut skipped = Vec::new();

@@ -21,6 +21,7 @@ mod lots;
 pub mod protocol;
 mod receipts;
 mod records;
+pub mod schedule;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -2,11 +2,12 @@
 
 use crate::{
     codec::{hash_of, signed_from_json},
+    disk::{AnyDisk, SimulatedDisk},
     error::{chain_error, decode_error, refused},
     keys::SigningKey,
 };
 use bubi_chain::{self as core, chain_id_of, join_bulk, Options, Verified};
-use bubi_codec::{decode, encode};
+use bubi_codec::{block::Proposal, decode, encode};
 use bubi_store::{Disk as _, RealDisk, RecordKind};
 use pyo3::{prelude::*, types::PyBytes, types::PyDict};
 use serde_json::Value;
@@ -118,6 +119,21 @@ impl Batch {
     }
 
     #[getter]
+    fn body<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        bytes(py, &py.detach(|| self.0.verified.bulk()))
+    }
+
+    #[getter]
+    fn author<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        bytes(py, &self.0.author().tagged_bytes())
+    }
+
+    #[getter]
+    fn latest_expiry(&self) -> u64 {
+        self.0.latest_expiry()
+    }
+
+    #[getter]
     fn bytes(&self) -> usize {
         self.0.verified.bytes()
     }
@@ -194,7 +210,7 @@ impl Execution {
 
 /// A view of one height for listing.
 #[pyclass(frozen, module = "bubi._core")]
-pub(crate) struct Lease(core::Lease<RealDisk>);
+pub(crate) struct Lease(core::Lease<AnyDisk>);
 
 #[pymethods]
 impl Lease {
@@ -218,10 +234,10 @@ impl Lease {
 
 /// The ledger of one node.
 #[pyclass(frozen, module = "bubi._core")]
-pub(crate) struct Chain(Mutex<Option<Arc<core::Chain<RealDisk>>>>);
+pub(crate) struct Chain(Mutex<Option<Arc<core::Chain<AnyDisk>>>>);
 
 impl Chain {
-    fn chain(&self) -> PyResult<Arc<core::Chain<RealDisk>>> {
+    fn chain(&self) -> PyResult<Arc<core::Chain<AnyDisk>>> {
         let chain = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         chain.as_ref().map(Arc::clone).ok_or_else(|| refused("closed", "the chain was closed"))
     }
@@ -236,7 +252,7 @@ impl Chain {
     fn read<'py>(
         &self,
         py: Python<'py>,
-        work: impl FnOnce(&core::Chain<RealDisk>) -> core::Result<Option<Value>> + Send,
+        work: impl FnOnce(&core::Chain<AnyDisk>) -> core::Result<Option<Value>> + Send,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let chain = self.chain()?;
         Ok(run(py, || work(&chain))?.map(|value| json(py, &value)))
@@ -257,7 +273,24 @@ impl Chain {
     ) -> PyResult<Self> {
         let disk = disk(directory)?;
         let options = Options { proof_window, segment_bytes, leases };
-        let chain = run(py, || core::Chain::open(disk, genesis, options))?;
+        let chain = run(py, || core::Chain::open(AnyDisk::Real(disk), genesis, options))?;
+        Ok(Self(Mutex::new(Some(Arc::new(chain)))))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (disk, genesis, *, ideal, proof_window=64, segment_bytes=1_048_576, leases=4))]
+    fn open_simulated(
+        py: Python<'_>,
+        disk: PyRef<'_, SimulatedDisk>,
+        genesis: &[u8],
+        ideal: bool,
+        proof_window: usize,
+        segment_bytes: u64,
+        leases: usize,
+    ) -> PyResult<Self> {
+        let disk = AnyDisk::Simulated(disk.0.clone());
+        let options = Options { proof_window, segment_bytes, leases };
+        let chain = run(py, || core::Chain::open_simulated(disk, genesis, options, ideal))?;
         Ok(Self(Mutex::new(Some(Arc::new(chain)))))
     }
 
@@ -369,19 +402,58 @@ impl Chain {
         &self,
         py: Python<'py>,
         time: u64,
+        parent_round: u64,
         batches: Vec<PyRef<'_, Batch>>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (chain, batches) = (self.chain()?, inner(&batches));
-        let proposal = run(py, || chain.propose(time, &batches))?;
+        let proposal = run(py, || chain.propose(time, parent_round, &batches))?;
         Ok(bytes(py, &encode(&proposal).map_err(decode_error)?))
     }
 
     fn proposal_digest<'py>(&self, py: Python<'py>, proposal: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let chain = self.chain()?;
-        let proposal: bubi_codec::block::Proposal = decode(proposal).map_err(decode_error)?;
+        let proposal: Proposal = decode(proposal).map_err(decode_error)?;
         let digest =
             bubi_codec::block::digest(chain.suite(), bubi_codec::domain::PROPOSAL, chain.chain_id(), &proposal);
         Ok(bytes(py, &digest.map_err(decode_error)?.0))
+    }
+
+    fn proposal_fields<'py>(&self, py: Python<'py>, proposal: &[u8]) -> PyResult<(u64, u64, Bound<'py, PyBytes>, u64)> {
+        let Proposal::V1(fields) = decode(proposal).map_err(decode_error)?;
+        Ok((fields.height, fields.time, bytes(py, &fields.parent.0), fields.parent_round))
+    }
+
+    #[pyo3(signature = (proposal, digest, batches, parent_round))]
+    fn check_proposal(
+        &self,
+        py: Python<'_>,
+        proposal: &[u8],
+        digest: &[u8],
+        batches: Vec<PyRef<'_, Batch>>,
+        parent_round: Option<u64>,
+    ) -> PyResult<()> {
+        let (chain, batches) = (self.chain()?, inner(&batches));
+        let wrong = |error: PyErr| refused("proposal_invalid", error.to_string());
+        let proposal: Proposal = decode(proposal).map_err(decode_error).map_err(wrong)?;
+        let digest = hash_of("a digest", digest)?;
+        run(py, || chain.check_proposal(&proposal, &digest, &batches, parent_round))
+    }
+
+    fn leaders(&self, py: Python<'_>, count: usize) -> PyResult<(u64, Vec<u32>)> {
+        let chain = self.chain()?;
+        run(py, || chain.leaders(count))
+    }
+
+    fn ordered_batches<'py>(&self, py: Python<'py>) -> PyResult<Vec<(u64, Bound<'py, PyBytes>)>> {
+        let chain = self.chain()?;
+        let found = py.detach(|| chain.ordered_batches());
+        Ok(found.into_iter().map(|(height, digest)| (height, bytes(py, &digest.0))).collect())
+    }
+
+    fn check_certificate(&self, py: Python<'_>, certificate: &[u8]) -> PyResult<()> {
+        let chain = self.chain()?;
+        let certificate = decode(certificate).map_err(decode_error)?;
+        run(py, || chain.check_certificate(&certificate))
     }
 
     fn append(&self, py: Python<'_>, kind: u8, height: u64, data: &[u8]) -> PyResult<()> {
@@ -393,6 +465,11 @@ impl Chain {
     fn append_bodies(&self, py: Python<'_>, height: u64, batches: Vec<PyRef<'_, Batch>>) -> PyResult<()> {
         let (chain, batches) = (self.chain()?, inner(&batches));
         run(py, || chain.append_bodies(height, &batches))
+    }
+
+    fn pending_bodies(&self, py: Python<'_>) -> PyResult<Vec<Batch>> {
+        let chain = self.chain()?;
+        Ok(run(py, || chain.pending_bodies())?.into_iter().map(Batch).collect())
     }
 
     fn sync(&self, py: Python<'_>) -> PyResult<()> {
@@ -469,6 +546,34 @@ impl Chain {
         let chain = self.chain()?;
         let bodies = run(py, || chain.bodies(height))?;
         Ok(bodies.iter().map(|body| bytes(py, body)).collect())
+    }
+
+    #[allow(clippy::type_complexity)] // The parts of a block, one by one.
+    fn block_parts<'py>(
+        &self,
+        py: Python<'py>,
+        height: u64,
+    ) -> PyResult<Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>, Vec<Bound<'py, PyBytes>>, Vec<Bound<'py, PyBytes>>)>>
+    {
+        let chain = self.chain()?;
+        let all = |parts: &[Vec<u8>]| parts.iter().map(|part| bytes(py, part)).collect::<Vec<_>>();
+        let found = run(py, || chain.block_parts(height))?;
+        Ok(found.map(|parts| {
+            (bytes(py, &parts.proposal), bytes(py, &parts.certificate), all(&parts.headers), all(&parts.bodies))
+        }))
+    }
+
+    fn tip_certificate<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let chain = self.chain()?;
+        let found = run(py, || chain.tip_certificate())?;
+        let encoded = found.map(|certificate| encode(&certificate)).transpose().map_err(decode_error)?;
+        Ok(encoded.map(|encoded| bytes(py, &encoded)))
+    }
+
+    fn tip_batches<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let chain = self.chain()?;
+        let found = run(py, || chain.tip_batches())?;
+        Ok(found.iter().map(|digest| bytes(py, &digest.0)).collect())
     }
 
     fn finality_json<'py>(&self, py: Python<'py>, height: u64) -> PyResult<Option<Bound<'py, PyBytes>>> {

@@ -10,6 +10,7 @@ use bubi_codec::{
     decode, domain, encode,
     identity::{Address, ChainId},
     state::ValidatorSet,
+    Wire,
 };
 use bubi_crypto::{
     from_hex, verify_batch, CipherKey, CipherSuite, HashSuite, PublicKey, SecretKey, Signature, SignatureAlgorithm,
@@ -80,8 +81,9 @@ pub(crate) fn verify_vote(public_key: &[u8], message: &[u8], signature: &[u8]) -
     Ok(bubi_crypto::verify_vote(&key, message, &signature).is_ok())
 }
 
-/// Bytes that a first-phase vote signs.
+/// Bytes that a vote before the commit signs.
 #[pyfunction]
+#[allow(clippy::too_many_arguments)] // One per field of the statement.
 pub(crate) fn vote_message<'py>(
     py: Python<'py>,
     chain: &[u8],
@@ -89,9 +91,11 @@ pub(crate) fn vote_message<'py>(
     engine: String,
     height: u64,
     round: u64,
+    phase: u8,
     digest: &[u8],
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let statement = VoteStatement::V1 { epoch, engine, height, round, digest: hash_of("a digest", digest)? };
+    let statement = VoteStatement::V1 { epoch, engine, height, round, phase, digest: hash_of("a digest", digest)? };
+    statement.check().map_err(decode_error)?;
     let chain = ChainId(hash_of("a chain id", chain)?);
     Ok(PyBytes::new(py, &signed(domain::FIRST_VOTE, &chain, &statement).map_err(decode_error)?))
 }
@@ -145,6 +149,34 @@ pub(crate) fn certificate<'py>(
         .map(|(validator, bytes)| Ok(CertificateVote { validator: *validator, signature: signature(bytes)? }))
         .collect::<PyResult<_>>()?;
     Ok(PyBytes::new(py, &encode(&Certificate::V1 { statement, votes }).map_err(decode_error)?))
+}
+
+/// Fields of a certificate: epoch, engine, height, round, digest, outcome, votes.
+type CertificateFields<'py> =
+    (u64, String, u64, u64, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Vec<(u32, Bound<'py, PyBytes>)>);
+
+/// The fields of an encoded certificate.
+#[pyfunction]
+pub(crate) fn certificate_fields<'py>(py: Python<'py>, certificate: &[u8]) -> PyResult<CertificateFields<'py>> {
+    let Certificate::V1 { statement, votes } = decode(certificate).map_err(decode_error)?;
+    let CommitStatement::V1 { epoch, engine, height, round, digest, outcome } = statement;
+    let votes = votes.iter().map(|vote| (vote.validator, PyBytes::new(py, vote.signature.as_bytes())));
+    let (digest, outcome) = (PyBytes::new(py, &digest.0), PyBytes::new(py, &outcome.0));
+    Ok((epoch, engine, height, round, digest, outcome, votes.collect()))
+}
+
+/// Bytes that a validator signs for a status.
+#[pyfunction]
+pub(crate) fn status_message<'py>(py: Python<'py>, chain: &[u8], status: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let chain = ChainId(hash_of("a chain id", chain)?);
+    Ok(PyBytes::new(py, &[domain::NODE_STATUS.as_slice(), chain.bytes(), status].concat()))
+}
+
+/// Signature of the ideal rule, which only simulated chains accept.
+#[pyfunction]
+pub(crate) fn ideal_sign<'py>(py: Python<'py>, public_key: &[u8], message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let key = self::public_key(public_key)?;
+    Ok(PyBytes::new(py, bubi_chain::ideal_signature(&key, message).as_bytes()))
 }
 
 /// Refuses a certificate that a quorum of the set did not sign.

@@ -2,6 +2,7 @@
 
 mod chain;
 mod codec;
+mod disk;
 mod error;
 mod keys;
 mod model;
@@ -27,9 +28,11 @@ mod _core {
         validator_set_from_json, validator_set_to_json, version,
     };
     #[pymodule_export]
+    use super::disk::SimulatedDisk;
+    #[pymodule_export]
     use super::keys::{
-        certificate, commit_message, key_address, open, seal, verify_certificate, verify_rate, verify_receipt_proof,
-        verify_vote, vote_message, SigningKey,
+        certificate, certificate_fields, commit_message, ideal_sign, key_address, open, seal, status_message,
+        verify_certificate, verify_rate, verify_receipt_proof, verify_vote, vote_message, SigningKey,
     };
     #[pymodule_export]
     use super::model::ledger_model_run;

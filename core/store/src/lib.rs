@@ -26,7 +26,9 @@ pub use check::{check, Damage};
 pub use disk::{Disk, DiskFile, OpenMode};
 pub use error::{Cure, DamageKind, Result, StoreError};
 pub use guard::{GuardFile, Mark, GUARD_FILE, GUARD_LIMIT};
-pub use log::{BlockLog, LogOptions, LogReader, Position, Record, RecordKind, Records, Recovery, PAYLOAD_LIMIT};
+pub use log::{
+    BlockLog, Head, Heads, LogOptions, LogReader, Position, Record, RecordKind, Records, Recovery, PAYLOAD_LIMIT,
+};
 pub use memory::{Counts, CrashKind, MemoryDisk, Operation};
 pub use real::RealDisk;
 pub use run::Keyspace;

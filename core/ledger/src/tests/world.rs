@@ -80,6 +80,7 @@ pub(crate) fn genesis(suite: HashSuite, parameters: ParametersV1) -> Genesis {
             quorum_denominator: 3,
         },
         accounts,
+        authorities: Vec::new(),
         predecessor: None,
     })
 }

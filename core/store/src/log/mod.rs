@@ -7,7 +7,7 @@ pub(crate) mod segment;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub use reader::{LogReader, Record, Records};
+pub use reader::{Head, Heads, LogReader, Record, Records};
 pub use record::{RecordKind, PAYLOAD_LIMIT};
 
 use crate::bytes::length64;

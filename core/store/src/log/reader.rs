@@ -148,9 +148,32 @@ impl<D: Disk> LogReader<D> {
         Records { reader: self.clone(), next: position, buffer: Vec::new(), start: 0, segment: 0, failed: false }
     }
 
+    /// Heads of the records from `position` on (the start of a record), in order, each with the first bytes of its payload, at
+    /// most `prefix`: to find one among many without reading all. Heads are not checked; [`LogReader::read`] checks.
+    pub fn heads(&self, position: Position, prefix: usize) -> Heads<D> {
+        Heads { reader: self.clone(), next: position, prefix, failed: false }
+    }
+
+    /// Where the log begins.
+    pub fn start(&self) -> Position {
+        Position { segment: 1, offset: length64(HEADER) }
+    }
+
+    /// Seed and length of the segment of the record at `next`, which moves on to the following segment where one ends.
+    fn place(&self, next: &mut Position) -> Option<(u32, u64)> {
+        let table = self.table();
+        loop {
+            let found = table.segments.iter().rev().find(|segment| segment.number == next.segment)?;
+            if next.offset < found.length {
+                return Some((found.seed, found.length));
+            }
+            *next = Position { segment: next.segment.saturating_add(1), offset: length64(HEADER) };
+        }
+    }
+
     /// Every record of the log.
     pub fn all(&self) -> Records<D> {
-        self.records(Position { segment: 1, offset: length64(HEADER) })
+        self.records(self.start())
     }
 
     /// Records behind the newest block, across segments; all records while there is no block.
@@ -229,26 +252,7 @@ impl<D: Disk> Records<D> {
     }
 
     fn step(&mut self) -> Result<Option<Record>> {
-        let (seed, end) = loop {
-            let place = self
-                .reader
-                .table()
-                .segments
-                .iter()
-                .find(|segment| segment.number == self.next.segment)
-                .map(|segment| (segment.seed, segment.length));
-            match place {
-                None => return Ok(None),
-                Some((seed, end)) if self.next.offset < end => break (seed, end),
-                Some(_) => {
-                    let following = self.next.segment.saturating_add(1);
-                    if !self.reader.table().segments.iter().any(|segment| segment.number == following) {
-                        return Ok(None);
-                    }
-                    self.next = Position { segment: following, offset: length64(HEADER) };
-                }
-            }
-        };
+        let Some((seed, end)) = self.reader.place(&mut self.next) else { return Ok(None) };
         let position = self.next;
         let head = record::header(self.window(RECORD_HEADER, end)?).ok_or_else(|| damaged(position))?;
         let room = end.saturating_sub(position.offset);
@@ -265,6 +269,57 @@ impl<D: Disk> Iterator for Records<D> {
     type Item = Result<Record>;
 
     fn next(&mut self) -> Option<Result<Record>> {
+        if self.failed {
+            return None;
+        }
+        let outcome = self.step().transpose();
+        self.failed = matches!(outcome, Some(Err(_)));
+        outcome
+    }
+}
+
+/// Where a record stands, what it is and how it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Where it stands.
+    pub position: Position,
+    /// What it holds.
+    pub kind: RecordKind,
+    /// Height it belongs to.
+    pub height: u64,
+    /// First bytes of its payload.
+    pub prefix: Vec<u8>,
+}
+
+/// Iterator over heads in order; ends after the newest synced record or the first error.
+pub struct Heads<D: Disk> {
+    reader: LogReader<D>,
+    next: Position,
+    prefix: usize,
+    failed: bool,
+}
+
+impl<D: Disk> Heads<D> {
+    fn step(&mut self) -> Result<Option<Head>> {
+        let Some((_, end)) = self.reader.place(&mut self.next) else { return Ok(None) };
+        let position = self.next;
+        let file = self.reader.file(position.segment)?;
+        let path = segment::path(position.segment);
+        let mut bytes = read_range(&*file, &path, position.offset, RECORD_HEADER.saturating_add(self.prefix))?;
+        let room = end.saturating_sub(position.offset);
+        let header = record::header(&bytes).filter(|header| length64(header.total()) <= room);
+        let header = header.ok_or_else(|| damaged(position))?;
+        self.next.offset = position.offset.saturating_add(length64(header.total()));
+        bytes.truncate(RECORD_HEADER.saturating_add(header.length));
+        let prefix = bytes.split_off(RECORD_HEADER.min(bytes.len()));
+        Ok(Some(Head { position, kind: header.kind, height: header.height, prefix }))
+    }
+}
+
+impl<D: Disk> Iterator for Heads<D> {
+    type Item = Result<Head>;
+
+    fn next(&mut self) -> Option<Result<Head>> {
         if self.failed {
             return None;
         }

@@ -1,0 +1,139 @@
+//! Who leads which round (`spec/consensus/schedule.md`): computed from what proposals record of the rounds of their parents.
+
+use crate::{
+    cells::{system_key, Defect, Scratch},
+    execution::Context,
+    tree::View,
+};
+use bubi_codec::{
+    decode,
+    state::{key, Schedule, ScheduleV1, Strike},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Most turns that a member is passed over for one failure.
+const SKIP_MAX: u32 = 64;
+/// The level at which the turns to pass over no longer grow.
+const LEVEL_MAX: u8 = 7;
+/// Of the rounds before the one that decided, so many are looked at: a bound on the work that one header can ask for.
+const JUDGED_ROUNDS_MAX: u64 = 1_024;
+
+/// A schedule on its way through the rounds.
+struct Walk {
+    members: u32,
+    round: u64,
+    leader: u32,
+    /// By validator: level, turns to pass over.
+    strikes: BTreeMap<u32, (u8, u32)>,
+}
+
+impl Walk {
+    fn new(schedule: &ScheduleV1, members: u32) -> Self {
+        let strikes = schedule.strikes.iter().map(|strike| (strike.validator, (strike.level, strike.skip)));
+        let members = members.max(1);
+        Self { members, round: schedule.round, leader: schedule.leader % members, strikes: strikes.collect() }
+    }
+
+    /// To the next round.
+    fn step(&mut self) {
+        self.round = self.round.saturating_add(1);
+        loop {
+            self.leader = (self.leader + 1) % self.members;
+            match self.strikes.get_mut(&self.leader) {
+                Some((_, skip)) if *skip > 0 => *skip -= 1,
+                _ => return,
+            }
+        }
+    }
+
+    fn advance(&mut self, round: u64) {
+        while self.round < round {
+            if self.strikes.range(..self.members).any(|(_, (_, skip))| *skip > 0) {
+                self.step();
+                continue;
+            }
+            // Nobody is passed over any more: from here on the members follow one another.
+            let members = u64::from(self.members);
+            let place = (u64::from(self.leader) + (round - self.round) % members) % members;
+            self.leader = u32::try_from(place).unwrap_or(0);
+            self.round = round;
+        }
+    }
+
+    fn strike(&mut self, validator: u32) {
+        let (level, skip) = self.strikes.entry(validator).or_default();
+        *skip = (1_u32 << (*level).min(LEVEL_MAX - 1)).min(SKIP_MAX);
+        *level = level.saturating_add(1).min(LEVEL_MAX);
+    }
+
+    fn schedule(self) -> ScheduleV1 {
+        let strikes = self.strikes.into_iter();
+        ScheduleV1 {
+            round: self.round,
+            leader: self.leader,
+            strikes: strikes.map(|(validator, (level, skip))| Strike { validator, level, skip }).collect(),
+        }
+    }
+}
+
+/// The schedule after a block at `height` whose header records `parent_round`.
+pub fn fold(before: &ScheduleV1, members: u32, turn_blocks: u32, height: u64, parent_round: u64) -> ScheduleV1 {
+    let turn_ended = height > 2 && (height - 2) % u64::from(turn_blocks.max(1)) == 0;
+    let expected = before.round.saturating_add(u64::from(turn_ended));
+    if height < 2 || parent_round < expected || parent_round == before.round {
+        return before.clone();
+    }
+    let mut walk = Walk::new(before, members);
+    walk.advance(expected.max(parent_round.saturating_sub(JUDGED_ROUNDS_MAX)));
+    let mut failed = Vec::new();
+    while walk.round < parent_round {
+        failed.push(walk.leader);
+        walk.step();
+    }
+    if turn_ended {
+        walk.strikes.remove(&before.leader);
+    }
+    for validator in failed {
+        walk.strike(validator);
+    }
+    walk.schedule()
+}
+
+/// Leaders of the round that a schedule counts from and of those after it.
+pub fn leaders(schedule: &ScheduleV1, members: u32, count: usize) -> Vec<u32> {
+    let mut walk = Walk::new(schedule, members);
+    (0..count)
+        .map(|_| {
+            let leader = walk.leader;
+            walk.step();
+            leader
+        })
+        .collect()
+}
+
+/// The schedule of a state.
+///
+/// # Errors
+/// Its cell cannot be read.
+pub fn read(view: &View<'_>) -> Result<ScheduleV1, Defect> {
+    let Some(bytes) = view.get(&system_key(), key::SCHEDULE) else { return Ok(ScheduleV1::default()) };
+    let Schedule::V1(schedule) = decode(bytes).map_err(|_| Defect("the leader schedule cannot be read"))?;
+    Ok(schedule)
+}
+
+/// Folds the round that the header records into the schedule's cell, which is written only if it changes.
+pub(crate) fn record(cells: &mut Scratch<'_>, context: &Context) -> Result<(), Defect> {
+    if context.parent_round == 0 {
+        // Round 0 is never later than what the schedule counts from.
+        return Ok(());
+    }
+    let system = cells.system();
+    let cell = cells.cell(system, key::SCHEDULE);
+    let before = cells.read::<Arc<ScheduleV1>>(cell)?.cloned().unwrap_or_default();
+    let turn_blocks = context.parameters.turn_blocks;
+    let after = fold(&before, context.members, turn_blocks, context.height, context.parent_round);
+    if after != *before {
+        cells.write(cell, Arc::new(after));
+    }
+    Ok(())
+}
