@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, field
 from typing import Any
 
+from bubi.consensus import engine_named
 from bubi.simulation import faults
 from bubi.simulation.cluster import Result, run
 
@@ -130,13 +131,18 @@ def load_factory(name: str) -> Callable[[Any], Any]:
     return factory
 
 
+def make_engine(name: str, signatures: Any, factory: Callable[[Any], Any] | None) -> Any:
+    """An engine of this package by its name, or what a factory of others makes."""
+    return engine_named(name, signatures) if factory is None else factory(signatures)
+
+
 def run_all(
     jobs: Sequence[Job], processes: int, progress: Callable[[Result], None] | None = None
 ) -> Totals:
     """Runs all jobs and adds them up; the totals do not depend on how many processes there are."""
     totals = Totals(jobs[0].engine if jobs else "")
     results = []
-    for result, seconds in _each(run_job, jobs, processes):
+    for result, seconds in each(run_job, jobs, processes):
         results.append((result, seconds))
         if progress is not None:
             progress(result)
@@ -145,7 +151,7 @@ def run_all(
     return totals
 
 
-def _each(
+def each(
     call: Callable[[Any], Any], arguments: Sequence[Any], processes: int
 ) -> Iterator[Any]:
     """Results in the order in which they come."""
