@@ -17,6 +17,8 @@ from bubi.consensus.driver import (
     Synchronised,
 )
 from bubi.consensus.engine import (
+    CancelTimer,
+    Certificate,
     Configuration,
     Decide,
     Effect,
@@ -29,6 +31,7 @@ from bubi.consensus.engine import (
     PayloadReady,
     Persist,
     Persisted,
+    Progress,
     RequestPayload,
     Send,
     SetTimer,
@@ -36,7 +39,12 @@ from bubi.consensus.engine import (
     Start,
     TimerElapsed,
     TimerId,
+    Validate,
+    Validated,
+    VoteMessage,
+    VoteRefused,
     VoteSigned,
+    commit_vote,
     first_vote,
 )
 from bubi.consensus.guard import GuardState, Phase
@@ -46,6 +54,17 @@ MEMBER = Member(0, "one", "org", b"\0" * 33, 1)
 ALONE = Configuration(0, "solo", (MEMBER,), 1, 0)
 DIGEST, OUTCOME = b"d" * 32, b"o" * 32
 Solo = DriverState[SoloState]
+
+
+def certificate(height: int, round_: int = 0) -> Certificate:
+    request = commit_vote(ALONE, height, round_, DIGEST, OUTCOME)
+    return Certificate(request, ((0, bytes([Phase.COMMIT])),))
+
+
+def talk(height: int, round_: int = 0) -> Message:
+    digest = bytes([round_]) * 32
+    vote = VoteMessage(1, first_vote(ALONE, height, round_, digest), b"s")
+    return Message(1, EngineMessage(vote, "x", b""))
 
 
 def feed(state: Solo, event: HostInput) -> tuple[Solo, tuple[Action, ...]]:
@@ -59,7 +78,7 @@ def run_height(state: Solo, height: int) -> tuple[Solo, list[Action]]:
     if height == 1:
         queue.append(Begin(1, ALONE))
     else:
-        queue.append(Committed(height - 1, ALONE))
+        queue.append(Committed(height - 1, certificate(height - 1), ALONE))
     while queue:
         state, actions = feed(state, queue.pop(0))
         for action in actions:
@@ -68,6 +87,8 @@ def run_height(state: Solo, height: int) -> tuple[Solo, list[Action]]:
                 case RequestPayload():
                     ready = PayloadReady(action.height, action.round, DIGEST, b"proposal")
                     queue.append(ready)
+                case Validate():
+                    queue.append(Validated(action.height, action.digest, valid=True))
                 case SignVote():
                     queue.append(VoteSigned(action.request, bytes([action.request.phase])))
                 case Execute():
@@ -85,6 +106,7 @@ def test_solo_walks_through_all_phases_without_a_sync_of_its_own() -> None:
     state, log = run_height(driver.initial(SoloEngine(), GuardState()), 1)
     assert kinds(log) == [
         "RequestPayload",
+        "Validate",
         "Append",
         "SignVote",
         "Append",
@@ -95,7 +117,7 @@ def test_solo_walks_through_all_phases_without_a_sync_of_its_own() -> None:
     ]
     assert [entry.kind for entry in log if isinstance(entry, Append)] == [2, 3, 3]
     decide = log[-1]
-    assert decide == Decide(0, "solo", 1, 0, DIGEST, OUTCOME, ((0, bytes([Phase.COMMIT])),))
+    assert decide == Decide(certificate(1))
     state, second = run_height(state, 2)
     # The guard's second place is written after the block record, before the next height signs
     # anything.
@@ -110,13 +132,15 @@ def test_after_a_crash_the_height_starts_a_round_higher() -> None:
     state, actions = feed(driver.initial(SoloEngine(), restored), Begin(1, ALONE))
     assert actions == (RequestPayload(1, 1),)
     other = PayloadReady(1, 1, b"e" * 32, b"other")
-    state, actions = feed(state, other)
+    state, _ = feed(state, other)
+    state, actions = feed(state, Validated(1, b"e" * 32, valid=True))
     assert kinds(actions) == ["Append", "SignVote"]
 
 
 def test_a_silent_guard_stops_the_engine_with_an_alarm() -> None:
     state, _ = feed(driver.initial(SoloEngine(), GuardState(silent="copies")), Begin(1, ALONE))
-    state, actions = feed(state, PayloadReady(1, 0, DIGEST, b""))
+    state, _ = feed(state, PayloadReady(1, 0, DIGEST, b""))
+    state, actions = feed(state, Validated(1, DIGEST, valid=True))
     assert actions[-1] == Alarm("guard_refused", "copies")
     assert state.engine.step is Step.STOPPED
 
@@ -133,10 +157,19 @@ def test_observers_and_partial_weights_decide_nothing() -> None:
 
 def test_a_refused_execution_stops() -> None:
     state, _ = feed(driver.initial(SoloEngine(), GuardState()), Begin(1, ALONE))
-    state, actions = feed(state, PayloadReady(1, 0, DIGEST, b""))
+    state, _ = feed(state, PayloadReady(1, 0, DIGEST, b""))
+    state, actions = feed(state, Validated(1, DIGEST, valid=True))
     request = next(action.request for action in actions if isinstance(action, SignVote))
     state, _ = feed(state, VoteSigned(request, b"s"))
     state, actions = feed(state, Executed(1, DIGEST, None, "invariant"))
+    assert actions == ()
+    assert state.engine.step is Step.STOPPED
+
+
+def test_an_invalid_own_proposal_stops() -> None:
+    state, _ = feed(driver.initial(SoloEngine(), GuardState()), Begin(1, ALONE))
+    state, _ = feed(state, PayloadReady(1, 0, DIGEST, b""))
+    state, actions = feed(state, Validated(1, DIGEST, valid=False, reason="budget"))
     assert actions == ()
     assert state.engine.step is Step.STOPPED
 
@@ -148,7 +181,8 @@ def test_stale_inputs_change_nothing() -> None:
         PayloadReady(5, 3, DIGEST, b""),
         Executed(5, DIGEST, OUTCOME),
         TimerElapsed(TimerId(4, 0, "propose")),
-        Committed(4, ALONE),
+        Committed(4, certificate(4), ALONE),
+        Validated(5, DIGEST, valid=True),
         Synchronised(9),
     ):
         after, actions = feed(state, stale)
@@ -173,7 +207,7 @@ class TalkEngine:
 
     def step(self, state: TalkState, event: Input) -> tuple[TalkState, tuple[Effect, ...]]:
         state = TalkState((*state.seen, event))
-        hello = Send(None, EngineMessage(1, 0, "hello", b""))
+        hello = Send(None, talk(1).message)
         match event:
             case Start():
                 return state, (hello, SetTimer(TimerId(event.height, 0, "x"), 10))
@@ -184,6 +218,9 @@ class TalkEngine:
                 return state, (hello,)
             case _:
                 return state, ()
+
+    def progress(self, state: TalkState) -> Progress:
+        return Progress(0, 0, None, "")
 
 
 def test_nothing_is_sent_before_it_is_durable() -> None:
@@ -208,15 +245,68 @@ def test_early_messages_wait_for_their_height() -> None:
     engine = TalkEngine()
     state = driver.initial(engine, GuardState())
     state, _ = driver.step(engine, state, Begin(1, ALONE))
-    next_height = Message(1, EngineMessage(2, 0, "x", b""))
-    far = Message(1, EngineMessage(9, 0, "x", b""))
-    for message in (next_height, far):
+    next_height, far = talk(2), talk(9)
+    for message in (next_height, next_height, far):
         state, actions = driver.step(engine, state, message)
         assert actions == ()
-    state, _ = driver.step(engine, state, Committed(1, ALONE))
-    assert isinstance(state.engine.seen[-2], Start)
+    state, actions = driver.step(engine, state, Committed(1, certificate(1), ALONE))
+    assert actions[0] == CancelTimer(TimerId(1, 0, "x"))
+    started = state.engine.seen[-2]
+    assert isinstance(started, Start)
+    assert started.parent == certificate(1)
     assert state.engine.seen[-1] == next_height
-    assert state.future == ()
+    assert state.early == {}
+
+
+def test_one_member_cannot_fill_the_memory_for_early_messages() -> None:
+    engine = TalkEngine()
+    state, _ = driver.step(engine, driver.initial(engine, GuardState()), Begin(1, ALONE))
+    for round_ in range(2 * driver.FUTURE_MESSAGES_MAX):
+        state, _ = driver.step(engine, state, talk(2, round_))
+    assert len(state.early[2][1]) == driver.FUTURE_MESSAGES_MAX
+
+
+def test_a_timer_runs_out_once_and_not_after_it_was_cancelled() -> None:
+    engine = TalkEngine()
+    state, _ = driver.step(engine, driver.initial(engine, GuardState()), Begin(1, ALONE))
+    timer = TimerId(1, 0, "x")
+    state, _ = driver.step(engine, state, TimerElapsed(timer))
+    assert state.engine.seen[-1] == TimerElapsed(timer)
+    again, actions = driver.step(engine, state, TimerElapsed(timer))
+    assert (again, actions) == (state, ())
+    state, _ = driver.step(engine, state, Committed(1, certificate(1), ALONE))
+    state, _ = driver.step(engine, state, TimerElapsed(timer))
+    assert not isinstance(state.engine.seen[-1], TimerElapsed)
+
+
+def test_a_start_tells_what_was_signed() -> None:
+    engine = TalkEngine()
+    state = driver.initial(engine, GuardState())
+    state, _ = driver.step(engine, state, Begin(1, ALONE))
+    first, commit = first_vote(ALONE, 1, 0, DIGEST), commit_vote(ALONE, 1, 0, DIGEST, OUTCOME)
+    for request in (first, commit):
+        state, _ = driver.step(engine, state, VoteSigned(request, b"s"))
+    state, _ = driver.step(engine, state, Committed(1, certificate(1), ALONE))
+    started = state.engine.seen[-1]
+    assert isinstance(started, Start)
+    assert (started.votes, started.parent_votes) == ((), (first, commit))
+    restarted = driver.initial(engine, state.guard)
+    restarted, _ = driver.step(engine, restarted, Begin(1, ALONE, None, ((2, b"p"),)))
+    started = restarted.engine.seen[-1]
+    assert isinstance(started, Start)
+    assert (started.votes, started.recovered) == ((first, commit), ((2, b"p"),))
+
+
+def test_a_signature_that_was_overtaken_is_thrown_away() -> None:
+    engine = TalkEngine()
+    state, _ = driver.step(engine, driver.initial(engine, GuardState()), Begin(1, ALONE))
+    late, early = first_vote(ALONE, 1, 0, DIGEST), first_vote(ALONE, 1, 1, DIGEST)
+    state, _ = driver.step(engine, state, VoteSigned(early, b"s"))
+    before = state.guard
+    state, actions = driver.step(engine, state, VoteSigned(late, b"s"))
+    assert state.guard == before
+    assert actions == ()
+    assert isinstance(state.engine.seen[-1], VoteRefused)
 
 
 def test_actions_are_exhaustive() -> None:

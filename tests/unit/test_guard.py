@@ -69,6 +69,7 @@ class Signer(RuleBasedStateMachine):
             self.given[key] = record
             self.log.append(guard.encode(record))
             self.order.append((wanted.epoch, wanted.height, wanted.round, int(wanted.phase)))
+            assert len(self.state.entries) <= 2 * guard.ENTRIES_MAX
         elif isinstance(verdict, Repeat):
             assert self.given[key] == verdict.record
             assert verdict.record.request == wanted
@@ -160,6 +161,25 @@ def test_restore_tolerates_a_crash_between_the_two_places() -> None:
         assert state.newest == sign(HEIGHT_8[1])
 
 
+@pytest.mark.parametrize("second", [b"", encoded(request(height=3))[0]])
+def test_restore_after_heights_that_came_by_sync(second: bytes) -> None:
+    """Without votes below, nothing says how old the second place may be; the log has all."""
+    state = guard.restore(encoded(*HEIGHT_8), second, 7)
+    assert state.silent is None
+    assert state.newest == sign(HEIGHT_8[1])
+
+
+def test_votes_of_the_height_below_are_kept() -> None:
+    many = [request(height=7, round_=round_) for round_ in range(200)]
+    state = signed(request(height=6), *many, *HEIGHT_8)
+    assert guard.signed_at(state, 8) == HEIGHT_8
+    assert guard.signed_at(state, 7) == tuple(many[-guard.ENTRIES_MAX :])
+    assert guard.signed_at(state, 6) == ()
+    assert guard.decide(state, many[-1]) == Repeat(sign(many[-1]))
+    assert isinstance(guard.decide(state, request(height=7, round_=300)), Refuse)
+    assert len(state.entries) <= 2 * guard.ENTRIES_MAX
+
+
 def test_restore_after_the_log_was_cut_up_to_a_decided_block() -> None:
     state = guard.restore([], encoded(HEIGHT_8[1])[0], 8)
     assert state.silent is None
@@ -171,8 +191,9 @@ def test_restore_after_the_log_was_cut_up_to_a_decided_block() -> None:
     [
         (encoded(*HEIGHT_7), encoded(HEIGHT_8[0])[0], 7),
         (encoded(*HEIGHT_7), encoded(request(height=7, digest=DIGESTS[1]))[0], 7),
-        (encoded(*HEIGHT_8), encoded(request(height=3))[0], 8),
-        (encoded(*HEIGHT_8), b"", 8),
+        (encoded(*HEIGHT_7, *HEIGHT_8), encoded(request(height=3))[0], 8),
+        (encoded(*HEIGHT_7, *HEIGHT_8), encoded(HEIGHT_7[0])[0], 8),
+        (encoded(*HEIGHT_7, *HEIGHT_8), b"", 8),
         ([], encoded(HEIGHT_8[0])[0], 7),
         (encoded(*HEIGHT_7)[::-1], b"", 1),
         ([b"damaged"], b"", 0),

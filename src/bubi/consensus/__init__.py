@@ -3,25 +3,31 @@
 Engines behind one interface, the driver, the signer guard, quorum arithmetic. All of it is pure.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from bubi.consensus.engine import Engine
+from bubi.consensus.engine import Engine, Signatures
+from bubi.consensus.pbft import PbftEngine
 from bubi.consensus.solo import SoloEngine
 
-__all__ = ["ENGINES", "Engine", "engine_named"]
+__all__ = ["ENGINES", "Engine", "PbftEngine", "SoloEngine", "engine_named"]
 
-ENGINES: dict[str, Engine[Any]] = {SoloEngine.name: SoloEngine()}
+ENGINES: dict[str, Callable[[Signatures], Engine[Any]]] = {
+    PbftEngine.name: PbftEngine,
+    SoloEngine.name: lambda _: SoloEngine(),
+}
 """The engines that this version runs, by the name that stands in a validator set."""
 
 
-def engine_named(name: str) -> Engine[Any]:
+def engine_named(name: str, signatures: Signatures) -> Engine[Any]:
     """The engine with this name.
 
     Raises:
         ValueError: there is none.
     """
     try:
-        return ENGINES[name]
+        make = ENGINES[name]
     except KeyError:
         msg = f"unknown engine {name!r}; this version runs: {', '.join(sorted(ENGINES))}"
         raise ValueError(msg) from None
+    return make(signatures)

@@ -8,20 +8,23 @@ Its duties, the same for every engine, in the node and in the simulator:
 - stale timers and messages of other heights never reach the engine; the memory for early ones is
   bounded.
 
-It is pure: `step(engine, state, input)` returns the actions that the host performs in order. The
-host answers with inputs: a signature with `VoteSigned`, a sync with `Synchronised`, a commit with
-`Committed`. A host may start actions at once and answer later, but appends, syncs, mirrors and
-commits must run in the order given.
+It is pure: `step(engine, state, input)` returns the actions that the host performs in order and
+leaves the state it was given as it is. The host answers with inputs: a signature with
+`VoteSigned`, a sync with `Synchronised`, a commit with `Committed`. A host may start actions at
+once and answer later, but appends, syncs, mirrors and commits must run in the order given.
 """
 
-from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from bubi.consensus import guard as guards
 from bubi.consensus.engine import (
     CancelTimer,
+    Certificate,
     Configuration,
     Decide,
+    Diverged,
     Effect,
     Engine,
     Execute,
@@ -39,16 +42,21 @@ from bubi.consensus.engine import (
     SetTimer,
     SignVote,
     Start,
-    Synced,
+    Suspect,
     TimerElapsed,
+    TimerId,
+    Validate,
+    Validated,
     VoteRefused,
     VoteSigned,
+    WorkWaiting,
 )
 
 GUARD_RECORD = 3
 FUTURE_HEIGHTS = 2
 """Messages up to this many heights ahead are kept."""
-FUTURE_MESSAGES_MAX = 4_096
+FUTURE_MESSAGES_MAX = 16
+"""Early messages kept of one member for one height: more than a correct one sends in a round."""
 
 State = TypeVar("State")
 
@@ -57,11 +65,16 @@ State = TypeVar("State")
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """The node is ready: start the height above the newest decided one."""
+    """The node is ready: start the height above the newest decided one.
+
+    `parent` is the certificate of that one, `recovered` the records (kind, data) that the log
+    holds above it, oldest first.
+    """
 
     height: int
     configuration: Configuration
-    recovered: tuple[bytes, ...] = ()
+    parent: Certificate | None = None
+    recovered: tuple[tuple[int, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +86,13 @@ class Synchronised:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The decided block is durable and visible; the next height belongs to this configuration."""
+    """A decided block is durable and visible: the engine's own decision, or one that came by sync.
+
+    The next height belongs to this configuration; `certificate` is that of the block.
+    """
 
     height: int
+    certificate: Certificate
     configuration: Configuration
 
 
@@ -124,21 +141,27 @@ Action = (
     | SetTimer
     | CancelTimer
     | RequestPayload
+    | Validate
     | Execute
     | SignVote
     | Decide
+    | Diverged
     | ReportEvidence
     | RequestSync
     | Penalise
 )
 
+Early = dict[int, dict[int, tuple[Message, ...]]]
+"""Early messages by height and sender."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class DriverState(Generic[State]):
     """Engine and guard with what waits for the disk.
 
     `held` are messages that wait for the next sync, `tokens` the engine's tokens likewise;
-    `syncing` is the number of the sync under way with what it releases.
+    `syncing` is the number of the sync under way with what it releases. `timers` are those that
+    may still run out. Not changed once `step` has returned it.
     """
 
     engine: State
@@ -152,7 +175,26 @@ class DriverState(Generic[State]):
     releasing: tuple[Send, ...] = ()
     releasing_tokens: tuple[int, ...] = ()
     syncs: int = 0
-    future: tuple[Message, ...] = ()
+    timers: frozenset[TimerId] = frozenset()
+    early: Early = field(default_factory=dict)
+
+    def copied(self) -> "DriverState[State]":
+        """A copy for the next step; the containers are shared and replaced, never altered."""
+        return DriverState(
+            self.engine,
+            self.guard,
+            self.height,
+            self.dirty,
+            self.mirrored,
+            self.held,
+            self.tokens,
+            self.syncing,
+            self.releasing,
+            self.releasing_tokens,
+            self.syncs,
+            self.timers,
+            self.early,
+        )
 
 
 def initial(engine: Engine[State], restored: guards.GuardState) -> DriverState[State]:
@@ -164,17 +206,34 @@ def step(
     engine: Engine[State], state: DriverState[State], event: HostInput
 ) -> tuple[DriverState[State], tuple[Action, ...]]:
     """Advances by one input."""
-    run = _Run(engine, state)
+    if isinstance(event, Message) and event.message.height != state.height:
+        return _keep_early(state, event), ()
+    run = _Run(engine, state.copied())
     run.take(event)
-    run.request_sync()
     return run.state, tuple(run.actions)
 
 
-class _Run(Generic[State]):
-    """One call of `step`.
+def _keep_early(state: DriverState[State], event: Message) -> DriverState[State]:
+    """Keeps a message of a height soon to come; any other is stale or too far ahead."""
+    height = event.message.height
+    if not 0 < height - state.height <= FUTURE_HEIGHTS:
+        return state
+    senders = state.early.get(height, {})
+    kept = senders.get(event.sender, ())
+    if len(kept) >= FUTURE_MESSAGES_MAX or event in kept:
+        return state
+    after = state.copied()
+    after.early = {**state.early, height: {**senders, event.sender: (*kept, event)}}
+    return after
 
-    The inputs that follow from each other, and the actions gathered so far.
+
+class _Run(Generic[State]):
+    """One call of `step` on a copy of the state.
+
+    It holds the inputs that follow from each other, and the actions gathered so far.
     """
+
+    __slots__ = ("actions", "engine", "inputs", "state")
 
     def __init__(self, engine: Engine[State], state: DriverState[State]) -> None:
         self.engine = engine
@@ -183,9 +242,10 @@ class _Run(Generic[State]):
         self.inputs: list[Input] = []
 
     def take(self, event: HostInput) -> None:
+        """Hands an input to the engine, and every input that follows from its effects."""
         match event:
             case Begin():
-                self._start(event.height, event.configuration, event.recovered)
+                self._start(event.height, event.configuration, event.parent, event.recovered)
             case Synchronised():
                 self._synchronised(event)
             case Committed():
@@ -195,40 +255,43 @@ class _Run(Generic[State]):
             case _:
                 if self._is_current(event):
                     self.inputs.append(event)
+        state = self.state
         while self.inputs:
-            following = self.inputs.pop(0)
-            engine_state, effects = self.engine.step(self.state.engine, following)
-            self.state = replace(self.state, engine=engine_state)
+            state.engine, effects = self.engine.step(state.engine, self.inputs.pop(0))
             for effect in effects:
-                self._effect(effect)
+                _EFFECTS[type(effect)](self, effect)
+        self._request_sync()
 
-    def request_sync(self) -> None:
+    def _request_sync(self) -> None:
         """Asks for a sync if something waits for one and none is under way."""
         state = self.state
         if state.syncing is not None or not (state.held or state.tokens):
             return
-        number = state.syncs + 1
-        self.actions.append(Sync(number))
-        self.state = replace(
-            state,
-            dirty=False,
-            held=(),
-            tokens=(),
-            syncing=number,
-            releasing=state.held,
-            releasing_tokens=state.tokens,
-            syncs=number,
-        )
+        state.syncs += 1
+        self.actions.append(Sync(state.syncs))
+        state.syncing = state.syncs
+        state.dirty = False
+        state.releasing, state.held = state.held, ()
+        state.releasing_tokens, state.tokens = state.tokens, ()
 
     def _start(
-        self, height: int, configuration: Configuration, recovered: tuple[bytes, ...]
+        self,
+        height: int,
+        configuration: Configuration,
+        parent: Certificate | None,
+        recovered: tuple[tuple[int, bytes], ...],
     ) -> None:
-        newest = self.state.guard.newest
-        last = newest.request if newest is not None and newest.request.height == height else None
-        early = [message for message in self.state.future if message.message.height == height]
-        later = tuple(message for message in self.state.future if message.message.height > height)
-        self.state = replace(self.state, height=height, future=later)
-        self.inputs += [Start(height, configuration, last, recovered), *early]
+        state = self.state
+        votes = guards.signed_at(state.guard, height)
+        parent_votes = guards.signed_at(state.guard, height - 1)
+        early = state.early.get(height, {})
+        state.height = height
+        state.early = {ahead: kept for ahead, kept in state.early.items() if ahead > height}
+        self.actions += [CancelTimer(timer) for timer in sorted(state.timers, key=_timer_order)]
+        state.timers = frozenset()
+        self.inputs.append(Start(height, configuration, parent, votes, parent_votes, recovered))
+        for sender in sorted(early):
+            self.inputs += early[sender]
 
     def _synchronised(self, event: Synchronised) -> None:
         state = self.state
@@ -237,69 +300,75 @@ class _Run(Generic[State]):
         self._mirror()
         self.actions += state.releasing
         self.inputs += [Persisted(token) for token in state.releasing_tokens]
-        self.state = replace(self.state, syncing=None, releasing=(), releasing_tokens=())
+        state.syncing = None
+        state.releasing = ()
+        state.releasing_tokens = ()
 
     def _committed(self, event: Committed) -> None:
-        if event.height != self.state.height:
+        state = self.state
+        if event.height < state.height:
             return
         # The block record's sync covers everything appended before it; a sync still under way
         # releases its own.
         self._mirror()
-        self.actions += self.state.held
-        self.inputs += [Persisted(token) for token in self.state.tokens]
-        self.state = replace(self.state, dirty=False, held=(), tokens=())
-        self._start(event.height + 1, event.configuration, ())
+        self.actions += state.held
+        self.inputs += [Persisted(token) for token in state.tokens]
+        state.dirty = False
+        state.held = ()
+        state.tokens = ()
+        self._start(event.height + 1, event.configuration, event.certificate, ())
 
     def _mirror(self) -> None:
-        newest = self.state.guard.newest
-        if newest is not None and newest != self.state.mirrored:
+        state = self.state
+        newest = state.guard.newest
+        if newest is not None and newest != state.mirrored:
             self.actions.append(MirrorGuard(guards.encode(newest)))
-            self.state = replace(self.state, mirrored=newest)
+            state.mirrored = newest
 
     def _record(self, event: VoteSigned) -> None:
+        """Records a signature before the engine may use it.
+
+        Signatures may come back in another order than they were asked for. One that was overtaken
+        by a later round or height is thrown away: nobody has seen it, and it is not needed.
+        """
+        state = self.state
         record = guards.GuardRecord(event.request, event.signature)
-        self.state = replace(
-            self.state, guard=guards.remember(self.state.guard, record), dirty=True
-        )
-        self.actions.append(Append(GUARD_RECORD, event.request.height, guards.encode(record)))
-        self.inputs.append(event)
+        match guards.decide(state.guard, event.request):
+            case guards.Refuse() as refusal:
+                self.inputs.append(VoteRefused(event.request, refusal.reason))
+            case guards.Repeat() as repeat:
+                # Asked twice before the first answer: the recorded bytes are the ones that count.
+                self.inputs.append(VoteSigned(event.request, repeat.record.signature))
+            case guards.Sign():
+                state.guard = guards.remember(state.guard, record)
+                state.dirty = True
+                data = guards.encode(record)
+                self.actions.append(Append(GUARD_RECORD, event.request.height, data))
+                self.inputs.append(event)
 
     def _is_current(self, event: Input) -> bool:
-        """Whether an input belongs to the height in work.
-
-        Early messages are kept for their turn.
-        """
-        height = self.state.height
+        """Whether an input belongs to the height in work and to a timer that still runs."""
+        state = self.state
         match event:
             case TimerElapsed():
-                return event.timer.height == height
+                if event.timer not in state.timers:
+                    return False
+                state.timers -= {event.timer}
+                return event.timer.height == state.height
             case Message():
-                ahead = event.message.height - height
-                if 0 < ahead <= FUTURE_HEIGHTS and len(self.state.future) < FUTURE_MESSAGES_MAX:
-                    self.state = replace(self.state, future=(*self.state.future, event))
-                return ahead == 0
-            case PayloadReady() | Executed() | Synced():
-                return event.height == height
+                return event.message.height == state.height
+            case PayloadReady() | Validated() | Executed() | WorkWaiting() | Suspect():
+                return event.height == state.height
             case Start() | VoteSigned() | VoteRefused() | Persisted():
-                return True
+                return False
 
-    def _effect(self, effect: Effect) -> None:
-        match effect:
-            case Persist():
-                self.actions.append(Append(effect.kind, effect.height, effect.data))
-                tokens = self.state.tokens
-                if effect.token is not None:
-                    tokens = (*tokens, effect.token)
-                self.state = replace(self.state, dirty=True, tokens=tokens)
-            case SignVote():
-                self._sign(effect)
-            case Send():
-                if self.state.dirty or self.state.held or self.state.syncing is not None:
-                    self.state = replace(self.state, held=(*self.state.held, effect))
-                else:
-                    self.actions.append(effect)
-            case _:
-                self.actions.append(effect)
+    # --- effects of the engine -------------------------------------------------------------------
+
+    def _persist(self, effect: Persist) -> None:
+        self.actions.append(Append(effect.kind, effect.height, effect.data))
+        self.state.dirty = True
+        if effect.token is not None:
+            self.state.tokens = (*self.state.tokens, effect.token)
 
     def _sign(self, effect: SignVote) -> None:
         match guards.decide(self.state.guard, effect.request):
@@ -310,3 +379,43 @@ class _Run(Generic[State]):
             case guards.Refuse() as refusal:
                 self.actions.append(Alarm("guard_refused", refusal.reason))
                 self.inputs.append(VoteRefused(effect.request, refusal.reason))
+
+    def _send(self, effect: Send) -> None:
+        state = self.state
+        if state.dirty or state.held or state.syncing is not None:
+            state.held = (*state.held, effect)
+        else:
+            self.actions.append(effect)
+
+    def _set_timer(self, effect: SetTimer) -> None:
+        self.state.timers |= {effect.timer}
+        self.actions.append(effect)
+
+    def _cancel_timer(self, effect: CancelTimer) -> None:
+        if effect.timer in self.state.timers:
+            self.state.timers -= {effect.timer}
+            self.actions.append(effect)
+
+    def _pass(self, effect: Action) -> None:
+        self.actions.append(effect)
+
+
+def _timer_order(timer: TimerId) -> tuple[int, int, str]:
+    return (timer.height, timer.round, timer.kind)
+
+
+_EFFECTS: dict[type[Effect], Callable[[_Run[Any], Any], None]] = {
+    Persist: _Run._persist,
+    SignVote: _Run._sign,
+    Send: _Run._send,
+    SetTimer: _Run._set_timer,
+    CancelTimer: _Run._cancel_timer,
+    RequestPayload: _Run._pass,
+    Validate: _Run._pass,
+    Execute: _Run._pass,
+    Decide: _Run._pass,
+    Diverged: _Run._pass,
+    ReportEvidence: _Run._pass,
+    RequestSync: _Run._pass,
+    Penalise: _Run._pass,
+}

@@ -69,6 +69,15 @@ class Signatures(Protocol):
         """Hash in the suite of the chain, 32 bytes."""
         ...
 
+    def binds(self, digest: bytes, proposal: bytes, payload: tuple[bytes, ...]) -> bool:
+        """Whether these are the bytes that a digest stands for.
+
+        The digest is that of the proposal, and the payload root in the proposal is that of these
+        batch digests. A signature covers the digest only: without this check whoever passes a
+        message on could replace its body.
+        """
+        ...
+
 
 # --- messages between members --------------------------------------------------------------------
 
@@ -458,6 +467,19 @@ class Engine(Protocol[State]):
     def progress(self, state: State) -> Progress:
         """Where the height in work stands."""
         ...
+
+
+def parent_round(configuration: Configuration, parent: Certificate | None) -> int | None:
+    """Round of the parent's certificate, None where rounds begin at 0.
+
+    That is at height 1 and at the first height of an epoch.
+    """
+    if parent is None or (parent.request.epoch, parent.request.engine) != (
+        configuration.epoch,
+        configuration.engine,
+    ):
+        return None
+    return parent.request.round
 
 
 def first_vote(

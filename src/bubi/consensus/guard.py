@@ -16,7 +16,10 @@ HASH_BYTES = 32
 NAME_BYTES_MAX = 64
 SIGNATURE_BYTES_MAX = 255
 ENTRIES_MAX = 64
-"""Records of the newest height that are kept to answer repeated requests."""
+"""Records kept of the newest height, and of the height below it: the newest of each.
+
+They answer repeated requests and tell an engine what it has signed before a restart.
+"""
 
 _VERSION = b"\x00"
 _CHECKSUM_BYTES = 4
@@ -60,7 +63,7 @@ class GuardRecord:
 
 @dataclass(frozen=True, slots=True)
 class GuardState:
-    """Records of the newest height, ascending.
+    """Records of the newest height and of the one below, ascending.
 
     `silent` holds the reason why nothing is signed any more.
     """
@@ -101,14 +104,13 @@ def decide(state: GuardState, request: VoteRequest) -> Sign | Repeat | Refuse:
     if state.silent is not None:
         return Refuse(request, state.silent)
     newest = state.newest
-    if newest is None:
+    reason = _conflict(newest.request, request) if newest is not None else None
+    if reason is None:
         return Sign(request)
     for record in state.entries:
         if record.request == request:
             return Repeat(record)
-    last = newest.request
-    reason = _conflict(last, request)
-    return Sign(request) if reason is None else Refuse(request, reason)
+    return Refuse(request, reason)
 
 
 def _conflict(last: VoteRequest, request: VoteRequest) -> str | None:
@@ -133,18 +135,26 @@ def remember(state: GuardState, record: GuardRecord) -> GuardState:
     if not isinstance(verdict, Sign):
         msg = "a signature was made that the guard had not allowed"
         raise ValueError(msg)
-    same_height = tuple(
-        entry for entry in state.entries if entry.request.height == record.request.height
-    )
-    return replace(state, entries=(*same_height, record)[-ENTRIES_MAX:])
+    height = record.request.height
+    below = [entry for entry in state.entries if entry.request.height == height - 1]
+    same = [entry for entry in state.entries if entry.request.height == height]
+    kept = (*below[-ENTRIES_MAX:], *same[1 - ENTRIES_MAX :], record)
+    return replace(state, entries=kept)
+
+
+def signed_at(state: GuardState, height: int) -> tuple[VoteRequest, ...]:
+    """What is remembered to have been signed for a height, ascending."""
+    return tuple(entry.request for entry in state.entries if entry.request.height == height)
 
 
 def restore(log: Sequence[bytes], second: bytes, decided: int) -> GuardState:
     """The state after a restart.
 
-    `log` holds the records of the block log, oldest first; `second` the one record of the second
-    place, which is written after the log and may therefore lag behind it, but never by a whole
-    decided height; `decided` is the newest decided height.
+    `log` holds the records of the block log from `decided` on or earlier, oldest first; `decided`
+    is the newest decided height. `second` is the one record of the second place. It is written
+    after each sync of the log and before anything is signed for the next height: it may lag
+    behind the log's newest height with a vote, never behind one below that. (How far it lags in
+    heights says nothing: heights that came by sync have no votes.)
     """
     try:
         records = [decode(data) for data in log]
@@ -168,15 +178,17 @@ def restore(log: Sequence[bytes], second: bytes, decided: int) -> GuardState:
 def _disagreement(
     records: list[GuardRecord], mirror: GuardRecord | None, decided: int
 ) -> str | None:
-    mirrored = mirror.request.height if mirror is not None else 0
-    if mirrored + 1 < decided and records:
-        return "the second place of the guard is older than the log: was it restored from a copy?"
-    if mirror is None or not records:
+    if not records:
         # Without records in the log from `decided` on, the second place must not know of anything
         # later.
-        ahead = mirror is not None and mirrored > decided
+        ahead = mirror is not None and mirror.request.height > decided
         return "the log lacks a vote that the second place holds" if ahead else None
     newest = records[-1].request
+    below = [record for record in records if record.request.height < newest.height]
+    if below and (mirror is None or _order(mirror.request) < _order(below[-1].request)):
+        return "the second place of the guard is older than the log: was it restored from a copy?"
+    if mirror is None:
+        return None
     if _order(mirror.request) > _order(newest):
         return "the log lacks a vote that the second place holds: was it restored from a copy?"
     for record in records:

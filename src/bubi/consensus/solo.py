@@ -1,9 +1,9 @@
 """Engine `solo`: one validator decides alone, with q = its own weight.
 
-It walks through the phases that every engine has (proposal, first vote, execution, commit vote,
-certificate) and sends nothing. No one can hear of a vote before the block record that carries it
-is durable, so that no phase waits for the disk on its own: the one sync of the block record covers
-all of them.
+It walks through the phases that every engine has (proposal, validation, first vote, execution,
+commit vote, certificate) and sends nothing. No one can hear of a vote before the block record that
+carries it is durable, so that no phase waits for the disk on its own: the one sync of the block
+record covers all of them.
 
 After a crash between a vote and its block record the height starts again one round higher. That is
 safe because the lost certificate, if there was one, had never left this process.
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from bubi.consensus.engine import (
+    Certificate,
     Configuration,
     Decide,
     Effect,
@@ -23,15 +24,20 @@ from bubi.consensus.engine import (
     PayloadReady,
     Persist,
     Persisted,
+    Progress,
     RequestPayload,
     SignVote,
     Start,
-    Synced,
+    Suspect,
     TimerElapsed,
+    Validate,
+    Validated,
     VoteRefused,
     VoteSigned,
+    WorkWaiting,
     commit_vote,
     first_vote,
+    parent_round,
 )
 from bubi.consensus.guard import VoteRequest
 
@@ -43,6 +49,7 @@ class Step(Enum):
 
     IDLE = "idle"
     PAYLOAD = "payload"
+    VALIDATION = "validation"
     FIRST_VOTE = "first vote"
     EXECUTION = "execution"
     COMMIT_VOTE = "commit vote"
@@ -58,6 +65,7 @@ class SoloState:
     configuration: Configuration | None = None
     height: int = 0
     round: int = 0
+    parent_round: int = 0
     digest: bytes = b""
     proposal: bytes = b""
     request: VoteRequest | None = None
@@ -72,22 +80,31 @@ class SoloEngine:
         """The state before the first height."""
         return SoloState()
 
-    def step(self, state: SoloState, event: Input) -> tuple[SoloState, tuple[Effect, ...]]:
+    def step(  # noqa: PLR0911 - one line per input
+        self, state: SoloState, event: Input
+    ) -> tuple[SoloState, tuple[Effect, ...]]:
         """Advances by one input; one that does not fit the step is stale and changes nothing."""
         match event:
             case Start():
                 return _start(event)
             case PayloadReady():
                 return _propose(state, event)
+            case Validated():
+                return _validated(state, event)
             case VoteSigned():
                 return _vote(state, event)
             case Executed():
                 return _executed(state, event)
             case VoteRefused():
                 return replace(state, step=Step.STOPPED), ()
-            case Synced() | Message() | TimerElapsed() | Persisted():
+            case Message() | TimerElapsed() | Persisted() | WorkWaiting() | Suspect():
                 # A lone validator has no peers, sets no timers and waits for no record of its own.
                 return state, ()
+
+    def progress(self, state: SoloState) -> Progress:
+        """Where the height in work stands."""
+        leader = state.configuration.own if state.configuration is not None else None
+        return Progress(state.height, state.round, leader, state.step.value)
 
 
 def _start(event: Start) -> tuple[SoloState, tuple[Effect, ...]]:
@@ -98,9 +115,11 @@ def _start(event: Start) -> tuple[SoloState, tuple[Effect, ...]]:
     ):
         # An observer, or a set that needs others, decides nothing alone.
         return SoloState(step=Step.STOPPED), ()
-    round_ = 0 if event.last_vote is None else event.last_vote.round + 1
-    state = SoloState(Step.PAYLOAD, configuration, event.height, round_)
-    return state, (RequestPayload(event.height, round_),)
+    own_rounds = [vote.round for vote in event.votes if vote.epoch == configuration.epoch]
+    round_ = max(own_rounds) + 1 if own_rounds else 0
+    shown = parent_round(configuration, event.parent) or 0
+    state = SoloState(Step.PAYLOAD, configuration, event.height, round_, shown)
+    return state, (RequestPayload(event.height, round_, shown),)
 
 
 def _propose(state: SoloState, event: PayloadReady) -> tuple[SoloState, tuple[Effect, ...]]:
@@ -109,16 +128,28 @@ def _propose(state: SoloState, event: PayloadReady) -> tuple[SoloState, tuple[Ef
         state.round,
     ):
         return state, ()
-    assert state.configuration is not None
-    request = first_vote(state.configuration, state.height, state.round, event.digest)
-    state = replace(
-        state,
-        step=Step.FIRST_VOTE,
-        digest=event.digest,
-        proposal=event.proposal,
-        request=request,
+    state = replace(state, step=Step.VALIDATION, digest=event.digest, proposal=event.proposal)
+    validate = Validate(
+        state.height,
+        state.round,
+        event.digest,
+        event.proposal,
+        event.payload,
+        state.parent_round,
     )
-    return state, (Persist(PROPOSAL_RECORD, event.height, event.proposal), SignVote(request))
+    return state, (validate,)
+
+
+def _validated(state: SoloState, event: Validated) -> tuple[SoloState, tuple[Effect, ...]]:
+    if state.step is not Step.VALIDATION or event.digest != state.digest:
+        return state, ()
+    if not event.valid:
+        # Its own proposal does not hold: a defect, and no round would cure it.
+        return replace(state, step=Step.STOPPED), ()
+    assert state.configuration is not None
+    request = first_vote(state.configuration, state.height, state.round, state.digest)
+    state = replace(state, step=Step.FIRST_VOTE, request=request)
+    return state, (Persist(PROPOSAL_RECORD, state.height, state.proposal), SignVote(request))
 
 
 def _vote(state: SoloState, event: VoteSigned) -> tuple[SoloState, tuple[Effect, ...]]:
@@ -132,16 +163,8 @@ def _vote(state: SoloState, event: VoteSigned) -> tuple[SoloState, tuple[Effect,
         return state, ()
     configuration = state.configuration
     assert configuration.own is not None
-    decide = Decide(
-        configuration.epoch,
-        configuration.engine,
-        state.height,
-        state.round,
-        state.digest,
-        event.request.outcome,
-        ((configuration.own, event.signature),),
-    )
-    return replace(state, step=Step.DECIDED, request=None, proposal=b""), (decide,)
+    certificate = Certificate(event.request, ((configuration.own, event.signature),))
+    return replace(state, step=Step.DECIDED, request=None, proposal=b""), (Decide(certificate),)
 
 
 def _executed(state: SoloState, event: Executed) -> tuple[SoloState, tuple[Effect, ...]]:

@@ -1,0 +1,534 @@
+"""A tiny network in memory: driver, guard and PBFT over a virtual clock, a network and logs.
+
+It stands in for node and simulator where a test wants to see every message. Signatures are ideal
+(a hash that names key and statement), the ledger is a hash chain.
+"""
+
+import hashlib
+import heapq
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bubi.consensus import PbftEngine, driver, guard
+from bubi.consensus.driver import (
+    Action,
+    Alarm,
+    Append,
+    Begin,
+    Committed,
+    DriverState,
+    HostInput,
+    MirrorGuard,
+    Sync,
+    Synchronised,
+)
+from bubi.consensus.engine import (
+    CancelTimer,
+    Certificate,
+    Configuration,
+    ConsensusMessage,
+    Decide,
+    Diverged,
+    EngineMessage,
+    Execute,
+    Executed,
+    Member,
+    Message,
+    PayloadReady,
+    Penalise,
+    ProposalMessage,
+    ReportEvidence,
+    RequestPayload,
+    RequestSync,
+    Send,
+    SetTimer,
+    SignVote,
+    TimerElapsed,
+    TimerId,
+    Validate,
+    Validated,
+    VoteMessage,
+    VoteSigned,
+    WorkWaiting,
+)
+from bubi.consensus.guard import Phase, VoteRequest
+from bubi.consensus.pbft_state import PbftState
+from bubi.consensus.quorum import quorum
+
+GENESIS = b"\0" * 32
+EARLY_MS = 1_000
+
+
+def sha(*parts: bytes) -> bytes:
+    return hashlib.sha256(b"|".join(parts)).digest()
+
+
+def digest_of(proposal: bytes, payload: tuple[bytes, ...]) -> bytes:
+    return sha(b"proposal", proposal, *payload)
+
+
+def sign(key: bytes, request: VoteRequest) -> bytes:
+    return sha(key, repr(request).encode()) * 2
+
+
+class IdealSignatures:
+    """Every signature is checkable by everybody and made by its owner only."""
+
+    def __init__(self) -> None:
+        self.checks = 0
+
+    def verify(self, configuration: Configuration, vote: VoteMessage) -> bool:
+        self.checks += 1
+        return vote.signature == sign(configuration.members[vote.validator].key, vote.request)
+
+    def hash(self, data: bytes) -> bytes:
+        return hashlib.sha256(data).digest()
+
+    def binds(self, digest: bytes, proposal: bytes, payload: tuple[bytes, ...]) -> bool:
+        return digest == digest_of(proposal, payload)
+
+
+SIGNATURES = IdealSignatures()
+
+
+def members(count: int, weights: tuple[int, ...] = ()) -> tuple[Member, ...]:
+    return tuple(
+        Member(
+            index,
+            f"n{index}",
+            f"org{index}",
+            bytes([index]) * 33,
+            (weights or (1,) * count)[index],
+        )
+        for index in range(count)
+    )
+
+
+def configuration(
+    count: int,
+    own: int | None,
+    *,
+    turn_blocks: int = 128,
+    needed: int = 0,
+    timeout_ms: int = 2_000,
+) -> Configuration:
+    return Configuration(
+        0,
+        "pbft",
+        members(count),
+        needed or quorum(count),
+        own,
+        timeout_ms=timeout_ms,
+        timeout_ms_max=8_000,
+        turn_blocks=turn_blocks,
+    )
+
+
+@dataclass
+class Block:
+    """A decided block."""
+
+    height: int
+    proposal: bytes
+    payload: tuple[bytes, ...]
+    certificate: Certificate
+    time: int
+
+
+@dataclass
+class Disk:
+    """What survives a crash: the synced part of the log, and the guard's second place."""
+
+    records: list[tuple[int, int, bytes]] = field(default_factory=list)
+    synced: int = 0
+    mirror: bytes = b""
+    blocks: list[Block] = field(default_factory=list)
+
+
+@dataclass
+class Faults:
+    """Probabilities per message, and delays in ms."""
+
+    drop: float = 0.0
+    duplicate: float = 0.0
+    delay: tuple[int, int] = (10, 10)
+
+
+class Node:
+    """One member's host."""
+
+    def __init__(self, cluster: "Cluster", index: int) -> None:
+        self.cluster = cluster
+        self.index = index
+        self.disk = Disk()
+        self.up = False
+        self.life = 0
+        self.state: DriverState[PbftState]
+        self.timers: dict[TimerId, int] = {}
+        self.asked: RequestPayload | None = None
+        self.worked = 0
+        self.skew = 0
+        self.alarms: list[str] = []
+        self.applying = False
+
+    @property
+    def height(self) -> int:
+        return len(self.disk.blocks)
+
+    @property
+    def configuration(self) -> Configuration:
+        return self.cluster.configuration_of(self.index)
+
+    def begin(self) -> None:
+        self.up = True
+        self.life += 1
+        disk = self.disk
+        disk.records = disk.records[: disk.synced]
+        votes = [
+            data for kind, height, data in disk.records if kind == 3 and height >= self.height
+        ]
+        restored = guard.restore(votes, disk.mirror, self.height)
+        assert restored.silent is None, restored.silent
+        self.state = driver.initial(self.cluster.engine, restored)
+        self.timers = {}
+        self.asked = None
+        self.applying = False
+        recovered = tuple(
+            (kind, data)
+            for kind, height, data in disk.records
+            if height == self.height + 1 and kind != 3
+        )
+        parent = disk.blocks[-1].certificate if disk.blocks else None
+        self.feed(Begin(self.height + 1, self.configuration, parent, recovered))
+        self.tell_work()
+
+    def crash(self, keep: int = 0) -> None:
+        """Loses what was not synced, but for `keep` records that reached the disk by chance."""
+        self.up = False
+        self.life += 1
+        self.disk.synced = min(len(self.disk.records), self.disk.synced + keep)
+        self.cluster.note(self.index, "crash")
+
+    def tell_work(self) -> None:
+        if self.up and self.cluster.work > self.height:
+            self.feed(WorkWaiting(self.height + 1))
+            self.answer_payload()
+
+    def feed(self, event: HostInput) -> None:
+        if not self.up:
+            return
+        before = self.state
+        self.state, actions = driver.step(self.cluster.engine, before, event)
+        for action in actions:
+            self.perform(action)
+
+    def later(self, delay: int, event: HostInput) -> None:
+        life = self.life
+        self.cluster.at(delay, lambda: self.feed(event) if life == self.life else None)
+
+    def answer_payload(self) -> None:
+        request = self.asked
+        if request is None or not (request.urgent or self.cluster.work >= request.height):
+            return
+        self.asked = None
+        parent = self.disk.blocks[-1].certificate.request.digest if self.disk.blocks else GENESIS
+        now = self.cluster.now + self.skew
+        nonce = self.cluster.nonce() if self.cluster.fresh_nonces else self.index
+        text = f"{request.height}/{request.round}/{request.parent_round}/{now}/{nonce}/"
+        proposal = text.encode() + parent
+        payload = (sha(b"batch", proposal),)
+        digest = digest_of(proposal, payload)
+        self.later(1, PayloadReady(request.height, request.round, digest, proposal, payload))
+
+    def validate(self, action: Validate) -> None:
+        height, _, shown, time, rest = action.proposal.split(b"/", 4)
+        parent = self.disk.blocks[-1].certificate.request.digest if self.disk.blocks else GENESIS
+        good = rest.endswith(b"/" + parent) and int(height) == action.height
+        good = good and b"bad" not in rest
+        untimely = False
+        if action.parent_round is not None:
+            good = good and int(shown) == action.parent_round
+            untimely = abs(int(time) - self.cluster.now - self.skew) > self.cluster.tolerance
+        good = good and not untimely
+        self.later(1, Validated(action.height, action.digest, good, good is False and untimely))
+
+    def outcome(self, digest: bytes) -> bytes:
+        return sha(b"outcome", digest, self.cluster.salt.get(self.index, b""))
+
+    def commit(self, block: Block) -> None:
+        self.disk.synced = len(self.disk.records)
+        self.disk.blocks.append(block)
+        self.cluster.decided(self.index, block)
+        event = Committed(block.height, block.certificate, self.configuration)
+        self.asked = None
+        self.feed(event)
+        self.tell_work()
+
+    def decide(self, certificate: Certificate) -> None:
+        known = self.state.engine.proposals[certificate.request.digest]
+        block = Block(
+            certificate.request.height,
+            known.proposal,
+            known.payload,
+            certificate,
+            self.cluster.now,
+        )
+        life = self.life
+
+        def done() -> None:
+            if self.up and life == self.life and self.height == block.height - 1:
+                self.commit(block)
+
+        self.cluster.at(self.cluster.disk_delay(), done)
+
+    def synchronise(self) -> None:
+        """Takes the next block from whoever has it, as the replica's sync does."""
+        if not self.up:
+            return
+        for other in self.cluster.nodes:
+            if (
+                other.up
+                and other.height > self.height
+                and self.cluster.linked(other.index, self.index)
+            ):
+                block = other.disk.blocks[self.height]
+                request = block.certificate.request
+                if self.outcome(request.digest) == request.outcome:
+                    self.commit(block)
+                return
+
+    def perform(self, action: Action) -> None:  # noqa: C901
+        cluster = self.cluster
+        match action:
+            case Send():
+                cluster.send(self.index, action.message)
+            case SignVote():
+                key = self.configuration.members[self.index].key
+                self.later(
+                    cluster.disk_delay() if cluster.slow_keys else 0,
+                    VoteSigned(action.request, sign(key, action.request)),
+                )
+            case Append():
+                self.disk.records.append((action.kind, action.height, action.data))
+            case Sync():
+                until, life = len(self.disk.records), self.life
+
+                def synced(number: int = action.number) -> None:
+                    if self.life == life:
+                        self.disk.synced = max(self.disk.synced, until)
+                        self.feed(Synchronised(number))
+
+                cluster.at(cluster.disk_delay(), synced)
+            case MirrorGuard():
+                self.disk.mirror = action.record
+            case SetTimer():
+                number = next(cluster.numbers)
+                self.timers[action.timer] = number
+                life = self.life
+
+                def ring(timer: TimerId = action.timer) -> None:
+                    if self.life == life and self.timers.get(timer) == number:
+                        del self.timers[timer]
+                        cluster.note(self.index, f"timer {timer.kind}", timer.kind)
+                        self.feed(TimerElapsed(timer))
+
+                cluster.at(action.delay_ms, ring)
+            case CancelTimer():
+                self.timers.pop(action.timer, None)
+            case RequestPayload():
+                self.asked = action
+                self.answer_payload()
+            case Validate():
+                self.validate(action)
+            case Execute():
+                event = Executed(action.height, action.digest, self.outcome(action.digest))
+                self.later(cluster.execution_ms, event)
+            case Decide():
+                self.decide(action.certificate)
+            case RequestSync():
+                cluster.note(self.index, f"sync {action.first}")
+                life = self.life
+                cluster.at(20, lambda: self.synchronise() if life == self.life else None)
+            case Alarm() | Diverged() | ReportEvidence() | Penalise():
+                cluster.report(self.index, action)
+
+
+class Cluster:
+    """Members, a virtual clock and a network with faults; checks every step."""
+
+    def __init__(self, count: int, seed: int = 0, **settings: Any) -> None:
+        self.settings = settings
+        self.count = count
+        self.random = random.Random(seed)
+        self.engine = PbftEngine(SIGNATURES)
+        self.now = 0
+        self.work = 0
+        self.tolerance = 5_000
+        self.execution_ms = 2
+        self.faults = Faults()
+        self.cut: Callable[[int, int], bool] = lambda _from, _to: False
+        self.filter: Callable[[int, int, ConsensusMessage], ConsensusMessage | None] | None = None
+        self.queue: list[tuple[int, int, Callable[[], None]]] = []
+        self.numbers = itertools.count()
+        self.lines: list[str] = []
+        self.salt: dict[int, bytes] = {}
+        self.reports: list[tuple[int, Action]] = []
+        self.signed: dict[tuple[int, int, int, int, Phase], VoteRequest] = {}
+        self.byzantine: set[int] = set()
+        self.chain: dict[int, VoteRequest] = {}
+        self.random_disk = False
+        self.slow_keys = False
+        self.fresh_nonces = False
+        self.nodes = [Node(self, index) for index in range(count)]
+
+    def configuration_of(self, index: int) -> Configuration:
+        return configuration(self.count, index, **self.settings)
+
+    def nonce(self) -> int:
+        return self.random.randrange(1 << 32)
+
+    def disk_delay(self) -> int:
+        return self.random.choice((1, 1, 2, 5, 30)) if self.random_disk else 1
+
+    # --- clock -----------------------------------------------------------------------------
+
+    def at(self, delay: int, work: Callable[[], None]) -> None:
+        heapq.heappush(self.queue, (self.now + delay, next(self.numbers), work))
+
+    def run(self, until: Callable[[], bool], limit_ms: int = 60_000) -> bool:
+        end = self.now + limit_ms
+        while self.queue and not until():
+            time, _, work = heapq.heappop(self.queue)
+            if time > end:
+                heapq.heappush(self.queue, (time, -1, work))
+                self.now = end
+                return until()
+            self.now = time
+            work()
+        return until()
+
+    def start(self) -> None:
+        for node in self.nodes:
+            node.begin()
+        self.at(500, self.gossip)
+
+    def gossip(self) -> None:
+        """Every half second a member that is behind fetches a block, as by status messages."""
+        for node in self.nodes:
+            if node.up and any(
+                other.up and other.height > node.height and self.linked(other.index, node.index)
+                for other in self.nodes
+            ):
+                node.synchronise()
+        self.at(500, self.gossip)
+
+    def want(self, height: int) -> None:
+        """There is work for the blocks up to this height."""
+        self.work = height
+        for node in self.nodes:
+            if node.up:
+                node.tell_work()
+
+    def reach(self, height: int, limit_ms: int = 60_000, who: set[int] | None = None) -> bool:
+        self.want(max(height, self.work))
+        wanted = [node for node in self.nodes if who is None or node.index in who]
+        return self.run(lambda: all(node.height >= height for node in wanted), limit_ms)
+
+    # --- network ---------------------------------------------------------------------------
+
+    def linked(self, from_: int, to: int) -> bool:
+        return not self.cut(from_, to)
+
+    def send(self, from_: int, message: ConsensusMessage) -> None:
+        self.check_sent(from_, message)
+        self.note(from_, show(message), message)
+        for node in self.nodes:
+            if node.index == from_:
+                continue
+            passed: ConsensusMessage | None = message
+            if self.filter is not None:
+                passed = self.filter(from_, node.index, message)
+            if passed is not None:
+                self.transmit(from_, node.index, passed)
+
+    def transmit(self, from_: int, to: int, message: ConsensusMessage) -> None:
+        copies = 2 if self.random.random() < self.faults.duplicate else 1
+        for _ in range(copies):
+            if self.random.random() < self.faults.drop or self.cut(from_, to):
+                continue
+            node = self.nodes[to]
+            delay = self.random.randint(*self.faults.delay)
+            self.at(delay, lambda: node.feed(Message(message.signed.validator, message)))
+
+    # --- checks ----------------------------------------------------------------------------
+
+    def check_sent(self, from_: int, message: ConsensusMessage) -> None:
+        """No correct member signs twice, and what it sends is durable in both places."""
+        if from_ in self.byzantine:
+            return
+        vote = message.signed
+        request = vote.request
+        key = (from_, request.epoch, request.height, request.round, request.phase)
+        assert self.signed.setdefault(key, request) == request, f"double vote of {from_}: {key}"
+        disk = self.nodes[from_].disk
+        record = guard.encode(guard.GuardRecord(request, vote.signature))
+        durable = [data for kind, _, data in disk.records[: disk.synced] if kind == 3]
+        assert record in durable, "sent before it was durable"
+        assert disk.mirror, "sent before the second place knew"
+        mirrored = guard.decode(disk.mirror).request
+        assert (mirrored.height, mirrored.round, mirrored.phase) >= (
+            request.height,
+            request.round,
+            request.phase,
+        )
+
+    def decided(self, index: int, block: Block) -> None:
+        request = block.certificate.request
+        self.note(index, f"decided {request.height} in round {request.round}", "decided")
+        assert block.height == len(self.nodes[index].disk.blocks)
+        known = self.chain.setdefault(block.height, request)
+        assert (known.digest, known.outcome) == (request.digest, request.outcome), "fork"
+        voters = [member for member, _ in block.certificate.votes]
+        assert voters == sorted(set(voters))
+        own = self.configuration_of(index)
+        assert sum(own.members[member].weight for member in voters) >= own.quorum
+        for member, signature in block.certificate.votes:
+            assert SIGNATURES.verify(own, VoteMessage(member, request, signature))
+
+    def report(self, index: int, action: Action) -> None:
+        self.reports.append((index, action))
+        match action:
+            case ReportEvidence():
+                self.note(index, f"evidence against n{action.first.validator}")
+                assert action.first.validator in self.byzantine, (
+                    "evidence against a correct member"
+                )
+            case Diverged():
+                self.note(index, "diverged")
+            case Alarm():
+                self.note(index, f"alarm {action.code}")
+            case Penalise():
+                self.note(index, f"penalise n{action.member}: {action.reason}")
+                assert action.member in self.byzantine, action.reason
+            case _:
+                pass
+
+    def note(self, index: int, text: str, detail: object = None) -> None:
+        del detail
+        self.lines.append(f"{self.now:>6} n{index} {text}")
+
+
+def show(message: ConsensusMessage) -> str:
+    """A message as one word and its place."""
+    request = message.signed.request
+    place = f"{request.height}.{request.round}"
+    if isinstance(message, ProposalMessage):
+        kind = {0: "first of the epoch", 1: "fresh", 2: "new view"}[message.justification[0]]
+        return f"PROPOSAL {place} {request.digest.hex()[:4]} ({kind})"
+    if isinstance(message, EngineMessage):
+        return f"VIEW-CHANGE {place} {'with prepared' if len(message.body) > 2 else 'empty'}"
+    name = "PREPARE" if request.phase is Phase.FIRST else "COMMIT"
+    return f"{name} {place} {request.digest.hex()[:4]}"
