@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from bubi import core, messages
-from bubi.consensus import engine_named, guard
+from bubi.consensus import guard
 from bubi.consensus.quorum import live_faults, quorum, safe_faults
 from bubi.mempool import Mempool
 from bubi.replica import events
@@ -26,6 +26,7 @@ from bubi.simulation.host import EPOCH_MS, Host, Place
 from bubi.simulation.ledger import Key
 from bubi.simulation.network import Network
 from bubi.simulation.nemesis import Nemesis
+from bubi.simulation.parallel import make_engine
 from bubi.simulation.scheduler import MILLISECOND, SECOND, Scheduler
 from bubi.simulation.signing import IdealSignatures, RealSignatures
 from bubi.simulation.trace import Say, Trace
@@ -205,10 +206,7 @@ class Cluster:
         pool: Mempool[core.Admission],
     ) -> Replica[Any]:
         """The production replica of a node."""
-        make = self._engine_factory
-        made = engine_named(self.engine_name, self.signatures) if make is None else make(
-            self.signatures
-        )
+        made = make_engine(self.engine_name, self.signatures, self._engine_factory)
         first = self.scheduler.now // MILLISECOND + 1
         settings = ReplicaSettings(place.name, place.organisation, first_number=first)
         return Replica(made, self.signatures, settings, restored, place.key.public, pool, place.peer)

@@ -1,20 +1,15 @@
 """Runs many seeds, on several cores if asked, and adds their results up."""
 
 import hashlib
-import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bubi.consensus import engine_named
 from bubi.simulation import faults
 from bubi.simulation.cluster import Result, run
-
-AHEAD = 4
-"""Runs handed out per process at a time, so that results come in order of work."""
+from bubi.simulation.parallel import each, load_factory
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,27 +110,6 @@ def run_job(job: Job) -> tuple[Result, float]:
     return result, time.process_time() - start
 
 
-def load_factory(name: str) -> Callable[[Any], Any]:
-    """What makes an engine from a `Signatures`, by `MODULE:NAME`.
-
-    Raises:
-        ValueError, ImportError, AttributeError: there is no such thing.
-    """
-    import importlib  # noqa: PLC0415 - only for engines of others
-
-    module, colon, attribute = name.partition(":")
-    if not colon:
-        msg = f"{name!r} is not MODULE:ENGINE"
-        raise ValueError(msg)
-    factory: Callable[[Any], Any] = getattr(importlib.import_module(module), attribute)
-    return factory
-
-
-def make_engine(name: str, signatures: Any, factory: Callable[[Any], Any] | None) -> Any:
-    """An engine of this package by its name, or what a factory of others makes."""
-    return engine_named(name, signatures) if factory is None else factory(signatures)
-
-
 def run_all(
     jobs: Sequence[Job], processes: int, progress: Callable[[Result], None] | None = None
 ) -> Totals:
@@ -149,23 +123,3 @@ def run_all(
     for result, seconds in sorted(results, key=lambda one: (one[0].seed, one[0].nodes)):
         totals.add(result, seconds)
     return totals
-
-
-def each(
-    call: Callable[[Any], Any], arguments: Sequence[Any], processes: int
-) -> Iterator[Any]:
-    """Results in the order in which they come."""
-    if processes <= 1:
-        yield from map(call, arguments)
-        return
-    # A fresh interpreter each: threads of the core do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        waiting: set[Future[Any]] = set()
-        for argument in arguments:
-            waiting.add(pool.submit(call, argument))
-            if len(waiting) >= AHEAD * processes:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (one.result() for one in done)
-        for one in waiting:
-            yield one.result()

@@ -2,7 +2,8 @@
 
 That alone makes a leader equivocate, a member vote twice and a lock be forgotten, without a line
 of code that was written to do so. A scenario is a list of (leader, partition), one per round:
-messages of a round pass only within the groups of its partition. After the listed rounds the
+messages of a round pass only within the groups of its partition
+for as long as that holds. After the listed rounds the
 network is whole and must decide.
 
 Engine, driver and guard are the production code. The ledger below them is a double of a few
@@ -20,7 +21,7 @@ from bubi.consensus import engine as engines
 from bubi.consensus.engine import Certificate, Configuration, Member, VoteMessage
 from bubi.consensus.guard import VoteRequest
 from bubi.consensus.quorum import quorum
-from bubi.simulation.runner import each, load_factory, make_engine
+from bubi.simulation.parallel import each, load_factory, make_engine
 from bubi.simulation.scheduler import MILLISECOND, SECOND, Scheduler
 
 ROUNDS_MIN = 7
@@ -31,6 +32,10 @@ TIMEOUT_MS = 100
 TIMEOUT_MAX_MS = 400
 LATENCY = 2 * MILLISECOND
 SYNC = MILLISECOND
+HOLD = 700 * MILLISECOND
+"""How long the partition of a round lasts from its first message on. It outlives the timers of the
+round; what is sent again later passes, for a link of a protocol that sends until it is heard
+cannot be cut for ever."""
 TIME_MAX = 120 * SECOND
 EVENTS_MAX = 400_000
 HEALED_HEIGHTS = 2
@@ -123,6 +128,8 @@ class _Instance:
     inputs: list[Any] = field(default_factory=list)
     busy: bool = False
     wanted: int = 0
+    reached: int = 0
+    """Latest round of which a message came: the network of that round is the present one."""
 
 
 class Run:
@@ -138,6 +145,7 @@ class Run:
         self.slots: dict[tuple[Any, ...], set[VoteRequest]] = {}
         self.decided: dict[int, tuple[bytes, bytes]] = {}
         self.timer_number = 0
+        self.began: dict[int, int] = {}
         members = tuple(
             Member(index, f"node-{index + 1}", f"organisation-{index + 1}", bytes([index]), 1)
             for index in range(scenario.members)
@@ -248,6 +256,9 @@ class Run:
     def _together(self, round_: int, a: int, b: int) -> bool:
         if round_ >= len(self.scenario.rounds):
             return True
+        since = self.began.setdefault(round_, self.scheduler.now)
+        if self.scheduler.now - since > HOLD:
+            return True
         groups = self.scenario.rounds[round_][1]
         return groups[a] == groups[b]
 
@@ -266,10 +277,12 @@ class Run:
 
     def _arrive(self, sent: tuple[_Instance, engines.Message]) -> None:
         instance, event = sent
-        ahead = event.message.height - instance.height
+        request = event.message.signed.request
+        instance.reached = max(instance.reached, request.round)
+        ahead = request.height - instance.height
         if ahead > 0:
             # The replica would learn of the height from a status; here from the message.
-            instance.wanted = max(instance.wanted, event.message.height - 1)
+            instance.wanted = max(instance.wanted, request.height - 1)
             self._try_sync(instance)
         if self.table.verify(self.configurations[0], event.message.signed):
             self._feed(instance, event)
@@ -394,7 +407,7 @@ class Run:
         for other in self.instances:
             certificate = other.certificates.get(height)
             if certificate is not None and self._together(
-                certificate.request.round, instance.number, other.number
+                instance.reached, instance.number, other.number
             ):
                 self._commit(instance, certificate)
                 return
