@@ -57,6 +57,8 @@ DIGESTS_PER_MESSAGE_MAX = 1_024
 """Digests in one announcement or request."""
 BODIES_PER_PEER_MAX = 64
 """Bodies sent to one peer within a second because it asked."""
+PINNED_MAX = 16 * 1_024
+"""Batches kept because proposals of the height in work name them; the oldest go first."""
 ORDERED_MAX = 500_000
 """Digests of ordered batches remembered; the oldest go first."""
 BLOCK_BATCHES_MAX = 1_024
@@ -73,6 +75,8 @@ ASK_URGENT_BEATS = 3
 """The same for a batch that a proposal names."""
 FORGET_BEATS = 100
 """Beats after which an announced batch that nobody delivers is forgotten."""
+SETTLED_TICKS = 2
+"""Seconds (begun ones) after its acknowledgement when a batch may be seen as passed over."""
 OVERTAKEN_BLOCKS = 3
 """Decided blocks of one leader that pass over a batch before it is suspected."""
 
@@ -86,8 +90,10 @@ class Held:
     """A verified batch that no decided block holds yet.
 
     `entries` are the pool's groups of an own batch, None for another author's. `arrival` counts
-    what arrived here; `acknowledged` is the arrival counter when enough weight had it. `passed`
-    counts blocks of leader `passed_by` that overtook it.
+    what arrived here; `acknowledged` is the arrival counter when enough weight had it, `settled`
+    that of at least a second later, when every correct member must have heard of it. `waited`
+    counts seconds since it was acknowledged, `passed` blocks of leader `passed_by` that
+    overtook it.
     """
 
     batch: BatchHandle
@@ -100,6 +106,8 @@ class Held:
     weight: int = 0
     acknowledged: int | None = None
     ripe: bool = False
+    waited: int = 0
+    settled: int | None = None
     passed: int = 0
     passed_by: int = -1
 
@@ -162,13 +170,11 @@ class Dissemination:
         self,
         out: list[Action],
         pool: Mempool[Any],
-        own_key: bytes | None,
         batch_limits: BatchLimits,
         first_number: int,
     ) -> None:
         self._out = out
         self._pool = pool
-        self._own_key = own_key
         self._batch_limits = batch_limits
         self._numbers = first_number
         self._limits = Limits(0, 0, 0, 0, 0)
@@ -186,10 +192,12 @@ class Dissemination:
         self._ordered: OrderedDict[bytes, int] = OrderedDict()
         self._ordered_times: deque[tuple[int, tuple[bytes, ...]]] = deque()
         self._served: dict[bytes, BatchHandle] = {}
-        self._pinned: dict[bytes, None] = {}
+        self._pinned: OrderedDict[bytes, None] = OrderedDict()
         self._arrivals = 0
         self._time = 0
         self._member_of: Callable[[Peer], int | None] = lambda _peer: None
+        self.behind = False
+        """Whether this node is behind: then nobody is blamed for what it cannot keep."""
         self._seal_timer = self._ripe_timer = self._fetch_timer = False
         self._ripening: list[Held] = []
 
@@ -306,7 +314,7 @@ class Dissemination:
 
     def seal(self) -> None:
         """Cuts batches from the pool, as far as the rules want them now."""
-        if self._own_key is None or self._configuration is None:
+        if self._configuration is None or self._configuration.own is None:
             return
         while self._pool.waiting and self.own_unordered < OWN_UNORDERED_MAX:
             if self.own_unordered and not self._fills_a_batch():
@@ -320,6 +328,8 @@ class Dissemination:
     def seal_elapsed(self) -> None:
         """The oldest waiting group has waited long enough."""
         self._seal_timer = False
+        if self._configuration is None or self._configuration.own is None:
+            return
         if self._pool.waiting and self.own_unordered < OWN_UNORDERED_MAX:
             self._cut()
         self.seal()
@@ -470,8 +480,13 @@ class Dissemination:
     # --- what a proposal names ---------------------------------------------------------------
 
     def need(self, digests: Iterable[bytes], sources: tuple[Peer, ...]) -> None:
-        """Asks at once for batches that a proposal names, the first source first."""
+        """Asks at once for batches that a proposal names, the first source first.
+
+        What an earlier proposal lacked is no longer in a hurry.
+        """
         asks: dict[Peer, list[bytes]] = {}
+        for want in self._wants.values():
+            want.urgent = False
         for digest in digests:
             if digest in self._checks:
                 # On its way to being verified; asked again if that fails.
@@ -491,6 +506,8 @@ class Dissemination:
         """Keeps these batches, though they expire, until `release`."""
         for digest in digests:
             self._pinned[digest] = None
+        while len(self._pinned) > PINNED_MAX:
+            self._pinned.popitem(last=False)
 
     def release(self) -> None:
         """The height is decided: nothing is pinned, nothing is missing in a hurry."""
@@ -541,7 +558,7 @@ class Dissemination:
         """Whether this leader has passed over a batch that all have; call before `decided`.
 
         Counts blocks of the leader that had room for the batch and ordered one that arrived here
-        only after the batch had been acknowledged by enough weight (protocol.md 5).
+        when enough weight had acknowledged the batch for a second at least (protocol.md 5).
         """
         limits = self._limits
         transactions, size = limits.transactions, limits.bytes
@@ -561,14 +578,14 @@ class Dissemination:
         ordered = dict.fromkeys(batches)
         suspicion = None
         for held in self._held.values():
-            if held.digest in ordered or held.acknowledged is None:
+            if held.digest in ordered or held.settled is None:
                 continue
             if held.passed_by != leader:
                 held.passed, held.passed_by = 0, leader
             used = shares.get(held.author, [0, 0])
             count = len(held.batch)
             if (
-                held.acknowledged >= newest
+                held.settled >= newest
                 or count > transactions
                 or held.size > size
                 or used[0] + count > limits.author_transactions
@@ -603,18 +620,29 @@ class Dissemination:
                     self._forget_want(digest)
 
     def tick(self, peers: tuple[Peer, ...]) -> None:
-        """Once a second: announces own batches again to those who did not acknowledge them."""
+        """Once a second: announces own and older batches to those who did not say they have them.
+
+        The author of a batch may be gone: whoever holds it sees to it that a leader hears of it.
+        """
         for load in self._loads.values():
             load.served = 0
             load.refused = 0
-        own = [held for held in self._held.values() if held.entries is not None]
-        for peer in peers if own else ():
+        again: list[Held] = []
+        for held in self._held.values():
+            if held.acknowledged is not None:
+                held.waited += 1
+                if held.waited == SETTLED_TICKS:
+                    held.settled = self._arrivals
+            if held.entries is not None or held.waited >= SETTLED_TICKS:
+                again.append(held)
+        for peer in peers if again else ():
             member = self._member_of(peer)
-            digests = tuple(
-                held.digest for held in own if member is None or member not in held.holders
-            )
+            digests = [
+                held.digest for held in again if member is None or member not in held.holders
+            ]
             if digests:
-                self._out.append(SendTo((peer,), BatchHave(digests)))
+                part = tuple(digests[:DIGESTS_PER_MESSAGE_MAX])
+                self._out.append(SendTo((peer,), BatchHave(part)))
 
     def ripe_elapsed(self) -> bool:
         """Batches that waited for acknowledgements may be named now; True if there are any."""
@@ -787,6 +815,6 @@ class Dissemination:
 
     def _refuse(self, peer: Peer, load: _PeerLoad, reason: str) -> None:
         load.refused += 1
-        if load.refused == 1:
+        if load.refused == 1 and not self.behind:
             # Said once a second: a flood must not become a flood of reports.
             self._out.append(PenalisePeer(peer, reason))

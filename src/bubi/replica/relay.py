@@ -51,6 +51,11 @@ class Seen:
         key = (height, signed.validator)
         self._counts[key] = self._counts.get(key, 0) + 1
 
+    def clear(self) -> None:
+        """Forgets all: what is sent again reaches the engine again."""
+        self._heights.clear()
+        self._counts.clear()
+
     def forget(self, tip: int) -> None:
         """Forgets decided heights."""
         for height in [height for height in self._heights if height <= tip]:

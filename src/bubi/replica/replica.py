@@ -25,7 +25,7 @@ from bubi.dissemination import (
     BatchLimits,
     Dissemination,
 )
-from bubi.mempool import Entry, Mempool
+from bubi.mempool import Mempool
 from bubi.messages import (
     BatchBody,
     BatchHave,
@@ -50,6 +50,7 @@ from bubi.replica.events import (
     Commit,
     Committed,
     Decided,
+    Dropped,
     Elapsed,
     ExecuteProposal,
     Forwarded,
@@ -70,18 +71,17 @@ from bubi.replica.events import (
     ReplicaInput,
     Sealed,
     SendTo,
-    SendTransactions,
     SetTimer,
     Sign,
     Signed,
-    SignStatus,
     StatusSigned,
     SyncLog,
     Tip,
 )
+from bubi.replica.forwarding import Forwarding
 from bubi.replica.relay import KNOWN, NEW, Routes, Seen
 from bubi.replica.settings import Checks, ReplicaSettings
-from bubi.replica.status import Statuses
+from bubi.replica.status import LINKS_MAX, OwnStatus, Statuses
 from bubi.replica.view import MemberView, PeerView, ReplicaView
 from bubi.sync import SYNC_TIMER, Sync
 
@@ -93,17 +93,14 @@ PROPOSALS_MAX = 8
 """Proposals of the height in work whose batches are kept."""
 EVIDENCE_MAX = 4_096
 """Contradictions remembered so that each is reported once."""
-FORWARD_RETRY_TICKS = 2
-"""Seconds after which an observer sends its transactions to another validator."""
-FORWARDED_MAX = 1_024
-"""Groups that an observer watches."""
 EARLY_HEIGHTS = driver.FUTURE_HEIGHTS
 
 # What one peer may send within a second; beyond it messages are dropped and the peer is reported.
 CONSENSUS_PER_SECOND = 20_000
 INVALID_PER_SECOND = 16
 BATCHES_PER_SECOND = 2_000
-WISHES_PER_SECOND = 4
+WISHES_PER_SECOND = 512
+WISHES_GRANTED_PER_SECOND = 2
 TRANSACTIONS_PER_SECOND = 256
 STATUSES_PER_SECOND = 1_024
 BLOCKS_PER_SECOND = 512
@@ -120,7 +117,6 @@ class _Link:
     name: str
     organisation: str
     observer: bool
-    penalties: int = 0
     consensus: int = 0
     invalid: int = 0
     batches: int = 0
@@ -128,7 +124,9 @@ class _Link:
     transactions: int = 0
     statuses: int = 0
     blocks: int = 0
+    granted: int = 0
     told: bool = False
+    judged: bool = False
     reported: bool = False
 
 
@@ -141,17 +139,12 @@ class _Proposal:
     asked: engines.Validate | None = None
 
 
-@dataclass(slots=True, eq=False)
-class _OnItsWay:
-    """A group that an observer sent to a validator."""
-
-    entry: Entry[Any]
-    sent: int
-    turn: int
-
-
 class Replica:
-    """See the module. `own_key` is this node's vote key (tagged bytes), None for an observer."""
+    """See the module.
+
+    `restored` is the guard as its records left it, `pool` that of the door, `node` this node's id.
+    Whether it is a validator stands in the configuration that its host gives it.
+    """
 
     def __init__(
         self,
@@ -159,7 +152,6 @@ class Replica:
         checks: Checks,
         settings: ReplicaSettings,
         restored: guard.GuardState,
-        own_key: bytes | None,
         pool: Mempool[Any],
         node: bytes,
     ) -> None:
@@ -171,9 +163,7 @@ class Replica:
         self._driver: driver.DriverState[Any] = driver.initial(engine, restored)
         self._out: list[Action] = []
         batch_limits = BatchLimits(settings.batch_transactions_max, settings.batch_bytes_max)
-        self._batches = Dissemination(
-            self._out, pool, own_key, batch_limits, settings.first_number << 16
-        )
+        self._batches = Dissemination(self._out, pool, batch_limits, settings.first_number << 16)
         self._sync = Sync(self._out)
         self._statuses = Statuses(checks)
         self._seen = Seen()
@@ -198,15 +188,11 @@ class Replica:
         self._halted: str | None = None
         self._ticks = 0
         self._tip_tick = 0
-        self._sequence = settings.first_number
-        self._own_status: Status | None = None
-        self._signing_status = False
-        self._status_to_all = False
-        self._status_to: dict[Peer, None] = {}
+        self._own_status = OwnStatus(self._out, settings.first_number, self._draft_status)
+        self._forwarding = Forwarding(self._out, pool, node)
         self._observers_timer = False
         self._evidence: OrderedDict[tuple[int, int, int, int], None] = OrderedDict()
-        self._on_their_way: OrderedDict[int, _OnItsWay] = OrderedDict()
-        self._turn = 0
+        self._own_key_alarm = False
         self._was_behind = False
         self._inputs: dict[type[Any], Callable[[Any], None]] = {
             Received: self._received,
@@ -281,20 +267,19 @@ class Replica:
         progress = self._engine.progress(self._driver.engine) if configuration else None
         believed = {peer: (height, fine) for peer, height, fine in self._sync.heights()}
         statuses = self._statuses
-        members = []
-        for member in configuration.members if configuration is not None else ():
-            node = statuses.node(member.index)
-            members.append(
-                MemberView(
-                    member.index,
-                    member.name,
-                    member.organisation,
-                    member.weight,
-                    configuration is not None and member.index == configuration.own,
-                    node is not None and node in self._links,
-                    None if node is None else statuses.newest(node),
-                )
+        members = tuple(
+            MemberView(
+                member.index,
+                member.name,
+                member.organisation,
+                member.weight,
+                member.index == configuration.own,
+                statuses.peer(member.index) is not None,
+                statuses.of_member(member.key),
             )
+            for member in (configuration.members if configuration is not None else ())
+            if configuration is not None
+        )
         peers = tuple(
             PeerView(
                 peer,
@@ -303,7 +288,6 @@ class Replica:
                 link.observer,
                 statuses.member(peer),
                 *believed.get(peer, (-1, True)),
-                link.penalties,
             )
             for peer, link in self._links.items()
         )
@@ -314,7 +298,7 @@ class Replica:
             leader=progress.leader if progress else None,
             phase=progress.phase if progress else "opening",
             progress=progress,
-            members=tuple(members),
+            members=members,
             quorum=configuration.quorum if configuration is not None else 0,
             peers=peers,
             observers=statuses.observers(),
@@ -358,8 +342,9 @@ class Replica:
             self._peers_changed()
 
     def _peer_up(self, event: PeerUp) -> None:
+        if event.peer in self._links:
+            self._peer_down(PeerDown(event.peer))
         self._links[event.peer] = _Link(event.name, event.organisation, event.observer)
-        self._statuses.peer_up(event.peer)
         self._sync.peer_up(event.peer)
         self._peers_changed()
         if self._configuration is None:
@@ -367,12 +352,12 @@ class Replica:
         if not event.observer:
             self._batches.peer_up(event.peer)
             self._forward_groups()
-        self._tell_status(event.peer)
+        self._own_status.tell(event.peer, self._tip.height)
 
     def _peer_down(self, event: PeerDown) -> None:
         if self._links.pop(event.peer, None) is None:
             return
-        self._status_to.pop(event.peer, None)
+        self._statuses.peer_down(event.peer)
         self._peers_changed()
         self._batches.peer_down(event.peer)
         self._sync.peer_down(event.peer)
@@ -507,9 +492,9 @@ class Replica:
     def _send(self, effect: engines.Send) -> None:
         peers = self._validators
         if effect.to is not None:
-            node = self._statuses.node(effect.to)
-            if node is not None and node in self._links:
-                peers = (node,)
+            peer = self._statuses.peer(effect.to)
+            if peer is not None:
+                peers = (peer,)
         if peers:
             self._out.append(SendTo(peers, Consensus(effect.message)))
 
@@ -550,8 +535,8 @@ class Replica:
             return
         missing = [digest for digest in payload if self._batches.find(digest) is None]
         assert self._configuration is not None
-        proposer = self._statuses.node(self._configuration.leader(effect.round))
-        sources = (proposer,) if proposer is not None and proposer in self._links else ()
+        proposer = self._statuses.peer(self._configuration.leader(effect.round))
+        sources = (proposer,) if proposer is not None else ()
         self._batches.need(missing, sources)
 
     def _refuse_proposal(self, effect: engines.Validate, reason: str) -> None:
@@ -617,15 +602,9 @@ class Replica:
         )
 
     def _penalise_member(self, effect: engines.Penalise) -> None:
-        node = self._statuses.node(effect.member)
-        if node is not None and node in self._links:
-            self._penalise(node, effect.reason)
-
-    def _penalise(self, peer: Peer, reason: str, *, ban: bool = False) -> None:
-        link = self._links.get(peer)
-        if link is not None:
-            link.penalties += 1
-        self._out.append(PenalisePeer(peer, reason, ban))
+        peer = self._statuses.peer(effect.member)
+        if peer is not None:
+            self._out.append(PenalisePeer(peer, effect.reason))
 
     # --- deciding ----------------------------------------------------------------------------
 
@@ -713,8 +692,9 @@ class Replica:
         """Tells the others as soon as this node has caught up."""
         behind = self._sync.active
         if self._was_behind and not behind:
-            self._tell_status(None)
+            self._own_status.tell_all()
         self._was_behind = behind
+        self._batches.behind = behind
 
     # --- messages of peers -------------------------------------------------------------------
 
@@ -728,37 +708,44 @@ class Replica:
         """Reports a peer that sends too much, once a second."""
         if not link.reported:
             link.reported = True
-            self._penalise(peer, f"flood of {what}")
+            self._out.append(PenalisePeer(peer, f"flood of {what}"))
 
     def _on_consensus(self, peer: Peer, link: _Link, envelope: Consensus) -> None:
         message = envelope.message
         signed = message.signed
         request = signed.request
-        height = request.height
-        ahead = height - self._height
+        ahead = request.height - self._height
+        configuration = self._configuration
+        assert configuration is not None
         link.consensus += 1
         if link.consensus > CONSENSUS_PER_SECOND or link.invalid > INVALID_PER_SECOND:
             self._flood(peer, link, "consensus messages")
-            return
-        if ahead < 0:
-            self._on_stale(peer, link, height)
-            return
-        configuration = self._configuration
-        assert configuration is not None
-        if request.epoch != configuration.epoch or signed.validator == configuration.own:
-            # Of an epoch that this node does not know yet, or its own come back.
-            return
-        if ahead > EARLY_HEIGHTS:
+        elif ahead < 0:
+            self._on_stale(peer, link, request.height)
+        elif request.epoch != configuration.epoch:
+            # Of an epoch that this node does not know yet: it will be said again.
+            pass
+        elif signed.validator == configuration.own:
+            self._on_own(link, signed)
+        elif ahead > EARLY_HEIGHTS:
             self._on_far_ahead(peer, link, signed)
-            return
-        verdict = self._seen.look(message, height, early=ahead > 0)
+        else:
+            self._on_current(peer, link, envelope)
+
+    def _on_current(self, peer: Peer, link: _Link, envelope: Consensus) -> None:
+        """A message of the height in work or soon to come: taken once, and passed on."""
+        message = envelope.message
+        signed = message.signed
+        height = signed.request.height
+        verdict = self._seen.look(message, height, early=height > self._height)
         if verdict != NEW:
-            if verdict != KNOWN:
+            if verdict != KNOWN and self._statuses.member(peer) == signed.validator:
                 self._flood(peer, link, "messages of one validator")
             return
-        if not self._is_authentic(configuration, message):
+        assert self._configuration is not None
+        if not self._is_authentic(self._configuration, message):
             link.invalid += 1
-            self._penalise(peer, "a consensus message with a wrong signature")
+            self._out.append(PenalisePeer(peer, "a consensus message with a wrong signature"))
             return
         self._seen.take(message, height)
         route = self._routes.beyond(signed.validator, peer)
@@ -779,6 +766,25 @@ class Replica:
                 return False
         return self._checks.verify(configuration, signed)
 
+    def _on_own(self, link: _Link, signed: engines.VoteMessage) -> None:
+        """Its own message come back, or a sign that another process has this node's key."""
+        request = signed.request
+        if self._own_key_alarm or link.judged or request.height != self._height:
+            return
+        if request in guard.signed_at(self._driver.guard, self._height):
+            return
+        link.judged = True
+        assert self._configuration is not None
+        if self._checks.verify(self._configuration, signed):
+            self._own_key_alarm = True
+            self._out.append(
+                Alarm(
+                    "key_used_elsewhere",
+                    f"a vote for height {request.height} carries this node's signature, which it "
+                    "never gave: another process runs with its key",
+                )
+            )
+
     def _on_stale(self, peer: Peer, link: _Link, height: int) -> None:
         """Tells a peer that is behind where this node stands, once a second.
 
@@ -787,15 +793,15 @@ class Replica:
         if link.told or (height == self._tip.height and self._ticks == self._tip_tick):
             return
         link.told = True
-        self._tell_status(peer)
+        self._own_status.tell(peer, self._tip.height)
 
     def _on_far_ahead(self, peer: Peer, link: _Link, signed: engines.VoteMessage) -> None:
         """A message of its own author far ahead shows which height that node has."""
         configuration = self._configuration
         assert configuration is not None
-        if self._statuses.member(peer) != signed.validator or link.told:
+        if self._statuses.member(peer) != signed.validator or link.judged:
             return
-        link.told = True
+        link.judged = True
         if self._checks.verify(configuration, signed):
             height = signed.request.height - 1
             if height > self._sync.target:
@@ -828,6 +834,9 @@ class Replica:
             return
         if message.time < self._tip.time or message.time <= self._wished:
             return
+        link.granted += 1
+        if link.granted > WISHES_GRANTED_PER_SECOND:
+            return
         self._wished = message.time
         others = tuple(other for other in self._validators if other != peer)
         if others:
@@ -848,11 +857,10 @@ class Replica:
         if link.statuses > STATUSES_PER_SECOND:
             self._flood(peer, link, "statuses")
             return
-        if message.node == self._node or not self._statuses.is_new(message):
+        if len(message.links) > LINKS_MAX:
+            self._out.append(PenalisePeer(peer, "a status with too many links"))
             return
-        reason = self._statuses.accept(peer, message)
-        if reason is not None:
-            self._penalise(peer, reason)
+        if message.node == self._node or not self._statuses.accept(peer, message):
             return
         self._routes.changed(self._validators)
         if message.node == peer:
@@ -883,53 +891,30 @@ class Replica:
 
     # --- own status --------------------------------------------------------------------------
 
-    def _tell_status(self, peer: Peer | None) -> None:
-        """Sends this node's status to a peer, or to all; signs a new one if the last is old."""
-        newest = self._own_status
-        if peer is not None:
-            if newest is not None and newest.height == self._tip.height:
-                self._out.append(SendTo((peer,), newest))
-                return
-            self._status_to[peer] = None
-        else:
-            self._status_to_all = True
-        if self._signing_status or self._configuration is None:
-            return
-        self._signing_status = True
-        self._sequence += 1
-        progress = self._engine.progress(self._driver.engine)
-        self._out.append(
-            SignStatus(
-                Status(
-                    self._node,
-                    self._settings.name,
-                    self._settings.organisation,
-                    self._configuration.own,
-                    self._sequence,
-                    0,
-                    self._tip.height,
-                    self._tip.digest,
-                    self._tip.state_root,
-                    progress.round,
-                    0,
-                    0,
-                    (),
-                )
-            )
+    def _draft_status(self, sequence: int) -> Status:
+        assert self._configuration is not None
+        return Status(
+            node=self._node,
+            name=self._settings.name,
+            organisation=self._settings.organisation,
+            validator=self._configuration.own,
+            sequence=sequence,
+            time=0,
+            height=self._tip.height,
+            digest=self._tip.digest,
+            state_root=self._tip.state_root,
+            round=self._engine.progress(self._driver.engine).round,
+            pool=0,
+            certificate_days=0,
+            links=(),
         )
 
     def _status_signed(self, event: StatusSigned) -> None:
-        self._signing_status = False
-        self._own_status = event.status
-        peers = self._peers if self._status_to_all else tuple(self._status_to)
-        self._status_to_all = False
-        self._status_to.clear()
-        if peers:
-            self._out.append(SendTo(peers, event.status))
+        self._own_status.signed(event.status, self._peers)
 
     def _status_elapsed(self) -> None:
         self._out.append(SetTimer(STATUS_TIMER, self._settings.status_ms))
-        self._tell_status(None)
+        self._own_status.tell_all()
 
     def _status_for_observers(self) -> None:
         """Observers follow by sync: they hear of new blocks a few times a second."""
@@ -940,47 +925,27 @@ class Replica:
     def _observers_elapsed(self) -> None:
         self._observers_timer = False
         for peer in self._observers:
-            self._tell_status(peer)
+            self._own_status.tell(peer, self._tip.height)
 
     # --- an observer's transactions ----------------------------------------------------------
 
-    def _forward_groups(self) -> None:
-        """Sends new groups of an observer to one validator."""
-        configuration = self._configuration
-        if configuration is None or configuration.own is not None or not self._validators:
-            return
-        room = FORWARDED_MAX - len(self._on_their_way)
-        if not self._pool.waiting or room <= 0:
-            return
-        entries = self._pool.select(self._pool.transactions, self._pool.bytes)
-        self._pool.give_back(entries[room:])
-        taken = entries[:room]
-        for entry in taken:
-            self._on_their_way[entry.number] = _OnItsWay(entry, self._ticks, self._turn)
-        self._send_groups(tuple(taken), self._turn)
+    def _is_observer(self) -> bool:
+        return self._configuration is not None and self._configuration.own is None
 
-    def _send_groups(self, entries: tuple[Entry[Any], ...], turn: int) -> None:
-        peers = [peer for peer in self._validators if self._statuses.member(peer) is not None]
-        peers = peers or list(self._validators)
-        if peers and entries:
-            start = zlib.crc32(self._node)
-            peer = peers[(start + turn) % len(peers)]
-            self._out.append(SendTransactions(peer, entries))
+    def _known_validators(self) -> tuple[Peer, ...]:
+        known = tuple(peer for peer in self._validators if self._statuses.member(peer) is not None)
+        return known or self._validators
+
+    def _forward_groups(self) -> None:
+        if self._is_observer():
+            self._forwarding.send(self._known_validators())
 
     def _forward_again(self) -> None:
-        """Groups that no block holds yet go to the next validator; the host ends them."""
-        again: dict[int, list[Entry[Any]]] = {}
-        for number in list(self._on_their_way):
-            sent = self._on_their_way[number]
-            if not self._pool.holds(sent.entry):
-                del self._on_their_way[number]
-            elif self._ticks - sent.sent >= FORWARD_RETRY_TICKS:
-                sent.sent = self._ticks
-                sent.turn += 1
-                again.setdefault(sent.turn, []).append(sent.entry)
-        for turn, entries in again.items():
-            self._send_groups(tuple(entries), turn)
-        self._forward_groups()
+        if self._is_observer():
+            expired = self._forwarding.tick(self._known_validators(), self._tip.time)
+            if expired:
+                self._out.append(Dropped(expired))
+            self._forward_groups()
 
     # --- time --------------------------------------------------------------------------------
 
@@ -997,9 +962,12 @@ class Replica:
         self._ticks += 1
         for link in self._links.values():
             link.consensus = link.invalid = link.batches = link.wishes = 0
-            link.transactions = link.statuses = link.blocks = 0
-            link.told = link.reported = False
+            link.transactions = link.statuses = link.blocks = link.granted = 0
+            link.told = link.judged = link.reported = False
         self._statuses.tick()
+        if self._ticks - self._tip_tick > 1:
+            # Nothing was decided for a second: what is sent again may be needed again.
+            self._seen.clear()
         self._batches.tick(self._validators)
         if self._validators and self._needed >= self._tip.time:
             self._out.append(SendTo(self._validators, BlockWanted(self._needed)))

@@ -41,7 +41,6 @@ class PeerView:
     member: int | None
     height: int
     believed: bool
-    penalties: int
 
 
 @dataclass(frozen=True, slots=True)

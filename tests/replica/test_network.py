@@ -1,0 +1,213 @@
+"""Four replicas with PBFT over a scripted network: perfect, lossy, cut, crashed."""
+
+import pytest
+
+from bubi.consensus.pbft import PbftEngine
+from bubi.replica import events
+from tests.replica.cluster import START, Checks, World
+
+FOUR_RING = [(0, 1), (1, 2), (2, 3), (0, 3)]
+
+
+def four(**options: object) -> World:
+    return World(PbftEngine(Checks()), 4, **options)  # type: ignore[arg-type]
+
+
+def agree(world: World) -> bool:
+    return len(set(world.heights())) == 1
+
+
+def load(world: World, count: int, every: int = 40, to: int | None = None) -> None:
+    for one in range(count):
+        index = one % world.validators if to is None else to
+        if world.hosts[index].alive:
+            world.hosts[index].submit(one)
+        world.run(every)
+
+
+def test_a_transaction_at_any_node_is_decided_within_a_few_round_trips() -> None:
+    for index in range(4):
+        world = four()
+        world.run(2_000)
+        started = world.now
+        world.hosts[index].submit(7)
+        assert world.until(lambda world=world: world.heights() == [1] * 4, 2_000)  # type: ignore[misc]
+        assert world.now - started <= 150
+        assert [world.ordered(node) for node in range(4)] == [[7]] * 4
+        assert world.hosts[index].decided[1].own[0][0] == 0
+
+
+def test_a_perfect_network_decides_everything_once_without_blame() -> None:
+    world = four()
+    world.run(500)
+    load(world, 200)
+    world.run(1_000)
+    assert agree(world)
+    for node in range(4):
+        assert sorted(world.ordered(node)) == list(range(200))
+        assert world.hosts[node].penalties == []
+        assert world.hosts[node].alarms == []
+        assert world.hosts[node].pool.transactions == 0
+        view = world.hosts[node].replica.view()
+        assert view.round == 1 and view.in_sync and view.unordered == 0
+        assert [member.connected for member in view.members if not member.own] == [True] * 3
+
+
+def test_an_idle_network_is_quiet() -> None:
+    world = four()
+    world.run(10_000)
+    before = world.messages
+    world.run(60_000)
+    assert world.heights() == [0] * 4
+    assert world.messages - before <= 4 * 3 * 60 / 5
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_lossy_network_decides_everything(seed: int) -> None:
+    world = four(seed=seed)
+    world.run(500)
+    world.loss = 0.1
+    world.delay = (1, 60)
+    load(world, 100, every=100)
+    world.loss = 0.0
+    assert world.until(
+        lambda: all(sorted(set(world.ordered(n))) == list(range(100)) for n in range(4)), 60_000
+    )
+    for node in range(4):
+        assert len(world.ordered(node)) == 100
+
+
+def test_a_ring_decides() -> None:
+    world = four(links=FOUR_RING)
+    world.run(6_000)
+    load(world, 40, every=100)
+    assert world.until(
+        lambda: all(sorted(world.ordered(n)) == list(range(40)) for n in range(4)), 10_000
+    )
+    assert [host.penalties for host in world.hosts] == [[]] * 4
+
+
+def test_the_leader_crashes_and_comes_back() -> None:
+    world = four()
+    world.run(500)
+    load(world, 20)
+    leader = world.hosts[0].replica.view().leader
+    assert leader is not None
+    world.crash(leader)
+    others = [node for node in range(4) if node != leader]
+    for one in range(100, 140):
+        world.hosts[others[one % 3]].submit(one)
+        world.run(50)
+    assert world.until(
+        lambda: all(set(range(100, 140)) <= set(world.ordered(n)) for n in others), 20_000
+    )
+    assert world.heights()[leader] < world.heights()[others[0]]
+    world.restart(leader)
+    assert world.until(lambda: agree(world), 3_000)
+    world.hosts[leader].submit(999)
+    assert world.until(lambda: all(999 in world.ordered(n) for n in range(4)), 10_000)
+
+
+def test_all_crash_and_go_on() -> None:
+    world = four()
+    world.run(500)
+    load(world, 30, every=15)
+    world.hosts[2].submit(500)
+    world.run(7)
+    for node in range(4):
+        world.crash(node)
+    world.run(1_000)
+    for node in range(4):
+        world.restart(node)
+    world.run(200)
+    world.hosts[1].submit(501)
+    assert world.until(lambda: all(501 in world.ordered(n) for n in range(4)), 20_000)
+    assert all(host.alarms == [] for host in world.hosts)
+
+
+def test_a_batch_that_a_proposal_names_survives_its_author() -> None:
+    world = four()
+    world.run(500)
+    # The author reaches only the leader, and dies as soon as it is named.
+    leader = world.hosts[0].replica.view().leader
+    assert leader is not None
+    author = (leader + 1) % 4
+    for node in range(4):
+        if node not in {leader, author}:
+            world.cut.add(frozenset({author, node}))
+    world.hosts[author].submit(77)
+    world.run(20)
+    world.crash(author)
+    rest = [node for node in range(4) if node != author]
+    assert world.until(lambda: all(world.ordered(n) == [77] for n in rest), 20_000)
+
+
+def test_a_new_node_syncs_while_blocks_are_decided() -> None:
+    world = four()
+    world.run(500)
+    world.crash(3)
+    load(world, 150, every=20)
+    assert world.heights()[0] > 40
+    world.restart(3)
+    for one in range(1_000, 1_050):
+        world.hosts[0].submit(one)
+        world.run(20)
+    assert world.until(lambda: agree(world), 2_000)
+    # It takes part again: with another node gone the rest still decides.
+    world.crash(2)
+    world.hosts[3].submit(5_000)
+    assert world.until(lambda: 5_000 in world.ordered(0), 20_000)
+
+
+def test_one_that_missed_the_last_votes_fetches_the_block() -> None:
+    world = four()
+    world.run(6_000)
+    for other in range(3):
+        world.cut.add(frozenset({3, other}))
+    world.hosts[0].submit(1)
+    world.run(1_000)
+    assert world.heights() == [1, 1, 1, 0]
+    world.cut.clear()
+    assert world.until(lambda: agree(world), 8_000)
+    assert world.hosts[3].decided[1].synced
+
+
+def test_a_needed_block_is_made_by_the_leader_for_anyone() -> None:
+    world = four()
+    world.run(1_000)
+    for host in world.hosts:
+        host.give(events.BlockNeeded(START + world.now - 1))
+    assert world.until(lambda: world.heights() == [1] * 4, 1_000)
+    world.run(10_000)
+    assert world.heights() == [1] * 4
+    view = world.hosts[0].replica.view()
+    follower = next(node for node in range(4) if node != view.leader)
+    world.hosts[follower].give(events.BlockNeeded(START + world.now - 1))
+    assert world.until(lambda: world.heights() == [2] * 4, 1_000)
+
+
+def test_a_node_with_another_outcome_stops_and_the_rest_goes_on() -> None:
+    world = four()
+    world.run(500)
+    load(world, 8)
+    world.hosts[2].broken_outcome = True
+    load(world, 8, to=0)
+    world.run(3_000)
+    assert [halt.code for halt in world.hosts[2].halts] == ["diverged"]
+    before = world.heights()[0]
+    assert world.heights()[2] < before
+    votes = sum(isinstance(action, events.Sign) for action in world.hosts[2].actions)
+    world.hosts[0].submit(700)
+    assert world.until(lambda: 700 in world.ordered(1), 10_000)
+    assert votes == sum(isinstance(action, events.Sign) for action in world.hosts[2].actions)
+    assert world.hosts[2].replica.view().halted is not None
+
+
+def test_the_same_seed_gives_the_same_actions() -> None:
+    def trace() -> list[object]:
+        world = four(seed=5)
+        world.loss = 0.05
+        load(world, 30)
+        return [repr(action) for host in world.hosts for action in host.actions]
+
+    assert trace() == trace()
