@@ -9,7 +9,8 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from bubi.consensus import PbftEngine, driver, guard
@@ -461,7 +462,7 @@ class Cluster:
                 continue
             node = self.nodes[to]
             delay = self.random.randint(*self.faults.delay)
-            self.at(delay, lambda: node.feed(Message(message.signed.validator, message)))
+            self.at(delay, partial(node.feed, Message(message.signed.validator, message)))
 
     # --- checks ----------------------------------------------------------------------------
 
@@ -532,3 +533,36 @@ def show(message: ConsensusMessage) -> str:
         return f"VIEW-CHANGE {place} {'with prepared' if len(message.body) > 2 else 'empty'}"
     name = "PREPARE" if request.phase is Phase.FIRST else "COMMIT"
     return f"{name} {place} {request.digest.hex()[:4]}"
+
+
+def lie(cluster: Cluster, liar: int) -> Callable[[int, int, ConsensusMessage], ConsensusMessage]:
+    """A member that tells odd members something else: two proposals, two votes, no lock."""
+    key = cluster.configuration_of(liar).members[liar].key
+    cluster.byzantine.add(liar)
+    seen: list[bytes] = [sha(b"nothing")]
+
+    def again(message: VoteMessage, **changes: Any) -> VoteMessage:
+        request = replace(message.request, **changes)
+        return VoteMessage(liar, request, sign(key, request))
+
+    def change(from_: int, to: int, message: ConsensusMessage) -> ConsensusMessage:
+        if isinstance(message, ProposalMessage):
+            seen.append(message.signed.request.digest)
+        if from_ != liar or to % 2 == 0:
+            return message
+        if isinstance(message, ProposalMessage):
+            proposal = message.proposal.replace(b"/", b"/0", 1)
+            digest = digest_of(proposal, message.payload)
+            return ProposalMessage(
+                again(message.signed, digest=digest),
+                proposal,
+                message.payload,
+                message.justification,
+            )
+        if isinstance(message, EngineMessage):
+            body = b"\0\0"
+            digest = SIGNATURES.hash(message.kind.encode() + b"\0" + body)
+            return EngineMessage(again(message.signed, digest=digest), message.kind, body)
+        return again(message, digest=seen[-1 - to % min(3, len(seen))])
+
+    return change

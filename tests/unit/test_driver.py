@@ -241,6 +241,17 @@ def test_nothing_is_sent_before_it_is_durable() -> None:
     assert kinds(actions) == ["Send"]
 
 
+def test_after_a_restart_nothing_is_sent_before_both_places_know() -> None:
+    """The log may be ahead of the disk and of the guard's second place."""
+    engine = TalkEngine()
+    request = first_vote(ALONE, 1, 0, DIGEST)
+    restored = guard.remember(GuardState(), guard.GuardRecord(request, b"s"))
+    state, actions = driver.step(engine, driver.initial(engine, restored), Begin(1, ALONE))
+    assert kinds(actions) == ["SetTimer", "Sync"]
+    _, actions = driver.step(engine, state, Synchronised(1))
+    assert kinds(actions) == ["MirrorGuard", "Send"]
+
+
 def test_early_messages_wait_for_their_height() -> None:
     engine = TalkEngine()
     state = driver.initial(engine, GuardState())

@@ -198,8 +198,12 @@ class DriverState(Generic[State]):
 
 
 def initial(engine: Engine[State], restored: guards.GuardState) -> DriverState[State]:
-    """The state of a driver whose guard was restored from its records."""
-    return DriverState(engine.initial(), restored, mirrored=restored.newest)
+    """The state of a driver whose guard was restored from its records.
+
+    These may not be durable yet (a process that was killed leaves them to the operating system),
+    and the second place may lag behind them: the first sync makes good for both.
+    """
+    return DriverState(engine.initial(), restored, dirty=restored.newest is not None)
 
 
 def step(
