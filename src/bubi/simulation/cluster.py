@@ -56,8 +56,8 @@ PARAMETERS: dict[str, Any] = {
     "quota_window": "10000",
     "quota_operations": "0",
     "algorithms": [0, 1, 2, 3],
-    "timeout": TIMEOUT_MS,
-    "timeout_max": TIMEOUT_MAX_MS,
+    "timeout": str(TIMEOUT_MS),
+    "timeout_max": str(TIMEOUT_MAX_MS),
 }
 
 
@@ -204,12 +204,12 @@ class Cluster:
         place: Place,
         restored: guard.GuardState,
         pool: Mempool[core.Admission],
-    ) -> Replica[Any]:
+    ) -> Replica:
         """The production replica of a node."""
         made = make_engine(self.engine_name, self.signatures, self._engine_factory)
         first = self.scheduler.now // MILLISECOND + 1
         settings = ReplicaSettings(place.name, place.organisation, first_number=first)
-        return Replica(made, self.signatures, settings, restored, place.key.public, pool, place.peer)
+        return Replica(made, self.signatures, settings, restored, pool, place.peer)
 
     def sign_status(self, place: Place, status: messages.Status) -> messages.Status:
         """A status with the signature of its node's vote key."""

@@ -90,7 +90,7 @@ class Host:
         records, mirror = self.ledger.guard_records()
         restored = guard.restore(records, mirror, self.ledger.height)
         self.restored = restored
-        self.replica: Replica[Any] = cluster.make_replica(place, restored, self.pool)
+        self.replica: Replica = cluster.make_replica(place, restored, self.pool)
         self.configuration = self.ledger.configuration()
         self.applying = False
         self._perform: dict[type, Callable[[Any], None]] = {

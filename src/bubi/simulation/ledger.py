@@ -389,7 +389,7 @@ class Ledger:
         while True:
             page, after = lease.page("holders", asset.hex(), after, 1_000)
             for one in json.loads(page):
-                found[str(one["holder"])] = int(one["holding"]["value"]["v1"]["balance"])
+                found[str(one["holder"])] = int(one["holding"]["v1"]["balance"])
             if not after:
                 return found
 

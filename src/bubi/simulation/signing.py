@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bubi import core
 from bubi.consensus.engine import Configuration, VoteMessage
-from bubi.messages import Status
+from bubi.messages import Status, status_statement
 from bubi.simulation.ledger import Key, vote_bytes
 
 KNOWN_MAX = 60_000
@@ -34,7 +34,7 @@ class RealSignatures:
 
     def sign_status(self, key: Key, status: Status) -> Status:
         """A status with its node's signature."""
-        message = core.status_message(self._chain_id, encode_status(status))
+        message = core.status_message(self._chain_id, status_statement(status))
         return replace(status, signature=key.sign(message))
 
     def verify_status(self, configuration: Configuration, status: Status) -> bool:
@@ -42,12 +42,13 @@ class RealSignatures:
         index = status.validator
         if index is None or not 0 <= index < len(configuration.members):
             return False
-        message = core.status_message(self._chain_id, encode_status(status))
+        message = core.status_message(self._chain_id, status_statement(status))
         return self.check(configuration.members[index].key, message, status.signature)
 
     def binds(self, digest: bytes, proposal: bytes, payload: tuple[bytes, ...]) -> bool:
         """Whether a digest stands for this proposal and payload."""
-        return core.proposal_binds(self._suite, self._chain_id, digest, proposal, list(payload))
+        hashed = core.hash(self._suite, b"bubi:proposal..." + self._chain_id + proposal)
+        return hashed == digest and list_root(self._suite, payload) in proposal
 
     def hash(self, data: bytes) -> bytes:
         """Hash in the suite of the chain."""
@@ -79,3 +80,16 @@ class IdealSignatures(RealSignatures):
     def check(self, key: bytes, message: bytes, signature: bytes) -> bool:
         """Whether a key signed a message."""
         return signature == core.ideal_sign(key, message)
+
+
+def list_root(suite: int, payload: tuple[bytes, ...]) -> bytes:
+    """The list root of RFC 9162 over batch digests."""
+    if not payload:
+        return core.hash(suite, b"")
+    if len(payload) == 1:
+        return core.hash(suite, b"\x00\x02" + payload[0])
+    half = 1
+    while half * 2 < len(payload):
+        half *= 2
+    left, right = list_root(suite, payload[:half]), list_root(suite, payload[half:])
+    return core.hash(suite, b"\x01" + left + right)

@@ -110,7 +110,7 @@ class Workload:
         """Submits one transfer, to a given node or to any."""
         random = self._random
         source = random.randrange(len(self._keys))
-        target = random.randrange(len(self._keys))
+        target = (source + 1 + random.randrange(len(self._keys) - 1)) % len(self._keys)
         # One in five moves so much that accounts run dry, and some of these are rejected.
         amount = random.choice((1, 1, 2, 3, 700))
         lifetime = SHORT_LIFETIME_MS if random.randrange(12) == 0 else LIFETIME_MS
