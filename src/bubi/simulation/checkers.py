@@ -31,6 +31,14 @@ TABLE_ENTRIES_PER_PEER = 6_000
 """Most entries that all tables of a replica may hold per connected peer; the bounds of its own
 tables (replica.Settings) add up to less."""
 TABLE_DEPTH = 6
+PRODUCTION = (
+    "bubi.replica",
+    "bubi.consensus",
+    "bubi.dissemination",
+    "bubi.sync",
+    "bubi.mempool",
+)
+"""Modules whose objects are looked into."""
 
 Slot = tuple[int, int, str, int, int, Phase]
 """Who may sign only one thing: (author, epoch, engine, height, round, phase)."""
@@ -65,7 +73,6 @@ class Checkers:
         self.violations: list[Violation] = []
         self.decisions: dict[int, Decision] = {}
         self._certified: set[tuple[int, bytes]] = set()
-        self._signed: dict[Slot, VoteRequest] = {}
         self._sent: dict[Slot, VoteRequest] = {}
         self._durable: dict[int, set[VoteRequest]] = {}
         self._heights: dict[int, int] = {}
@@ -92,13 +99,7 @@ class Checkers:
     # --- votes -------------------------------------------------------------------------------
 
     def signed(self, place: "Place", request: VoteRequest) -> None:
-        """A key was used."""
-        if place.faulty:
-            return
-        slot = _slot(place.index, request)
-        first = self._signed.setdefault(slot, request)
-        if first != request:
-            self.fail("no_double_signing", f"{place.name}: {first} and {request}", request.height)
+        """A key was used. What was signed may still be thrown away; see `sent`."""
         if request.phase is Phase.CHANGE:
             self._changed.add((place.index, request.height))
 
@@ -291,7 +292,7 @@ def entries(root: Any, depth: int) -> int:
             elif isinstance(one, (list, tuple, set, frozenset)) or hasattr(one, "popleft"):
                 total += len(one)
                 following.extend(one)
-            elif type(one).__module__.startswith("bubi."):
+            elif type(one).__module__.startswith(PRODUCTION):
                 following.extend(_fields(one))
         level = following
     return total

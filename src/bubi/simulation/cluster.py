@@ -43,7 +43,7 @@ LIVE_TIMEOUTS = 60
 """Base timeouts in which a healed cluster must have decided `LIVE_HEIGHTS` and be level."""
 EVENTS_MAX = 3_000_000
 """Events of one run; more means that something goes round in circles."""
-TABLES_EVERY = 5 * SECOND
+TABLES_EVERY = 15 * SECOND
 RECONNECT = 100 * MILLISECOND
 BAN = 5 * SECOND
 PARAMETERS: dict[str, Any] = {
