@@ -259,11 +259,11 @@ class Node:
     def outcome(self, digest: bytes) -> bytes:
         return sha(b"outcome", digest, self.cluster.salt.get(self.index, b""))
 
-    def commit(self, block: Block) -> None:
-        self.disk.synced = len(self.disk.records)
+    def commit(self, block: Block, covers: int, *, applied: bool) -> None:
+        self.disk.synced = max(self.disk.synced, covers)
         self.disk.blocks.append(block)
         self.cluster.decided(self.index, block)
-        event = Committed(block.height, block.certificate, self.configuration)
+        event = Committed(block.height, block.certificate, self.configuration, applied)
         self.asked = None
         self.feed(event)
         self.tell_work()
@@ -277,11 +277,11 @@ class Node:
             certificate,
             self.cluster.now,
         )
-        life = self.life
+        life, covers = self.life, len(self.disk.records)
 
         def done() -> None:
             if self.up and life == self.life and self.height == block.height - 1:
-                self.commit(block)
+                self.commit(block, covers, applied=False)
 
         self.cluster.at(self.cluster.disk_delay(), done)
 
@@ -298,7 +298,7 @@ class Node:
                 block = other.disk.blocks[self.height]
                 request = block.certificate.request
                 if self.outcome(request.digest) == request.outcome:
-                    self.commit(block)
+                    self.commit(block, self.disk.synced, applied=True)
                 return
 
     def perform(self, action: Action) -> None:  # noqa: C901

@@ -88,12 +88,14 @@ class Synchronised:
 class Committed:
     """A decided block is durable and visible: the engine's own decision, or one that came by sync.
 
-    The next height belongs to this configuration; `certificate` is that of the block.
+    The next height belongs to this configuration; `certificate` is that of the block. `applied`
+    says that it came by sync: then its record need not lie behind what was appended last.
     """
 
     height: int
     certificate: Certificate
     configuration: Configuration
+    applied: bool = False
 
 
 HostInput = Input | Begin | Synchronised | Committed
@@ -160,15 +162,20 @@ class DriverState(Generic[State]):
     """Engine and guard with what waits for the disk.
 
     `held` are messages that wait for the next sync, `tokens` the engine's tokens likewise;
-    `syncing` is the number of the sync under way with what it releases. `timers` are those that
-    may still run out. Not changed once `step` has returned it.
+    `syncing` is the number of the sync under way with what it releases, `decided` says that a
+    commit is. `sync_covers` and `commit_covers` are the guard's newest records that these make
+    durable: only such a record may go to the second place, which must never be ahead of the log.
+    `timers` are those that may still run out. Not changed once `step` has returned it.
     """
 
     engine: State
     guard: guards.GuardState
     height: int = 0
     dirty: bool = False
+    sync_covers: guards.GuardRecord | None = None
+    commit_covers: guards.GuardRecord | None = None
     mirrored: guards.GuardRecord | None = None
+    decided: bool = False
     held: tuple[Send, ...] = ()
     tokens: tuple[int, ...] = ()
     syncing: int | None = None
@@ -185,7 +192,10 @@ class DriverState(Generic[State]):
             self.guard,
             self.height,
             self.dirty,
+            self.sync_covers,
+            self.commit_covers,
             self.mirrored,
+            self.decided,
             self.held,
             self.tokens,
             self.syncing,
@@ -274,6 +284,7 @@ class _Run(Generic[State]):
         state.syncs += 1
         self.actions.append(Sync(state.syncs))
         state.syncing = state.syncs
+        state.sync_covers = state.guard.newest
         state.dirty = False
         state.releasing, state.held = state.held, ()
         state.releasing_tokens, state.tokens = state.tokens, ()
@@ -290,6 +301,7 @@ class _Run(Generic[State]):
         parent_votes = guards.signed_at(state.guard, height - 1)
         early = state.early.get(height, {})
         state.height = height
+        state.decided = False
         state.early = {ahead: kept for ahead, kept in state.early.items() if ahead > height}
         self.actions += [CancelTimer(timer) for timer in sorted(state.timers, key=_timer_order)]
         state.timers = frozenset()
@@ -301,9 +313,15 @@ class _Run(Generic[State]):
         state = self.state
         if event.number != state.syncing:
             return
-        self._mirror()
+        self._mirror(state.sync_covers)
         self.actions += state.releasing
         self.inputs += [Persisted(token) for token in state.releasing_tokens]
+        if not state.dirty:
+            # Nothing was appended since: this sync lies behind the later messages as well.
+            self.actions += state.held
+            self.inputs += [Persisted(token) for token in state.tokens]
+            state.held = ()
+            state.tokens = ()
         state.syncing = None
         state.releasing = ()
         state.releasing_tokens = ()
@@ -312,22 +330,23 @@ class _Run(Generic[State]):
         state = self.state
         if event.height < state.height:
             return
-        # The block record's sync covers everything appended before it; a sync still under way
-        # releases its own.
-        self._mirror()
-        self.actions += state.held
-        self.inputs += [Persisted(token) for token in state.tokens]
-        state.dirty = False
-        state.held = ()
-        state.tokens = ()
+        if state.decided and not event.applied:
+            # The block record's sync covers everything appended before the decision; a sync still
+            # under way releases its own.
+            self._mirror(state.commit_covers)
+            self.actions += state.held
+            self.inputs += [Persisted(token) for token in state.tokens]
+            state.held = ()
+            state.tokens = ()
+        elif state.decided:
+            state.dirty = True
         self._start(event.height + 1, event.configuration, event.certificate, ())
 
-    def _mirror(self) -> None:
+    def _mirror(self, covered: guards.GuardRecord | None) -> None:
         state = self.state
-        newest = state.guard.newest
-        if newest is not None and newest != state.mirrored:
-            self.actions.append(MirrorGuard(guards.encode(newest)))
-            state.mirrored = newest
+        if covered is not None and guards.is_later(covered, state.mirrored):
+            self.actions.append(MirrorGuard(guards.encode(covered)))
+            state.mirrored = covered
 
     def _record(self, event: VoteSigned) -> None:
         """Records a signature before the engine may use it.
@@ -400,6 +419,13 @@ class _Run(Generic[State]):
             self.state.timers -= {effect.timer}
             self.actions.append(effect)
 
+    def _decide(self, effect: Decide) -> None:
+        state = self.state
+        state.decided = True
+        state.commit_covers = state.guard.newest
+        state.dirty = False
+        self.actions.append(effect)
+
     def _pass(self, effect: Action) -> None:
         self.actions.append(effect)
 
@@ -417,7 +443,7 @@ _EFFECTS: dict[type[Effect], Callable[[_Run[Any], Any], None]] = {
     RequestPayload: _Run._pass,
     Validate: _Run._pass,
     Execute: _Run._pass,
-    Decide: _Run._pass,
+    Decide: _Run._decide,
     Diverged: _Run._pass,
     ReportEvidence: _Run._pass,
     RequestSync: _Run._pass,

@@ -147,14 +147,18 @@ def signed_at(state: GuardState, height: int) -> tuple[VoteRequest, ...]:
     return tuple(entry.request for entry in state.entries if entry.request.height == height)
 
 
+def is_later(record: GuardRecord, other: GuardRecord | None) -> bool:
+    """Whether a record was made after another one of the same guard."""
+    return other is None or _order(record.request) > _order(other.request)
+
+
 def restore(log: Sequence[bytes], second: bytes, decided: int) -> GuardState:
     """The state after a restart.
 
     `log` holds the records of the block log from `decided` on or earlier, oldest first; `decided`
     is the newest decided height. `second` is the one record of the second place. It is written
-    after each sync of the log and before anything is signed for the next height: it may lag
-    behind the log's newest height with a vote, never behind one below that. (How far it lags in
-    heights says nothing: heights that came by sync have no votes.)
+    after a sync of the log and may lag behind it: the log alone is complete. It must not be ahead
+    of the log and must not hold anything else than the log does.
     """
     try:
         records = [decode(data) for data in log]
@@ -183,17 +187,12 @@ def _disagreement(
         # later.
         ahead = mirror is not None and mirror.request.height > decided
         return "the log lacks a vote that the second place holds" if ahead else None
-    newest = records[-1].request
-    below = [record for record in records if record.request.height < newest.height]
-    if below and (mirror is None or _order(mirror.request) < _order(below[-1].request)):
-        return "the second place of the guard is older than the log: was it restored from a copy?"
     if mirror is None:
         return None
-    if _order(mirror.request) > _order(newest):
+    if _order(mirror.request) > _order(records[-1].request):
         return "the log lacks a vote that the second place holds: was it restored from a copy?"
-    for record in records:
-        if _order(record.request) == _order(mirror.request) and record != mirror:
-            return "the two places of the guard hold different votes for one phase"
+    if _order(mirror.request) >= _order(records[0].request) and mirror not in records:
+        return "the two places of the guard hold different votes for one phase"
     return None
 
 

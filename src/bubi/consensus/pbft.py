@@ -72,6 +72,7 @@ from bubi.consensus.pbft_bytes import (
     signed_bytes,
 )
 from bubi.consensus.pbft_state import Change, Check, Known, Mode, PbftState
+from bubi.consensus.quorum import catch_up_weight
 from bubi.consensus.votes import certificate_fault, is_statement_of, weight_of
 from bubi.encoding import EncodingError
 
@@ -213,7 +214,7 @@ class _Rules:
         state.mode = Mode.NORMAL
         if before.round == state.round and before.configuration.epoch == configuration.epoch:
             state.strikes = before.strikes
-        self._recover(event.recovered)
+        made = self._recover(event.recovered)
         votes = [
             vote
             for vote in event.votes
@@ -221,6 +222,7 @@ class _Rules:
         ]
         if votes and configuration.own is not None:
             self._resume([vote for vote in votes if vote.round == votes[-1].round])
+            state.justification = made.get((state.round, state.accepted), b"")
         elif self._leads() and begins is not None and begins + self._rotation() != state.round:
             # P2: it cannot show a certificate of this round; a timer will find another leader.
             pass
@@ -233,16 +235,19 @@ class _Rules:
         turns = state.height > 1 and (state.height - 1) % state.configuration.turn_blocks == 0
         return 1 if turns else 0
 
-    def _recover(self, records: Iterable[tuple[int, bytes]]) -> None:
-        """P18: proposals accepted and prepared before a restart."""
+    def _recover(self, records: Iterable[tuple[int, bytes]]) -> dict[tuple[int, bytes], bytes]:
+        """P18: proposals accepted and prepared before a restart.
+
+        Gives the justifications of the own ones by round and digest.
+        """
         state = self.state
+        made = {}
         for kind, data in records:
             try:
                 if kind == PROPOSAL_RECORD:
                     accepted = decode_accepted(data)
                     self._know(accepted.digest, accepted.proposal, accepted.payload)
-                    if accepted.justification:
-                        state.justification = accepted.justification
+                    made[accepted.round, accepted.digest] = accepted.justification
                 elif kind == PREPARED_RECORD:
                     prepared = decode_prepared(data)
                     self._know(prepared.digest, prepared.proposal, prepared.payload)
@@ -250,6 +255,7 @@ class _Rules:
             except EncodingError:
                 # The log vouches for its records: one in another form is another engine's.
                 continue
+        return made
 
     def _resume(self, votes: list[VoteRequest]) -> None:
         """P18: goes on in the newest round that this node signed for."""
@@ -801,9 +807,7 @@ class _Rules:
         if stored is not None and stored.round >= request.round:
             self._compare(stored, vote)
             return
-        if request.round < state.round or (
-            request.round == state.round and state.mode is Mode.NORMAL
-        ):
+        if request.round < self._lowest_change():
             return
         if request.digest != self.signatures.hash(signed_bytes(message.kind, message.body)):
             return
@@ -815,6 +819,16 @@ class _Rules:
         change = Change(vote, message.body, prepared)
         state.changes = {**state.changes, vote.validator: change}
         self._weigh_changes()
+
+    def _lowest_change(self) -> int:
+        """The lowest round for which a view change of another member still matters.
+
+        That is the own round where this node changes to it, or where the height began without
+        anything accepted: others may have come up to it by view change (P13).
+        """
+        state = self.state
+        begun = state.round == state.start and not state.accepted and not state.justification
+        return state.round + (0 if state.mode is Mode.CHANGING or begun else 1)
 
     def _compare(self, stored: Change, vote: VoteMessage) -> None:
         if stored.round != vote.request.round or stored.reported:
@@ -877,15 +891,18 @@ class _Rules:
         )
 
     def _joinable(self) -> int | None:
-        """P13: the highest round that N − q + 1 ask for or have passed, if above the own one."""
+        """P13: the highest round that weight N − q + 1 asks for or has passed, if it matters."""
         state = self.state
         configuration = state.configuration
-        needed = configuration.total - configuration.quorum + 1
+        needed = catch_up_weight(configuration.total, configuration.quorum)
+        lowest = self._lowest_change()
+        if state.mode is Mode.CHANGING:
+            lowest += 1
         weight = 0
         above = [
             (change.round, configuration.members[member].weight)
             for member, change in state.changes.items()
-            if change.round > state.round
+            if change.round >= lowest
         ]
         for round_, share in sorted(above, reverse=True):
             weight += share
