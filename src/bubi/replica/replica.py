@@ -671,7 +671,9 @@ class Replica:
         self._request = self._making = self._made = None
         self._wished = -1
         self._seen.forget(tip.height)
-        self._drive(driver.Committed(tip.height, certificate, event.configuration))
+        self._drive(
+            driver.Committed(tip.height, certificate, event.configuration, applied=synced)
+        )
         self._sync.tip_moved(tip.height)
         if self._halted is None:
             self._sync.block(blocked=False)
