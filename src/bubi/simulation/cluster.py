@@ -33,7 +33,7 @@ from bubi.simulation.trace import Say, Trace
 from bubi.simulation.workload import PREFIX, SUPPLY_PER_CLIENT, Workload
 
 FAULTS_MIN = 60 * SECOND
-FAULTS_MAX = 900 * SECOND
+FAULTS_MAX = 600 * SECOND
 """A cluster that has not decided enough by then has violated liveness or the harness its aims."""
 HEIGHTS_MIN = 30
 LIVE_HEIGHTS = 5
@@ -47,7 +47,7 @@ TABLES_EVERY = 15 * SECOND
 RECONNECT = 100 * MILLISECOND
 BAN = 5 * SECOND
 PARAMETERS: dict[str, Any] = {
-    "max_lifetime": "600000",
+    "max_lifetime": "100000",
     "clock_tolerance": "5000",
     "id_bucket": "10000",
     "block_transactions": 2_000,
@@ -294,9 +294,14 @@ class Cluster:
             if not place.faulty:
                 self.checkers.fail("recovers", f"{place.name}: {error}")
             return
+        except (core.StorageFull, core.StorageFatal):
+            self.marks["start_failed"] += 1
+            place.disk.crash("lost")
+            self.scheduler.after(SECOND, self._start_again, place)
+            return
         except core.CoreError as error:
             self.marks["start_failed"] += 1
-            if not place.faulty and not isinstance(error, core.StorageFull):
+            if not place.faulty:
                 self.checkers.fail("recovers", f"{place.name}: {error}")
             self.scheduler.after(SECOND, self._start_again, place)
             return
@@ -389,14 +394,15 @@ class Cluster:
         if self._broken() or self._met_aims():
             self.nemesis.end()
             return
-        # Faults go on at most as long again; a cluster without enough correct members up at once
-        # needs calm to reach its heights.
+        # Faults go on at most as long again.
         self._run_until(2 * FAULTS_MIN, self._met_aims)
-        if not self._met_aims() and not self._broken():
+        if not self._met_injections():
             self.nemesis.force_missing()
             self._run_until(self.scheduler.now + FAULTS_MIN, self._met_aims)
         self.nemesis.end()
-        self._run_until(FAULTS_MAX, self._met_aims)
+        if self._met_injections():
+            # A cluster in which too few members were up at once needs calm to reach its heights.
+            self._run_until(FAULTS_MAX, self._met_aims)
         if not self._met_aims() and not self._broken():
             self.checkers.fail(
                 "minima",
@@ -404,8 +410,9 @@ class Cluster:
             )
 
     def _met_aims(self) -> bool:
-        if self.checkers.height < HEIGHTS_MIN:
-            return False
+        return self.checkers.height >= HEIGHTS_MIN and self._met_injections()
+
+    def _met_injections(self) -> bool:
         wanted = min(faults.CHOSEN_MIN, len(self.plan.chosen))
         return sum(1 for name in self.plan.chosen if self.injected[name]) >= wanted
 
