@@ -277,9 +277,9 @@ class _Run(Generic[State]):
         self._request_sync()
 
     def _request_sync(self) -> None:
-        """Asks for a sync if something waits for one and none is under way."""
+        """Asks for a sync if something waits for one, and neither sync nor commit is under way."""
         state = self.state
-        if state.syncing is not None or not (state.held or state.tokens):
+        if state.syncing is not None or state.decided or not (state.held or state.tokens):
             return
         state.syncs += 1
         self.actions.append(Sync(state.syncs))
@@ -316,7 +316,7 @@ class _Run(Generic[State]):
         self._mirror(state.sync_covers)
         self.actions += state.releasing
         self.inputs += [Persisted(token) for token in state.releasing_tokens]
-        if not state.dirty:
+        if not state.dirty and not state.decided:
             # Nothing was appended since: this sync lies behind the later messages as well.
             self.actions += state.held
             self.inputs += [Persisted(token) for token in state.tokens]
@@ -405,7 +405,7 @@ class _Run(Generic[State]):
 
     def _send(self, effect: Send) -> None:
         state = self.state
-        if state.dirty or state.held or state.syncing is not None:
+        if state.dirty or state.held or state.decided or state.syncing is not None:
             state.held = (*state.held, effect)
         else:
             self.actions.append(effect)
