@@ -360,7 +360,9 @@ def bench_ledger(
     seconds per round of signed blocks ("signed"), "fsyncs" in "blocks", "start" in seconds, "cells"."""
 
 def ledger_model_run(
-    genesis: bytes, blocks: list[tuple[int, list[list[tuple[bytes, list[bytes]]]]]]
+    genesis: bytes,
+    blocks: list[tuple[int, list[list[tuple[bytes, list[bytes]]]]]],
+    parent_rounds: list[int] = ...,
 ) -> list[tuple[bytes, list[bytes], list[list[bytes]], list[str]]]:
     """Executes blocks of (time, batches of (body, keys that signed)) without a disk, for the comparison with the model:
-    outcome, receipts, events and skip reasons of each block."""
+    outcome, receipts, events and skip reasons of each block. `parent_rounds` are those of the headers, 0 where it ends."""

@@ -5,6 +5,8 @@ transaction needs a signature.
 """
 
 import importlib
+from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Any
 
 from . import values as v
@@ -15,12 +17,17 @@ from .ledger import Ledger
 Outcome = tuple[bytes, list[bytes], list[list[bytes]], list[str]]
 
 
-def run_model(genesis: bytes, blocks: list[BlockInput]) -> list[Outcome]:
-    """Outcome, receipts, events and skip reasons of each block, by the model."""
+def run_model(
+    genesis: bytes, blocks: list[BlockInput], rounds: Sequence[int] = ()
+) -> list[Outcome]:
+    """Outcome, receipts, events and skip reasons of each block, by the model.
+
+    `rounds` are the rounds of the parents that the headers record, 0 where it ends.
+    """
     ledger = Ledger(genesis)
     results = []
-    for time, batches in blocks:
-        result = ledger.execute(time, batches)
+    for (time, batches), parent_round in zip(blocks, chain(rounds, repeat(0)), strict=False):
+        result = ledger.execute(time, batches, parent_round)
         results.append(
             (
                 encode(result.outcome),
@@ -32,7 +39,9 @@ def run_model(genesis: bytes, blocks: list[BlockInput]) -> list[Outcome]:
     return results
 
 
-def run_core(genesis: bytes, blocks: list[BlockInput]) -> list[Outcome]:
+def run_core(
+    genesis: bytes, blocks: list[BlockInput], rounds: Sequence[int] = ()
+) -> list[Outcome]:
     """The same by the Rust core, which has to be built."""
     binding: Any = importlib.import_module("bubi._core")
     plain = [
@@ -41,14 +50,18 @@ def run_core(genesis: bytes, blocks: list[BlockInput]) -> list[Outcome]:
     ]
     return [
         (bytes(outcome), list(map(bytes, receipts)), [list(map(bytes, e)) for e in events], skips)
-        for outcome, receipts, events, skips in binding.ledger_model_run(genesis, plain)
+        for outcome, receipts, events, skips in binding.ledger_model_run(
+            genesis, plain, list(rounds)
+        )
     ]
 
 
-def run_both(genesis: bytes, blocks: list[BlockInput]) -> tuple[list[str], list[Outcome]]:
+def run_both(
+    genesis: bytes, blocks: list[BlockInput], rounds: Sequence[int] = ()
+) -> tuple[list[str], list[Outcome]]:
     """Differences in words, of the first block that differs, and what the core produced."""
-    core = run_core(genesis, blocks)
-    return differences(core, run_model(genesis, blocks)), core
+    core = run_core(genesis, blocks, rounds)
+    return differences(core, run_model(genesis, blocks, rounds)), core
 
 
 def differences(core: list[Outcome], model: list[Outcome]) -> list[str]:

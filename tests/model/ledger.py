@@ -20,6 +20,7 @@ CellKey = tuple[bytes, bytes]
 
 SYSTEM = b"\0" + bytes(32)
 PARAMETERS, VALIDATORS = (SYSTEM, b"\0"), (SYSTEM, b"\2")
+SCHEDULE = (SYSTEM, b"\4")
 AMOUNT_OPERATIONS = (v.Issue, v.Transfer, v.Burn, v.Clawback, v.Reserve)
 NUMBERS: dict[type, int] = {kind: n for n, kind in enumerate(get_args(v.OperationBody))}
 METHODS = {kind: re.sub("(?<!^)(?=[A-Z])", "_", kind.__name__).lower() for kind in NUMBERS}
@@ -226,10 +227,40 @@ class Ledger:
             self.hash(b"bubi:parameters.", self.chain, encode(self.cells[PARAMETERS])),
         )
 
-    def execute(self, time: int, batches: list[list[Transaction]]) -> BlockResult:
+    def execute(
+        self, time: int, batches: list[list[Transaction]], parent_round: int = 0
+    ) -> BlockResult:
         """Executes the next block and keeps its state."""
         self.height, self.time = self.height + 1, time
+        self.schedule_leaders(parent_round)
         return Block(self).run(batches)
+
+    def schedule_leaders(self, parent_round: int) -> None:
+        """spec/consensus/schedule.md: what the round of the block below says of leaders."""
+        before = self.cells.get(SCHEDULE, v.Schedule())
+        turn_over = self.height > 2 and (self.height - 2) % self.parameters.turn_blocks == 0
+        expected = before.round + turn_over
+        if parent_round < expected or parent_round == before.round:
+            return
+        skips = {one.validator: one.skip for one in before.strikes}
+        levels = {one.validator: one.level for one in before.strikes}
+        members = len(self.cells[VALIDATORS].validators)
+        leader, failed = before.leader, []
+        for round_ in range(before.round, parent_round):
+            if round_ >= max(expected, parent_round - 1_024):
+                failed.append(leader)
+            leader = (leader + 1) % members
+            while skips.get(leader, 0):
+                skips[leader] -= 1
+                leader = (leader + 1) % members
+        if turn_over:
+            skips.pop(before.leader, None)
+            levels.pop(before.leader, None)
+        for member in failed:
+            skips[member] = min(64, 2 ** levels.get(member, 0))
+            levels[member] = min(7, levels.get(member, 0) + 1)
+        strikes = tuple(v.Strike(one, levels[one], skips[one]) for one in sorted(levels))
+        self.cells[SCHEDULE] = v.Schedule(parent_round, leader, strikes)
 
     def live_ids(self, source: bytes, identifier: bytes) -> list[v.IdEntry]:
         """Entries of live buckets with this source and id."""

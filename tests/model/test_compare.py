@@ -1,10 +1,14 @@
 """The Rust core against the model on generated blocks. It needs the built core: `make setup`."""
 
+from dataclasses import replace
+from random import Random
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from . import compare, generator
+from . import compare, generator, keys
 from . import values as v
+from .bcs import decode, encode
 
 BLOCKS = 80
 RUNS_LONG = 10_000
@@ -39,6 +43,35 @@ def test_core_and_model_agree_on_what_shrinks(
     run: tuple[bytes, list[generator.BlockInput]],
 ) -> None:
     assert compare.run_both(*run)[0] == []
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_core_and_model_agree_on_leaders(seed: int) -> None:
+    random = Random(seed)
+    members = tuple(
+        v.Validator(f"n{number}", "org", key, 1)
+        for number, key in enumerate(keys.VALID[: random.randint(1, 7)])
+    )
+    profile = generator.PROFILES[0]
+    genesis: v.Genesis = decode(v.Genesis, generator.run(1, profile, 0)[0].genesis)
+    genesis = replace(
+        genesis,
+        parameters=replace(genesis.parameters, turn_blocks=random.choice([4, 5, 9])),
+        validators=v.ValidatorSet(0, "pbft", members, 2, 3),
+    )
+    steps = [0, 0, 0, 0, 0, 1, 1, 2, 3, 9, 70, 1_500]
+    last, rounds = 0, []
+    for height in range(1, 120):
+        turn_over = height > 2 and (height - 2) % genesis.parameters.turn_blocks == 0
+        last += turn_over + random.choice(steps) if height > 1 else 0
+        # Now and then a round that lies behind the schedule, which must be ignored.
+        rounds.append(last if random.random() < 0.95 else last // 2)
+    blocks: list[generator.BlockInput] = [
+        (generator.START + height, []) for height in range(1, 120)
+    ]
+    differences, outcomes = compare.run_both(encode(genesis), blocks, rounds)
+    assert differences == []
+    assert len({outcome for outcome, *_ in outcomes}) > 5, "the schedule never moved"
 
 
 @pytest.mark.long

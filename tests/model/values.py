@@ -595,11 +595,28 @@ class ParameterFields:
     quota_window: U64 = 10_000
     quota_operations: U64 = 0
     algorithms: tuple[U8, ...] = (0, 1, 2, 3)
+    turn_blocks: U32 = 128
+    timeout: U64 = 2_000
+    timeout_max: U64 = 30_000
 
 
 @dataclass(frozen=True)
 class Parameters:
     v1: ParameterFields
+
+
+@dataclass(frozen=True)
+class Strike:
+    validator: U32
+    level: U8
+    skip: U32
+
+
+@dataclass(frozen=True)
+class Schedule:
+    round: U64 = 0
+    leader: U32 = 0
+    strikes: tuple[Strike, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -641,6 +658,12 @@ class GenesisAccount:
 
 
 @dataclass(frozen=True)
+class Authority:
+    organisation: str
+    certificate: bytes
+
+
+@dataclass(frozen=True)
 class Predecessor:
     chain: Hash
     certificate: Hash
@@ -658,6 +681,7 @@ class Genesis:
     parameters: ParameterFields
     validators: ValidatorSet
     accounts: tuple[GenesisAccount, ...]
+    authorities: tuple[Authority, ...] = ()
     predecessor: Predecessor | None = None
 
 
@@ -897,6 +921,6 @@ for _kind in (
         RecordVersion,
         IdBucket,
     ),
-    *(Parameters, ValidatorSet, Genesis, Receipt, Outcome),
+    *(Schedule, Parameters, ValidatorSet, Genesis, Receipt, Outcome),
 ):
     enumeration(_kind)

@@ -123,8 +123,9 @@ def test_every_route_stands_in_the_page() -> None:
 
 def test_every_page_of_the_specification_is_in_its_index() -> None:
     index = page("spec/README.md")
-    for file in sorted((ROOT / "spec").glob("*.md")):
-        assert file.name == "README.md" or f"]({file.name})" in index
+    for file in sorted((ROOT / "spec").glob("**/*.md")):
+        place = file.relative_to(ROOT / "spec").as_posix()
+        assert place == "README.md" or f"]({place})" in index
 
 
 # --- docs ----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ use bubi_codec::{
     operation::{Operation, OperationBody, Signer, Thresholds},
     proof::{FinalityProof, Handover},
     state::{ParametersV1, Validator, ValidatorSet},
-    transaction::{signing_bytes, BodyV1, ReplayKey, SignatureEntry, SignedTransaction, TransactionBody},
+    transaction::{signing_bytes, transaction_hash, BodyV1, ReplayKey, SignatureEntry, SignedTransaction, TransactionBody},
 };
 use bubi_crypto::{Hash, HashSuite, SecretKey, SignatureAlgorithm};
 use bubi_store::MemoryDisk;
@@ -179,6 +179,29 @@ fn a_proof_is_made_while_a_commit_waits_for_the_state() {
     );
     drop(reading);
     writer.join().unwrap();
+}
+
+#[test]
+fn a_block_is_found_as_soon_as_it_is_visible() {
+    let chain = open(&MemoryDisk::new(1));
+    let signed = transaction(&chain, 1, "a", START + 1_000);
+    let SignedTransaction::V1 { body, .. } = bubi_codec::decode(&signed).unwrap();
+    let hash = transaction_hash(HashSuite::Standard, chain.chain_id(), &body);
+    // The commit shows the block and then waits here, before the index has it.
+    let store = chain.store();
+    let committing = Arc::clone(&chain);
+    let writer = std::thread::spawn(move || block(&committing, START + 1, &[signed]));
+    let begun = std::time::Instant::now();
+    while chain.tip().height == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the block never became visible");
+        std::thread::yield_now();
+    }
+    assert_eq!(chain.transactions.last_height(), 0);
+    let status = chain.status_json(&hash, true).unwrap().unwrap();
+    assert_eq!(status["status"].as_str(), Some("final"));
+    drop(store);
+    assert_eq!(writer.join().unwrap(), [0]);
+    assert_eq!(chain.status_json(&hash, true).unwrap(), Some(status));
 }
 
 /// A hand-over at each of these heights, then a block at the last one.

@@ -17,13 +17,20 @@ fn broken(error: impl std::fmt::Display) -> PyErr {
 
 /// Executes blocks on a genesis; the keys given are taken as verified signers.
 #[pyfunction]
-pub(crate) fn ledger_model_run(py: Python<'_>, genesis: &[u8], blocks: Vec<(u64, Batches)>) -> PyResult<Vec<Executed>> {
+#[pyo3(signature = (genesis, blocks, parent_rounds=Vec::new()))]
+pub(crate) fn ledger_model_run(
+    py: Python<'_>,
+    genesis: &[u8],
+    blocks: Vec<(u64, Batches)>,
+    parent_rounds: Vec<u64>,
+) -> PyResult<Vec<Executed>> {
     let value: Genesis = decode(genesis).map_err(decode_error)?;
     let (suite, chain) = (value.v1().suite, value.chain_id(genesis));
     let mut state = genesis_state(&value).map_err(broken)?;
     let mut live = LiveIds::new(suite);
     let mut results = Vec::new();
-    for (height, (time, batches)) in (1..).zip(blocks) {
+    let rounds = parent_rounds.into_iter().chain(std::iter::repeat(0));
+    for ((height, (time, batches)), parent_round) in (1..).zip(blocks).zip(rounds) {
         let transactions = batches
             .into_iter()
             .map(|batch| batch.into_iter().map(|(body, keys)| verified(suite, &chain, &body, &keys)).collect())
@@ -31,6 +38,7 @@ pub(crate) fn ledger_model_run(py: Python<'_>, genesis: &[u8], blocks: Vec<(u64,
         let slices: Vec<&[VerifiedTransaction]> = transactions.iter().map(Vec::as_slice).collect();
         let view = View::new(&state, &[]).map_err(broken)?;
         let context = Context::new(&view, chain, height, time, value.v1().protocol_version).map_err(broken)?;
+        let context = Context { parent_round, ..context };
         let block = execute(&view, live.view(&[]), &context, &slices).map_err(broken)?.finish(&view);
         let bytes = |encoded: Result<Vec<u8>, bubi_codec::DecodeError>| -> PyResult<Py<PyBytes>> {
             Ok(PyBytes::new(py, &encoded.map_err(decode_error)?).unbind())

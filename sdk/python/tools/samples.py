@@ -190,12 +190,23 @@ VALIDATORS = tuple(
     state.Validator(f"validator-{at}", f"组织 {at}", key, at + 1) for at, key in enumerate(KEYS)
 )
 PARAMETERS = state.Parameters(
-    600_000, 5_000, 10_000, 20_000, 33_554_432, 1_000, 10_000, 0, (0, 1, 2, 3)
+    600_000,
+    5_000,
+    10_000,
+    20_000,
+    33_554_432,
+    1_000,
+    10_000,
+    0,
+    (0, 1, 2, 3),
+    128,
+    2_000,
+    30_000,
 )
 VALIDATOR_SET = state.ValidatorSet(2**64 - 1, "pbft", VALIDATORS, 9, 10)
 HASHES = [filled(f"hash {number}") for number in range(8)]
 H0, H1, H2, H3, H4 = HASHES[:5]
-PROPOSAL = block.Proposal(CHAIN, 2**64 - 1, TIME, H0, H1, H2, H3, H4, 1)
+PROPOSAL = block.Proposal(CHAIN, 2**64 - 1, TIME, H0, H1, 2**64 - 2, H2, H3, H4, 1)
 OUTCOME = block.BlockOutcome(*HASHES[:4])
 STATEMENT = block.CommitStatement(1, "pbft", 2, 3, HASHES[0], HASHES[1])
 SIGNATURE = filled("signature a") + filled("signature b")
@@ -226,6 +237,7 @@ GENESIS = block.Genesis(
     PARAMETERS,
     VALIDATOR_SET,
     tuple(block.GenesisAccount(one, SIGNERS[:2], THRESHOLDS) for one in sorted((ALICE, BOB))),
+    tuple(block.Authority(f"组织 {at}", filled(f"certificate {at}") * 20) for at in range(2)),
     block.Predecessor(*HASHES[:3]),
 )
 LOTS = (state.Lot(TIME, 1), state.Lot(TIME + 1, 10**38 - 2))
@@ -239,7 +251,7 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
     "proposal": ("Proposal", PROPOSAL),
     "outcome": ("Outcome", OUTCOME),
     "commit statement": ("CommitStatement", STATEMENT),
-    "vote statement": ("VoteStatement", block.VoteStatement(1, "paxos", 2, 3, HASHES[0])),
+    "vote statement": ("VoteStatement", block.VoteStatement(1, "paxos", 2, 3, 1, HASHES[0])),
     "certificate": ("Certificate", CERTIFICATE),
     "receipt": ("Receipt", RECEIPT),
     "receipt of what fell due": (
@@ -277,6 +289,10 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
         state.RecordVersion(ALICE, TIME, SHA, ops.PlainContent(b"x"), PARENTS),
     ),
     "id bucket": ("IdBucket", state.IdBucket(2, HASHES[3])),
+    "leader schedule": (
+        "Schedule",
+        state.Schedule(2**64 - 1, 3, (state.Strike(0, 7, 64), state.Strike(2, 1, 0))),
+    ),
     "parameters": ("Parameters", PARAMETERS),
     "validator set": ("ValidatorSet", VALIDATOR_SET),
 }
@@ -324,7 +340,7 @@ class World:
     ) -> tuple[block.Proposal, block.BlockOutcome]:
         """A proposal with its outcome."""
         named = self.digest(hashes.VALIDATORS, self.set_of(epoch))
-        proposal = block.Proposal(CHAIN, height, TIME + height, H0, H1, H2, named, H4, 1)
+        proposal = block.Proposal(CHAIN, height, TIME + height, H0, H1, 0, H2, named, H4, 1)
         following = self.digest(hashes.VALIDATORS, self.set_of(next_epoch))
         return proposal, block.BlockOutcome(receipt_root, state_root, following, HASHES[4])
 

@@ -226,7 +226,7 @@ class BlockLoop:
 
         def propose() -> tuple[list[core.Batch], bytes, bytes]:
             batches = [chain.batch(admissions, number, key) for admissions, number in numbered]
-            proposal = chain.propose(block_time, batches)
+            proposal = chain.propose(block_time, _parent_round(chain), batches)
             return batches, proposal, chain.proposal_digest(proposal)
 
         batches, proposal, digest = await self._write(propose)
@@ -269,6 +269,7 @@ class BlockLoop:
                 request.engine,
                 request.height,
                 request.round,
+                int(request.phase),
                 request.digest,
             )
         assert self._key is not None
@@ -514,6 +515,12 @@ def exit_at_once(error: core.StorageFatal | core.Damaged) -> NoReturn:
         sys.stderr.write(text)
         sys.stderr.flush()
     os._exit(FATAL_EXIT)
+
+
+def _parent_round(chain: core.Chain) -> int:
+    """Round of the certificate of the newest block."""
+    certificate = chain.tip_certificate()
+    return 0 if certificate is None else core.certificate_fields(certificate)[3]
 
 
 def _batches(entries: list[Entry[core.Admission]]) -> list[list[Entry[core.Admission]]]:

@@ -33,6 +33,9 @@ PARAMETERS: dict[str, Any] = {
     "quota_window": "10000",
     "quota_operations": "0",
     "algorithms": [0, 1, 2, 3],
+    "turn_blocks": 128,
+    "timeout": "2000",
+    "timeout_max": "30000",
 }
 """Parameters of a genesis unless others are asked for, in the JSON form of `ParametersV1`."""
 
@@ -181,6 +184,7 @@ def _genesis(
                 }
                 for address, key in owners
             ],
+            "authorities": [],
             "predecessor": None,
         }
     }

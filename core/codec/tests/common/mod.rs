@@ -11,7 +11,7 @@ pub(crate) use bubi_codec::{
     proof::{FinalityProof, ReceiptProof},
     state::{
         AccountHeader, AssetDefinition, Claim, DataEntry, Hold, Holding, IdBucket, Item, Namespace, Parameters,
-        RecordHead, RecordVersion, Use, ValidatorSet,
+        RecordHead, RecordVersion, Schedule, Use, ValidatorSet,
     },
     transaction::{SignedTransaction, TransactionBody},
 };
@@ -60,6 +60,6 @@ macro_rules! dispatch {
     ($work:ident, $kind:expr, $argument:expr) => {
         dispatch!($work, $kind, $argument; TransactionBody SignedTransaction Event Proposal Outcome CommitStatement VoteStatement
             Certificate Receipt SignedBatch BlockRecord FinalityProof ReceiptProof Genesis AccountHeader Holding DataEntry Claim Hold
-            Use AssetDefinition Item Namespace RecordHead RecordVersion IdBucket Parameters ValidatorSet)
+            Use AssetDefinition Item Namespace RecordHead RecordVersion IdBucket Schedule Parameters ValidatorSet)
     };
 }

@@ -6,6 +6,7 @@ mod dated;
 mod frame;
 mod random;
 mod records;
+mod schedule;
 mod world;
 
 use bubi_codec::ResultCode;

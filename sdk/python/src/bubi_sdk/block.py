@@ -37,6 +37,14 @@ class NetworkKind(enum.Enum):
         return PREFIXES[self.value]
 
 
+TURN_BLOCKS_MIN = {
+    NetworkKind.MAIN: 100,
+    NetworkKind.TEST: 100,
+    NetworkKind.DEVELOPMENT: 4,
+}
+"""Fewest blocks between planned changes of the leader."""
+
+
 @dataclass(frozen=True, slots=True)
 class GenesisAccount(Shape):
     """An account of the genesis."""
@@ -44,6 +52,14 @@ class GenesisAccount(Shape):
     address: Address
     signers: tuple[AccountSigner, ...]
     thresholds: Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Authority(Shape):
+    """The certificate authority of an organisation: its root certificate (X.509, DER)."""
+
+    organisation: str
+    certificate: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +86,7 @@ class Genesis(Shape):
     parameters: BareParameters
     validators: ValidatorSet
     accounts: tuple[GenesisAccount, ...]
+    authorities: tuple[Authority, ...]
     predecessor: Predecessor | None
 
     def check(self) -> None:
@@ -80,12 +97,26 @@ class Genesis(Shape):
         checks.ascending("accounts", [account.address for account in self.accounts])
         for account in self.accounts:
             check_authority(account.signers, account.thresholds)
+        _check_authorities(self.authorities)
         check_parameters(self.parameters)
+        least = TURN_BLOCKS_MIN[self.kind]
+        if self.parameters.turn_blocks < least:
+            raise Malformed(f"turn_blocks: a leader keeps its turn for at least {least} blocks")
 
     @property
     def chain_id(self) -> bytes:
         """Hash of the encoded genesis in its own suite."""
         return self.suite.hash(hashes.GENESIS, self.encode())
+
+
+def _check_authorities(authorities: tuple[Authority, ...]) -> None:
+    at_most(limits.AUTHORITIES_MAX, "authorities", len(authorities))
+    checks.ascending("authorities", [one.organisation.encode() for one in authorities])
+    for authority in authorities:
+        checks.text("organisation", authority.organisation, limits.NAME_BYTES_MAX)
+        at_most(limits.AUTHORITY_BYTES_MAX, "bytes of a certificate", len(authority.certificate))
+        if not authority.certificate:
+            raise Malformed("certificate: an authority needs its certificate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +158,7 @@ class Proposal(Shape):
     time: U64
     parent: Hash
     parent_outcome: Hash
+    parent_round: U64
     payload_root: Hash
     validators: Hash
     parameters: Hash
@@ -161,7 +193,10 @@ class CommitStatement(Shape):
 
 @dataclass(frozen=True, slots=True)
 class VoteStatement(Shape):
-    """What a first-phase vote signs (after the domain `vote` and the chain id)."""
+    """What a vote before the commit signs (after the domain `vote` and the chain id).
+
+    `phase`: 0 asks for the round, 1 supports its leader, 2 proposes, 3 is a first-phase vote.
+    """
 
     VERSION: ClassVar[str] = "v1"
     BYTES_MAX: ClassVar[int] = 512
@@ -169,7 +204,13 @@ class VoteStatement(Shape):
     engine: str
     height: U64
     round: U64
+    phase: U8
     digest: Hash
+
+    def check(self) -> None:
+        """Raises `Malformed` for a statement that can never be valid."""
+        if self.phase > 3:
+            raise Malformed("phase: a vote before the commit has a phase of 0 to 3")
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,6 +264,9 @@ class Parameters(Shape):
     quota_window: U64
     quota_operations: U64
     algorithms: tuple[U8, ...]
+    turn_blocks: U32
+    timeout: U64
+    timeout_max: U64
 
 
 def check_parameters(parameters: Parameters) -> None:
@@ -283,7 +286,30 @@ def check_parameters(parameters: Parameters) -> None:
         raise Malformed("block_transactions: room for one largest transaction and one due entry")
     if not parameters.algorithms or max(parameters.algorithms) > 3:
         raise Malformed("algorithms: name at least one of 0, 1, 2, 3")
+    if not 200 <= parameters.timeout <= 60_000:
+        raise Malformed("timeout: it must be 200 ms to 60 s")
+    if not parameters.timeout <= parameters.timeout_max <= 600_000:
+        raise Malformed("timeout_max: it must be at least the timeout and at most 10 min")
     checks.ascending("algorithms", parameters.algorithms)
+
+
+@dataclass(frozen=True, slots=True)
+class Strike(Shape):
+    """A validator that failed as a leader: its level and the turns it is still passed over."""
+
+    validator: U32
+    level: U8
+    skip: U32
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule(Shape):
+    """Who leads which round (spec/consensus/schedule.md)."""
+
+    VERSION: ClassVar[str] = "v1"
+    round: U64
+    leader: U32
+    strikes: tuple[Strike, ...]
 
 
 @dataclass(frozen=True, slots=True)
