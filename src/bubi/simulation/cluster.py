@@ -46,6 +46,8 @@ EVENTS_MAX = 3_000_000
 TABLES_EVERY = 15 * SECOND
 RECONNECT = 100 * MILLISECOND
 BAN = 5 * SECOND
+SILENCE = "does not deliver"
+"""In the reason of a ban: the peer did not answer."""
 PARAMETERS: dict[str, Any] = {
     "max_lifetime": "100000",
     "clock_tolerance": "5000",
@@ -237,7 +239,8 @@ class Cluster:
         accused = self.places[target]
         if not host.place.faulty and not accused.faulty:
             self.marks["correct_peer_penalised"] += 1
-            if action.ban:
+            # Silence looks the same whether a peer or the network is to blame; a lie does not.
+            if action.ban and SILENCE not in action.reason:
                 self.checkers.fail(
                     "no_ban_of_correct", f"{host.place.name} bans {accused.name}: {action.reason}"
                 )
@@ -305,6 +308,8 @@ class Cluster:
                 self.checkers.fail("recovers", f"{place.name}: {error}")
             self.scheduler.after(SECOND, self._start_again, place)
             return
+        # Whoever still holds a connection of the incarnation before loses it now.
+        self._lose(place)
         place.host = host
         host.start()
         for other in self.places:

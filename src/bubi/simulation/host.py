@@ -4,6 +4,7 @@ It performs every action of `replica.events` with delays of its own. Writes run 
 as on the writer thread of a node; the rest overlaps.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -407,6 +408,13 @@ class Host:
             return
         self._writes.popleft()
         self._writing = False
+
+    def die_in_write(self) -> None:
+        """The machine dies while the write at the head of the queue is synced."""
+        self.place.disk.die_in_next_sync()
+        _, call, argument = self._writes[0]
+        with contextlib.suppress(core.StorageFatal):
+            call(argument)
 
     def _append(self, action: events.Append) -> None:
         self._write(0, self._do_append, action)

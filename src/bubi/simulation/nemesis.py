@@ -193,6 +193,8 @@ class Nemesis:
         if self._ended:
             return
         before = place.disk.counts["lost_writes"]
+        if mode != "process" and place.host is not None:
+            place.host.die_in_write()
         self._cluster.stop_node(place, mode, self._down_time())
         if mode == "process":
             self._count("mid_persist")
