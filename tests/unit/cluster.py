@@ -8,6 +8,7 @@ import hashlib
 import heapq
 import itertools
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -305,7 +306,7 @@ class Node:
         cluster = self.cluster
         match action:
             case Send():
-                cluster.send(self.index, action.message)
+                cluster.send(self.index, action.message, action.to)
             case SignVote():
                 key = self.configuration.members[self.index].key
                 self.later(
@@ -333,7 +334,7 @@ class Node:
                 def ring(timer: TimerId = action.timer) -> None:
                     if self.life == life and self.timers.get(timer) == number:
                         del self.timers[timer]
-                        cluster.note(self.index, f"timer {timer.kind}", timer.kind)
+                        cluster.note(self.index, f"timer {timer.kind}")
                         self.feed(TimerElapsed(timer))
 
                 cluster.at(action.delay_ms, ring)
@@ -443,14 +444,19 @@ class Cluster:
     def linked(self, from_: int, to: int) -> bool:
         return not self.cut(from_, to)
 
-    def send(self, from_: int, message: ConsensusMessage) -> None:
-        self.check_sent(from_, message)
-        self.note(from_, show(message), message)
+    def send(self, from_: int, message: ConsensusMessage, to: int | None = None) -> None:
+        own = message.signed.validator == from_
+        if own:
+            self.check_sent(from_, message)
+        shown = (
+            show(message) if own else f"shows n{to}: n{message.signed.validator} {show(message)}"
+        )
+        self.note(from_, shown)
         for node in self.nodes:
-            if node.index == from_:
+            if node.index == from_ or to not in {None, node.index}:
                 continue
             passed: ConsensusMessage | None = message
-            if self.filter is not None:
+            if self.filter is not None and own:
                 passed = self.filter(from_, node.index, message)
             if passed is not None:
                 self.transmit(from_, node.index, passed)
@@ -488,7 +494,7 @@ class Cluster:
 
     def decided(self, index: int, block: Block) -> None:
         request = block.certificate.request
-        self.note(index, f"decided {request.height} in round {request.round}", "decided")
+        self.note(index, f"decided {request.height} in round {request.round}")
         assert block.height == len(self.nodes[index].disk.blocks)
         known = self.chain.setdefault(block.height, request)
         assert (known.digest, known.outcome) == (request.digest, request.outcome), "fork"
@@ -517,8 +523,7 @@ class Cluster:
             case _:
                 pass
 
-    def note(self, index: int, text: str, detail: object = None) -> None:
-        del detail
+    def note(self, index: int, text: str) -> None:
         self.lines.append(f"{self.now:>6} n{index} {text}")
 
 
@@ -566,3 +571,23 @@ def lie(cluster: Cluster, liar: int) -> Callable[[int, int, ConsensusMessage], C
         return again(message, digest=seen[-1 - to % min(3, len(seen))])
 
     return change
+
+
+def transcript(cluster: Cluster) -> str:
+    """What was said, one line per moment and statement; digests are letters."""
+    letters: dict[str, str] = {}
+    lines: list[tuple[str, set[str], str]] = []
+    for line in cluster.lines:
+        time, name, text = line.strip().split(" ", 2)
+        if text in {"timer lag", "timer resend"}:
+            continue
+        for digest in re.findall(r"\b[0-9a-f]{4}\b", text):
+            letter = letters.setdefault(digest, chr(ord("A") + len(letters)))
+            text = text.replace(digest, letter)
+        for earlier in reversed(lines):
+            if earlier[0] == time and earlier[2] == text:
+                earlier[1].add(name)
+                break
+        else:
+            lines.append((time, {name}, text))
+    return "".join(f"{time:>6}  {' '.join(sorted(who))}  {text}\n" for time, who, text in lines)

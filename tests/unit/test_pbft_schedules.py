@@ -12,7 +12,7 @@ from bubi.consensus.pbft_state import Mode
 
 from .cluster import Cluster, Faults, lie
 
-SEEDS = 240
+SEEDS = 200
 CHUNK = 20
 FAULTY_MS = 15_000
 HEAL_MS = 120_000

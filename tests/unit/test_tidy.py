@@ -67,6 +67,7 @@ PACKAGES = [
     "sdk",
     "sdk/python",
     "spec",
+    "spec/consensus",
     "docs",
     "tests",
     "tests/model",

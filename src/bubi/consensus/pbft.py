@@ -371,6 +371,7 @@ class _Rules:
         state.shown = shown
         self._know(digest, message.proposal, message.payload)
         self._watch()
+        self._confront(state.votes.tallies[round_, Phase.FIRST].votes.values())
         self._consider()
 
     def _is_parent(self, certificate: Certificate) -> bool:
@@ -631,12 +632,28 @@ class _Rules:
         phase = request.phase
         if phase is not Phase.FIRST and phase is not Phase.COMMIT:
             return
-        if self._count(vote) < state.configuration.quorum:
-            return
+        weight = self._count(vote)
         if phase is Phase.COMMIT:
-            self._decide(request)
-        elif request.round == state.round and request.digest == state.accepted:
-            self._prepare()
+            if weight >= state.configuration.quorum:
+                self._decide(request)
+        elif weight and request.round == state.round:
+            if request.digest != state.accepted:
+                self._confront([vote])
+            elif weight >= state.configuration.quorum:
+                self._prepare()
+
+    def _confront(self, votes: Iterable[VoteMessage]) -> None:
+        """P10: shows members that vote for something else what the leader has signed here."""
+        state = self.state
+        if state.configuration.own is None or not state.accepted:
+            return
+        leader = state.configuration.leader(state.round)
+        heard = state.votes.tallies[state.round, Phase.FIRST].votes.get(leader)
+        if heard is None or heard.request.digest != state.accepted:
+            return
+        for vote in votes:
+            if vote.request.digest != state.accepted and vote.validator != leader:
+                self.effects.append(Send(vote.validator, heard))
 
     def _count(self, vote: VoteMessage) -> int:
         """P19: counts a vote; weight behind its statement, 0 if it changed nothing."""
