@@ -394,6 +394,19 @@ def test_ordered_digests_are_forgotten_after_the_longest_lifetime() -> None:
     assert not bench.d.is_ordered(made.digest)
 
 
+def test_a_batch_that_no_block_can_hold_any_more_is_no_work() -> None:
+    """Governance lowered the limits: nobody must be suspected for not naming it."""
+    bench = Bench()
+    made = bench.arrives(1, 1, 40)
+    bench.d.received_have(node_of(2), BatchHave((made.digest,)))
+    assert bench.d.has_work() and bench.d.is_ready()
+    bench.d.configure(
+        configuration_of(4, 0, "pbft"), Limits(60, 10_000, 30, 5_000, 1), MEMBERS.get
+    )
+    assert not bench.d.has_work() and not bench.d.is_ready()
+    assert bench.d.select(urgent=True) == ()
+
+
 # --- overtaking (protocol.md 5: "suspicion of a leader is by overtaking, not by age") ---------
 
 
@@ -503,10 +516,9 @@ def test_selection_keeps_every_limit_and_names_nothing_twice(
         ]
         if candidates:
             _, _, oldest = min(candidates, key=lambda entry: entry[:2])
-            if (
-                len(oldest) <= min(limits.author_transactions, limits.transactions)
-                and oldest.bytes <= min(limits.author_bytes, limits.bytes)
-            ):
+            if len(oldest) <= min(
+                limits.author_transactions, limits.transactions
+            ) and oldest.bytes <= min(limits.author_bytes, limits.bytes):
                 assert oldest.digest in digests
         if not chosen:
             break
