@@ -17,6 +17,7 @@ from bubi.consensus.engine import (
     VoteMessage,
 )
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.simulation import lies
 from bubi.simulation.ledger import vote_bytes
 from bubi.simulation.scheduler import MILLISECOND
 
@@ -94,6 +95,8 @@ class Behaviour:
                     some = tuple(peer for peer in peers if self._random.random() < 0.3)
                     host.transmit(some, messages.Consensus(message))
                     return True
+                if self._acts_now("lie_view_change") and self._lying_view(host, peers, message):
+                    return True
                 if self._acts_now("equivocate"):
                     return self._equivocate(host, peers, message)
             case EngineMessage(kind="view_change") if self._acts_now("lie_view_change"):
@@ -160,16 +163,40 @@ class Behaviour:
 
     def _lie(self, message: EngineMessage) -> EngineMessage | None:
         """A view change that hides or forges what it had prepared."""
-        bodies = [
-            one.body
-            for one in self._heard
-            if isinstance(one, EngineMessage) and one.kind == message.kind
-        ]
-        bodies += [b"\x00", b"", message.body[:-1], message.body + b"\x00"]
-        body = self._random.choice(bodies)
+        request = message.signed.request
+        random = self._random
+        body = lies.change_body(
+            random, message.body, request.height, request.round, tuple(self._heard)
+        )
+        if body is None or random.random() < 0.2:
+            older = [
+                one.body
+                for one in self._heard
+                if isinstance(one, EngineMessage) and one.kind == message.kind
+            ]
+            body = random.choice([*older, b"", message.body[:-1], message.body + b"\x00"])
         if body == message.body:
             return None
-        return self._engine_message(message.signed.request, message.kind, body)
+        return self._engine_message(request, message.kind, body)
+
+    def _lying_view(self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage) -> bool:
+        """A new view that proposes what its view changes do not allow."""
+        justification = lies.new_view(self._random, message, host.configuration)
+        if justification is None:
+            return False
+        ledger = host.ledger
+        try:
+            _, time, _, parent_round = ledger.proposal_fields(message.proposal)
+            proposal, digest = ledger.propose(time + 1, parent_round, [])
+        except core.CoreError:
+            return False
+        request = replace(message.signed.request, digest=digest)
+        lie = ProposalMessage(self._signed(request), proposal, (), justification)
+        self._count("lie_view_change")
+        half = self._random.randint(0, len(peers) - 1)
+        host.transmit(peers[:half], messages.Consensus(message))
+        host.transmit(peers[half:], messages.Consensus(lie))
+        return True
 
     def _engine_message(self, request: VoteRequest, kind: str, body: bytes) -> EngineMessage:
         digest = self._cluster.signatures.hash(kind.encode() + b"\0" + body)
@@ -220,20 +247,22 @@ class Behaviour:
             case "garbage":
                 return self._garbage(recent, host)
             case "lie_view_change" if recent is not None:
-                request = replace(
-                    recent.signed.request,
-                    height=host.ledger.height + 1,
-                    round=recent.signed.request.round + random.choice((1, 1, 2, 63, 64, 10**6)),
-                    phase=Phase.CHANGE,
-                    outcome=b"",
-                )
-                return messages.Consensus(self._engine_message(request, "view_change", b"\x00"))
+                return self._unasked_change(recent.signed.request, host)
             case "equivocate" if recent is not None:
                 request = replace(recent.signed.request, height=host.ledger.height + 1)
                 return messages.Consensus(self._signed(self._other_vote(request)))
             case "fake_sync":
                 return messages.Blocks(random.randrange(1 << 20), ())
         return None
+
+    def _unasked_change(self, request: VoteRequest, host: "Host") -> messages.PeerMessage:
+        """Asks for a later round without a reason, with what it can make up."""
+        random = self._random
+        height = host.ledger.height + 1
+        round_ = request.round + random.choice((1, 1, 1, 2, 63, 64, 10**6))
+        body = lies.change_body(random, b"\x00", height, round_, tuple(self._heard)) or b"\x00"
+        asked = replace(request, height=height, round=round_, phase=Phase.CHANGE, outcome=b"")
+        return messages.Consensus(self._engine_message(asked, "view_change", body))
 
     def _garbage(
         self, recent: ConsensusMessage | None, host: "Host"

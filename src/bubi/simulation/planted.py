@@ -39,8 +39,8 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "send_before_persist",
         DRIVER,
-        "        if state.dirty or state.held or state.syncing is not None:\n            state.held",
-        "        if state.height < 0:\n            state.held",
+        "        if state.dirty or state.held or state.decided or state.syncing is not None:\n",
+        "        if state.height < 0:\n",
     ),
     Planted(
         "guard_record_not_written",
@@ -51,8 +51,8 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "released_by_any_sync",
         DRIVER,
-        "        if not state.dirty:\n            # Nothing was appended since",
-        "        if state.height:\n            # Nothing was appended since",
+        "        if not state.dirty and not state.decided:\n",
+        "        if state.height:\n",
     ),
     Planted(
         "guard_allows_everything",
@@ -95,8 +95,10 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "decided_with_one_vote_less",
         PBFT,
-        "        if self._count(vote) < state.configuration.quorum:\n",
-        "        if self._count(vote) < state.configuration.quorum - 1:\n",
+        "            if weight >= state.configuration.quorum:\n                self._decide(request)\n"
+        "        elif weight and",
+        "            if weight >= state.configuration.quorum - 1:\n"
+        "                self._decide(request)\n        elif weight and",
     ),
     Planted(
         "certificate_mixes_statements",
@@ -238,7 +240,7 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "nothing_relayed",
-        REPLICA,
+        "replica/intake.py",
         "        if route:\n            self._out.append(SendTo(route, envelope))\n",
         "",
     ),
