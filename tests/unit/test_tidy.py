@@ -64,6 +64,7 @@ PACKAGES = [
     "src/bubi/consensus",
     "src/bubi/node",
     "src/bubi/node/api",
+    "src/bubi/simulation",
     "sdk",
     "sdk/python",
     "spec",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from bubi_sdk import errors
 
-from bubi.cli import account, asset, bench, key, network, node, proof, quorum, record, tx, up, why
+from bubi.cli import account, asset, bench, key, network, node, proof, quorum, record, sim, tx, up, why
 from bubi.cli.messages import _
 from bubi.cli.output import FINDING, NOTHING_RUNNING, USAGE, Failure, report_failure
 
@@ -48,7 +48,7 @@ def build() -> typer.Typer:
     ledger, nodes = _("Ledger"), _("Networks and nodes")
     for noun in (tx, account, key, asset, record, proof):
         app.add_typer(noun.app, rich_help_panel=ledger)
-    for noun in (network, node, bench):
+    for noun in (network, node, bench, sim):
         app.add_typer(noun.app, rich_help_panel=nodes)
     app.command(
         "why",

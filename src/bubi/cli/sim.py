@@ -164,7 +164,10 @@ def mutants(
 def replay(
     seed: Annotated[int, typer.Argument(help=_("Seed of the run."))],
     engine: Engine = "pbft",
-    nodes: Annotated[int, typer.Option("--nodes", min=1, max=NODES_MAX)] = 4,
+    nodes: Annotated[
+        int,
+        typer.Option("--nodes", min=1, max=NODES_MAX, help=_("Number of simulated nodes.")),
+    ] = 4,
     faults: Faults = "",
     after: Annotated[
         float, typer.Option("--from", help=_("Virtual time in seconds from which to print."))

@@ -131,7 +131,7 @@ def draw(  # noqa: PLR0914 - every draw of a seed stands in one place
         latency_us=random.choice((200, 1_000, 5_000, 25_000)),
         disk_us=random.choice((100, 1_000, 5_000, 20_000)),
         clients=random.randint(2, 6),
-        transactions_per_second=random.choice((1.0, 3.0, 8.0)),
+        transactions_per_second=random.choice((1.0, 2.0, 5.0)),
         counted=frozenset(chosen) - set(FAULTY_ONLY),
     )
 
