@@ -126,7 +126,8 @@ class Host:
         self._timer_number = 0
         self._writes: deque[tuple[int, Callable[[Any], None], Any]] = deque()
         self._writing = False
-        self._unsynced: list[bytes] = []
+        # What was found after a crash of the process may stand in memory of the machine only.
+        self._unsynced: list[bytes] = [guard.encode(entry) for entry in restored.entries]
         self._busy_until = 0
         self._beat = 0
 
@@ -413,7 +414,7 @@ class Host:
         """The machine dies while the write at the head of the queue is synced."""
         self.place.disk.die_in_next_sync()
         _, call, argument = self._writes[0]
-        with contextlib.suppress(core.StorageFatal):
+        with contextlib.suppress(core.StorageFatal, core.StorageFull):
             call(argument)
 
     def _append(self, action: events.Append) -> None:
