@@ -55,8 +55,22 @@ from bubi.consensus.engine import (
     VoteMessage,
     VoteSigned,
     WorkWaiting,
+    commit_vote,
+    first_vote,
 )
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.consensus.pbft_bytes import (
+    VIEW_CHANGE,
+    EpochStart,
+    Fresh,
+    Justification,
+    NewView,
+    SignedChange,
+    change_vote,
+    encode_change,
+    encode_justification,
+    signed_bytes,
+)
 from bubi.consensus.pbft_state import PbftState
 from bubi.consensus.quorum import quorum
 
@@ -571,6 +585,67 @@ def lie(cluster: Cluster, liar: int) -> Callable[[int, int, ConsensusMessage], C
         return again(message, digest=seen[-1 - to % min(3, len(seen))])
 
     return change
+
+
+def invent(cluster: Cluster, liar: int) -> None:
+    """Something that a liar could sign from what it has heard, to some of the members."""
+    chance = cluster.random
+    node = cluster.nodes[liar]
+    state = node.state.engine
+    settings = cluster.configuration_of(liar)
+    key = settings.members[liar].key
+    near = state.round + chance.choice((-1, 0, 0, 0, 1, 1, 2, 5, 100, 2**40))
+    round_ = max(0, near)
+    height = state.height + chance.choice((0, 0, 0, 1, -1))
+    heard = [vote for tally in state.votes.tallies.values() for vote in tally.votes.values()] or [
+        None
+    ]
+    known = chance.choice(heard)
+    digest = known.request.digest if known is not None else sha(b"invented")
+    outcome = known.request.outcome if known is not None else b""
+
+    def made(request: VoteRequest) -> VoteMessage:
+        return VoteMessage(liar, request, sign(key, request))
+
+    locks = [change.prepared for change in state.changes.values()] + [state.prepared, None]
+    message: ConsensusMessage
+    match chance.randrange(4):
+        case 0:
+            message = made(first_vote(settings, height, round_, digest))
+        case 1:
+            message = made(
+                commit_vote(settings, height, round_, digest, outcome or sha(b"outcome", digest))
+            )
+        case 2:
+            body = encode_change(chance.choice(locks))
+            hashed = SIGNATURES.hash(signed_bytes(VIEW_CHANGE, body))
+            message = EngineMessage(
+                made(change_vote(settings, height, round_, hashed)), VIEW_CHANGE, body
+            )
+        case _:
+            changes = [
+                SignedChange(member, change.vote.signature, change.body)
+                for member, change in sorted(state.changes.items())
+            ]
+            parent = state.parent
+            justification: Justification = chance.choice(
+                (
+                    NewView(tuple(changes[: chance.randint(0, len(changes))]), parent),
+                    NewView(tuple(changes), parent),
+                    Fresh(parent) if parent is not None else EpochStart(),
+                )
+            )
+            parts = [(one.proposal, one.payload) for one in state.proposals.values()]
+            proposal, payload = chance.choice(parts) if parts else (b"1/0/0/0/bad/", ())
+            if chance.random() < 0.5:
+                proposal = proposal.replace(b"/", b"/0", 1)
+            signed = made(first_vote(settings, height, round_, digest_of(proposal, payload)))
+            message = ProposalMessage(
+                signed, proposal, payload, encode_justification(justification)
+            )
+    for other in range(cluster.count):
+        if other != liar and chance.random() < 0.7:
+            cluster.transmit(liar, other, message)
 
 
 def transcript(cluster: Cluster) -> str:

@@ -292,7 +292,7 @@ REFUSED: dict[str, ProposalMessage] = {
 @pytest.mark.parametrize("why", REFUSED)
 def test_p3_a_proposal_that_is_not_accepted(why: str) -> None:
     bench = Bench(3 if why != "one member twice" else 0).feed(REFUSED[why])
-    assert bench.of(Validate) == []
+    assert bench.of(Validate) == bench.of(Penalise) == []
     assert bench.place == (Mode.NORMAL, 0)
 
 

@@ -258,6 +258,9 @@ class _Run(Generic[State]):
     def take(self, event: HostInput) -> None:
         """Hands an input to the engine, and every input that follows from its effects."""
         match event:
+            case Message():
+                # By far the most frequent input; `step` has seen to its height.
+                self.inputs.append(event)
             case Begin():
                 self._start(event.height, event.configuration, event.parent, event.recovered)
             case Synchronised():
@@ -378,11 +381,9 @@ class _Run(Generic[State]):
                     return False
                 state.timers -= {event.timer}
                 return event.timer.height == state.height
-            case Message():
-                return event.message.height == state.height
             case PayloadReady() | Validated() | Executed() | WorkWaiting() | Suspect():
                 return event.height == state.height
-            case Start() | VoteSigned() | VoteRefused() | Persisted():
+            case Message() | Start() | VoteSigned() | VoteRefused() | Persisted():
                 return False
 
     # --- effects of the engine -------------------------------------------------------------------

@@ -51,6 +51,7 @@ from bubi.consensus.engine import (
 )
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.consensus.pbft_bytes import (
+    BATCHES_MAX,
     PROPOSAL_BYTES_MAX,
     VIEW_CHANGE,
     Accepted,
@@ -314,10 +315,12 @@ class _Rules:
         if vote.request.phase is not Phase.FIRST or round_ > ROUND_MAX:
             return
         if state.configuration.leader(round_) != vote.validator:
-            self._penalise(vote.validator, "proposed in a round that it does not lead")
+            # Anybody can wrap a member's first vote in a proposal: no blame.
             return
-        if len(message.proposal) > PROPOSAL_BYTES_MAX or not self.signatures.binds(
-            digest, message.proposal, message.payload
+        if (
+            len(message.proposal) > PROPOSAL_BYTES_MAX
+            or len(message.payload) > BATCHES_MAX
+            or not self.signatures.binds(digest, message.proposal, message.payload)
         ):
             # The signature covers the digest only: who passed the message on may be the liar.
             return
@@ -684,9 +687,6 @@ class _Rules:
         self.effects.append(Send(None, message))
         self._arm(RESEND, state.resend_ms or RESEND_MS)
 
-    def _penalise(self, member: int, reason: str) -> None:
-        self.effects.append(Penalise(member, reason))
-
     def _leads(self) -> bool:
         configuration = self.state.configuration
         return (
@@ -831,7 +831,8 @@ class _Rules:
         try:
             prepared = self._read_change(message.body, request.round)
         except EncodingError as error:
-            self._penalise(vote.validator, f"sent a view change that does not hold: {error}")
+            reason = f"sent a view change that does not hold: {error}"
+            self.effects.append(Penalise(vote.validator, reason))
             return
         change = Change(vote, message.body, prepared)
         state.changes = {**state.changes, vote.validator: change}
@@ -863,11 +864,13 @@ class _Rules:
         """
         state = self.state
         prepared = decode_change(body)
-        if prepared is None or prepared == state.prepared:
-            return prepared
+        if prepared is None:
+            return None
         if prepared.round >= round_:
             msg = "prepared in a later round"
             raise EncodingError(msg)
+        if prepared == state.prepared:
+            return prepared
         key = self.signatures.hash(body)
         if key in state.verified:
             return prepared
