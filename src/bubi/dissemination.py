@@ -219,9 +219,14 @@ class Dissemination:
         return self._own_unordered + len(self._sealing)
 
     @property
-    def missing(self) -> int:
-        """Batches asked for."""
+    def wanted(self) -> int:
+        """Batches that peers announced or a proposal names, and that are not here."""
         return len(self._wants)
+
+    @property
+    def missing(self) -> int:
+        """Batches that the proposal of the height in work names, and that are not here."""
+        return sum(want.urgent for want in self._wants.values())
 
     def find(self, digest: bytes) -> BatchHandle | None:
         """A verified batch that no block holds, or one of the newest block."""
@@ -487,25 +492,24 @@ class Dissemination:
     # --- what a proposal names ---------------------------------------------------------------
 
     def need(self, digests: Iterable[bytes], sources: tuple[Peer, ...]) -> None:
-        """Asks at once for batches that a proposal names, the first source first.
+        """Asks for batches that a proposal names, the first source first.
 
-        What an earlier proposal lacked is no longer in a hurry.
+        One that nobody announced yet is probably on its way (a proposal overtakes bodies in the
+        queues of a connection): it is asked for at the next beat. What an earlier proposal lacked
+        is no longer in a hurry.
         """
         asks: dict[Peer, list[bytes]] = {}
         for want in self._wants.values():
             want.urgent = False
         for digest in digests:
-            if digest in self._checks:
-                # On its way to being verified; asked again if that fails.
-                want = self._wants.setdefault(digest, _Want([], urgent=True))
-                want.urgent = True
-                continue
             want = self._wants.setdefault(digest, _Want([], urgent=True))
             want.urgent = True
             known = want.announcers
             want.announcers = [*known, *(peer for peer in sources if peer not in known)]
-            if want.announcers:
+            if want.age and want.announcers and digest not in self._checks:
                 self._ask(digest, want, asks)
+            else:
+                want.next_ask = want.age + 1
         self._send_asks(asks)
         self._start_fetching()
 

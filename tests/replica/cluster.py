@@ -357,8 +357,10 @@ class Host:
         if isinstance(message, Consensus) and message.message.signed.validator == self.index:
             signed = message.message.signed
             record = guard.encode(guard.GuardRecord(signed.request, signed.signature))
-            written = [data for kind, _, data in self.disk.log[: self.disk.durable] if kind == 3]
-            assert record in written, "a vote was sent before it was durable"
+            durable = range(self.disk.durable - 1, -1, -1)
+            assert any(self.disk.log[at][2] == record for at in durable), (
+                "a vote was sent before it was durable"
+            )
 
     # --- the ledger ---------------------------------------------------------------------
 

@@ -5,8 +5,10 @@ from random import Random
 import pytest
 
 from bubi.consensus.pbft import PbftEngine
+from bubi.messages import BatchBody, PeerMessage
 from bubi.replica import events
-from tests.replica.cluster import START, Checks, World
+from bubi.replica.events import BatchHandle
+from tests.replica.cluster import START, Checks, World, key_of
 
 FOUR_RING = [(0, 1), (1, 2), (2, 3), (0, 3)]
 
@@ -203,6 +205,69 @@ def test_a_node_with_another_outcome_stops_and_the_rest_goes_on() -> None:
     assert world.until(lambda: 700 in world.ordered(1), 10_000)
     assert votes == sum(isinstance(action, events.Sign) for action in world.hosts[2].actions)
     assert world.hosts[2].replica.view().halted is not None
+
+
+def test_a_leader_that_passes_over_a_batch_is_replaced() -> None:
+    """protocol.md 5: suspicion of a leader is by overtaking; the others keep it busy meanwhile."""
+    world = four()
+    world.run(6_000)
+    leader = world.hosts[0].replica.view().leader
+    assert leader is not None
+    victim = (leader + 1) % 4
+    batches = world.hosts[leader].replica._batches
+    honest = batches.select
+
+    def censor(*, urgent: bool = False) -> tuple[BatchHandle, ...]:
+        return tuple(batch for batch in honest(urgent=urgent) if batch.author != key_of(victim))
+
+    batches.select = censor  # type: ignore[method-assign]
+    world.hosts[victim].submit(1)
+    busy = (leader + 2) % 4
+    for one in range(100, 200):
+        world.hosts[busy].submit(one)
+        world.run(50)
+        if 1 in world.ordered():
+            break
+    assert 1 in world.ordered()
+    assert world.hosts[victim].replica.view().round > 0
+    # It was busy all the time: age alone would not have replaced it.
+    assert len(world.ordered()) > 15
+    assert all(host.penalties == [] for host in world.hosts)
+
+
+def test_a_leader_that_withholds_a_batch_it_names_is_replaced() -> None:
+    world = four()
+    world.run(6_000)
+    leader = world.hosts[0].replica.view().leader
+    assert leader is not None
+
+    def withhold(sender: int, _to: int, message: PeerMessage) -> PeerMessage | None:
+        return None if sender == leader and isinstance(message, BatchBody) else message
+
+    world.filter = withhold
+    rest = [node for node in range(4) if node != leader]
+    world.hosts[leader].submit(1)
+    world.run(1_000)
+    assert world.hosts[rest[0]].replica.view().missing == 1
+    world.hosts[rest[0]].submit(2)
+    assert world.until(lambda: all(2 in world.ordered(n) for n in rest), 20_000)
+    assert world.hosts[rest[0]].replica.view().round > 0
+    assert 1 not in world.ordered(rest[0])
+    world.filter = lambda sender, to, message: message
+    assert world.until(lambda: all(1 in world.ordered(n) for n in range(4)), 20_000)
+
+
+def test_a_batch_reaches_the_leader_through_others() -> None:
+    """The author has no link to the leader; who holds the batch announces it."""
+    world = four(links=FOUR_RING)
+    world.run(6_000)
+    leader = world.hosts[0].replica.view().leader
+    assert leader is not None
+    started = world.now
+    world.hosts[(leader + 2) % 4].submit(1)
+    assert world.until(lambda: all(world.ordered(n) == [1] for n in range(4)), 2_000)
+    assert world.now - started <= 400
+    assert {host.replica.view().round for host in world.hosts} == {0}
 
 
 @pytest.mark.parametrize("seed", range(6))

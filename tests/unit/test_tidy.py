@@ -63,6 +63,7 @@ PACKAGES = [
     "src/bubi/cli",
     "src/bubi/consensus",
     "src/bubi/node",
+    "src/bubi/replica",
     "src/bubi/node/api",
     "src/bubi/simulation",
     "sdk",

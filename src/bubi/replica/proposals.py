@@ -1,6 +1,6 @@
 """Proposals of the height in work: their batches are found, then the host checks and executes.
 
-A proposal that names a batch which is missing here waits for it; the batch is asked for at once.
+A proposal that names a batch which is missing here waits for it, and the batch is asked for.
 """
 
 from collections import OrderedDict
@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 from bubi.consensus.engine import Execute, Executed, Validate, Validated
 from bubi.dissemination import BLOCK_BATCHES_MAX, Dissemination
-from bubi.replica.events import Action, BatchHandle, CheckProposal, ExecuteProposal, Peer
+from bubi.replica.events import (
+    Action,
+    BatchHandle,
+    CheckProposal,
+    ExecuteProposal,
+    Peer,
+    ProposalChecked,
+)
 
 PROPOSALS_MAX = 8
 """Proposals of one height whose batches are kept; the oldest go first."""
@@ -16,11 +23,12 @@ PROPOSALS_MAX = 8
 
 @dataclass(slots=True, eq=False)
 class _Proposal:
-    """`asked` is set while batches are missing."""
+    """`asked` is set while batches are missing; `checks` are under way at the host."""
 
     payload: tuple[bytes, ...]
     batches: tuple[BatchHandle, ...] | None
     asked: Validate | None = None
+    checks: int = 0
 
 
 class Proposals:
@@ -46,10 +54,12 @@ class Proposals:
         if any(self._batches.is_ordered(digest) for digest in payload):
             return _refusal(effect, "it names a batch that a block holds already")
         batches = self._find(payload)
-        waiting = effect if batches is None else None
-        self._keep(effect.digest, _Proposal(payload, batches, waiting))
+        before = self._proposals.get(effect.digest)
+        proposal = _Proposal(payload, batches, effect if batches is None else None)
+        proposal.checks = before.checks if before is not None else 0
+        self._keep(effect.digest, proposal)
         if batches is not None:
-            self._check(effect, batches)
+            self._check(proposal, effect, batches)
         else:
             missing = [digest for digest in payload if self._batches.find(digest) is None]
             self._batches.need(missing, sources)
@@ -64,7 +74,20 @@ class Proposals:
             batches = self._find(proposal.payload)
             if batches is not None:
                 proposal.batches, proposal.asked = batches, None
-                self._check(asked, batches)
+                self._check(proposal, asked, batches)
+
+    def checked(self, event: ProposalChecked) -> Validated | None:
+        """The answer of the host, None while a later check of the same proposal may be kinder.
+
+        A re-proposal is checked without a clock: the refusal of the first attempt, which may come
+        late, must not stand for it.
+        """
+        proposal = self._proposals.get(event.digest)
+        if proposal is not None:
+            proposal.checks -= 1
+            if not event.valid and proposal.checks > 0:
+                return None
+        return Validated(event.height, event.digest, event.valid, event.untimely, event.reason)
 
     def execute(self, effect: Execute) -> Executed | None:
         """Has a validated proposal executed; the answer if that is impossible."""
@@ -96,7 +119,10 @@ class Proposals:
         while len(self._proposals) > PROPOSALS_MAX:
             self._proposals.popitem(last=False)
 
-    def _check(self, asked: Validate, batches: tuple[BatchHandle, ...]) -> None:
+    def _check(
+        self, proposal: _Proposal, asked: Validate, batches: tuple[BatchHandle, ...]
+    ) -> None:
+        proposal.checks += 1
         self._out.append(
             CheckProposal(
                 asked.height,

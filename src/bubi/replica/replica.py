@@ -10,6 +10,7 @@ the engine, and that one block at a time is committed.
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from bubi.consensus import driver, guard
@@ -274,6 +275,7 @@ class Replica:
             work=self._has_work(),
             in_sync=not self._sync.active,
             target=self._sync.target,
+            counters=replace(self._sync.counters),
             quiet_seconds=self._ticks - self._tip_tick,
             silent=self._driver.guard.silent,
             halted=self._halted,
@@ -464,11 +466,9 @@ class Replica:
             self._drive(answer)
 
     def _proposal_checked(self, event: ProposalChecked) -> None:
-        self._drive(
-            engines.Validated(
-                event.height, event.digest, event.valid, event.untimely, event.reason
-            )
-        )
+        answer = self._proposals.checked(event)
+        if answer is not None:
+            self._drive(answer)
 
     def _execute(self, effect: engines.Execute) -> None:
         answer = self._proposals.execute(effect)
