@@ -3,7 +3,7 @@
 use crate::{
     admission::{Admission, Entered, Gate, Verified},
     error::{ChainError, Result},
-    index,
+    index, inline,
     lease::Lease,
     proposal::{Ordered, OrderedBatches},
     recovery::{self, Mode},
@@ -267,7 +267,10 @@ impl<D: Disk> Chain<D> {
     fn wide<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match &self.door {
             Some(threads) => threads.install(work),
-            None => work(),
+            None => {
+                inline::claim();
+                work()
+            }
         }
     }
 
@@ -533,9 +536,9 @@ impl<D: Disk> Chain<D> {
                 inner.ordered.push(ordered);
             }
         }
-        if self.door.is_some() {
+        if let Some(threads) = &self.door {
             // Thousands of bodies are freed where nobody waits for it.
-            rayon::spawn(move || drop(batches));
+            threads.spawn(move || drop(batches));
         }
         calm(self.behind.lock()).push_back(Following { tip, batch: Some(batch), transactions });
         match self.follow() {

@@ -9,6 +9,7 @@ mod chain;
 mod error;
 mod history;
 mod index;
+mod inline;
 mod lease;
 pub mod proof;
 mod proposal;

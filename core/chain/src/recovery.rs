@@ -4,7 +4,7 @@ use crate::{
     chain::{broken, receipt_hashes, Chain, Identity, Inner, Options, Tip, Writer},
     error::{ChainError, Result},
     history::{split_body, Cache},
-    index,
+    index, inline,
     proposal::{Ordered, OrderedBatches},
     rule::Rule,
 };
@@ -46,6 +46,9 @@ pub(crate) struct Mode {
 }
 
 pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options, mode: Mode) -> Result<Chain<D>> {
+    if mode.is_simulated {
+        inline::claim();
+    }
     let identity = identity(genesis, mode.rule)?;
     let lock = disk.lock()?;
     let (chain_id, is_simulated) = (*identity.chain.bytes(), mode.is_simulated);
