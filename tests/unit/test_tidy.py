@@ -66,6 +66,7 @@ PACKAGES = [
     "src/bubi/node",
     "src/bubi/replica",
     "src/bubi/node/api",
+    "src/bubi/simulation",
     "sdk",
     "sdk/python",
     "spec",
