@@ -90,6 +90,12 @@ def certificate_fields(
 def status_message(chain: bytes, status: bytes) -> bytes:
     """Bytes that a validator signs for a status: domain `bubi:node-status`, chain id, the encoded status."""
 
+def proposal_binds(
+    suite: int, chain: bytes, digest: bytes, proposal: bytes, payload: list[bytes]
+) -> bool:
+    """Whether a digest stands for these bytes: for the encoded proposal, and, by its payload root, for these digests of
+    batches in this order."""
+
 def ideal_sign(public_key: bytes, message: bytes) -> bytes:
     """Signature of the ideal rule of simulations: SHA-256("bubi:ideal" ‖ tagged key ‖ message), twice. No chain accepts
     it but one of `Chain.open_simulated(…, ideal=True)`."""
@@ -199,6 +205,9 @@ class SimulatedDisk:
         """Flips one bit, chosen by `choice`, of a file of a kind ("log", "state", "index", "guard"); False if there is none."""
     def fail_next_sync(self) -> None:
         """The next sync of a file or folder fails and forgets what was written."""
+    def die_in_next_sync(self) -> None:
+        """The machine dies in the next sync of a file: every operation fails until `crash`, which says how much of what was
+        written survives."""
     def set_full(self, full: bool) -> None:
         """Whether writes that need more space are refused."""
     @property

@@ -39,6 +39,7 @@ from bubi._core import (
     limits,
     open,  # noqa: A004 - the counterpart of `seal`
     operation_names,
+    proposal_binds,
     result_codes,
     seal,
     status_message,
@@ -95,6 +96,7 @@ __all__ = [
     "limits",
     "open",
     "operation_names",
+    "proposal_binds",
     "result_codes",
     "seal",
     "signing_bytes",

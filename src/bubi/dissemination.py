@@ -55,8 +55,12 @@ ANNOUNCERS_MAX = 8
 """Peers remembered as holders of a missing batch."""
 DIGESTS_PER_MESSAGE_MAX = 1_024
 """Digests in one announcement or request."""
-BODIES_PER_PEER_MAX = 64
+BODIES_PER_PEER_MAX = 2_048
 """Bodies sent to one peer within a second because it asked."""
+BODY_BYTES_PER_PEER_MAX = 128 * 1024 * 1024
+"""Bytes of the same."""
+ASKS_PER_BEAT_MAX = 16
+"""Batches asked of one peer in one beat, those apart that a proposal names."""
 PINNED_MAX = 16 * 1_024
 """Batches kept because proposals of the height in work name them; the oldest go first."""
 ORDERED_MAX = 500_000
@@ -152,6 +156,7 @@ class _PeerLoad:
     check_bytes: int = 0
     wants: int = 0
     served: int = 0
+    served_bytes: int = 0
     refused: int = 0
 
 
@@ -214,9 +219,14 @@ class Dissemination:
         return self._own_unordered + len(self._sealing)
 
     @property
-    def missing(self) -> int:
-        """Batches asked for."""
+    def wanted(self) -> int:
+        """Batches that peers announced or a proposal names, and that are not here."""
         return len(self._wants)
+
+    @property
+    def missing(self) -> int:
+        """Batches that the proposal of the height in work names, and that are not here."""
+        return sum(want.urgent for want in self._wants.values())
 
     def find(self, digest: bytes) -> BatchHandle | None:
         """A verified batch that no block holds, or one of the newest block."""
@@ -229,14 +239,12 @@ class Dissemination:
 
     def has_work(self) -> bool:
         """Whether a verified batch with a transaction that may still count waits."""
-        time = self._time
-        return any(held.batch.latest_expiry > time for held in self._held.values())
+        return any(self._counts(held) for held in self._held.values())
 
     def is_ready(self) -> bool:
         """Whether a leader that is in no hurry should name what is here now."""
-        time = self._time
         return any(
-            (held.acknowledged is not None or held.ripe) and held.batch.latest_expiry > time
+            (held.acknowledged is not None or held.ripe) and self._counts(held)
             for held in self._held.values()
         )
 
@@ -250,7 +258,7 @@ class Dissemination:
         transactions, size = limits.transactions, limits.bytes
         shares: dict[bytes, list[int]] = {}
         chosen: list[BatchHandle] = []
-        waiting = [held for held in self._held.values() if held.batch.latest_expiry > self._time]
+        waiting = [held for held in self._held.values() if self._counts(held)]
         first = [held for held in waiting if held.acknowledged is not None]
         later = [held for held in waiting if held.acknowledged is None and (urgent or held.ripe)]
         for held in (*first, *later):
@@ -471,34 +479,37 @@ class Dissemination:
             batch = self.find(digest)
             if batch is None:
                 continue
-            if load.served >= BODIES_PER_PEER_MAX:
+            if (
+                load.served >= BODIES_PER_PEER_MAX
+                or load.served_bytes + batch.bytes > BODY_BYTES_PER_PEER_MAX
+            ):
                 self._refuse(peer, load, "asks for too many batches")
                 return
             load.served += 1
+            load.served_bytes += batch.bytes
             self._out.append(SendTo((peer,), BatchBody(digest, batch.header, batch.body)))
 
     # --- what a proposal names ---------------------------------------------------------------
 
     def need(self, digests: Iterable[bytes], sources: tuple[Peer, ...]) -> None:
-        """Asks at once for batches that a proposal names, the first source first.
+        """Asks for batches that a proposal names, the first source first.
 
-        What an earlier proposal lacked is no longer in a hurry.
+        One that nobody announced yet is probably on its way (a proposal overtakes bodies in the
+        queues of a connection): it is asked for at the next beat. What an earlier proposal lacked
+        is no longer in a hurry.
         """
         asks: dict[Peer, list[bytes]] = {}
         for want in self._wants.values():
             want.urgent = False
         for digest in digests:
-            if digest in self._checks:
-                # On its way to being verified; asked again if that fails.
-                want = self._wants.setdefault(digest, _Want([], urgent=True))
-                want.urgent = True
-                continue
             want = self._wants.setdefault(digest, _Want([], urgent=True))
             want.urgent = True
             known = want.announcers
             want.announcers = [*known, *(peer for peer in sources if peer not in known)]
-            if want.announcers:
+            if want.age and want.announcers and digest not in self._checks:
                 self._ask(digest, want, asks)
+            else:
+                want.next_ask = want.age + 1
         self._send_asks(asks)
         self._start_fetching()
 
@@ -625,7 +636,7 @@ class Dissemination:
         The author of a batch may be gone: whoever holds it sees to it that a leader hears of it.
         """
         for load in self._loads.values():
-            load.served = 0
+            load.served = load.served_bytes = 0
             load.refused = 0
         again: list[Held] = []
         for held in self._held.values():
@@ -669,7 +680,7 @@ class Dissemination:
             if want.urgent and want.asked >= len(want.announcers):
                 known = want.announcers
                 want.announcers = [*known, *(peer for peer in peers if peer not in known)]
-            if want.announcers:
+            if want.announcers and (want.urgent or self._may_ask(want, asks)):
                 self._ask(digest, want, asks)
         self._send_asks(asks)
         self._start_fetching()
@@ -703,6 +714,17 @@ class Dissemination:
                 self._ripe_timer = True
                 self._out.append(SetTimer(RIPE_TIMER, RIPE_MS))
         return held
+
+    def _counts(self, held: Held) -> bool:
+        """Whether the next block may hold it: not void, and not too large since limits fell."""
+        limits = self._limits
+        return (
+            held.batch.latest_expiry > self._time
+            and len(held.batch) <= limits.author_transactions
+            and len(held.batch) <= limits.transactions
+            and held.size <= limits.author_bytes
+            and held.size <= limits.bytes
+        )
 
     def _drop(self, held: Held) -> None:
         del self._held[held.digest]
@@ -778,6 +800,13 @@ class Dissemination:
             load = self._loads.get(want.charged)
             if load is not None and load.wants:
                 load.wants -= 1
+
+    def _may_ask(self, want: _Want, asks: dict[Peer, list[bytes]]) -> bool:
+        """Whether the peer whose turn it is can answer without exceeding what is checked here."""
+        peer = want.announcers[want.asked % len(want.announcers)]
+        load = self._loads.get(peer)
+        checks = load.checks if load is not None else 0
+        return len(asks.get(peer, ())) + checks < ASKS_PER_BEAT_MAX
 
     def _ask(self, digest: bytes, want: _Want, asks: dict[Peer, list[bytes]]) -> None:
         peer = want.announcers[want.asked % len(want.announcers)]

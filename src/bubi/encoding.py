@@ -5,6 +5,7 @@ Pure. Whatever is wrong with bytes, `Reader` raises `EncodingError` with one of 
 `Writer` raises it for values that have no encoding.
 """
 
+import struct
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -20,6 +21,10 @@ VARIANT = "unknown variant"
 TEXT = "text is not UTF-8"
 RANGE = "a number is out of range"
 RULE = "the fields contradict each other"
+
+_U64 = struct.Struct("<Q")
+_SHORT = tuple(bytes((value,)) for value in range(0x80))
+"""The short lengths, which are nearly all of them, encoded beforehand."""
 
 T = TypeVar("T")
 
@@ -69,7 +74,7 @@ class Writer:
     def uleb(self, value: int) -> None:
         """A length or variant in its shortest form."""
         if 0 <= value < 0x80:
-            self._parts.append(bytes((value,)))
+            self._parts.append(_SHORT[value])
             return
         if not 0 <= value <= ULEB_MAX:
             raise EncodingError(RANGE)
@@ -88,9 +93,13 @@ class Writer:
 
     def bytes(self, data: bytes, limit: int = ULEB_MAX) -> None:
         """A byte string with its length."""
-        if len(data) > limit:
+        size = len(data)
+        if size > limit:
             raise EncodingError(LIMIT)
-        self.uleb(len(data))
+        if size < 0x80:
+            self._parts.append(_SHORT[size])
+        else:
+            self.uleb(size)
         self._parts.append(data)
 
     def text(self, value: str, limit: int) -> None:
@@ -153,7 +162,12 @@ class Reader:
 
     def u64(self) -> int:
         """Eight bytes, little-endian."""
-        return int.from_bytes(self.fixed(8), "little")
+        at = self._at
+        after = at + 8
+        if after > self._end:
+            raise EncodingError(TRUNCATED)
+        self._at = after
+        return _U64.unpack_from(self._data, at)[0]  # type: ignore[no-any-return]
 
     def u128(self) -> int:
         """Sixteen bytes, little-endian."""
@@ -161,6 +175,12 @@ class Reader:
 
     def uleb(self, limit: int = ULEB_MAX) -> int:
         """A length or variant of at most `limit`."""
+        at = self._at
+        if at < self._end:
+            value = self._data[at]
+            if value < 0x80 and value <= limit:
+                self._at = at + 1
+                return value
         value = shift = 0
         while True:
             byte = self.fixed(1)[0]

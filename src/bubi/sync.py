@@ -3,8 +3,9 @@
 A peer's height is what its own status says. Heights above the tip are asked for in chunks, from
 several peers at once, and applied strictly in order; the ledger verifies each block against its
 own validator set (protocol.md 4; research/reliability.md 2.0 rule 7). A peer that gives a wrong
-block, whose height falls, or that twice fails to deliver what it claims is banned; a slow one
-loses its chunk to another and is asked last. Serving others is here too, bounded per peer.
+block, whose height falls, or that twice says that it has none of what it claims is banned. One
+that does not answer may only be cut off: it loses its chunk to another, is asked last, and in the
+end its claims count for nothing for a while. Serving others is here too, bounded per peer.
 """
 
 from dataclasses import dataclass, field
@@ -35,9 +36,14 @@ BEAT_MS = 500
 REQUEST_BEATS = 4
 """Beats after which a chunk goes to another peer."""
 UNDELIVERED_MAX = 2
-"""Failures to deliver a claimed height after which a peer is not believed."""
-SLOW_MAX = 3
-"""Time-outs in a row after which a peer is penalised and asked last."""
+"""Empty answers about a claimed height after which a peer is banned."""
+SLOW_MAX = 2
+"""Time-outs in a row after which a peer is penalised, and not believed for a while."""
+DISTRUST_TICKS = 5
+"""Seconds for which it is not believed; doubled each time, up to the cap."""
+DISTRUST_TICKS_MAX = 80
+STRAY_PER_SECOND_MAX = 8
+"""Answers that nobody waits for; an honest peer has a few when it was slow."""
 READS_PER_PEER_MAX = 4
 """Requests of one peer that are being read."""
 READS_MAX = 32
@@ -53,17 +59,24 @@ class _Source:
     """A connected peer. `height` is what it claims (-1: nothing yet).
 
     `resting`: it lacked a height that it had not claimed; it is not asked again in this beat.
+    `distrusted` are the seconds for which its claims still count for nothing.
     """
 
     height: int = -1
     requests: int = 0
     undelivered: int = 0
     slow: int = 0
-    delivered: int = 0
+    distrusted: int = 0
+    distrust: int = DISTRUST_TICKS
     banned: bool = False
     resting: bool = False
     reads: int = 0
+    strays: int = 0
     refused: bool = False
+
+    @property
+    def believed(self) -> bool:
+        return not self.banned and not self.distrusted
 
 
 @dataclass(slots=True, eq=False)
@@ -100,9 +113,13 @@ class SyncCounters:
 
 @dataclass(slots=True, eq=False)
 class Sync:
-    """See the module. `out` receives the actions, in order."""
+    """See the module. `out` receives the actions, in order.
+
+    `eager`: this node takes no part in consensus and fetches each block as soon as it hears of it.
+    """
 
     out: list[Action]
+    eager: bool = False
     counters: SyncCounters = field(default_factory=SyncCounters)
     _tip: int = 0
     _wanted: int = 0
@@ -115,6 +132,7 @@ class Sync:
     _numbers: int = 0
     _applying: int | None = None
     _blocked: bool = False
+    _stopped: bool = False
     _timer: bool = False
     _reads: int = 0
 
@@ -133,13 +151,13 @@ class Sync:
     @property
     def target(self) -> int:
         """Highest height that a believed peer claims or that consensus showed."""
-        claims = (source.height for source in self._sources.values() if not source.banned)
+        claims = (source.height for source in self._sources.values() if source.believed)
         return max(self._wanted, max(claims, default=0))
 
     def heights(self) -> tuple[tuple[Peer, int, bool], ...]:
         """Per connected peer: its claimed height (-1: none yet) and whether it is believed."""
         return tuple(
-            (peer, source.height, not source.banned) for peer, source in self._sources.items()
+            (peer, source.height, source.believed) for peer, source in self._sources.items()
         )
 
     # --- heights -----------------------------------------------------------------------------
@@ -179,6 +197,8 @@ class Sync:
         """Once a second: a node that stays one height behind fetches it."""
         for source in self._sources.values():
             source.refused = False
+            source.strays = 0
+            source.distrusted = max(0, source.distrusted - 1)
         if self._tip < self.target:
             self._behind_ticks += 1
             self._advance()
@@ -191,7 +211,12 @@ class Sync:
         """An answer of a peer. What was not asked for is dropped."""
         request = self._requests.get(message.number)
         source = self._sources.get(peer)
-        if request is None or request.peer != peer or source is None:
+        if source is None:
+            return
+        if request is None or request.peer != peer:
+            source.strays += 1
+            if source.strays == STRAY_PER_SECOND_MAX + 1:
+                self.out.append(PenalisePeer(peer, "flood of blocks that nobody asked for"))
             return
         del self._requests[message.number]
         source.requests -= 1
@@ -208,7 +233,8 @@ class Sync:
             return
         source.slow = 0
         source.undelivered = 0
-        source.delivered += len(heights)
+        source.distrusted = 0
+        source.distrust = DISTRUST_TICKS
         for parts in message.blocks:
             if parts.height > self._tip and parts.height not in self._arrived:
                 size = len(parts.proposal) + len(parts.certificate)
@@ -245,10 +271,15 @@ class Sync:
         self._advance()
 
     def block(self, *, blocked: bool) -> None:
-        """Holds applying back while consensus commits the next height itself, or for good."""
+        """Holds applying back while consensus commits the next height itself."""
         self._blocked = blocked
         if not blocked:
             self._advance()
+
+    def stop(self) -> None:
+        """Fetches and applies nothing more; others are still served."""
+        self._stopped = True
+        self._active = False
 
     def elapsed(self) -> None:
         """A beat: chunks of slow peers go to others."""
@@ -267,10 +298,10 @@ class Sync:
             source = self._sources[request.peer]
             source.requests -= 1
             source.slow += 1
-            if request.claimed and not source.delivered:
-                # It has never shown a single block of what it claims.
-                self._undelivered(request.peer, source, request)
-            elif source.slow == SLOW_MAX:
+            if source.slow == SLOW_MAX:
+                source.slow = 0
+                source.distrusted = source.distrust
+                source.distrust = min(2 * source.distrust, DISTRUST_TICKS_MAX)
                 self.out.append(PenalisePeer(request.peer, "delivers blocks too slowly"))
         self._advance()
 
@@ -313,9 +344,9 @@ class Sync:
         """Applies what is next, and asks for what is missing."""
         target = self.target
         gap = target - self._tip
-        if gap <= 0:
+        if gap <= 0 or self._stopped:
             self._active = False
-        elif gap > 1 or self._behind_ticks > 1 or self._wanted > self._tip:
+        elif gap > 1 or self.eager or self._behind_ticks > 1 or self._wanted > self._tip:
             self._active = True
         if not self._active:
             return
@@ -326,6 +357,7 @@ class Sync:
             self.out.append(SetTimer(SYNC_TIMER, BEAT_MS))
 
     def _apply(self) -> None:
+        """Gives the next block to the ledger, one at a time."""
         following = self._tip + 1
         if self._applying is None and not self._blocked and following in self._arrived:
             self._applying = following
@@ -370,10 +402,8 @@ class Sync:
         sources = [
             (peer, source)
             for peer, source in self._sources.items()
-            if not source.banned and (source.height >= height or height <= self._wanted)
+            if source.believed and (source.height >= height or height <= self._wanted)
         ]
-        if any(source.slow < SLOW_MAX and source.height >= height for _, source in sources):
-            sources = [entry for entry in sources if entry[1].slow < SLOW_MAX]
         turn = self._numbers % max(1, len(sources))
         for place, (peer, source) in enumerate(sources):
             claims = source.height >= height

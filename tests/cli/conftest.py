@@ -85,6 +85,7 @@ class Ledger:
             TIME,
             bytes(32),
             bytes(32),
+            0,
             bytes(32),
             members,
             bytes(32),

@@ -30,7 +30,8 @@ EXPECTED = {
     "tx build", "tx sign", "tx submit", "tx show", "tx decode", "tx simulate", "tx codes",
     "proof verify", "account create", "account show", "account list",
     "key create", "key import", "key show", "asset show", "asset holders", "record show",
-    "network create", "bench verify", "bench ledger", "bench api",
+    "network request", "network create", "network join", "peers",
+    "bench verify", "bench ledger", "bench api",
 }  # fmt: skip
 
 
@@ -79,7 +80,7 @@ ARGUMENTS = {
     ("node", "init"): (".",),
     ("node", "check"): ("missing",),
     ("network", "create"): (),
-    ("up",): ("--nodes", "4"),
+    ("up",): ("--nodes", "0"),
     ("bench", "verify"): ("--algorithm", "rot13"),
     ("bench", "api"): ("--transactions", "0"),
     ("bench", "ledger"): ("--accounts", "0"),
@@ -112,8 +113,7 @@ def test_json_is_one_object_of_schema_1_even_when_nothing_runs(run, words, tmp_p
         ("quorum", "0"),
         ("quorum", "4294967296"),
         ("up", "--nodes", "0"),
-        ("up", "--nodes", "4"),
-        ("up", "--engine", "pbft"),
+        ("network", "create", "--dev", "--requests", "missing"),
         ("logs", "--follow", "--json"),
         ("why", "--url", "ftp://x"),
         ("--lang", "xx", "quorum", "4"),

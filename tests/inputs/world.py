@@ -12,7 +12,8 @@ import httpx
 from bubi_sdk import HashSuite, Network
 
 from bubi import core
-from bubi.node.init import initialise, key_json
+from bubi.node.files import key_json
+from bubi.node.init import initialise
 
 from ..integration.nodes import Account, RunningNode, free_port
 

@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from bubi import core
-from bubi.node.init import Initialised, initialise, key_json
+from bubi.node.files import key_json
+from bubi.node.init import Initialised, initialise
 
 START_SECONDS = 30
 

@@ -120,7 +120,8 @@ def test_lists() -> None:
         encode_neighbours((Neighbour(b"n" * 32, 1, Address("A", 1)),)),
         encode_neighbours((Neighbour(b"n" * 32, 1, Address("10.0.0.1", 0)),)),
         b"\x01" + b"n" * 32 + b"\x01\0",
-        encode_neighbours(tuple(neighbour(n) for n in range(NEIGHBOURS_MAX + 1))),
+        bytes((NEIGHBOURS_MAX + 1,))
+        + b"".join(encode_neighbours((neighbour(n),))[1:] for n in range(NEIGHBOURS_MAX + 1)),
     ],
 )
 def test_bad_lists(bad: bytes) -> None:

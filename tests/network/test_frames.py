@@ -102,7 +102,7 @@ def test_before_the_handshake_messages_are_refused_and_after_it_a_hello() -> Non
 
 def test_limits_change_between_two_frames_of_one_piece() -> None:
     decoder = Decoder()
-    decoder.push(encode(FrameKind.ACCEPT, b"\x01\0") + encode(FrameKind.PING, b"12345678"))
+    decoder.push(encode(FrameKind.ACCEPT, b"\x01\0\0\0") + encode(FrameKind.PING, b"12345678"))
     got = []
     for kind, _ in decoder.frames():
         got.append(kind)

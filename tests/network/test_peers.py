@@ -15,7 +15,7 @@ from bubi.network.peers import (
     TrustRules,
 )
 
-OWN = b"o" * 32
+OWN = bytes(32)
 
 
 def node(number: int) -> bytes:
@@ -92,6 +92,15 @@ def test_connected_nodes_and_oneself_are_not_dialled() -> None:
     one.down(node(1), "lost", 1_000)
     assert one.due(1_000) == []
     assert one.due(1_000.5) == [place(1)]
+
+
+def test_of_two_nodes_that_may_dial_the_smaller_goes_first() -> None:
+    small, large = PeerTable(node(1), Policy(), place(1)), PeerTable(node(2), Policy(), place(2))
+    small.learn(node(9), [neighbour(2)], 0)
+    large.learn(node(9), [neighbour(1)], 0)
+    assert small.due(0) == [place(2)]
+    assert large.due(0) == []
+    assert large.due(0.5) == [place(1)]
 
 
 def test_two_addresses_of_one_node_are_not_dialled_at_once() -> None:

@@ -4,11 +4,13 @@ import asyncio
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import uvloop
 
 from bubi.messages import Priority
 from bubi.network import (
@@ -204,13 +206,36 @@ async def world(folder: Path) -> AsyncIterator[World]:
         await made.stop()
 
 
-async def until(condition: Callable[[], Any], seconds: float = 5.0) -> Any:
+async def until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
     """Waits for something; fails with its source after so long."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s"
         await asyncio.sleep(0.005)
     return result
+
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
+
+
+def run(
+    folder: Path, test: Callable[["World"], Coroutine[Any, Any, None]], loop: str = "asyncio"
+) -> None:
+    """Runs a test in a world; nothing of it may be left behind, and no task may have failed."""
+    problems: list[dict[str, Any]] = []
+
+    async def guarded() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, one: problems.append(one))
+        async with world(folder) as made:
+            await test(made)
+        await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(guarded())
+    assert problems == []
 
 
 def connected(one: Node, other: Node) -> bool:

@@ -20,7 +20,8 @@ from typing import Any
 import httpx
 
 from bubi import core
-from bubi.node.init import Initialised, initialise, key_json
+from bubi.node.files import key_json
+from bubi.node.init import Initialised, initialise
 
 START_SECONDS = 60
 SUPPLY = 10**12

@@ -18,7 +18,7 @@ from bubi.consensus.engine import Certificate, Configuration, Engine, Member, Vo
 from bubi.consensus.guard import VoteRequest
 from bubi.mempool import Entry, Mempool
 from bubi.mempool import Limits as PoolLimits
-from bubi.messages import BlockParts, Link, PeerMessage, Status, Transactions
+from bubi.messages import BlockParts, Consensus, Link, PeerMessage, Status, Transactions
 from bubi.replica import events
 from bubi.replica.events import Action, Limits, ReplicaInput, Tip
 from bubi.replica.replica import Replica
@@ -179,7 +179,7 @@ class Host:
         self.batches: dict[bytes, tuple[Batch, ...]] = {}
         self.alive = True
         self.broken_outcome = False
-        self.sent_before_durable = 0
+        self.deciding = False
         height = len(disk.blocks)
         del disk.log[disk.durable :]
         records = [data for kind, _, data in disk.log if kind == 3]
@@ -240,6 +240,7 @@ class Host:
     def perform(self, action: Action) -> None:  # noqa: C901
         match action:
             case events.SendTo():
+                self.check_durable(action.message)
                 for peer in action.peers:
                     self.world.send(self, peer, action.message)
             case events.SetTimer():
@@ -310,8 +311,10 @@ class Host:
                     filled = replace(filled, signature=signature(key_of(self.index), filled))
                 self.later(0, events.StatusSigned(filled))
             case events.Commit():
+                self.begin_block()
                 self.write(2, lambda: self.commit(action.certificate))
             case events.ApplyBlock():
+                self.begin_block()
                 self.write(2, lambda: self.apply(action.parts))
             case events.ReadBlocks():
                 parts = tuple(
@@ -344,6 +347,20 @@ class Host:
                 self.dropped += [one for entry in action.entries for one in entry.group.ids]
             case _:
                 pass
+
+    def begin_block(self) -> None:
+        assert not self.deciding, "two blocks are being committed at a time"
+        self.deciding = True
+
+    def check_durable(self, message: PeerMessage) -> None:
+        """A vote leaves only when its guard record is on the disk (protocol.md 5)."""
+        if isinstance(message, Consensus) and message.message.signed.validator == self.index:
+            signed = message.message.signed
+            record = guard.encode(guard.GuardRecord(signed.request, signed.signature))
+            durable = range(self.disk.durable - 1, -1, -1)
+            assert any(self.disk.log[at][2] == record for at in durable), (
+                "a vote was sent before it was durable"
+            )
 
     # --- the ledger ---------------------------------------------------------------------
 
@@ -391,6 +408,7 @@ class Host:
         )
 
     def commit(self, certificate: Certificate) -> ReplicaInput:
+        self.deciding = False
         made = self.outcomes[certificate.request.digest]
         return self.add(made, self.batches[made.digest], certificate)
 
@@ -410,6 +428,7 @@ class Host:
         return events.Committed(tip, self.configuration, LIMITS)
 
     def apply(self, parts: BlockParts) -> ReplicaInput:
+        self.deciding = False
         height = parts.height
         try:
             made: Proposal = pickle.loads(parts.proposal)

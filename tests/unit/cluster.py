@@ -8,6 +8,7 @@ import hashlib
 import heapq
 import itertools
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -54,8 +55,22 @@ from bubi.consensus.engine import (
     VoteMessage,
     VoteSigned,
     WorkWaiting,
+    commit_vote,
+    first_vote,
 )
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.consensus.pbft_bytes import (
+    VIEW_CHANGE,
+    EpochStart,
+    Fresh,
+    Justification,
+    NewView,
+    SignedChange,
+    change_vote,
+    encode_change,
+    encode_justification,
+    signed_bytes,
+)
 from bubi.consensus.pbft_state import PbftState
 from bubi.consensus.quorum import quorum
 
@@ -259,11 +274,11 @@ class Node:
     def outcome(self, digest: bytes) -> bytes:
         return sha(b"outcome", digest, self.cluster.salt.get(self.index, b""))
 
-    def commit(self, block: Block) -> None:
-        self.disk.synced = len(self.disk.records)
+    def commit(self, block: Block, covers: int, *, applied: bool) -> None:
+        self.disk.synced = max(self.disk.synced, covers)
         self.disk.blocks.append(block)
         self.cluster.decided(self.index, block)
-        event = Committed(block.height, block.certificate, self.configuration)
+        event = Committed(block.height, block.certificate, self.configuration, applied)
         self.asked = None
         self.feed(event)
         self.tell_work()
@@ -277,11 +292,11 @@ class Node:
             certificate,
             self.cluster.now,
         )
-        life = self.life
+        life, covers = self.life, len(self.disk.records)
 
         def done() -> None:
             if self.up and life == self.life and self.height == block.height - 1:
-                self.commit(block)
+                self.commit(block, covers, applied=False)
 
         self.cluster.at(self.cluster.disk_delay(), done)
 
@@ -298,14 +313,14 @@ class Node:
                 block = other.disk.blocks[self.height]
                 request = block.certificate.request
                 if self.outcome(request.digest) == request.outcome:
-                    self.commit(block)
+                    self.commit(block, self.disk.synced, applied=True)
                 return
 
     def perform(self, action: Action) -> None:  # noqa: C901
         cluster = self.cluster
         match action:
             case Send():
-                cluster.send(self.index, action.message)
+                cluster.send(self.index, action.message, action.to)
             case SignVote():
                 key = self.configuration.members[self.index].key
                 self.later(
@@ -333,7 +348,7 @@ class Node:
                 def ring(timer: TimerId = action.timer) -> None:
                     if self.life == life and self.timers.get(timer) == number:
                         del self.timers[timer]
-                        cluster.note(self.index, f"timer {timer.kind}", timer.kind)
+                        cluster.note(self.index, f"timer {timer.kind}")
                         self.feed(TimerElapsed(timer))
 
                 cluster.at(action.delay_ms, ring)
@@ -443,14 +458,19 @@ class Cluster:
     def linked(self, from_: int, to: int) -> bool:
         return not self.cut(from_, to)
 
-    def send(self, from_: int, message: ConsensusMessage) -> None:
-        self.check_sent(from_, message)
-        self.note(from_, show(message), message)
+    def send(self, from_: int, message: ConsensusMessage, to: int | None = None) -> None:
+        own = message.signed.validator == from_
+        if own:
+            self.check_sent(from_, message)
+        shown = (
+            show(message) if own else f"shows n{to}: n{message.signed.validator} {show(message)}"
+        )
+        self.note(from_, shown)
         for node in self.nodes:
-            if node.index == from_:
+            if node.index == from_ or to not in {None, node.index}:
                 continue
             passed: ConsensusMessage | None = message
-            if self.filter is not None:
+            if self.filter is not None and own:
                 passed = self.filter(from_, node.index, message)
             if passed is not None:
                 self.transmit(from_, node.index, passed)
@@ -488,7 +508,7 @@ class Cluster:
 
     def decided(self, index: int, block: Block) -> None:
         request = block.certificate.request
-        self.note(index, f"decided {request.height} in round {request.round}", "decided")
+        self.note(index, f"decided {request.height} in round {request.round}")
         assert block.height == len(self.nodes[index].disk.blocks)
         known = self.chain.setdefault(block.height, request)
         assert (known.digest, known.outcome) == (request.digest, request.outcome), "fork"
@@ -517,8 +537,7 @@ class Cluster:
             case _:
                 pass
 
-    def note(self, index: int, text: str, detail: object = None) -> None:
-        del detail
+    def note(self, index: int, text: str) -> None:
         self.lines.append(f"{self.now:>6} n{index} {text}")
 
 
@@ -566,3 +585,84 @@ def lie(cluster: Cluster, liar: int) -> Callable[[int, int, ConsensusMessage], C
         return again(message, digest=seen[-1 - to % min(3, len(seen))])
 
     return change
+
+
+def invent(cluster: Cluster, liar: int) -> None:
+    """Something that a liar could sign from what it has heard, to some of the members."""
+    chance = cluster.random
+    node = cluster.nodes[liar]
+    state = node.state.engine
+    settings = cluster.configuration_of(liar)
+    key = settings.members[liar].key
+    near = state.round + chance.choice((-1, 0, 0, 0, 1, 1, 2, 5, 100, 2**40))
+    round_ = max(0, near)
+    height = state.height + chance.choice((0, 0, 0, 1, -1))
+    heard = [vote for tally in state.votes.tallies.values() for vote in tally.votes.values()] or [
+        None
+    ]
+    known = chance.choice(heard)
+    digest = known.request.digest if known is not None else sha(b"invented")
+    outcome = known.request.outcome if known is not None else b""
+
+    def made(request: VoteRequest) -> VoteMessage:
+        return VoteMessage(liar, request, sign(key, request))
+
+    locks = [change.prepared for change in state.changes.values()] + [state.prepared, None]
+    message: ConsensusMessage
+    match chance.randrange(4):
+        case 0:
+            message = made(first_vote(settings, height, round_, digest))
+        case 1:
+            message = made(
+                commit_vote(settings, height, round_, digest, outcome or sha(b"outcome", digest))
+            )
+        case 2:
+            body = encode_change(chance.choice(locks))
+            hashed = SIGNATURES.hash(signed_bytes(VIEW_CHANGE, body))
+            message = EngineMessage(
+                made(change_vote(settings, height, round_, hashed)), VIEW_CHANGE, body
+            )
+        case _:
+            changes = [
+                SignedChange(member, change.vote.signature, change.body)
+                for member, change in sorted(state.changes.items())
+            ]
+            parent = state.parent
+            justification: Justification = chance.choice(
+                (
+                    NewView(tuple(changes[: chance.randint(0, len(changes))]), parent),
+                    NewView(tuple(changes), parent),
+                    Fresh(parent) if parent is not None else EpochStart(),
+                )
+            )
+            parts = [(one.proposal, one.payload) for one in state.proposals.values()]
+            proposal, payload = chance.choice(parts) if parts else (b"1/0/0/0/bad/", ())
+            if chance.random() < 0.5:
+                proposal = proposal.replace(b"/", b"/0", 1)
+            signed = made(first_vote(settings, height, round_, digest_of(proposal, payload)))
+            message = ProposalMessage(
+                signed, proposal, payload, encode_justification(justification)
+            )
+    for other in range(cluster.count):
+        if other != liar and chance.random() < 0.7:
+            cluster.transmit(liar, other, message)
+
+
+def transcript(cluster: Cluster) -> str:
+    """What was said, one line per moment and statement; digests are letters."""
+    letters: dict[str, str] = {}
+    lines: list[tuple[str, set[str], str]] = []
+    for line in cluster.lines:
+        time, name, text = line.strip().split(" ", 2)
+        if text in {"timer lag", "timer resend"}:
+            continue
+        for digest in re.findall(r"\b[0-9a-f]{4}\b", text):
+            letter = letters.setdefault(digest, chr(ord("A") + len(letters)))
+            text = text.replace(digest, letter)
+        for earlier in reversed(lines):
+            if earlier[0] == time and earlier[2] == text:
+                earlier[1].add(name)
+                break
+        else:
+            lines.append((time, {name}, text))
+    return "".join(f"{time:>6}  {' '.join(sorted(who))}  {text}\n" for time, who, text in lines)

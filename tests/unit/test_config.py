@@ -83,3 +83,45 @@ def test_not_toml(tmp_path: Path, text: bytes) -> None:
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="bubi node init"):
         load(tmp_path / "none.toml")
+
+
+NET = {"certificate": "cert.pem", "key": "key.pem"}
+
+
+def test_the_network_is_read(tmp_path: Path) -> None:
+    config = parse(
+        with_(
+            "network",
+            **NET,
+            advertise="node.example.org:8901",
+            seeds=["192.0.2.1:8901", "[2001:db8::1]:8901"],
+            allow=["10.0.0.0/8"],
+            deny_nodes=["ab" * 32],
+        ),
+        tmp_path,
+    ).network
+    assert str(config.advertise) == "node.example.org:8901"
+    assert [str(seed) for seed in config.seeds] == ["192.0.2.1:8901", "[2001:db8::1]:8901"]
+    assert str(config.allow[0]) == "10.0.0.0/8"
+    assert config.deny_nodes == (bytes.fromhex("ab" * 32),)
+    assert config.certificate == tmp_path / "cert.pem"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"certificate": "c"}, "belong together"),
+        ({"seeds": ["a:1"]}, "need network.certificate"),
+        ({**NET, "outbound_only": True}, "needs network.seeds"),
+        ({**NET, "seeds": "a:1"}, "must be a list"),
+        ({**NET, "seeds": ["a"]}, "network.seeds must be a host and a port"),
+        ({**NET, "advertise": "a:99999"}, "network.advertise must be a host and a port"),
+        ({**NET, "allow": ["10.0.0.1/8"]}, "network.allow must hold networks"),
+        ({**NET, "deny_nodes": ["AB"]}, "64 lower-case hex digits"),
+        ({**NET, "outbound_only": 1}, "must be true or false"),
+        ({**NET, "peers_max": 0}, "network.peers_max must be a whole number"),
+    ],
+)
+def test_a_wrong_network_is_refused(tmp_path: Path, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse(with_("network", **values), tmp_path)

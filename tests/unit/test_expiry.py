@@ -9,7 +9,7 @@ import pytest
 
 from bubi.mempool import Recent
 from bubi.node.api.transactions import _look_up
-from bubi.node.blocks import EXPIRED_LOOKED_UP_MAX, BlockLoop
+from bubi.node.expiries import EXPIRED_LOOKED_UP_MAX, Expiries
 from bubi.node.ports import Threads
 
 HASH = bytes(range(32))
@@ -41,15 +41,15 @@ def test_few_receipts_are_read_before_a_block_for_the_expired(
     expired: int, decided: bool, due: bool, most: int
 ) -> None:
     ledger = Ledger(decided=decided)
-    loop = cast(Any, BlockLoop.__new__(BlockLoop))
-    loop._chain, loop._threads = ledger, Threads(1)
-    loop._expiring = [(150, HASH)] * expired
+    threads = Threads(1)
+    expiries = Expiries(cast(Any, ledger), threads, lambda _number: True)
+    expiries._skipped = [(150, HASH)] * expired
     try:
-        assert asyncio.run(loop._expiry_is_due(200)) is due
+        assert asyncio.run(expiries.due(200)) == (150 if due else None)
     finally:
-        loop._threads.close()
+        threads.close()
     assert ledger.asked <= most
-    assert not loop._expiring
+    assert expiries.next_at is None
 
 
 @pytest.mark.parametrize(("blocks", "status"), [(0, "pending"), (100, "pending")])

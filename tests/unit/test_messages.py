@@ -252,6 +252,14 @@ def test_vectors() -> None:
             messages.decode(bytes.fromhex(entry["bytes"]))
 
 
+def test_the_page_names_every_limit() -> None:
+    page = (VECTORS.parents[1] / "messages.md").read_text(encoding="utf-8")
+    limits = {name: value for name, value in vars(messages).items() if name.endswith("_MAX")}
+    assert len(limits) > 10
+    for name, value in limits.items():
+        assert f"{value:,}" in page, name
+
+
 # --- the parts -----------------------------------------------------------------------------------
 
 

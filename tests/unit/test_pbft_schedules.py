@@ -8,11 +8,12 @@ from functools import partial
 
 import pytest
 
+from bubi.consensus.engine import Suspect, TimerElapsed, TimerId
 from bubi.consensus.pbft_state import Mode
 
-from .cluster import Cluster, Faults, lie
+from .cluster import Cluster, Faults, invent, lie
 
-SEEDS = 240
+SEEDS = 200
 CHUNK = 20
 FAULTY_MS = 15_000
 HEAL_MS = 120_000
@@ -20,7 +21,10 @@ HEAL_MS = 120_000
 
 def schedule(seed: int) -> Cluster:
     count = 7 if seed % 4 == 3 else 4
-    cluster = Cluster(count, seed, turn_blocks=4, timeout_ms=1_000)
+    liars = seed % 5 == 1
+    # Now and then everybody is needed, as with a ratio of 90 %.
+    needed = count if seed % 11 == 3 and not liars else 0
+    cluster = Cluster(count, seed, turn_blocks=4, timeout_ms=1_000, needed=needed)
     chance = cluster.random
     cluster.random_disk = cluster.fresh_nonces = True
     cluster.slow_keys = chance.random() < 0.3
@@ -32,9 +36,10 @@ def schedule(seed: int) -> Cluster:
         delay=(1, longest),
     )
     faulty = (count - 1) // 3
-    liars = seed % 5 == 1
     if liars:
-        cluster.filter = lie(cluster, chance.randrange(count))
+        liar = chance.randrange(count)
+        cluster.filter = lie(cluster, liar)
+        cluster.at(100, partial(keep_inventing, cluster, liar))
         faulty -= 1
     for node in cluster.nodes:
         node.skew = chance.choice((0, 0, 0, 9_000, -9_000)) if seed % 7 == 2 else 0
@@ -52,6 +57,12 @@ def keep_working(cluster: Cluster) -> None:
     cluster.at(cluster.random.randint(20, 600), partial(keep_working, cluster))
 
 
+def keep_inventing(cluster: Cluster, liar: int) -> None:
+    if cluster.nodes[liar].up:
+        invent(cluster, liar)
+    cluster.at(cluster.random.choice((1, 5, 50, 200)), partial(keep_inventing, cluster, liar))
+
+
 def disturb(cluster: Cluster, crashes: int) -> None:
     """One random fault now, the next one later, until the network is healed."""
     if cluster.now > FAULTY_MS:
@@ -59,7 +70,7 @@ def disturb(cluster: Cluster, crashes: int) -> None:
     chance = cluster.random
     down = [node for node in cluster.nodes if not node.up]
     up = [node for node in cluster.nodes if node.up]
-    act = chance.randrange(6)
+    act = chance.randrange(7)
     if act == 0 and len(down) < crashes and up:
         chance.choice(up).crash(keep=chance.choice((0, 0, 1, 2)))
     elif act == 1 and down:
@@ -72,6 +83,9 @@ def disturb(cluster: Cluster, crashes: int) -> None:
         cluster.cut = lambda from_, to: to == deaf
     elif act == 4:
         cluster.cut = lambda from_, to: False
+    elif act == 5 and up:
+        node = chance.choice(up)
+        node.feed(Suspect(node.height + 1, node.state.engine.round, "overtaking"))
     cluster.at(chance.randint(5, 1_500), partial(disturb, cluster, crashes))
 
 
@@ -106,3 +120,49 @@ def run(seed: int) -> Cluster:
 def test_random_schedules(first: int) -> None:
     for seed in range(first, first + CHUNK):
         run(seed)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 10, 13])
+def test_other_sizes(count: int) -> None:
+    """Also through a crash of as many as the size bears, the leader among them."""
+    cluster = Cluster(count, turn_blocks=4)
+    cluster.start()
+    assert cluster.reach(6)
+    faulty = (count - 1) // 3
+    for node in cluster.nodes[1 : 1 + faulty]:
+        node.crash()
+    up = set(range(count)) - set(range(1, 1 + faulty))
+    assert cluster.reach(12, who=up)
+    for node in cluster.nodes[1 : 1 + faulty]:
+        node.begin()
+    assert cluster.reach(14)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_suspected_without_reason(count: int) -> None:
+    cluster = Cluster(count)
+    cluster.start()
+    cluster.want(1)
+    for node in cluster.nodes:
+        node.feed(Suspect(1, 0, "overtaking"))
+    assert cluster.reach(3)
+
+
+def test_members_that_were_cut_off_for_long_find_together() -> None:
+    """Rounds far apart: a bound on rounds would lock out who comes back."""
+    cluster = Cluster(4, timeout_ms=100)
+    cluster.start()
+    for node in cluster.nodes[2:]:
+        node.crash()
+    for round_ in range(300):
+        for node in cluster.nodes[:2]:
+            node.feed(TimerElapsed(TimerId(1, round_, "progress")))
+            engine = node.state.engine
+            node.state.timers |= {TimerId(1, engine.round, "change")}
+            node.state.engine.armed |= {"change"}
+            node.feed(TimerElapsed(TimerId(1, engine.round, "change")))
+    assert cluster.nodes[0].state.engine.round > 200
+    for node in cluster.nodes[2:]:
+        node.begin()
+    assert cluster.reach(3)
+    assert cluster.nodes[3].state.engine.round > 200

@@ -136,7 +136,9 @@ def written_default(default: Any) -> str:
         return "required"
     if default is None:
         return "none"
-    return str(default) if isinstance(default, int) else json.dumps(default)
+    if isinstance(default, int) and not isinstance(default, bool):
+        return str(default)
+    return json.dumps(default)
 
 
 def test_every_key_of_the_configuration_is_explained() -> None:
@@ -170,7 +172,7 @@ def test_every_command_is_explained() -> None:
     assert written == set(commands(typer.main.get_command(build_cli()), ("bubi",)))
 
 
-SPOKEN_OF = re.compile(r"(?:`|^|\| )bubi ([a-z]+)(?: ([a-z]+))?")
+SPOKEN_OF = re.compile(r"(?:`|^|\| )bubi ([a-z]+)(?: ([a-z][a-z-]*))?")
 
 
 def test_no_page_names_a_command_that_does_not_exist() -> None:

@@ -6,14 +6,15 @@ use crate::{
 };
 use bubi_chain::proof::{self, Trust};
 use bubi_codec::{
-    block::{signed, Certificate, CertificateVote, CommitStatement, VoteStatement},
+    block::{self, signed, Certificate, CertificateVote, CommitStatement, Proposal, VoteStatement},
     decode, domain, encode,
     identity::{Address, ChainId},
     state::ValidatorSet,
     Wire,
 };
 use bubi_crypto::{
-    from_hex, verify_batch, CipherKey, CipherSuite, HashSuite, PublicKey, SecretKey, Signature, SignatureAlgorithm,
+    from_hex, merkle_root, verify_batch, CipherKey, CipherSuite, HashSuite, LeafTag, PublicKey, SecretKey, Signature,
+    SignatureAlgorithm,
     SignedItem,
 };
 use pyo3::{prelude::*, types::PyBytes};
@@ -170,6 +171,29 @@ pub(crate) fn certificate_fields<'py>(py: Python<'py>, certificate: &[u8]) -> Py
 pub(crate) fn status_message<'py>(py: Python<'py>, chain: &[u8], status: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     let chain = ChainId(hash_of("a chain id", chain)?);
     Ok(PyBytes::new(py, &[domain::NODE_STATUS.as_slice(), chain.bytes(), status].concat()))
+}
+
+/// Whether these are the bytes that a digest stands for: its proposal, and the batches that the proposal's payload root
+/// covers.
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value)] // A list of bytes has no borrowed form here.
+pub(crate) fn proposal_binds(
+    suite: u8,
+    chain: &[u8],
+    digest: &[u8],
+    proposal: &[u8],
+    payload: Vec<Vec<u8>>,
+) -> PyResult<bool> {
+    let (suite, chain) = (self::suite(suite)?, ChainId(hash_of("a chain id", chain)?));
+    let digest = hash_of("a digest", digest)?;
+    let Ok(found) = decode::<Proposal>(proposal) else { return Ok(false) };
+    let leaves = payload
+        .iter()
+        .map(|batch| Ok(suite.leaf_hash(LeafTag::Batch, &hash_of("a digest of a batch", batch)?.0)))
+        .collect::<PyResult<Vec<_>>>()?;
+    let Proposal::V1(fields) = &found;
+    let own = block::digest(suite, domain::PROPOSAL, &chain, &found).map_err(decode_error)?;
+    Ok(own == digest && fields.payload_root == merkle_root(suite, &leaves))
 }
 
 /// Signature of the ideal rule, which only simulated chains accept.

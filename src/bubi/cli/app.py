@@ -9,7 +9,22 @@ from typing import Annotated, Any
 import typer
 from bubi_sdk import errors
 
-from bubi.cli import account, asset, bench, key, network, node, proof, quorum, record, tx, up, why
+from bubi.cli import (
+    account,
+    asset,
+    bench,
+    key,
+    network,
+    node,
+    peers,
+    proof,
+    quorum,
+    record,
+    sim,
+    tx,
+    up,
+    why,
+)
 from bubi.cli.messages import _
 from bubi.cli.output import FINDING, NOTHING_RUNNING, USAGE, Failure, report_failure
 
@@ -48,13 +63,18 @@ def build() -> typer.Typer:
     ledger, nodes = _("Ledger"), _("Networks and nodes")
     for noun in (tx, account, key, asset, record, proof):
         app.add_typer(noun.app, rich_help_panel=ledger)
-    for noun in (network, node, bench):
+    for noun in (network, node, bench, sim):
         app.add_typer(noun.app, rich_help_panel=nodes)
     app.command(
         "why",
         help=_("Why the network does not decide, and who can cure it."),
         rich_help_panel=nodes,
     )(why.why)
+    app.command(
+        "peers",
+        help=_("The nodes that a node knows, and its connections to them."),
+        rich_help_panel=nodes,
+    )(peers.peers)
     app.command(
         "quorum",
         help=_("What each vote threshold of N validators survives."),

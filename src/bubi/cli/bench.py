@@ -175,7 +175,8 @@ def api(
     load = bench_api.Load(transactions, request, offered * rate, singles, connections)
     with tempfile.TemporaryDirectory(prefix="bubi-bench-") as path:
         home = Home(Path(path))
-        state = up.run_nodes(home, network.create_development(home, up.pick_port()))
+        made = network.create_development(home, 1)
+        state = up.run_nodes(home, made, made.nodes)
         try:
             bulk, single = _loaded(home, state, load)
         finally:
@@ -195,6 +196,8 @@ def _loaded(
     note(_("Opening accounts and signing transactions."))
     prepared = bench_api.prepare(url, names, issuer)
     signed = bench_api.presigned_by_all_cores(prepared, load.transactions, as_json=False)
-    bulk = bench_api.send_bulk(url, signed, load)
+    note(_("Sending them through the bulk door."))
+    bulk = asyncio.run(bench_api.send_bulk(url, signed, load))
     signed = bench_api.presigned_by_all_cores(prepared, load.singles, as_json=True)
+    note(_("Sending single transactions."))
     return bulk, asyncio.run(bench_api.send_singles(url, signed, load))

@@ -6,6 +6,30 @@ CHINESE: Final[dict[str, str]] = {
     "(absent)": "（不存在）",
     "(not on the ledger)": "（账本上不存在）",
     "--follow and --json do not go together.": "--follow 与 --json 不能同时使用。",
+    "`--help` behind a command shows what it takes.": "在命令后加 `--help` 可查看其参数。",
+    "`bubi account list` names the accounts here.": "`bubi account list` 列出这里的账户。",
+    "`bubi down`, then `bubi up`.": "先 `bubi down`，再 `bubi up`。",
+    "`bubi logs` may show why; `bubi up` starts it.": (
+        "`bubi logs` 或可查看原因；`bubi up` 可启动。"
+    ),
+    "`bubi logs` shows why; `bubi up` starts it again.": (
+        "`bubi logs` 可查看原因；`bubi up` 可再次启动。"
+    ),
+    "`bubi node check` lists all damage; first keep a copy of the folder.": (
+        "`bubi node check` 列出全部损坏；请先保留目录副本。"
+    ),
+    "`bubi node check` looks for damage.": "`bubi node check` 可查找损坏。",
+    "`bubi reset` and `bubi up` start anew.": "用 `bubi reset` 和 `bubi up` 重新开始。",
+    "`bubi reset` removes it; or name another folder with --data.": (
+        "`bubi reset` 可将其删除；或用 --data 指定其他目录。"
+    ),
+    "`bubi reset` stops and removes it.": "`bubi reset` 会停止并删除它。",
+    "`bubi status` names the trust file of the development network.": (
+        "`bubi status` 会给出开发网络的信任文件。"
+    ),
+    "`bubi up` cleans up and starts anew.": "`bubi up` 会清理并重新启动。",
+    "`bubi up` starts it again.": "`bubi up` 可再次启动。",
+    "`bubi why` explains it.": "`bubi why` 会说明原因。",
     "A higher threshold survives more liars and fewer silent members.": (
         "门槛越高，能容忍的作恶成员越多，能容忍的沉默成员越少。"
     ),
@@ -13,78 +37,95 @@ CHINESE: Final[dict[str, str]] = {
         "名称只能包含字母、数字、连字符和下划线。"
     ),
     "A new or empty folder.": "新目录或空目录。",
+    "A node without a vote.": "没有投票权的节点。",
     "A node's address; else that of the running network.": "节点地址；默认为正在运行的网络。",
     "A password is needed.": "需要密码。",
     "A start in {path} never finished.": "{path} 中有一次未完成的启动。",
-    "Accounts": "账户",
     "Account": "账户",
-    "Add a signature to a transaction file; needs no network.": (
-        "为交易文件添加签名；不需要网络。"
-    ),
-    "Address ({kind})": "地址（{kind}）",
+    "Accounts": "账户",
+    "Accounts among which is transferred.": "参与转账的账户数。",
+    "Add a signature to a transaction file; needs no network.": "为交易文件添加签名；不需要网络。",
     "Address": "地址",
-    "Another command is changing the network in {path}.": ("另一个命令正在更改 {path} 中的网络。"),
+    "Address ({kind})": "地址（{kind}）",
+    "Address of this machine that other nodes connect to.": "本机供其他节点连接的地址。",
+    "Another command is changing the network in {path}.": "另一个命令正在更改 {path} 中的网络。",
     "Another network answers at {url}.": "{url} 上应答的是另一个网络。",
     "Ask `bubi tx show`, or submit the same file again: it is executed at most once.": (
         "用 `bubi tx show` 查询，或再次提交同一文件：它最多执行一次。"
     ),
-    "Ask what a signed transaction would do if it were next.": (
-        "查询已签名的交易若立即执行会有何结果。"
-    ),
+    "Ask what a transaction would do if it were next.": "查询交易若立即执行会有何结果。",
+    "Ask the other members which one they have.": "请询问其他成员他们的是哪一个。",
+    "Asset": "资产",
     "Asset id in hex, or ISSUER:CODE.": "资产的十六进制编号，或 发行者：代码。",
     "Assets held": "持有资产数",
-    "Asset": "资产",
-    "Balances": "余额",
     "Balance": "余额",
+    "Balances": "余额",
+    "Blocks per round.": "每轮的区块数。",
     "Bubi, an enterprise ledger: several organisations keep one ledger together.": (
         "Bubi 企业账本：多个机构共同维护同一个账本。"
     ),
     "Build, sign, submit and read transactions.": "构造、签名、提交和查看交易。",
     "Bytes in hex, a file, or -.": "十六进制、文件，或 -。",
     "Chain id": "链标识",
+    "Check a genesis against one's own request and configure the node.": (
+        "核对创世文件与自己的申请，并配置节点。"
+    ),
     "Check proofs without a network.": "无需网络即可核验证明。",
     "Check the password; nothing was changed.": "请检查密码；未作任何更改。",
-    "Check the path, its permissions and the space on its disk.": ("请检查路径、权限和磁盘空间。"),
+    "Check the path, its permissions and the space on its disk.": "请检查路径、权限和磁盘空间。",
     "Cipher of the keystore.": "密钥库的加密算法。",
     "Code": "代码",
     "Collection file of the transaction.": "交易的签名收集文件。",
     "Command": "命令",
     "Connections that send single transactions.": "发送单笔交易的连接数。",
-    "Consensus engine.": "共识引擎。",
+    "Consensus engine; solo for one node, else pbft.": "共识引擎；单节点为 solo，否则为 pbft。",
+    "Consensus engine; solo for one validator, else pbft.": (
+        "共识引擎；单个验证节点为 solo，否则为 pbft。"
+    ),
     "Ctrl-C stops the network.": "按 Ctrl-C 停止网络。",
     "Damage": "损坏",
+    "Data folder": "数据目录",
     "Data folder; else BUBI_HOME, else .bubi here.": (
         "数据目录；默认 BUBI_HOME，再默认当前目录下的 .bubi。"
     ),
-    "Data folder": "数据目录",
     "Demo account or keystore file that signs; repeatable.": (
         "签名的演示账户或密钥库文件；可重复。"
     ),
     "Demo account that asks for it.": "提出申请的演示账户。",
     "Demo account, keystore file or address.": "演示账户、密钥库文件或地址。",
     "Demo accounts": "演示账户",
-    "Development network {name}": "开发网络 {name}",
+    "describes the interface for programs": "描述供程序使用的接口",
     "Development network": "开发网络",
+    "Development network {name}": "开发网络 {name}",
     "Digest": "摘要",
     "Distinct signatures per round.": "每轮不同签名的数量。",
     "Do not ask.": "不询问。",
     "Engine": "引擎",
     "Error:": "错误：",
+    "expired: never executed, and never will be": "过期：未执行，今后也不会执行",
     "Field": "项目",
+    "File": "文件",
     "File to write; else FILE is replaced.": "要写入的文件；默认替换 FILE。",
     "File to write; else standard output.": "要写入的文件；默认标准输出。",
-    "File": "文件",
+    "final: everything happened, for ever": "最终：全部生效，永久有效",
     "Findings": "发现的问题",
+    "Folder of the organisation's authority, if it has one already.": (
+        "机构签发者的目录（如果已有）。"
+    ),
+    "Folder with every member's request.": "存放各成员申请的目录。",
     "For development only: the password of the demo keystores is in {path} (mode 0600).": (
         "仅供开发：演示密钥库的密码在 {path} 中（权限 0600）。"
     ),
     "Give operations with --operation or with --file, not both.": (
         "请用 --operation 或 --file 给出操作，二者只能选一。"
     ),
+    "Give the folder {path} to every member; all compare the chain id by another way.": (
+        "把目录 {path} 交给每个成员；各方再通过其他途径核对链标识。"
+    ),
     "Go on with new lines until Ctrl-C.": "持续显示新行，直到 Ctrl-C。",
+    "Hash": "哈希",
     "Hash of the transaction.": "交易哈希。",
     "Hash suite, fixed for ever.": "哈希套件，永久固定。",
-    "Hash": "哈希",
     "Height": "高度",
     "Holders at height {height}": "高度 {height} 的持有者",
     "How many lines.": "行数。",
@@ -96,19 +137,44 @@ CHINESE: Final[dict[str, str]] = {
     "Is the network running? `bubi status` shows it; `bubi up` starts one.": (
         "网络在运行吗？`bubi status` 可查看，`bubi up` 可启动。"
     ),
+    "Let a stopped validator sign again whose guard fell silent; you answer for it.": (
+        "让签名守卫已静默的已停止验证者恢复签名；后果由您负责。"
+    ),
+    "Newest height that anybody holds; asked for if not given.": (
+        "任何人所持有的最新高度；未给出时会询问。"
+    ),
+    "The guard was not recovered: {reason}.": "签名守卫未恢复：{reason}。",
+    "Recovered: nothing is signed up to round {round} of height {height}.": (
+        "已恢复：在高度 {height} 第 {round} 轮及以前不再签名。"
+    ),
+    "The guard is silent: {reason}": "签名守卫已静默：{reason}",
+    (
+        "A validator that signs twice for one height breaks the ledger for everybody who "
+        "trusts it. Ask every other node, and whoever may hold a receipt, for the newest "
+        "height. The log here ends at height {height}."
+    ): (
+        "验证者若对同一高度签名两次，将破坏所有信任者的账本。请向其他每个节点以及"
+        "可能持有回执的每个人询问最新高度。本机日志止于高度 {height}。"
+    ),
+    "Type the newest height that anybody holds": "请输入任何人所持有的最新高度",
     "It would end as {code}: {text}": "结果将为 {code}：{text}",
+    "Nobody has signed it yet: it was judged as if everybody had.": (
+        "尚无人签名：按所有人均已签名判断。"
+    ),
     "It would remove {path}.": "这会删除 {path}。",
+    "Its port; else that of the request.": "其端口；默认为申请中的端口。",
     "JSON list of operations instead; - reads standard input.": (
         "改用操作的 JSON 列表；- 表示标准输入。"
     ),
-    "Key of the record.": "记录的键。",
-    "Keystore file.": "密钥库文件。",
-    "Keystore": "密钥库",
     "Key": "密钥",
-    "Kind of the network.": "网络类型。",
+    "Key of the record.": "记录的键。",
+    "Keystore": "密钥库",
+    "Keystore file.": "密钥库文件。",
     "Kind": "类型",
+    "Kind of the network.": "网络类型。",
     "Language of the texts: en or zh.": "文字语言：en 或 zh。",
-    "Leave --nodes and --engine out.": "请省略 --nodes 和 --engine。",
+    "Last heard": "最后收到消息",
+    "Last vote": "最后投票",
     "Ledger": "账本",
     "Less than 1 GiB is free on the disk of {path}.": "{path} 所在磁盘剩余空间不足 1 GiB。",
     "Liars survived": "可容忍的作恶数",
@@ -128,45 +194,65 @@ CHINESE: Final[dict[str, str]] = {
         "查找妨碍网络工作的问题及解决办法。"
     ),
     "Make a new key in a new keystore.": "创建新密钥和新密钥库。",
+    "Make a node's keys and its public request to found a network.": (
+        "生成节点的密钥和用于组建网络的公开申请。"
+    ),
     "Make all keys here and mark the genesis as development.": (
         "在此生成全部密钥，并把创世标记为开发用途。"
     ),
     "Make networks.": "创建网络。",
-    "Make room on the disk of the data folder; the node goes on by itself.": (
-        "请为数据目录所在磁盘腾出空间；节点会自行继续。"
+    "Make room on the disk of the data folder; it goes on then.": (
+        "请为数据目录所在磁盘腾出空间；之后节点自行继续。"
     ),
     "Make room, or name another folder with --data.": "请腾出空间，或用 --data 指定其他目录。",
     "Make the folder of a new network's only validator; nothing is overwritten.": (
         "创建新网络唯一验证节点的目录；不覆盖任何内容。"
     ),
+    "Make the public genesis of a network from its members' requests.": (
+        "用各成员的申请制作网络的公开创世文件。"
+    ),
     "Make, import and show keystores.": "创建、导入和查看密钥库。",
     "Make, run and check one node.": "创建、运行和检查单个节点。",
     "Making {count} keys and signatures.": "正在生成 {count} 个密钥和签名。",
     "Meaning": "含义",
+    "Sending them through the bulk door.": "正在通过批量入口发送。",
+    "Sending single transactions.": "正在逐笔发送交易。",
     "Measure one real node end to end: bulk door and single requests.": (
         "端到端测量一个真实节点：批量入口和单笔请求。"
     ),
     "Measure this machine.": "测量本机性能。",
+    "Missing": "缺席者",
     "Most holders to list.": "最多列出的持有者数。",
+    "Move {path} to a safe place: it issues certificates.": (
+        "请把 {path} 移到安全的地方：它用于签发证书。"
+    ),
     "N must lie between 1 and 2^32 - 1.": "N 必须在 1 到 2^32 - 1 之间。",
+    "Name": "名称",
     "Name another folder with --data.": "请用 --data 指定其他目录。",
     "Name here; the ledger knows only the address.": "本地名称；账本只认地址。",
     "Name of the namespace, or its id in hex.": "命名空间的名称或十六进制编号。",
     "Name of the network.": "网络名称。",
     "Name of the node.": "节点名称。",
     "Name or address of the account that asks.": "发起账户的名称或地址。",
-    "Name": "名称",
     "Networks and nodes": "网络与节点",
     "New account": "新账户",
     "New development network": "新开发网络",
+    "New network": "新网络",
     "New node": "新节点",
+    "no": "否",
     "No damage found.": "未发现损坏。",
     "No document was compared. Give it with --document to check that it is this one.": (
         "未比对文件。请用 --document 给出文件，以核对是否为该文件。"
     ),
     "No node answers at {url}.": "{url} 上没有节点应答。",
     "No port is free on this machine.": "本机没有空闲端口。",
+    "No validator may fail: a single one that is down stops the network.": (
+        "不容许任何验证节点失效：只要有一个停止，网络就停止。"
+    ),
+    "Node to connect to first; repeatable.": "首先连接的节点；可重复。",
     "Nodes": "节点",
+    "Not proven, though the answer shows it: {names}.": "未证明，尽管答复中有：{names}。",
+    "Nodes known at {url}": "{url} 已知的节点",
     "Not proven: who wrote the document, and whether what it says is true.": (
         "未证明：文件由谁撰写，以及其内容是否属实。"
     ),
@@ -174,9 +260,10 @@ CHINESE: Final[dict[str, str]] = {
     "Nothing found.": "未发现问题。",
     "Nothing was removed.": "未删除任何内容。",
     "Nothing was running in {path}.": "{path} 中没有正在运行的内容。",
-    "Number of nodes.": "节点数。",
-    "Number of validators (or sum of their weights).": "验证节点数（或权重之和）。",
     "Number": "编号",
+    "Number of nodes.": "节点数。",
+    "Number of nodes; 4 if new.": "节点数；新建时为 4。",
+    "Number of validators (or sum of their weights).": "验证节点数（或权重之和）。",
     "Offset": "偏移",
     "One node end to end": "单节点端到端",
     "One of ed25519, secp256k1, p256, sm2.": "ed25519、secp256k1、p256、sm2 之一。",
@@ -186,15 +273,18 @@ CHINESE: Final[dict[str, str]] = {
     ),
     "Open and show accounts.": "开立和查看账户。",
     "Opening accounts and signing transactions.": "正在开立账户并签署交易。",
-    "Operation in its JSON form; repeatable.": "JSON 形式的操作；可重复。",
+    "opens an account with a new key": "用新密钥开立账户",
     "Operation": "操作",
+    "Operation in its JSON form; repeatable.": "JSON 形式的操作；可重复。",
+    "Organisation": "机构",
     "Others may read {path}.": "其他用户可以读取 {path}。",
-    "PKCS#8 file; if encrypted, its password is asked for.": (
-        "PKCS#8 文件；如已加密会询问其密码。"
-    ),
-    "Password of {path}": "{path} 的密码",
+    "Outcome": "结果",
     "Password": "密码",
+    "Password of {path}": "{path} 的密码",
+    "pending: waits for its block": "待定：等待出块",
+    "Phase": "阶段",
     "Pipe it in with --password-stdin.": "请用 --password-stdin 从管道输入。",
+    "PKCS#8 file; if encrypted, its password is asked for.": "PKCS#8 文件；如已加密会询问其密码。",
     "Place in a lane instead of a random id.": "用通道中的序号代替随机编号。",
     "Port of the interface on loopback.": "本机接口端口。",
     "Port {port} is taken and {path} does not name it once.": (
@@ -203,13 +293,13 @@ CHINESE: Final[dict[str, str]] = {
     "Print one JSON object for programs instead of text.": (
         "输出供程序使用的一个 JSON 对象，而非文字。"
     ),
+    "Process": "进程",
     "Process {pid} runs a node of this folder and is not recorded.": (
         "进程 {pid} 正在运行此目录的节点，但没有记录。"
     ),
-    "Process": "进程",
-    ("Proven: after block {height}, decided at {time}, cell {key} of owner {owner} is {value}."): (
-        "已证明：在第 {height} 号区块（共识时间 {time}）之后，所有者 {owner} 的单元 {key} 为 "
-        "{value}。"
+    "Proven: after block {height}, decided at {time}, cell {key} of owner {owner} is {value}.": (
+        "已证明：在第 {height} 号区块（共识时间 {time}）之后，所有者 {owner} 的单元 {key} 为 {va"
+        "lue}。"
     ),
     "Proven: after block {height}, decided at {time}, {owner} has exactly {count} cells.": (
         "已证明：在第 {height} 号区块（共识时间 {time}）之后，{owner} 恰有 {count} 个单元。"
@@ -217,21 +307,19 @@ CHINESE: Final[dict[str, str]] = {
     "Proven: block {height} was decided at {time}. Its state root is {root}.": (
         "已证明：第 {height} 号区块于 {time} 确定，其状态根为 {root}。"
     ),
-    (
-        "Proven: the account {author} had the digest of the document {path} recorded in block"
-        " {height} of the ledger {chain}. The block was decided at {time} with the votes of {"
-        "signers} (weight {weight}, quorum {quorum})."
-    ): (
-        "已证明：账户 {author} 将文件 {path} 的摘要记录在账本 {chain} 的第 {height} 号区块中"
-        "。该区块于 {time} 由 {signers} 投票确定（权重 {weight}，法定数 {quorum}）。"
+    "Proven: the account {author} had the digest of the document {path} recorded in "
+    "block {height} of the ledger {chain}. The block was decided at {time} with the "
+    "votes of {signers} (weight {weight}, quorum {quorum}).": (
+        "已证明：账户 {author} 将文件 {path} 的摘要记录在账本 {chain} 的第 {height} 号区块中。该"
+        "区块于 {time} 由 {signers} 投票确定（权重 {weight}，法定数 {quorum}）。"
     ),
-    ("Proven: transaction {transaction} ended as {code} in block {height}, decided at {time}."): (
+    "Proven: transaction {transaction} ended as {code} in block {height}, decided at {time}.": (
         "已证明：交易 {transaction} 在第 {height} 号区块（共识时间 {time}）中的结果为 {code}。"
     ),
+    "Public key": "公钥",
     "Public key whose account exists from the start; repeatable.": (
         "从一开始就有账户的公钥；可重复。"
     ),
-    "Public key": "公钥",
     "Put an existing PKCS#8 key (PEM or DER) into a new keystore.": (
         "把已有的 PKCS#8 密钥（PEM 或 DER）存入新密钥库。"
     ),
@@ -243,31 +331,40 @@ CHINESE: Final[dict[str, str]] = {
     ),
     "Read the password from the first line of standard input.": "从标准输入的第一行读取密码。",
     "Ready": "就绪",
-    "Reasons": "原因",
     "Reason": "原因",
+    "Reasons": "原因",
     "Receipt of a document, or a proof as JSON, hex or bytes.": (
         "文件回执，或 JSON、十六进制、字节形式的证明。"
     ),
     "Record": "记录",
+    "Refuse a genesis of another chain id.": "拒绝其他链标识的创世文件。",
+    "rejected: nothing of it happened": "拒绝：全部未生效",
     "Removed {path}.": "已删除 {path}。",
     "Removing what an unfinished start left in {path}.": (
         "正在清除 {path} 中未完成启动留下的内容。"
     ),
+    "Request": "申请",
     "Reserved": "预留",
-    "Result codes": "结果代码",
     "Result": "结果",
+    "Result codes": "结果代码",
     "Return once it runs; `bubi down` stops it.": "启动后立即返回；`bubi down` 可停止。",
+    "Role": "角色",
+    "Round trip": "往返时间",
     "Rounds; the median counts.": "轮数；取中位数。",
     "Run `chmod 600 {path}`.": "请运行 `chmod 600 {path}`。",
     "Run `make setup`.": "请运行 `make setup`。",
     "Run a node in front until it is told to stop (SIGTERM or Ctrl-C).": (
         "在前台运行节点，直到被要求停止（SIGTERM 或 Ctrl-C）。"
     ),
-    "Say --dev.": "请加上 --dev。",
+    "Say either --requests DIR or --dev.": "请指定 --requests 目录 或 --dev 之一。",
     "Say so with --yes.": "请加上 --yes 确认。",
     "Seconds for which it may be decided.": "有效秒数。",
     "Seconds to wait at most.": "最多等待的秒数。",
-    "Set another api.port there.": "请在其中设置另一个 api.port。",
+    "Send {file} to whoever makes the genesis. Keep everything else.": (
+        "把 {file} 发给制作创世文件的人。其余文件请自行保管。"
+    ),
+    "Set another port there.": "请在其中设置其他端口。",
+    "Share of the votes that decides; at least 2/3.": "作出决定所需的票数比例；至少三分之二。",
     "Show a record: digest, author, time, parents.": "查看记录：摘要、作者、时间、来源。",
     "Show a transaction as JSON, from a file, hex or standard input (-).": (
         "把文件、十六进制或标准输入（-）中的交易显示为 JSON。"
@@ -284,6 +381,7 @@ CHINESE: Final[dict[str, str]] = {
     ),
     "Show what became of a transaction.": "查看交易的结果。",
     "Show what runs, where, and how far it is.": "查看正在运行的内容、位置和进度。",
+    "shows the demo accounts as the ledger has them": "查看演示账户在账本上的状态",
     "Signature algorithm.": "签名算法。",
     "Signatures per call of the core.": "每次调用内核验证的签名数。",
     "Signed by": "签名者",
@@ -291,12 +389,21 @@ CHINESE: Final[dict[str, str]] = {
     "Silent members survived": "可容忍的沉默数",
     "Since": "自何时起",
     "Single transactions sent as JSON.": "以 JSON 单笔发送的交易数。",
+    "Spread the validators over more organisations.": "请把验证节点分散到更多机构。",
+    "standard or national.": "standard（国际）或 national（国密）。",
     "Start it with `bubi node run {path}`.": "用 `bubi node run {path}` 启动。",
     "Start it with `bubi up --data {path}`.": "用 `bubi up --data {path}` 启动。",
     "Start one with `bubi up`, or name its folder with --data.": (
         "用 `bubi up` 启动，或用 --data 指定其目录。"
     ),
-    "Start the development network and show what to try.": "启动开发网络并提示可尝试的命令。",
+    "Start only this node of those that are down.": "只启动已停止节点中的这一个。",
+    "Start the development network, or what is down of it.": (
+        "启动开发网络，或启动其中已停止的部分。"
+    ),
+    "Start the nodes {names}, or mend the links to them: `bubi peers`.": (
+        "请启动节点 {names}，或修复与它们的连接：`bubi peers`。"
+    ),
+    "State": "状态",
     "Status": "状态",
     "Stop only this node.": "只停止此节点。",
     "Stop the development network and remove its data.": "停止开发网络并删除数据。",
@@ -314,23 +421,38 @@ CHINESE: Final[dict[str, str]] = {
     "The document that the receipt is about.": "回执所指的文件。",
     "The file must hold a JSON list of operations.": "文件必须是操作的 JSON 列表。",
     "The file {path} is missing.": "缺少文件 {path}。",
+    "The folder that `create` made.": "`create` 生成的目录。",
+    "The folder that `request` made.": "`request` 生成的目录。",
+    "The genesis in {path} has the chain id {found}.": "{path} 中创世文件的链标识是 {found}。",
+    "The ledger of one node": "单个节点的账本",
     "The network decides. Height {height}.": "网络正常出块。高度 {height}。",
     "The network does not decide": "网络没有出块",
+    "The network here has {nodes} nodes and the engine {engine}.": (
+        "此处的网络有 {nodes} 个节点，共识引擎为 {engine}。"
+    ),
     "The network in {path} is stopped.": "{path} 中的网络已停止。",
     "The network is already running.": "网络已在运行。",
+    "The node asked is behind and fetches blocks up to height {target}.": (
+        "所询问的节点落后，正在获取直到高度 {target} 的区块。"
+    ),
     "The node runs, and a transaction did not become final: {reason}": (
         "节点在运行，但交易未能最终确认：{reason}"
     ),
     "The node {name} (process {pid}) does not end.": "节点 {name}（进程 {pid}）没有退出。",
     "The node {name} did not start. The end of its log:": "节点 {name} 未能启动。其日志末尾：",
     "The node {name} does not answer at {url}.": "节点 {name} 在 {url} 没有应答。",
-    "The node {name} ended by itself. The end of its log:": ("节点 {name} 自行退出。其日志末尾："),
+    "The node {name} ended by itself.": "节点 {name} 自行结束了。",
+    "The node {name} ended by itself. The end of its log:": "节点 {name} 自行退出。其日志末尾：",
     "The node {name} is not ready: {why}.": "节点 {name} 未就绪：{why}。",
     "The node {name} was started and is gone.": "节点 {name} 启动后已退出。",
     "The node's config.toml, or its folder.": "节点的 config.toml 或其目录。",
     "The node's two records of its votes disagree. Keep its data folder and ask for help.": (
         "节点的两份投票记录不一致。请保留其数据目录并寻求帮助。"
     ),
+    "The nodes computed different outcomes: compare their versions and logs.": (
+        "各节点算出了不同的结果：请比较它们的版本和日志。"
+    ),
+    "The nodes that a node knows, and its connections to them.": "一个节点已知的节点及其连接。",
     "The password is empty.": "密码为空。",
     "The proof is valid": "证明有效",
     "The state file {path} is damaged ({reason}).": "状态文件 {path} 已损坏（{reason}）。",
@@ -339,83 +461,74 @@ CHINESE: Final[dict[str, str]] = {
     "There is no algorithm {name}.": "没有名为 {name} 的算法。",
     "There is no development network in {path}.": "{path} 中没有开发网络。",
     "There is no node {name} here.": "这里没有节点 {name}。",
-    "This version makes development networks only.": "此版本只能创建开发网络。",
-    "This version runs one node with the engine solo.": ("此版本只运行一个使用 solo 引擎的节点。"),
+    "There is no suite {name}.": "没有名为 {name} 的算法套件。",
+    "This node computed another outcome than the others. Keep its data folder, compare "
+    "versions, and ask for help; the others go on without it.": (
+        "该节点算出的结果与其他节点不同。请保留其数据目录，比较各节点版本并寻求帮助；其他节点会"
+        "继续运行。"
+    ),
     "Time": "时间",
+    "Too few nodes run to decide anything. `bubi why` names the others.": (
+        "运行的节点太少，无法形成决定。`bubi why` 会列出其余节点。"
+    ),
+    "Transaction": "交易",
     "Transactions per request.": "每个请求的交易数。",
     "Transactions through the bulk door.": "经批量入口提交的交易数。",
-    "Transaction": "交易",
+    "Transfers per block.": "每个区块的转账数。",
+    "Trust file": "信任文件",
     "Trust file of the ledger, from somebody you trust.": "账本的信任文件，须来自您信任的人。",
     "Trust file of the network, to build off-line.": "网络的信任文件，用于离线构造。",
     "Trust file of the network, to decode off-line.": "网络的信任文件，用于离线解码。",
-    "Trust file": "信任文件",
     "Try next": "接下来可以试试",
     "URL": "网址",
+    "Validator": "验证节点",
     "Value": "值",
     "Verification of signatures": "签名验证",
     "Version; else the newest.": "版本；默认最新。",
+    "View": "视图",
     "Vote thresholds of {total} validators": "{total} 个验证节点的投票门槛",
+    "Votes at this height": "本高度的投票",
+    "Wait for the next view; if it lasts, look at `bubi peers` and `bubi logs`.": (
+        "请等待下一个视图；若持续如此，请查看 `bubi peers` 和 `bubi logs`。"
+    ),
     "Wait until it has finished.": "请等它完成。",
     "Wait until it is decided.": "等待结果。",
+    "Warning: {text}": "警告：{text}",
     "Weight": "权重",
-    "What each vote threshold of N validators survives.": (
-        "N 个验证节点在各投票门槛下的容错能力。"
-    ),
+    "What each vote threshold of N validators survives.": "N 个验证节点在各投票门槛下的容错能力。",
     "What is wrong": "问题",
     "What it does": "作用",
-    "What to do:": "解决办法：",
     "What to do": "解决办法",
+    "What to do:": "解决办法：",
     "What will happen or has to be done": "处理方式",
+    "Where other nodes reach it; left out, it begins all connections itself.": (
+        "其他节点连接它的地址；省略时所有连接都由它自己发起。"
+    ),
+    "Where the public files go.": "公开文件的存放位置。",
     "Who runs it.": "运行机构。",
     "Why the network does not decide, and who can cure it.": "网络为何不出块，谁能解决。",
     "Write a transaction, not yet signed, into a file.": "把尚未签名的交易写入文件。",
     "Write it as ed25519:HEX; `bubi key show` prints it.": (
         "请写成 ed25519:十六进制；`bubi key show` 会显示。"
     ),
+    "Write it like 3/4.": "请写成 3/4 的形式。",
     "Write it like http://127.0.0.1:8801.": "请写成 http://127.0.0.1:8801 的形式。",
     "Write its id in hex, or ISSUER:CODE.": "请写十六进制编号，或 发行者：代码。",
     "Wrote {path}. Sign it with `bubi tx sign {path} --as NAME`.": (
         "已写入 {path}。用 `bubi tx sign {path} --as 名称` 签名。"
     ),
-    "`--help` behind a command shows what it takes.": "在命令后加 `--help` 可查看其参数。",
-    "`bubi account list` names the accounts here.": "`bubi account list` 列出这里的账户。",
-    "`bubi down`, then `bubi up`.": "先 `bubi down`，再 `bubi up`。",
-    "`bubi logs` may show why; `bubi up` starts it.": (
-        "`bubi logs` 或可查看原因；`bubi up` 可启动。"
-    ),
-    "`bubi logs` shows why; `bubi up` starts it again.": (
-        "`bubi logs` 可查看原因；`bubi up` 可再次启动。"
-    ),
-    "`bubi node check` lists all damage; first keep a copy of the folder.": (
-        "`bubi node check` 列出全部损坏；请先保留目录副本。"
-    ),
-    "`bubi node check` looks for damage.": "`bubi node check` 可查找损坏。",
-    "`bubi reset` and `bubi up` start anew.": "用 `bubi reset` 和 `bubi up` 重新开始。",
-    "`bubi reset` stops and removes it.": "`bubi reset` 会停止并删除它。",
-    "`bubi status` names the trust file of the development network.": (
-        "`bubi status` 会给出开发网络的信任文件。"
-    ),
-    "`bubi up` cleans up and starts anew.": "`bubi up` 会清理并重新启动。",
-    "`bubi up` starts it again.": "`bubi up` 可再次启动。",
-    "`bubi why` explains it.": "`bubi why` 会说明原因。",
-    "describes the interface for programs": "描述供程序使用的接口",
-    "expired: never executed, and never will be": "过期：未执行，今后也不会执行",
-    "final: everything happened, for ever": "最终：全部生效，永久有效",
-    "no": "否",
-    "opens an account with a new key": "用新密钥开立账户",
-    "pending: waits for its block": "待定：等待出块",
-    "rejected: nothing of it happened": "拒绝：全部未生效",
-    "shows the demo accounts as the ledger has them": "查看演示账户在账本上的状态",
     "yes": "是",
     "{document} is that document, byte for byte: it existed no later than {time}.": (
         "{document} 与该文件逐字节相同：它最迟在 {time} 已经存在。"
     ),
-    "{name} is no demo account and no keystore file.": (
-        "{name} 既不是演示账户，也不是密钥库文件。"
+    "{name} alone has {weight} of the votes, more than may fail: it can stop the network.": (
+        "{name} 一家就有 {weight} 票，超过可容忍的失效数：它能使网络停止。"
     ),
+    "{name} is no demo account and no keystore file.": "{name} 既不是演示账户，也不是密钥库文件。",
     "{name} is no demo account, address or keystore file.": (
         "{name} 不是演示账户、地址或密钥库文件。"
     ),
+    "{path} cannot be read: {reason}": "无法读取 {path}：{reason}",
     "{path} cannot be written.": "无法写入 {path}。",
     "{path} cannot be written: {reason}": "无法写入 {path}：{reason}",
     "{path} exists; keys are never overwritten.": "{path} 已存在；密钥绝不会被覆盖。",
@@ -428,15 +541,43 @@ CHINESE: Final[dict[str, str]] = {
         "{path} 现有 {count} 个签名。用 `bubi tx submit {path}` 提交。"
     ),
     "{path}: {reason}": "{path}:{reason}",
+    "{phase} in view {view}": "视图 {view} 中的 {phase}",
     "{text} is no asset.": "{text} 不是资产。",
-    "{text} is not LANE:NUMBER.": "{text} 不是 通道：序号 的形式。",
+    "{text} is no ratio.": "{text} 不是比例。",
     "{text} is not a public key: {reason}": "{text} 不是公钥：{reason}",
+    "{text} is not LANE:NUMBER.": "{text} 不是 通道：序号 的形式。",
     "{url} is no address.": "{url} 不是地址。",
-    "Accounts among which is transferred.": "参与转账的账户数。",
-    "Transfers per block.": "每个区块的转账数。",
-    "Blocks per round.": "每轮的区块数。",
-    "standard or national.": "standard（国际）或 national（国密）。",
-    "There is no suite {name}.": "没有名为 {name} 的算法套件。",
-    "The ledger of one node": "单个节点的账本",
-    "{path} cannot be read: {reason}": "无法读取 {path}：{reason}",
+    "Simulate whole networks from a seed and try to break them.": "从种子出发模拟整个网络并设法破坏它。",
+    "Sizes of the simulated networks.": "模拟网络的节点数。",
+    "Processes that share the work; else all cores.": "分担工作的进程数；默认用全部核心。",
+    "Classes or groups of faults; else all.": "故障类别或类别组；默认全部。",
+    "Run seeds; every violation is a finding.": "运行种子；任何违反都算发现问题。",
+    "Seeds A to B - 1.": "种子 A 到 B - 1。",
+    "Seeds": "种子",
+    "Simulation": "模拟",
+    "Injected faults": "注入的故障",
+    "Situations met": "遇到的情形",
+    "Run scenarios in which members have two instances.": "运行成员有两个实例的场景。",
+    "How many scenarios.": "场景数量。",
+    "Seed of the scenarios.": "场景的种子。",
+    "Scenarios": "场景",
+    "Twins": "孪生",
+    "Plant bugs in a copy and see that the simulator catches them.": "在副本中植入错误，检验模拟器能否发现。",
+    "Only these planted bugs.": "仅这些植入的错误。",
+    "Most seconds for one planted bug.": "每个植入错误的最长秒数。",
+    "There is no planted bug {name}.": "没有名为 {name} 的植入错误。",
+    "Planted bugs": "植入的错误",
+    "Run one seed again and tell what happens.": "重新运行一个种子并说明经过。",
+    "Seed of the run.": "运行的种子。",
+    "Virtual time in seconds from which to print.": "从这一虚拟时间（秒）开始输出。",
+    "Virtual time in seconds up to which to print.": "输出到这一虚拟时间（秒）为止。",
+    "Trace hash {hash}": "轨迹哈希 {hash}",
+    "Try an engine of your own: MODULE:ENGINE.": "检验自己的引擎：MODULE:ENGINE。",
+    "{name} is not an engine: {reason}": "{name} 不是引擎：{reason}",
+    "Conformance": "一致性检验",
+    "Seeds are given as A:B with A below B.": "种子写作 A:B，且 A 小于 B。",
+    "Sizes are numbers from 1 to {most}.": "节点数须为 1 到 {most} 的整数。",
+    "There is no engine {name}.": "没有名为 {name} 的引擎。",
+    "There is no class of faults {name}.": "没有名为 {name} 的故障类别。",
+    "Number of simulated nodes.": "模拟的节点数。",
 }

@@ -82,8 +82,13 @@ def network_of(url: str | None, data: Path | None) -> Network:
 
 def node_health(url: str) -> dict[str, Any]:
     """What a node says about itself; empty if it does not answer."""
+    return node_answer(url, "/health")
+
+
+def node_answer(url: str, route: str) -> dict[str, Any]:
+    """A node's answer on a route, also where its status is no success; empty if there is none."""
     try:
-        value = httpx.get(f"{url}/health", timeout=_HEALTH_SECONDS, trust_env=False).json()
+        value = httpx.get(f"{url}{route}", timeout=_HEALTH_SECONDS, trust_env=False).json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
@@ -165,11 +170,12 @@ def healthy_transaction(home: Home, state: NetworkState, seconds: float) -> None
     """
     account = state.accounts[0]
     signer = KeystoreSigner.open(account.keystore, _demo_password(home))
+    url = (state.running() or state.nodes)[0].url
     try:
-        with opened(state.nodes[0].url) as (node, network):
+        with opened(url) as (node, network):
             if network.chain_id.hex() != state.chain_id:
                 raise Failure(
-                    _("Another network answers at {url}.", url=state.nodes[0].url),
+                    _("Another network answers at {url}.", url=url),
                     code="wrong_chain",
                     status=1,
                 )

@@ -16,6 +16,7 @@ from bubi.cli import processes
 from bubi.cli.connection import DataOption, node_health
 from bubi.cli.home import Home, NetworkState, folder
 from bubi.cli.messages import _
+from bubi.cli.network import warnings_here
 from bubi.cli.output import FINDING, GOOD, AsJson, Failure, emit, finish, say, table
 
 DISK_FREE_MIN: Final = 1 << 30
@@ -97,6 +98,9 @@ def network(home: Home) -> Iterator[Finding]:
         yield from strays(home, set())
         return
     yield from nodes(state)
+    for text in warnings_here(home):
+        cure = _("Spread the validators over more organisations.")
+        yield Finding("organisation_too_heavy", text, cure)
     yield from strays(home, {node.pid for node in state.nodes})
     yield from secrets(home)
 

@@ -1,10 +1,11 @@
 """The data folder of a development network: what lies where, and its state file.
 
 network.json        state: chain, nodes with process numbers, accounts (this file)
+public/             what the members of a network share: genesis, trust file, list of members
 starting            present while `bubi up` makes the folder: what lies beside it is unfinished
 lock                held while a command changes the state
 trust.json          trust file for verifiers
-node1/              folder of the node: config.toml, keys, genesis, data, node.log
+node1/ …            folder of a node: config.toml, keys, genesis, data, node.log
 accounts/           demo keystores and `password`, all mode 0600
 """
 
@@ -40,6 +41,8 @@ class NodeState:
     url: str
     data: str
     config: str
+    p2p: str | None = None
+    """Where other nodes reach it."""
 
     def running(self) -> bool:
         """Whether the recorded process still runs."""
@@ -87,6 +90,7 @@ class Home:
         self.starting_file = path / "starting"
         self.lock_file = path / "lock"
         self.trust_file = path / "trust.json"
+        self.public = path / "public"
         self.accounts = path / "accounts"
         self.password_file = self.accounts / "password"
 

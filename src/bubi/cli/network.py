@@ -1,16 +1,19 @@
-"""`bubi network create --dev`: a development network in one folder, with all its keys."""
+"""`bubi network`: how organisations found a network, and the development network."""
 
 from __future__ import annotations
 
 import re
 import secrets
 import shutil
-from collections.abc import Callable
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from bubi_sdk.errors import BubiError
 from bubi_sdk.keys import PublicKey
 from bubi_sdk.keystore import Cost, KeystoreSigner
 from bubi_sdk.network import Trust
@@ -18,18 +21,32 @@ from bubi_sdk.network import Trust
 from bubi.cli.connection import DataOption
 from bubi.cli.home import AccountState, Home, NetworkState, NodeState, folder, write_private
 from bubi.cli.messages import _
-from bubi.cli.node import Suite, node_errors
-from bubi.cli.output import AsJson, details, emit, finding, say, usage
+from bubi.cli.node import Kind, Suite, key_from_text, node_errors
+from bubi.cli.output import AsJson, details, emit, finding, note, say, usage
+
+if TYPE_CHECKING:
+    from bubi.network.addresses import Address
 
 app = typer.Typer(name="network", help=_("Make networks."), no_args_is_help=True)
 
-NODE_NAMES: Final = ("node1",)
-ORGANISATION: Final = "development"
+NODE_FOLDER: Final = re.compile(r"node[1-9][0-9]{0,2}")
+NODE_FILES: Final = ("config.toml", "request.json", "key.pem", "authority")
+NODES_MAX: Final = 64
+FIRST_API_PORT: Final = 8801
+FIRST_P2P_PORT: Final = 8901
 DEMO_ACCOUNTS: Final = ("issuer", "notary", "merchant", "alice", "bob")
 DEMO_COST: Final = Cost(n=1 << 12, r=8, p=1)
 """The password lies beside these keystores, so a costly derivation would protect nothing."""
 
 NAME: Final = "development"
+
+SuiteOption = Annotated[Suite, typer.Option(help=_("Hash suite, fixed for ever."))]
+AccountOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY", help=_("Public key whose account exists from the start; repeatable.")
+    ),
+]
 
 
 @app.callback()
@@ -37,27 +54,227 @@ def networks() -> None:
     """Makes networks."""
 
 
-@app.command("create")
-def create(
+@contextmanager
+def ceremony_errors() -> Iterator[None]:
+    """Turns what the ceremony refuses into lines for people.
+
+    Raises:
+        Failure: in place of its errors.
+    """
+    with node_errors():
+        from bubi.node.ceremony import CeremonyError  # noqa: PLC0415 - needs the compiled core
+
+        try:
+            yield
+        except CeremonyError as error:
+            raise finding(str(error), code="ceremony_refused") from error
+
+
+def _endpoint(option: str, text: str) -> Address:
+    from bubi.node.config import address  # noqa: PLC0415
+
+    return address(option, text)
+
+
+@app.command("request", help=_("Make a node's keys and its public request to found a network."))
+def request(  # noqa: PLR0913, PLR0917 - each is one option of the command
+    directory: Annotated[Path, typer.Argument(help=_("A new or empty folder."))],
+    name: Annotated[str, typer.Option(help=_("Name of the node."))],
+    organisation: Annotated[str, typer.Option(help=_("Who runs it."))],
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help=_("Where other nodes reach it; left out, it begins all connections itself."),
+        ),
+    ] = None,
+    observer: Annotated[
+        bool, typer.Option("--observer", help=_("A node without a vote."))
+    ] = False,
+    authority: Annotated[
+        Path | None,
+        typer.Option(help=_("Folder of the organisation's authority, if it has one already.")),
+    ] = None,
+    suite: SuiteOption = Suite.STANDARD,
+    account: AccountOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Makes what only the owner may have, and the request that the others get."""
+    keys = [key_from_text(text) for text in account or ()]
+    with ceremony_errors():
+        from bubi.node import ceremony  # noqa: PLC0415
+
+        made = ceremony.make_request(
+            directory,
+            name=name,
+            organisation=organisation,
+            address=None if address is None else _endpoint("--address", address),
+            role=ceremony.OBSERVER if observer else ceremony.VALIDATOR,
+            suite=suite.value,
+            authority=authority,
+            accounts=keys,
+        )
+    file = directory / ceremony.REQUEST_FILE
+    fields = {**made.summary, "directory": str(directory), "request": str(file)}
+    if as_json:
+        emit(fields)
+        return
+    details(_("Request"), fields)
+    say(_("Send {file} to whoever makes the genesis. Keep everything else.", file=file))
+    if authority is None:
+        place = directory / "authority"
+        say(_("Move {path} to a safe place: it issues certificates.", path=place))
+
+
+@app.command("create", help=_("Make the public genesis of a network from its members' requests."))
+def create(  # noqa: PLR0913, PLR0917 - each is one option of the command
+    requests: Annotated[
+        Path | None,
+        typer.Option("--requests", metavar="DIR", help=_("Folder with every member's request.")),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help=_("Where the public files go."))
+    ] = Path("network"),
+    name: Annotated[str, typer.Option(help=_("Name of the network."))] = NAME,
+    kind: Annotated[Kind, typer.Option(help=_("Kind of the network."))] = Kind.MAIN,
+    engine: Annotated[
+        str | None, typer.Option(help=_("Consensus engine; solo for one validator, else pbft."))
+    ] = None,
+    quorum: Annotated[
+        str | None,
+        typer.Option(metavar="N/D", help=_("Share of the votes that decides; at least 2/3.")),
+    ] = None,
     dev: Annotated[
         bool,
         typer.Option("--dev", help=_("Make all keys here and mark the genesis as development.")),
     ] = False,
-    suite: Annotated[Suite, typer.Option(help=_("Hash suite, fixed for ever."))] = Suite.STANDARD,
-    port: Annotated[
-        int, typer.Option(min=1, max=65_535, help=_("Port of the interface on loopback."))
-    ] = 8801,
+    nodes: Annotated[
+        int, typer.Option("--nodes", min=1, max=NODES_MAX, help=_("Number of nodes."))
+    ] = 4,
+    suite: SuiteOption = Suite.STANDARD,
+    account: AccountOption = None,
     data: DataOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Makes the folder of a network without starting it."""
-    if not dev:
-        raise usage(
-            _("This version makes development networks only."),
-            _("Say --dev."),
-            code="not_available",
+    """Makes a genesis; with --dev the folder of a development network, without starting it."""
+    if dev == (requests is not None):
+        raise usage(_("Say either --requests DIR or --dev."))
+    if dev:
+        _create_development(Home(folder(data)), nodes, engine, suite, as_json=as_json)
+        return
+    assert requests is not None
+    keys = [key_from_text(text) for text in account or ()]
+    with ceremony_errors():
+        from bubi.node import ceremony  # noqa: PLC0415
+
+        created = ceremony.create(
+            out,
+            ceremony.read_requests(requests),
+            network=name,
+            kind=kind.value,
+            suite=suite.value,
+            engine=engine,
+            quorum=_ratio(quorum),
+            accounts=keys,
         )
-    home = Home(folder(data))
+    validators = sum(1 for one in created.members if one.vote_key is not None)
+    warnings = warnings_of(created.heavy, created.spare, validators)
+    fields = {
+        "genesis_hash": created.chain_id,
+        "chain_id": created.chain_id,
+        "members": [one.summary for one in created.members],
+        "warnings": warnings,
+        "directory": str(out),
+    }
+    if as_json:
+        emit(fields)
+        return
+    show = {key: value for key, value in fields.items() if key not in {"members", "warnings"}}
+    details(_("New network"), show)
+    for warning in warnings:
+        note(_("Warning: {text}", text=warning))
+    say(
+        _(
+            "Give the folder {path} to every member; all compare the chain id by another way.",
+            path=out,
+        )
+    )
+
+
+def _ratio(text: str | None) -> tuple[int, int]:
+    if text is None:
+        return 0, 1
+    found = re.fullmatch(r"([0-9]{1,9})/([1-9][0-9]{0,8})", text)
+    if found is None:
+        raise usage(_("{text} is no ratio.", text=text), _("Write it like 3/4."))
+    return int(found[1]), int(found[2])
+
+
+@app.command("join", help=_("Check a genesis against one's own request and configure the node."))
+def join(
+    directory: Annotated[Path, typer.Argument(help=_("The folder that `request` made."))],
+    network: Annotated[
+        Path, typer.Option("--network", metavar="DIR", help=_("The folder that `create` made."))
+    ],
+    chain: Annotated[
+        str | None, typer.Option(metavar="ID", help=_("Refuse a genesis of another chain id."))
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help=_("Address of this machine that other nodes connect to."))
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help=_("Its port; else that of the request."))
+    ] = None,
+    api_port: Annotated[
+        int, typer.Option(min=1, max=65_535, help=_("Port of the interface on loopback."))
+    ] = 8080,
+    seed: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST:PORT", help=_("Node to connect to first; repeatable.")),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Completes a node's folder."""
+    with ceremony_errors():
+        from bubi import core  # noqa: PLC0415
+        from bubi.node import ceremony, files  # noqa: PLC0415
+
+        found = core.chain_id(files.read_genesis(network / "genesis.bin")).hex()
+        if chain is not None and chain.lower() != found:
+            raise finding(
+                _("The genesis in {path} has the chain id {found}.", path=network, found=found),
+                _("Ask the other members which one they have."),
+                code="wrong_chain",
+            )
+        made = ceremony.join(
+            directory,
+            network,
+            host=host,
+            port=port,
+            api_port=api_port,
+            seeds=[_endpoint("--seed", text) for text in seed or ()],
+        )
+    fields = {
+        "chain_id": made.chain_id,
+        "genesis_hash": made.genesis_hash,
+        "directory": str(made.directory),
+        "config": str(made.config),
+        "trust_file": str(made.trust_file),
+        "url": made.url,
+    }
+    if as_json:
+        emit(fields)
+        return
+    details(_("New node"), fields)
+    say(_("Start it with `bubi node run {path}`.", path=made.config))
+
+
+# --- the development network ---------------------------------------------------------------------
+
+
+def _create_development(
+    home: Home, nodes: int, engine: str | None, suite: Suite, *, as_json: bool
+) -> None:
     if home.path.exists() and any(home.path.iterdir()):
         raise usage(
             _("{path} is not empty.", path=home.path), _("Name another folder with --data.")
@@ -65,7 +282,7 @@ def create(
     fresh = not home.path.exists()
     try:
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        state = create_development(home, port, suite.value)
+        state = create_development(home, nodes, engine, suite.value)
         home.write(state)
     except BaseException:
         remove_files(home)
@@ -88,43 +305,69 @@ def create(
     say(_("Start it with `bubi up --data {path}`.", path=home.path))
 
 
-def create_development(home: Home, port: int, suite: str = "standard") -> NetworkState:
-    """Makes keys, accounts, genesis and node folder below an existing folder."""
-    accounts, keys = _demo_accounts(home)
-    node = NODE_NAMES[0]
-    with node_errors():
-        from bubi.node.init import initialise  # noqa: PLC0415 - needs the compiled core
+def create_development(
+    home: Home, nodes: int, engine: str | None = None, suite: str = "standard"
+) -> NetworkState:
+    """Makes keys, accounts, genesis and node folders below an existing folder.
 
-        made = initialise(
-            home.path / node,
-            name=node,
-            organisation=ORGANISATION,
+    It is the ceremony of several owners, played by one.
+    """
+    accounts, keys = _demo_accounts(home)
+    names = [f"node{number}" for number in range(1, nodes + 1)]
+    ports = free_ports(
+        [FIRST_P2P_PORT + place for place in range(nodes)]
+        + [FIRST_API_PORT + place for place in range(nodes)]
+    )
+    p2p, api = ports[:nodes], ports[nodes:]
+    with ceremony_errors():
+        from bubi.network.addresses import Address  # noqa: PLC0415
+        from bubi.node import ceremony  # noqa: PLC0415 - needs the compiled core
+
+        requests = [
+            ceremony.make_request(
+                home.path / name,
+                name=name,
+                organisation=f"organisation{number}",
+                address=Address("127.0.0.1", port),
+                suite=suite,
+            )
+            for number, (name, port) in enumerate(zip(names, p2p, strict=True), 1)
+        ]
+        ceremony.create(
+            home.public,
+            requests,
             network=NAME,
             kind="development",
             suite=suite,
+            engine=engine,
             accounts=keys,
-            api_port=port,
         )
-    shutil.copyfile(made.trust_file, home.trust_file)
+        made = [
+            ceremony.join(home.path / name, home.public, api_port=port)
+            for name, port in zip(names, api, strict=True)
+        ]
+    shutil.copyfile(home.public / "trust.json", home.trust_file)
     network = Trust.load(home.trust_file).network
     addresses = {name: network.text(network.address(key)) for name, key in accounts.items()}
     return NetworkState(
-        chain_id=made.chain_id,
+        chain_id=made[0].chain_id,
         name=NAME,
-        engine="solo",
-        prefix=made.prefix,
-        suite=made.suite,
-        nodes=(
+        engine=engine or ("solo" if nodes == 1 else "pbft"),
+        prefix=made[0].prefix,
+        suite=made[0].suite,
+        nodes=tuple(
             NodeState(
-                node,
-                ORGANISATION,
-                "validator",
+                one.name,
+                one.organisation,
+                one.role,
                 0,
                 "",
-                made.url,
-                str(home.path / node),
-                str(made.config),
-            ),
+                node.url,
+                str(node.directory),
+                str(node.config),
+                str(one.endpoint),
+            )
+            for one, node in zip(requests, made, strict=True)
         ),
         accounts=tuple(
             AccountState(name, addresses[name], str(keystore_file(home, name)))
@@ -152,34 +395,110 @@ def keystore_file(home: Home, name: str) -> Path:
 
 def remove_files(home: Home) -> None:
     """Removes the files of a network, and only those, so that a wrong folder loses nothing."""
-    for name in NODE_NAMES:
-        shutil.rmtree(home.path / name, ignore_errors=True)
+    folders = [one for one in home.path.iterdir() if NODE_FOLDER.fullmatch(one.name)]
+    for one in folders:
+        if any((one / name).exists() for name in NODE_FILES) or not any(one.iterdir()):
+            shutil.rmtree(one, ignore_errors=True)
+    shutil.rmtree(home.public, ignore_errors=True)
     shutil.rmtree(home.accounts, ignore_errors=True)
     for file in (home.state_file, home.trust_file, home.starting_file):
         file.unlink(missing_ok=True)
 
 
-def with_free_port(node: NodeState, pick: Callable[[int], int]) -> NodeState:
-    """The node with its port; if that is taken, with another one written to its configuration."""
+def free_ports(wanted: list[int]) -> list[int]:
+    """As many different ports free on loopback: the wanted ones where possible.
+
+    Raises:
+        Failure: there are not enough.
+    """
+    found: list[int] = []
+    for port in wanted:
+        for one in (port, *[0] * 8):
+            free = _probe(one)
+            if free is not None and free not in found:
+                found.append(free)
+                break
+        else:
+            raise finding(_("No port is free on this machine."), code="no_port")
+    return found
+
+
+def _probe(port: int) -> int | None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return None
+        return int(probe.getsockname()[1])
+
+
+def with_free_ports(state: NetworkState, starting: list[NodeState]) -> NetworkState:
+    """The network with free ports for the nodes about to start.
+
+    Where one is taken, another is written into every configuration that names it.
+    """
     with node_errors():
         from bubi.node.config import load  # noqa: PLC0415
 
-        config = Path(node.config)
-        old = load(config).api.port
-        new = pick(old)
-        if new != old:
-            text = config.read_text(encoding="utf-8")
-            changed, count = re.subn(rf"(?m)^port\s*=\s*{old}\b", f"port = {new}", text)
-            if count != 1:
-                raise finding(
-                    _(
-                        "Port {port} is taken and {path} does not name it once.",
-                        port=old,
-                        path=config,
-                    ),
-                    _("Set another api.port there."),
-                    code="port_taken",
-                )
-            write_private(config, changed)
-            load(config)
-    return replace(node, url=f"http://127.0.0.1:{new}")
+        for node in starting:
+            settings = load(Path(node.config))
+            old = [settings.api.port, settings.network.port]
+            new = free_ports(old)
+            if new[0] != old[0]:
+                _replace_port(Path(node.config), old[0], new[0])
+            p2p = node.p2p
+            if new[1] != old[1] and p2p is not None:
+                _replace_port(Path(node.config), old[1], new[1])
+                p2p = f"127.0.0.1:{new[1]}"
+                for other in state.nodes:
+                    _replace_address(Path(other.config), str(node.p2p), p2p)
+            load(Path(node.config))
+            changed = replace(node, url=f"http://127.0.0.1:{new[0]}", p2p=p2p)
+            state = state.with_node(changed)
+    return state
+
+
+def _replace_port(config: Path, old: int, new: int) -> None:
+    text = config.read_text(encoding="utf-8")
+    changed, count = re.subn(rf"(?m)^port\s*=\s*{old}\b", f"port = {new}", text)
+    if count != 1:
+        raise finding(
+            _("Port {port} is taken and {path} does not name it once.", port=old, path=config),
+            _("Set another port there."),
+            code="port_taken",
+        )
+    write_private(config, changed)
+
+
+def _replace_address(config: Path, old: str, new: str) -> None:
+    text = config.read_text(encoding="utf-8")
+    if f'"{old}"' in text:
+        write_private(config, text.replace(f'"{old}"', f'"{new}"'))
+
+
+def warnings_of(heavy: Sequence[tuple[str, int]], spare: int, validators: int) -> list[str]:
+    """Sentences about organisations that could stop a network, and about one without reserve."""
+    found = [
+        _(
+            "{name} alone has {weight} of the votes, more than may fail: it can stop the network.",
+            name=name,
+            weight=weight,
+        )
+        for name, weight in heavy
+    ]
+    if spare < 1 and validators > 1:
+        found.append(_("No validator may fail: a single one that is down stops the network."))
+    return found
+
+
+def warnings_here(home: Home) -> list[str]:
+    """Warnings about the validators of the network in a folder, from its trust file."""
+    from bubi.consensus import quorum  # noqa: PLC0415 - its package needs the compiled core
+
+    try:
+        members = Trust.load(home.trust_file).validator_set
+    except (OSError, BubiError):
+        return []
+    weights = [(one.organisation, one.weight) for one in members.validators]
+    return warnings_of(quorum.heavy(weights, members.quorum), 1, len(weights))

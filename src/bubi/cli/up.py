@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Annotated, Any, Final
 
 import typer
+from bubi_sdk.network import Trust
 
 from bubi.cli import network, processes
 from bubi.cli.connection import DataOption, healthy_transaction, node_health, state_root
@@ -34,7 +34,7 @@ from bubi.cli.output import (
     usage,
 )
 
-FIRST_PORT: Final = 8801
+DEFAULT_NODES: Final = 4
 START_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 _LOG_LINES: Final = 20
@@ -44,25 +44,31 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", help=_("Return once it runs; `bubi down` stops it."))
     ] = False,
-    nodes: Annotated[int, typer.Option("--nodes", help=_("Number of nodes."))] = 1,
-    engine: Annotated[str, typer.Option("--engine", help=_("Consensus engine."))] = "solo",
+    nodes: Annotated[
+        int | None,
+        typer.Option(
+            "--nodes", min=1, max=network.NODES_MAX, help=_("Number of nodes; 4 if new.")
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help=_("Consensus engine; solo for one node, else pbft.")),
+    ] = None,
+    node: Annotated[
+        str | None, typer.Option("--node", help=_("Start only this node of those that are down."))
+    ] = None,
     data: DataOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Starts the development network and shows what to try."""
-    if nodes != 1 or engine != "solo":
-        raise usage(
-            _("This version runs one node with the engine solo."),
-            _("Leave --nodes and --engine out."),
-            code="not_available",
-        )
+    """Starts the development network, or what is down of it, and shows what to try."""
+    asked = Asked(nodes, engine, node)
     # Shells start background jobs with this signal ignored; whoever sends it still means to stop.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     home = Home(folder(data))
     fresh = _made(home.path)
     try:
         with home.locked():
-            state, started = start(home)
+            state, started = start(home, asked)
     except BaseException:
         if fresh and not home.exists():
             shutil.rmtree(home.path, ignore_errors=True)
@@ -93,8 +99,37 @@ def _made(path: Path) -> bool:
     return True
 
 
-def start(home: Home) -> tuple[NetworkState, bool]:
-    """Brings the network up; second value: whether this call started it.
+@dataclass(frozen=True)
+class Asked:
+    """What the options of `up` say."""
+
+    nodes: int | None = None
+    engine: str | None = None
+    node: str | None = None
+
+    def check(self, state: NetworkState) -> None:
+        """Refuses what does not fit the network that is here.
+
+        Raises:
+            Failure: it does not.
+        """
+        others = (self.nodes or len(state.nodes)) != len(state.nodes)
+        if others or (self.engine or state.engine) != state.engine:
+            raise usage(
+                _(
+                    "The network here has {nodes} nodes and the engine {engine}.",
+                    nodes=len(state.nodes),
+                    engine=state.engine,
+                ),
+                _("`bubi reset` removes it; or name another folder with --data."),
+                code="other_network",
+            )
+        if self.node is not None and all(one.name != self.node for one in state.nodes):
+            raise usage(_("There is no node {name} here.", name=self.node), code="node_missing")
+
+
+def start(home: Home, asked: Asked) -> tuple[NetworkState, bool]:
+    """Brings the network up; second value: whether this call started anything.
 
     Raises:
         Failure: it did not start; what this call made is removed again.
@@ -104,9 +139,10 @@ def start(home: Home) -> tuple[NetworkState, bool]:
         clear(home)
     if home.exists():
         state = home.read()
-        if len(state.running()) == len(state.nodes):
-            return state, False
-        return run_nodes(home, state), True
+        asked.check(state)
+        chosen = [one for one in state.nodes if asked.node in (None, one.name)]
+        chosen = [one for one in chosen if not one.running()]
+        return (run_nodes(home, state, chosen), True) if chosen else (state, False)
     if any(one.name != home.lock_file.name for one in home.path.iterdir()):
         raise finding(
             _("{path} is not empty and is no development network.", path=home.path),
@@ -115,7 +151,10 @@ def start(home: Home) -> tuple[NetworkState, bool]:
         )
     home.starting_file.write_text(str(os.getpid()), encoding="ascii")
     try:
-        state = run_nodes(home, network.create_development(home, pick_port()))
+        state = network.create_development(home, asked.nodes or DEFAULT_NODES, asked.engine)
+        asked.check(state)
+        chosen = [one for one in state.nodes if asked.node in (None, one.name)]
+        state = run_nodes(home, state, chosen)
     except BaseException:
         clear(home)
         raise
@@ -123,33 +162,63 @@ def start(home: Home) -> tuple[NetworkState, bool]:
     return state, True
 
 
-def run_nodes(home: Home, state: NetworkState) -> NetworkState:
-    """Starts the nodes that do not run, waits until a transaction is final, and records them.
+def run_nodes(home: Home, state: NetworkState, chosen: Sequence[NodeState]) -> NetworkState:
+    """Starts nodes and waits until they answer; with a quorum, until a transaction is final.
 
     Raises:
         Failure: a node did not get that far; the ones started are stopped again.
     """
     launched: list[NodeState] = []
+    state = network.with_free_ports(state, list(chosen))
+    names = {one.name for one in chosen}
     try:
         for node in state.nodes:
-            if not node.running():
-                node_running = launch(network.with_free_port(node, pick_port))
-                launched.append(node_running)
-                state = state.with_node(node_running)
+            if node.name in names:
+                running = launch(node)
+                launched.append(running)
+                state = state.with_node(running)
+        enough = len(state.running()) >= quorum_here(home)
         for node in launched:
-            wait_ready(node)
-        try:
-            healthy_transaction(home, state, START_SECONDS)
-        except Failure as failure:
-            # A folder made by this call is about to go, and the log with it.
-            failure.text += "\n" + "\n".join(last_lines(log_file(state.nodes[0]), _LOG_LINES))
-            raise
+            wait_ready(node, fully=enough)
+        if enough:
+            prove(home, state)
+        else:
+            note(_("Too few nodes run to decide anything. `bubi why` names the others."))
     except BaseException:
         for node in launched:
             processes.stop(node.pid, node.identity)
         raise
     home.write(state)
     return state
+
+
+def quorum_here(home: Home) -> int:
+    """How many nodes of the network here must run: each has one vote."""
+    return Trust.load(home.trust_file).validator_set.quorum
+
+
+def prove(home: Home, state: NetworkState) -> None:
+    """Waits until a transaction is final and every running node has its block.
+
+    Raises:
+        Failure: that took too long.
+    """
+    try:
+        healthy_transaction(home, state, START_SECONDS)
+    except Failure as failure:
+        # A folder made by this call is about to go, and the log with it.
+        failure.text += "\n" + "\n".join(last_lines(log_file(state.running()[0]), _LOG_LINES))
+        raise
+    height = max(_height(node) for node in state.running())
+    deadline = time.monotonic() + START_SECONDS
+    while any(_height(node) < height for node in state.running()):
+        if time.monotonic() > deadline:
+            return  # it is behind and catches up; `bubi status` and `bubi why` show it
+        time.sleep(_POLL_SECONDS)
+
+
+def _height(node: NodeState) -> int:
+    return int(node_health(node.url).get("height") or 0)
 
 
 def launch(node: NodeState) -> NodeState:
@@ -174,19 +243,27 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 """Nodes started by this process, kept so that nothing warns about them while they run on."""
 
 
-def wait_ready(node: NodeState) -> None:
-    """Waits until the node says that it is ready.
+def wait_ready(node: NodeState, *, fully: bool) -> None:
+    """Waits until the node says that it is ready; or, if not `fully`, that it has started.
 
     Raises:
         Failure: it ended, or took too long.
     """
     deadline = time.monotonic() + START_SECONDS
-    while node_health(node.url).get("status") != "ready":
+    while not _has_started(node, fully=fully):
         if not node.running():
             raise _did_not_start(node)
         if time.monotonic() > deadline:
             raise _did_not_start(node)
         time.sleep(_POLL_SECONDS)
+
+
+def _has_started(node: NodeState, *, fully: bool) -> bool:
+    health = node_health(node.url)
+    codes = {str(one.get("code")) for one in health.get("reasons") or ()}
+    return health.get("status") == "ready" or bool(
+        health and not fully and "starting" not in codes
+    )
 
 
 def _did_not_start(node: NodeState) -> Failure:
@@ -202,16 +279,26 @@ def stay(home: Home, state: NetworkState, *, as_json: bool) -> None:
     """Stays in front until Ctrl-C or another command ends it; tells if a node ends by itself."""
     if not as_json:
         say(_("Ctrl-C stops the network."))
-    while all(node.running() for node in state.nodes):
+    told: set[int] = set()
+    while True:
         time.sleep(0.2)
-        if not home.exists() or not home.read().running():
-            return  # another command stopped it
-    ended = next(node for node in state.nodes if not node.running())
+        if not home.exists():
+            return  # another command removed it
+        state = home.read()
+        ended = [one for one in state.nodes if one.pid and not one.running()]
+        for one in ended:
+            if one.pid not in told:
+                told.add(one.pid)
+                note(_("The node {name} ended by itself.", name=one.name))
+        if not state.running():
+            break
+    if not ended:
+        return  # another command stopped it
     stop_nodes(home, state, state.nodes)
     raise finding(
-        _("The node {name} ended by itself. The end of its log:", name=ended.name)
+        _("The node {name} ended by itself. The end of its log:", name=ended[0].name)
         + "\n"
-        + "\n".join(last_lines(log_file(ended), _LOG_LINES)),
+        + "\n".join(last_lines(log_file(ended[0]), _LOG_LINES)),
         _("`bubi node check` looks for damage."),
         code="node_ended",
     )
@@ -384,19 +471,6 @@ def _rest(log: IO[str]) -> Iterator[str]:
         yield line
 
 
-def pick_port(wanted: int = FIRST_PORT) -> int:
-    """A port free on loopback: the wanted one, else any."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise finding(_("No port is free on this machine."), code="no_port")
-
-
 def status_fields(home: Home, state: NetworkState) -> dict[str, Any]:
     """What `status --json` reports."""
     nodes = [_node_fields(node) for node in state.nodes]
@@ -404,10 +478,11 @@ def status_fields(home: Home, state: NetworkState) -> dict[str, Any]:
         "chain_id": state.chain_id,
         "engine": state.engine,
         "height": max((node["height"] or 0 for node in nodes), default=0),
-        "ready": all(node["ready"] for node in nodes),
+        "ready": sum(1 for node in nodes if node["ready"]) >= quorum_here(home),
         "trust_file": str(home.trust_file),
         "nodes": nodes,
         "gateway": None,
+        "warnings": network.warnings_here(home),
         "accounts": [
             {"name": one.name, "address": one.address, "keystore": one.keystore}
             for one in state.accounts
@@ -425,7 +500,7 @@ def _node_fields(node: NodeState) -> dict[str, Any]:
         "pid": node.pid if running else None,
         "role": node.role,
         "url": node.url,
-        "p2p": None,
+        "p2p": node.p2p,
         "data": node.data,
         "height": int(health["height"]) if health else None,
         "state_root": state_root(node.url) if ready else None,
@@ -448,12 +523,21 @@ def show_status(home: Home, state: NetworkState) -> None:
     )
     table(
         _("Nodes"),
-        (_("Name"), _("URL"), _("Process"), _("Height"), _("Ready")),
+        (_("Name"), _("Organisation"), _("URL"), _("Process"), _("Height"), _("Ready")),
         [
-            (one["name"], one["url"], one["pid"] or "-", one["height"], _yes(one["ready"]))
+            (
+                one["name"],
+                one["organisation"],
+                one["url"],
+                one["pid"] or "-",
+                one["height"],
+                _yes(one["ready"]),
+            )
             for one in fields["nodes"]
         ],
     )
+    for warning in fields["warnings"]:
+        say(_("Warning: {text}", text=warning))
     table(
         _("Demo accounts"),
         (_("Name"), _("Address"), _("Keystore")),
@@ -489,7 +573,7 @@ def show_next_steps(home: Home, state: NetworkState) -> None:
 
 
 COMMANDS: Final[tuple[tuple[str, Callable[..., None], str], ...]] = (
-    ("up", up, _("Start the development network and show what to try.")),
+    ("up", up, _("Start the development network, or what is down of it.")),
     ("down", down, _("Stop the development network; its data stays.")),
     ("status", status, _("Show what runs, where, and how far it is.")),
     ("reset", reset, _("Stop the development network and remove its data.")),

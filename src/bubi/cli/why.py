@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
-from bubi.cli.connection import DataOption, UrlOption, node_health, node_url
+from bubi.cli.connection import (
+    DataOption,
+    UrlOption,
+    node_answer,
+    node_health,
+    node_url,
+)
 from bubi.cli.messages import _
-from bubi.cli.output import FINDING, GOOD, AsJson, details, emit, finish, nothing_running, say
+from bubi.cli.output import (
+    FINDING,
+    GOOD,
+    AsJson,
+    details,
+    emit,
+    finish,
+    nothing_running,
+    say,
+    table,
+)
 
 
 def why(url: UrlOption = None, data: DataOption = None, as_json: AsJson = False) -> None:
@@ -19,50 +36,144 @@ def why(url: UrlOption = None, data: DataOption = None, as_json: AsJson = False)
             _("No node answers at {url}.", url=address),
             _("`bubi logs` may show why; `bubi up` starts it."),
         )
-    fields = explanation(health)
+    fields = explanation(health, node_answer(address, "/v1/consensus"))
     if as_json:
         emit(fields)
-    elif fields["halted"]:
-        details(
-            _("The network does not decide"),
-            {
-                _("Since"): moment(fields["since"]),
-                _("Height"): fields["height"],
-                _("Reasons"): "\n".join(fields["reasons"]),
-                _("What to do"): fields["cure"],
-            },
-        )
     else:
-        say(_("The network decides. Height {height}.", height=fields["height"]))
+        show(fields)
     finish(FINDING if fields["halted"] else GOOD)
 
 
-def explanation(health: dict[str, Any]) -> dict[str, Any]:
-    """What `why --json` reports, from a node's health."""
+def show(fields: Mapping[str, Any]) -> None:
+    """Prints the explanation for people."""
+    if not fields["halted"]:
+        say(_("The network decides. Height {height}.", height=fields["height"]))
+        if fields["catching_up"] is not None:
+            say(
+                _(
+                    "The node asked is behind and fetches blocks up to height {target}.",
+                    target=fields["catching_up"],
+                )
+            )
+        return
+    details(
+        _("The network does not decide"),
+        {
+            _("Since"): moment(fields["since"]),
+            _("Height"): fields["height"],
+            _("View"): fields["view"],
+            _("Reasons"): "\n".join(fields["reasons"]),
+            _("What to do"): fields["cure"],
+        },
+    )
+    if fields["missing"]:
+        table(
+            _("Missing"),
+            (_("Validator"), _("Organisation"), _("Last heard"), _("Last vote")),
+            [
+                (one["validator"], one["organisation"], moment(one["last_seen"]), vote(one))
+                for one in fields["missing"]
+            ],
+        )
+    if fields["votes"]:
+        table(
+            _("Votes at this height"),
+            (_("Validator"), _("Phase"), _("View"), _("Outcome")),
+            [
+                (one["validator"], one["phase"], one["view"], one["outcome"] or "-")
+                for one in fields["votes"]
+            ],
+        )
+
+
+def vote(missing: Mapping[str, Any]) -> str:
+    """The last vote of a missing validator, for people."""
+    seen = missing["vote"]
+    if seen is None:
+        return "-"
+    return _("{phase} in view {view}", phase=seen["phase"], view=seen["view"])
+
+
+def explanation(health: Mapping[str, Any], consensus: Mapping[str, Any]) -> dict[str, Any]:
+    """What `why --json` reports, from a node's health and its account of consensus."""
     reasons = [f"{one['code']}: {one['text']}" for one in health.get("reasons") or ()]
+    validators = list(consensus.get("validators") or ())
+    missing = [
+        {
+            "validator": one["name"],
+            "organisation": one["organisation"],
+            "last_seen": one["last_seen"],
+            "vote": one["vote"],
+        }
+        for one in validators
+        if one["missing"]
+    ]
+    votes = [
+        {"validator": one["name"], **one["vote"]} for one in validators if one["vote"] is not None
+    ]
+    target = consensus.get("catching_up")
     return {
-        "halted": health.get("status") != "ready",
-        "since": health.get("since"),
-        "height": int(health.get("height") or 0),
-        "view": health.get("view"),
-        "missing": health.get("missing") or [],
+        "halted": bool(consensus.get("halted", health.get("status") != "ready")),
+        "since": consensus.get("since"),
+        "height": int(consensus.get("decided") or health.get("height") or 0),
+        "view": None if consensus.get("view") is None else int(consensus["view"]),
+        "leader": consensus.get("leader"),
+        "missing": missing,
+        "votes": votes,
+        "outcomes": _by_outcome(votes),
+        "view_changes": [one for one in votes if one["phase"] == "change"],
+        "evidence": consensus.get("evidence") or [],
+        "catching_up": None if target is None else int(target["height"]),
         "reasons": reasons,
-        "cure": cure(reasons),
+        "cure": cure(reasons, missing, votes),
     }
 
 
-def cure(reasons: list[str]) -> str:
+def _by_outcome(votes: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Who signed which outcome."""
+    found: dict[str, list[str]] = {}
+    for one in votes:
+        if one["outcome"]:
+            found.setdefault(one["outcome"], []).append(one["validator"])
+    return found
+
+
+def cure(reasons: list[str], missing: list[dict[str, Any]], votes: list[dict[str, Any]]) -> str:
     """What to do about the reasons that a node gives."""
-    text = " ".join(reasons).lower()
-    if not reasons:
-        return ""
-    if "space" in text or "storage_full" in text:
-        return _("Make room on the disk of the data folder; the node goes on by itself.")
-    if "guard" in text:
-        return _(
-            "The node's two records of its votes disagree. Keep its data folder and ask for help."
-        )
-    return _("Look at `bubi logs`, then stop the node and run `bubi node check`.")
+    codes = {reason.partition(":")[0] for reason in reasons}
+    several = len(_by_outcome(votes)) > 1
+    names = ", ".join(f"{one['validator']} ({one['organisation']})" for one in missing)
+    known = (
+        ("storage_full" in codes, _("Make room on the disk of the data folder; it goes on then.")),
+        (
+            "diverged" in codes,
+            _(
+                "This node computed another outcome than the others. Keep its data folder, "
+                "compare versions, and ask for help; the others go on without it."
+            ),
+        ),
+        (
+            any(code.startswith("guard") for code in codes),
+            _(
+                "The node's two records of its votes disagree. Keep its data folder and ask for "
+                "help."
+            ),
+        ),
+        (
+            "no_quorum" in codes,
+            _("Start the nodes {names}, or mend the links to them: `bubi peers`.", names=names),
+        ),
+        (
+            "stalled" in codes and several,
+            _("The nodes computed different outcomes: compare their versions and logs."),
+        ),
+        (
+            codes <= {"stalled", "catching_up"},
+            _("Wait for the next view; if it lasts, look at `bubi peers` and `bubi logs`."),
+        ),
+    )
+    other = _("Look at `bubi logs`, then stop the node and run `bubi node check`.")
+    return next((text for found, text in known if found), other) if reasons else ""
 
 
 def moment(milliseconds: object) -> str:

@@ -88,12 +88,14 @@ class Synchronised:
 class Committed:
     """A decided block is durable and visible: the engine's own decision, or one that came by sync.
 
-    The next height belongs to this configuration; `certificate` is that of the block.
+    The next height belongs to this configuration; `certificate` is that of the block. `applied`
+    says that it came by sync: then its record need not lie behind what was appended last.
     """
 
     height: int
     certificate: Certificate
     configuration: Configuration
+    applied: bool = False
 
 
 HostInput = Input | Begin | Synchronised | Committed
@@ -160,15 +162,20 @@ class DriverState(Generic[State]):
     """Engine and guard with what waits for the disk.
 
     `held` are messages that wait for the next sync, `tokens` the engine's tokens likewise;
-    `syncing` is the number of the sync under way with what it releases. `timers` are those that
-    may still run out. Not changed once `step` has returned it.
+    `syncing` is the number of the sync under way with what it releases, `decided` says that a
+    commit is. `sync_covers` and `commit_covers` are the guard's newest records that these make
+    durable: only such a record may go to the second place, which must never be ahead of the log.
+    `timers` are those that may still run out. Not changed once `step` has returned it.
     """
 
     engine: State
     guard: guards.GuardState
     height: int = 0
     dirty: bool = False
+    sync_covers: guards.GuardRecord | None = None
+    commit_covers: guards.GuardRecord | None = None
     mirrored: guards.GuardRecord | None = None
+    decided: bool = False
     held: tuple[Send, ...] = ()
     tokens: tuple[int, ...] = ()
     syncing: int | None = None
@@ -185,7 +192,10 @@ class DriverState(Generic[State]):
             self.guard,
             self.height,
             self.dirty,
+            self.sync_covers,
+            self.commit_covers,
             self.mirrored,
+            self.decided,
             self.held,
             self.tokens,
             self.syncing,
@@ -248,6 +258,9 @@ class _Run(Generic[State]):
     def take(self, event: HostInput) -> None:
         """Hands an input to the engine, and every input that follows from its effects."""
         match event:
+            case Message():
+                # By far the most frequent input; `step` has seen to its height.
+                self.inputs.append(event)
             case Begin():
                 self._start(event.height, event.configuration, event.parent, event.recovered)
             case Synchronised():
@@ -267,13 +280,14 @@ class _Run(Generic[State]):
         self._request_sync()
 
     def _request_sync(self) -> None:
-        """Asks for a sync if something waits for one and none is under way."""
+        """Asks for a sync if something waits for one, and neither sync nor commit is under way."""
         state = self.state
-        if state.syncing is not None or not (state.held or state.tokens):
+        if state.syncing is not None or state.decided or not (state.held or state.tokens):
             return
         state.syncs += 1
         self.actions.append(Sync(state.syncs))
         state.syncing = state.syncs
+        state.sync_covers = state.guard.newest
         state.dirty = False
         state.releasing, state.held = state.held, ()
         state.releasing_tokens, state.tokens = state.tokens, ()
@@ -290,6 +304,7 @@ class _Run(Generic[State]):
         parent_votes = guards.signed_at(state.guard, height - 1)
         early = state.early.get(height, {})
         state.height = height
+        state.decided = False
         state.early = {ahead: kept for ahead, kept in state.early.items() if ahead > height}
         self.actions += [CancelTimer(timer) for timer in sorted(state.timers, key=_timer_order)]
         state.timers = frozenset()
@@ -301,9 +316,15 @@ class _Run(Generic[State]):
         state = self.state
         if event.number != state.syncing:
             return
-        self._mirror()
+        self._mirror(state.sync_covers)
         self.actions += state.releasing
         self.inputs += [Persisted(token) for token in state.releasing_tokens]
+        if not state.dirty and not state.decided:
+            # Nothing was appended since: this sync lies behind the later messages as well.
+            self.actions += state.held
+            self.inputs += [Persisted(token) for token in state.tokens]
+            state.held = ()
+            state.tokens = ()
         state.syncing = None
         state.releasing = ()
         state.releasing_tokens = ()
@@ -312,22 +333,23 @@ class _Run(Generic[State]):
         state = self.state
         if event.height < state.height:
             return
-        # The block record's sync covers everything appended before it; a sync still under way
-        # releases its own.
-        self._mirror()
-        self.actions += state.held
-        self.inputs += [Persisted(token) for token in state.tokens]
-        state.dirty = False
-        state.held = ()
-        state.tokens = ()
+        if state.decided and not event.applied:
+            # The block record's sync covers everything appended before the decision; a sync still
+            # under way releases its own.
+            self._mirror(state.commit_covers)
+            self.actions += state.held
+            self.inputs += [Persisted(token) for token in state.tokens]
+            state.held = ()
+            state.tokens = ()
+        elif state.decided:
+            state.dirty = True
         self._start(event.height + 1, event.configuration, event.certificate, ())
 
-    def _mirror(self) -> None:
+    def _mirror(self, covered: guards.GuardRecord | None) -> None:
         state = self.state
-        newest = state.guard.newest
-        if newest is not None and newest != state.mirrored:
-            self.actions.append(MirrorGuard(guards.encode(newest)))
-            state.mirrored = newest
+        if covered is not None and guards.is_later(covered, state.mirrored):
+            self.actions.append(MirrorGuard(guards.encode(covered)))
+            state.mirrored = covered
 
     def _record(self, event: VoteSigned) -> None:
         """Records a signature before the engine may use it.
@@ -359,11 +381,9 @@ class _Run(Generic[State]):
                     return False
                 state.timers -= {event.timer}
                 return event.timer.height == state.height
-            case Message():
-                return event.message.height == state.height
             case PayloadReady() | Validated() | Executed() | WorkWaiting() | Suspect():
                 return event.height == state.height
-            case Start() | VoteSigned() | VoteRefused() | Persisted():
+            case Message() | Start() | VoteSigned() | VoteRefused() | Persisted():
                 return False
 
     # --- effects of the engine -------------------------------------------------------------------
@@ -381,12 +401,13 @@ class _Run(Generic[State]):
             case guards.Repeat() as repeat:
                 self.inputs.append(VoteSigned(effect.request, repeat.record.signature))
             case guards.Refuse() as refusal:
-                self.actions.append(Alarm("guard_refused", refusal.reason))
+                if not guards.is_recovering(self.state.guard):
+                    self.actions.append(Alarm("guard_refused", refusal.reason))
                 self.inputs.append(VoteRefused(effect.request, refusal.reason))
 
     def _send(self, effect: Send) -> None:
         state = self.state
-        if state.dirty or state.held or state.syncing is not None:
+        if state.dirty or state.held or state.decided or state.syncing is not None:
             state.held = (*state.held, effect)
         else:
             self.actions.append(effect)
@@ -399,6 +420,13 @@ class _Run(Generic[State]):
         if effect.timer in self.state.timers:
             self.state.timers -= {effect.timer}
             self.actions.append(effect)
+
+    def _decide(self, effect: Decide) -> None:
+        state = self.state
+        state.decided = True
+        state.commit_covers = state.guard.newest
+        state.dirty = False
+        self.actions.append(effect)
 
     def _pass(self, effect: Action) -> None:
         self.actions.append(effect)
@@ -417,7 +445,7 @@ _EFFECTS: dict[type[Effect], Callable[[_Run[Any], Any], None]] = {
     RequestPayload: _Run._pass,
     Validate: _Run._pass,
     Execute: _Run._pass,
-    Decide: _Run._pass,
+    Decide: _Run._decide,
     Diverged: _Run._pass,
     ReportEvidence: _Run._pass,
     RequestSync: _Run._pass,

@@ -51,6 +51,7 @@ from bubi.consensus.engine import (
 )
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.consensus.pbft_bytes import (
+    BATCHES_MAX,
     PROPOSAL_BYTES_MAX,
     VIEW_CHANGE,
     Accepted,
@@ -72,6 +73,7 @@ from bubi.consensus.pbft_bytes import (
     signed_bytes,
 )
 from bubi.consensus.pbft_state import Change, Check, Known, Mode, PbftState
+from bubi.consensus.quorum import catch_up_weight
 from bubi.consensus.votes import certificate_fault, is_statement_of, weight_of
 from bubi.encoding import EncodingError
 
@@ -213,7 +215,7 @@ class _Rules:
         state.mode = Mode.NORMAL
         if before.round == state.round and before.configuration.epoch == configuration.epoch:
             state.strikes = before.strikes
-        self._recover(event.recovered)
+        made = self._recover(event.recovered)
         votes = [
             vote
             for vote in event.votes
@@ -221,6 +223,7 @@ class _Rules:
         ]
         if votes and configuration.own is not None:
             self._resume([vote for vote in votes if vote.round == votes[-1].round])
+            state.justification = made.get((state.round, state.accepted), b"")
         elif self._leads() and begins is not None and begins + self._rotation() != state.round:
             # P2: it cannot show a certificate of this round; a timer will find another leader.
             pass
@@ -233,16 +236,19 @@ class _Rules:
         turns = state.height > 1 and (state.height - 1) % state.configuration.turn_blocks == 0
         return 1 if turns else 0
 
-    def _recover(self, records: Iterable[tuple[int, bytes]]) -> None:
-        """P18: proposals accepted and prepared before a restart."""
+    def _recover(self, records: Iterable[tuple[int, bytes]]) -> dict[tuple[int, bytes], bytes]:
+        """P18: proposals accepted and prepared before a restart.
+
+        Gives the justifications of the own ones by round and digest.
+        """
         state = self.state
+        made = {}
         for kind, data in records:
             try:
                 if kind == PROPOSAL_RECORD:
                     accepted = decode_accepted(data)
                     self._know(accepted.digest, accepted.proposal, accepted.payload)
-                    if accepted.justification:
-                        state.justification = accepted.justification
+                    made[accepted.round, accepted.digest] = accepted.justification
                 elif kind == PREPARED_RECORD:
                     prepared = decode_prepared(data)
                     self._know(prepared.digest, prepared.proposal, prepared.payload)
@@ -250,6 +256,7 @@ class _Rules:
             except EncodingError:
                 # The log vouches for its records: one in another form is another engine's.
                 continue
+        return made
 
     def _resume(self, votes: list[VoteRequest]) -> None:
         """P18: goes on in the newest round that this node signed for."""
@@ -308,10 +315,12 @@ class _Rules:
         if vote.request.phase is not Phase.FIRST or round_ > ROUND_MAX:
             return
         if state.configuration.leader(round_) != vote.validator:
-            self._penalise(vote.validator, "proposed in a round that it does not lead")
+            # Anybody can wrap a member's first vote in a proposal: no blame.
             return
-        if len(message.proposal) > PROPOSAL_BYTES_MAX or not self.signatures.binds(
-            digest, message.proposal, message.payload
+        if (
+            len(message.proposal) > PROPOSAL_BYTES_MAX
+            or len(message.payload) > BATCHES_MAX
+            or not self.signatures.binds(digest, message.proposal, message.payload)
         ):
             # The signature covers the digest only: who passed the message on may be the liar.
             return
@@ -365,6 +374,7 @@ class _Rules:
         state.shown = shown
         self._know(digest, message.proposal, message.payload)
         self._watch()
+        self._confront(state.votes.tallies[round_, Phase.FIRST].votes.values())
         self._consider()
 
     def _is_parent(self, certificate: Certificate) -> bool:
@@ -625,12 +635,28 @@ class _Rules:
         phase = request.phase
         if phase is not Phase.FIRST and phase is not Phase.COMMIT:
             return
-        if self._count(vote) < state.configuration.quorum:
-            return
+        weight = self._count(vote)
         if phase is Phase.COMMIT:
-            self._decide(request)
-        elif request.round == state.round and request.digest == state.accepted:
-            self._prepare()
+            if weight >= state.configuration.quorum:
+                self._decide(request)
+        elif weight and request.round == state.round:
+            if request.digest != state.accepted:
+                self._confront([vote])
+            elif weight >= state.configuration.quorum:
+                self._prepare()
+
+    def _confront(self, votes: Iterable[VoteMessage]) -> None:
+        """P10: shows members that vote for something else what the leader has signed here."""
+        state = self.state
+        if state.configuration.own is None or not state.accepted:
+            return
+        leader = state.configuration.leader(state.round)
+        heard = state.votes.tallies[state.round, Phase.FIRST].votes.get(leader)
+        if heard is None or heard.request.digest != state.accepted:
+            return
+        for vote in votes:
+            if vote.request.digest != state.accepted and vote.validator != leader:
+                self.effects.append(Send(vote.validator, heard))
 
     def _count(self, vote: VoteMessage) -> int:
         """P19: counts a vote; weight behind its statement, 0 if it changed nothing."""
@@ -660,9 +686,6 @@ class _Rules:
         state.own = {**state.own, phase: message}
         self.effects.append(Send(None, message))
         self._arm(RESEND, state.resend_ms or RESEND_MS)
-
-    def _penalise(self, member: int, reason: str) -> None:
-        self.effects.append(Penalise(member, reason))
 
     def _leads(self) -> bool:
         configuration = self.state.configuration
@@ -801,20 +824,29 @@ class _Rules:
         if stored is not None and stored.round >= request.round:
             self._compare(stored, vote)
             return
-        if request.round < state.round or (
-            request.round == state.round and state.mode is Mode.NORMAL
-        ):
+        if request.round < self._lowest_change():
             return
         if request.digest != self.signatures.hash(signed_bytes(message.kind, message.body)):
             return
         try:
             prepared = self._read_change(message.body, request.round)
         except EncodingError as error:
-            self._penalise(vote.validator, f"sent a view change that does not hold: {error}")
+            reason = f"sent a view change that does not hold: {error}"
+            self.effects.append(Penalise(vote.validator, reason))
             return
         change = Change(vote, message.body, prepared)
         state.changes = {**state.changes, vote.validator: change}
         self._weigh_changes()
+
+    def _lowest_change(self) -> int:
+        """The lowest round for which a view change of another member still matters.
+
+        That is the own round where this node changes to it, or where the height began without
+        anything accepted: others may have come up to it by view change (P13).
+        """
+        state = self.state
+        begun = state.round == state.start and not state.accepted and not state.justification
+        return state.round + (0 if state.mode is Mode.CHANGING or begun else 1)
 
     def _compare(self, stored: Change, vote: VoteMessage) -> None:
         if stored.round != vote.request.round or stored.reported:
@@ -832,11 +864,13 @@ class _Rules:
         """
         state = self.state
         prepared = decode_change(body)
-        if prepared is None or prepared == state.prepared:
-            return prepared
+        if prepared is None:
+            return None
         if prepared.round >= round_:
             msg = "prepared in a later round"
             raise EncodingError(msg)
+        if prepared == state.prepared:
+            return prepared
         key = self.signatures.hash(body)
         if key in state.verified:
             return prepared
@@ -877,15 +911,18 @@ class _Rules:
         )
 
     def _joinable(self) -> int | None:
-        """P13: the highest round that N − q + 1 ask for or have passed, if above the own one."""
+        """P13: the highest round that weight N − q + 1 asks for or has passed, if it matters."""
         state = self.state
         configuration = state.configuration
-        needed = configuration.total - configuration.quorum + 1
+        needed = catch_up_weight(configuration.total, configuration.quorum)
+        lowest = self._lowest_change()
+        if state.mode is Mode.CHANGING:
+            lowest += 1
         weight = 0
         above = [
             (change.round, configuration.members[member].weight)
             for member, change in state.changes.items()
-            if change.round > state.round
+            if change.round >= lowest
         ]
         for round_, share in sorted(above, reverse=True):
             weight += share

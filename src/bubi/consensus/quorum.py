@@ -72,3 +72,19 @@ def table(total: int, ratios: Iterable[tuple[int, int]]) -> list[QuorumRow]:
             )
         )
     return rows
+
+
+def heavy(weights: Iterable[tuple[str, int]], needed: int) -> list[tuple[str, int]]:
+    """Organisations that alone outweigh the faults which are tolerated, as (name, weight).
+
+    `weights` are (organisation, weight) of each validator. Where no fault at all is tolerated
+    every organisation would be named, which helps nobody: then none is.
+    """
+    shares: dict[str, int] = {}
+    for organisation, weight in weights:
+        shares[organisation] = shares.get(organisation, 0) + weight
+    total = sum(shares.values())
+    tolerated = min(safe_faults(total, needed), live_faults(total, needed))
+    if tolerated < 1:
+        return []
+    return sorted((name, weight) for name, weight in shares.items() if weight > tolerated)

@@ -3,8 +3,9 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
-from bubi.network import fields
+from bubi.encoding import RULE, EncodingError, Reader, Writer
 from bubi.network.frames import ViolationError
 
 HOST_BYTES_MAX = 253
@@ -117,10 +118,15 @@ class Neighbour:
 
 def encode_neighbours(neighbours: tuple[Neighbour, ...]) -> bytes:
     """Payload of a NEIGHBOURS frame."""
-    parts = [fields.length(len(neighbours))]
-    for one in neighbours:
-        parts += [one.node, fields.number(one.roles, 1), fields.text(str(one.address))]
-    return b"".join(parts)
+    writer = Writer()
+
+    def write(one: Neighbour) -> None:
+        writer.fixed(one.node, NODE_BYTES)
+        writer.u8(one.roles)
+        write_address(writer, one.address)
+
+    writer.list(neighbours, write, NEIGHBOURS_MAX)
+    return writer.done()
 
 
 def decode_neighbours(payload: bytes) -> tuple[Neighbour, ...]:
@@ -129,31 +135,39 @@ def decode_neighbours(payload: bytes) -> tuple[Neighbour, ...]:
     Raises:
         ViolationError: `neighbours` if it is malformed, unsorted or names a node twice.
     """
-    reader = fields.Reader(payload, "neighbours")
-    result = []
-    last = b""
-    for _ in range(reader.length(NEIGHBOURS_MAX)):
-        node = reader.take(NODE_BYTES)
-        roles = reader.number(1)
-        address = read_address(reader)
-        if node <= last or roles & ~ROLES_ALL or address is None:
-            raise reader.fail()
-        last = node
-        result.append(Neighbour(node, roles, address))
-    reader.end()
-    return tuple(result)
+    reader = Reader(payload)
+
+    def read() -> Neighbour:
+        node, roles, address = reader.fixed(NODE_BYTES), reader.u8(), read_address(reader)
+        if roles & ~ROLES_ALL or address is None:
+            raise EncodingError(RULE)
+        return Neighbour(node, roles, address)
+
+    try:
+        result = reader.list(read, NEIGHBOURS_MAX)
+        reader.finish()
+    except EncodingError as error:
+        raise ViolationError("neighbours") from error
+    if any(one.node >= other.node for one, other in pairwise(result)):
+        raise ViolationError("neighbours")
+    return result
 
 
-def read_address(reader: fields.Reader) -> Address | None:
-    """An address, None for an empty text.
+def write_address(writer: Writer, address: Address | None) -> None:
+    """An address as its text, None as an empty one."""
+    writer.text(str(address) if address is not None else "", ADDRESS_BYTES_MAX)
+
+
+def read_address(reader: Reader) -> Address | None:
+    """The address, None for an empty text.
 
     Raises:
-        ViolationError: If it is not canonical.
+        EncodingError: If it is not in its canonical form.
     """
     text = reader.text(ADDRESS_BYTES_MAX)
     if not text:
         return None
     try:
         return Address.parse(text)
-    except ValueError:
-        raise ViolationError(reader.fail().reason) from None
+    except ValueError as error:
+        raise EncodingError(RULE) from error

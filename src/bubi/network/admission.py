@@ -119,7 +119,3 @@ class Door:
             for ip, one in self._known.items()
             if one.refused
         ]
-
-    def refused(self) -> int:
-        """How many were refused or failed, of the IP addresses still known."""
-        return sum(sum(one.refused.values()) for one in self._known.values())

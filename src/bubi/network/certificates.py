@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.utils import CryptographyDeprecationWarning
@@ -29,7 +29,22 @@ ALARM_DAYS = (30, 7, 1)
 CLOCK_SKEW = datetime.timedelta(minutes=5)
 ALGORITHMS = ("p256", "ed25519")
 NAME_BYTES_MAX = 64
-ORGANISATION_BYTES_MAX = 128
+ORGANISATION_BYTES_MAX = 64
+
+
+MALFORMED: tuple[type[Exception], ...] = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.AttributeNotFound,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+    CryptographyDeprecationWarning,
+)
+"""What the library answers to bytes that are no certificate."""
+NOT_SIGNED: tuple[type[Exception], ...] = (InvalidSignature, *MALFORMED)
 
 
 class CertificateError(Exception):
@@ -105,7 +120,7 @@ def load_key(pem: bytes) -> PrivateKey:
     """
     try:
         key = serialization.load_pem_private_key(pem, None)
-    except (ValueError, TypeError) as error:
+    except MALFORMED as error:
         raise CertificateError("key", f"the key cannot be read: {error}") from error
     if not _is_usable(key.public_key()):
         raise CertificateError("key", "the key is neither Ed25519 nor P-256")
@@ -162,7 +177,7 @@ def sign_request(
         wanted = x509.load_pem_x509_csr(request)
         signed = wanted.is_signature_valid
         public = wanted.public_key()
-    except (ValueError, TypeError) as error:
+    except MALFORMED as error:
         raise CertificateError("request", f"the request cannot be read: {error}") from error
     issuer = x509.load_der_x509_certificate(authority)
     name, organisation = _subject(wanted.subject)
@@ -200,8 +215,7 @@ def _name(organisation: str, name: str) -> x509.Name:
     _check_length("the node's name", name, NAME_BYTES_MAX)
     return x509.Name(
         [
-            # X.520 allows 64 characters here; longer names of organisations exist.
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation, _validate=False),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
             x509.NameAttribute(NameOID.COMMON_NAME, name),
         ]
     )
@@ -289,7 +303,7 @@ def check(
             public = found.public_key()
             name, organisation = _subject(found.subject)
             _check_basics(found)
-    except (ValueError, TypeError, CryptographyDeprecationWarning) as error:
+    except MALFORMED as error:
         raise CertificateError("certificate", f"the certificate is malformed: {error}") from error
     if not _is_usable(public):
         raise CertificateError("key", "the certificate's key is neither Ed25519 nor P-256")
@@ -321,7 +335,7 @@ def _authority(
             continue
         try:
             certificate.verify_directly_issued_by(x509.load_der_x509_certificate(one.certificate))
-        except (InvalidSignature, ValueError, TypeError):
+        except NOT_SIGNED:
             continue
         return fingerprint
     raise CertificateError("authority", f"no authority of {organisation!r} signed the certificate")
@@ -338,7 +352,7 @@ def check_authority(authority: Authority) -> None:
         usable = _is_usable(certificate.public_key())
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
         _, organisation = _subject(certificate.subject)
-    except (ValueError, TypeError, x509.ExtensionNotFound) as error:
+    except MALFORMED as error:
         text = f"the authority of {authority.organisation!r} is malformed: {error}"
         raise CertificateError("authority", text) from error
     if not usable or not constraints.ca or organisation != authority.organisation:

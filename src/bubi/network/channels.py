@@ -31,7 +31,7 @@ CHUNK_BYTES_MIN = 4_096
 """A peer sends at least so many in every chunk but the last: fewer would only cost time."""
 
 MESSAGE_BYTES_MAX: dict[Priority, int] = {
-    Priority.VOTES: 8 * MIB,
+    Priority.VOTES: 18 * MIB,
     Priority.BATCHES: 18 * MIB,
     Priority.SYNC: 64 * MIB,
 }

@@ -31,6 +31,8 @@ FRAMES_AT_ONCE = 256
 CONTROL_WAITING_MAX = 256
 CLOSE_SECONDS = 1.0
 PING_BYTES = 8
+PEER_SAID = "peer_"
+"""Before a reason that the other side gave."""
 SMOOTHING = 8
 """The round-trip time moves by an eighth of each new measurement (as in TCP)."""
 
@@ -165,9 +167,11 @@ class Connection(asyncio.Protocol):
         self._bytes = Bucket(limits.bytes, now)
         self._pings = Bucket(limits.pings, now)
         self._lists = Bucket(limits.neighbours, now)
+        self._arrived = 0
         self._last_frame = now
         self._ping_sent: float | None = None
         self._ping_due = now
+        self._answer = limits.answer
         self._ping_number = 0
         self._flushing = False
         self._write_paused = False
@@ -261,13 +265,23 @@ class Connection(asyncio.Protocol):
             return
         if now - self._last_frame > limits.silence:
             self.close("silent")
-        elif self._ping_sent is not None and now - self._ping_sent > limits.answer:
+        elif self._ping_sent is not None and now - self._ping_sent > self._answer:
             self.close("unresponsive")
         elif self._ping_sent is None and now >= self._ping_due:
-            self._ping_number += 1
-            self._ping_sent = now
-            self._ping_due = now + limits.ping
-            self._control(FrameKind.PING, self._ping_number.to_bytes(PING_BYTES, "little"))
+            self._send_ping(now)
+
+    def _send_ping(self, now: float) -> None:
+        self._ping_number += 1
+        self._ping_sent = now
+        self._ping_due = now + self._limits.ping
+        self._control(FrameKind.PING, self._ping_number.to_bytes(PING_BYTES, "little"))
+
+    def doubt(self) -> None:
+        """The peer dials anew as if this connection were dead: it has little time to answer."""
+        if self.state is State.ESTABLISHED and self._answer == self._limits.answer:
+            self._answer = min(self._limits.answer, self._limits.handshake)
+            if self._ping_sent is None:
+                self._send_ping(self._loop.time())
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -276,13 +290,15 @@ class Connection(asyncio.Protocol):
         if self.state is State.CLOSED:
             return
         self.statistics.bytes_in += len(data)
+        self._arrived += len(data)
         self._decoder.push(data)
         if self._held is None:
-            self._read(len(data))
+            self._read()
 
-    def _read(self, size: int = 0) -> None:
+    def _read(self) -> None:
         """Handles what is here; then holds back a peer that is ahead of its rates."""
         self._held = None
+        size, self._arrived = self._arrived, 0
         count = 0
         try:
             for kind, payload in self._decoder.frames():
@@ -364,7 +380,7 @@ class Connection(asyncio.Protocol):
         self._control(FrameKind.ACCEPT, handshake.encode_accept(version))
 
     def _farewell(self, reason: str) -> None:
-        self._end(f"peer_{reason}")
+        self._end(PEER_SAID + reason)
         if self._transport is not None:
             self._transport.close()
             self._loop.call_later(CLOSE_SECONDS, self._transport.abort)
@@ -382,6 +398,7 @@ class Connection(asyncio.Protocol):
             raise ViolationError("pong")
         measured = self._loop.time() - self._ping_sent
         self._ping_sent = None
+        self._answer = self._limits.answer
         if self.round_trip is None:
             self.round_trip = measured
         else:

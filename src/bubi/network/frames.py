@@ -34,7 +34,7 @@ class FrameKind(IntEnum):
 
 HANDSHAKE_LIMITS: Mapping[int, int] = {
     FrameKind.HELLO: 1_024,
-    FrameKind.ACCEPT: 2,
+    FrameKind.ACCEPT: 4,
     FrameKind.CLOSE: 65,
 }
 """Largest payloads before both sides have accepted; other kinds are refused."""

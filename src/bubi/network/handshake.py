@@ -8,16 +8,18 @@ organisation are those in it.
 import re
 from dataclasses import dataclass
 
-from bubi.network import fields
-from bubi.network.addresses import NODE_BYTES, ROLES_ALL, Address, read_address
+from bubi.encoding import EncodingError, Reader, Writer
+from bubi.network.addresses import NODE_BYTES, ROLES_ALL, Address, read_address, write_address
 from bubi.network.frames import ViolationError
 
 MAGIC = b"bubi"
 VERSION_MIN = 1
 VERSION_MAX = 1
 NAME_BYTES_MAX = 64
-ORGANISATION_BYTES_MAX = 128
+ORGANISATION_BYTES_MAX = 64
+CHAIN_BYTES = 32
 INSTANCE_BYTES = 16
+ACCEPT_BYTES = 4
 REASON_BYTES_MAX = 64
 
 _REASON = re.compile(r"[a-z0-9_]{1,64}")
@@ -46,21 +48,19 @@ class Hello:
 
 def encode_hello(hello: Hello) -> bytes:
     """Payload of a HELLO frame."""
-    return b"".join(
-        (
-            MAGIC,
-            fields.number(hello.version_min, 2),
-            fields.number(hello.version_max, 2),
-            hello.chain,
-            hello.node,
-            hello.instance,
-            fields.number(hello.serial, 8),
-            fields.number(hello.roles, 1),
-            fields.text(hello.name),
-            fields.text(hello.organisation),
-            fields.text(str(hello.address) if hello.address else ""),
-        )
-    )
+    writer = Writer()
+    writer.raw(MAGIC)
+    writer.u32(hello.version_min)
+    writer.u32(hello.version_max)
+    writer.fixed(hello.chain, CHAIN_BYTES)
+    writer.fixed(hello.node, NODE_BYTES)
+    writer.fixed(hello.instance, INSTANCE_BYTES)
+    writer.u64(hello.serial)
+    writer.u8(hello.roles)
+    writer.text(hello.name, NAME_BYTES_MAX)
+    writer.text(hello.organisation, ORGANISATION_BYTES_MAX)
+    write_address(writer, hello.address)
+    return writer.done()
 
 
 def decode_hello(payload: bytes) -> Hello:
@@ -69,25 +69,31 @@ def decode_hello(payload: bytes) -> Hello:
     Raises:
         ViolationError: `magic`, `version` (no common one; then the rest is not read), `hello`.
     """
-    reader = fields.Reader(payload, "hello")
-    if reader.take(len(MAGIC)) != MAGIC:
+    try:
+        return _read_hello(Reader(payload))
+    except EncodingError as error:
+        raise ViolationError("hello") from error
+
+
+def _read_hello(reader: Reader) -> Hello:
+    if reader.fixed(len(MAGIC)) != MAGIC:
         raise ViolationError("magic")
-    low, high = reader.number(2), reader.number(2)
+    low, high = reader.u32(), reader.u32()
     if low > high or high < VERSION_MIN or low > VERSION_MAX:
         raise ViolationError("version")
     result = Hello(
         version_min=low,
         version_max=high,
-        chain=reader.take(NODE_BYTES),
-        node=reader.take(NODE_BYTES),
-        instance=reader.take(INSTANCE_BYTES),
-        serial=reader.number(8),
-        roles=reader.number(1),
+        chain=reader.fixed(CHAIN_BYTES),
+        node=reader.fixed(NODE_BYTES),
+        instance=reader.fixed(INSTANCE_BYTES),
+        serial=reader.u64(),
+        roles=reader.u8(),
         name=reader.text(NAME_BYTES_MAX),
         organisation=reader.text(ORGANISATION_BYTES_MAX),
         address=read_address(reader),
     )
-    reader.end()
+    reader.finish()
     if result.roles & ~ROLES_ALL:
         raise ViolationError("hello")
     return result
@@ -125,7 +131,9 @@ def common_version(own: Hello, peer: Hello) -> int:
 
 def encode_accept(version: int) -> bytes:
     """Payload of an ACCEPT frame."""
-    return fields.number(version, 2)
+    writer = Writer()
+    writer.u32(version)
+    return writer.done()
 
 
 def decode_accept(payload: bytes) -> int:
@@ -134,15 +142,16 @@ def decode_accept(payload: bytes) -> int:
     Raises:
         ViolationError: `accept`.
     """
-    reader = fields.Reader(payload, "accept")
-    version = reader.number(2)
-    reader.end()
-    return version
+    if len(payload) != ACCEPT_BYTES:
+        raise ViolationError("accept")
+    return Reader(payload).u32()
 
 
 def encode_close(reason: str) -> bytes:
     """Payload of a CLOSE frame."""
-    return fields.text(reason)
+    writer = Writer()
+    writer.text(reason, REASON_BYTES_MAX)
+    return writer.done()
 
 
 def decode_close(payload: bytes) -> str:
@@ -151,9 +160,12 @@ def decode_close(payload: bytes) -> str:
     Raises:
         ViolationError: `close`.
     """
-    reader = fields.Reader(payload, "close")
-    reason = reader.text(REASON_BYTES_MAX)
-    reader.end()
+    reader = Reader(payload)
+    try:
+        reason = reader.text(REASON_BYTES_MAX)
+        reader.finish()
+    except EncodingError as error:
+        raise ViolationError("close") from error
     if not _REASON.fullmatch(reason):
         raise ViolationError("close")
     return reason

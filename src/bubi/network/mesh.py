@@ -8,7 +8,7 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from bubi.network.addresses import (
 from bubi.network.admission import Door, DoorLimits
 from bubi.network.certificates import Authority, CertificateError, NodeCertificate
 from bubi.network.channels import Item
-from bubi.network.connection import Connection, ConnectionLimits, Delivery, State
+from bubi.network.connection import PEER_SAID, Connection, ConnectionLimits, Delivery, State
 from bubi.network.handshake import (
     INSTANCE_BYTES,
     Claims,
@@ -45,6 +45,9 @@ NEIGHBOURS_EVERY = 30.0
 NEIGHBOURS_SOONEST = 2.0
 ALARMS_EVERY = 3_600.0
 ALARMED_MAX = 4_096
+TAKEOVERS = 4
+TAKEOVER_SECONDS = 60.0
+"""So many take-overs of a live connection by another instance in this time raise an alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,7 @@ class Network:
         self._listener: socket.socket | None = None
         self._serial = 0
         self._alarms_due = 0.0
+        self._restarts: dict[bytes, deque[float]] = {}
         self._alarmed: dict[bytes, str] = {}
         self._counters: Counter[str] = Counter()
         self._stopping = False
@@ -336,17 +340,10 @@ class Network:
 
     def counters(self) -> Mapping[str, int]:
         """Totals since the start, for metrics; names are stable."""
-        totals: Counter[str] = Counter(self._counters)
-        for record in self._table.snapshot(self._now()):
-            for name in _TOTALS:
-                value = record[name]
-                assert isinstance(value, int)
-                totals[name] += value
+        sums = self._table.totals()
         for connection in self._peers.values():
-            statistics = connection.totals()
-            for name in _TOTALS:
-                totals[name] += getattr(statistics, name)
-        return totals
+            sums.add(connection.totals())
+        return {**self._counters, **{name: getattr(sums, name) for name in _TOTALS}}
 
     # --- connections come and go -----------------------------------------------------------------
 
@@ -387,10 +384,24 @@ class Network:
         if old is not None and old.peer is not None:
             new_link, old_link = _link(connection, hello), _link(old, old.peer)
             if not replaces(self.node, found.node, old_link, new_link):
+                old.doubt()
                 return "duplicate"
             old.statistics.replaced += 1
+            if old_link.instance != new_link.instance:
+                self._restarted(found)
             old.close("replaced")
         return None
+
+    def _restarted(self, found: NodeCertificate) -> None:
+        """Another instance took over a live connection: if often, the key was copied."""
+        times = self._restarts.setdefault(found.node, deque(maxlen=TAKEOVERS))
+        times.append(self._now())
+        if len(times) == TAKEOVERS and times[-1] - times[0] < TAKEOVER_SECONDS:
+            del self._restarts[found.node]
+            self._host.on_alarm(
+                "duplicate_identity",
+                f"two nodes seem to use the certificate of {found.name} ({found.organisation})",
+            )
 
     def _greeting(self, connection: Connection, node: bytes) -> Connection | None:
         """Another connection of the node that has said HELLO and is not established yet."""
@@ -436,8 +447,13 @@ class Network:
         )
 
     def message(self, delivery: Delivery) -> None:
-        """Gives a message to the host."""
-        self._host.on_message(delivery)
+        """Gives a message to the host, whose defects must not cost the peer its connection."""
+        try:
+            self._host.on_message(delivery)
+        except Exception:
+            log.exception("a message of kind %d could not be handled", delivery.kind)
+            self._counters["unhandled"] += 1
+            delivery.done()
 
     def neighbours(self, connection: Connection, neighbours: tuple[Neighbour, ...]) -> None:
         """Learns addresses."""
@@ -457,9 +473,11 @@ class Network:
         found = connection.certificate
         record = self._table.record(found.node) if found is not None else None
         self._connections.discard(connection)
-        self._counters[f"closed_{reason}"] += 1
+        # A peer's own words are not counted one by one: it could invent them without end.
+        counted = "by_peer" if reason.startswith(PEER_SAID) else reason
+        self._counters[f"closed_{counted}"] += 1
         if connection.dialled is None and connection.ip is not None:
-            self._door.closed(connection.ip, greeted=established, reason=reason, now=now)
+            self._door.closed(connection.ip, greeted=established, reason=counted, now=now)
         if connection.dialled is not None and not established:
             node = found.node if found is not None else None
             self._table.dial_ended(connection.dialled, node, reason, now)

@@ -172,7 +172,8 @@ class PeerTable:
                 ignored += 1
                 continue
             taught += 1
-            entry = _Known(one.address, Source.NEIGHBOUR, one.node, one.roles, teacher, due=now)
+            entry = _Known(one.address, Source.NEIGHBOUR, one.node, one.roles, teacher)
+            entry.due = now + self._courtesy(one.node)
             self._known[one.address] = entry
         return ignored
 
@@ -196,14 +197,15 @@ class PeerTable:
 
     def due(self, now: float) -> list[Address]:
         """Addresses to dial now; each is marked until `dial_ended`."""
-        dialling = sum(1 for one in self._known.values() if one.dialling)
+        dialled = [one.node for one in self._known.values() if one.dialling]
         room = min(
-            self.policy.target - len(self.connected()) - dialling,
-            self.policy.dials_at_once - dialling,
+            self.policy.target - len(self.connected()) - len(dialled),
+            self.policy.dials_at_once - len(dialled),
         )
         if room <= 0:
             return []
-        candidates = [one for one in self._known.values() if self._may_dial(one, now)]
+        under_way = frozenset(dialled)
+        candidates = [one for one in self._known.values() if self._may_dial(one, under_way, now)]
         candidates.sort(key=self._preference)
         chosen: list[_Known] = []
         nodes: set[bytes] = set()
@@ -217,12 +219,12 @@ class PeerTable:
             one.dialling = True
         return [one.address for one in chosen]
 
-    def _may_dial(self, known: _Known, now: float) -> bool:
+    def _may_dial(self, known: _Known, under_way: frozenset[bytes | None], now: float) -> bool:
         if known.dialling or known.due > now or known.node == self._own:
             return False
         if known.node is None:
             return True
-        if any(one.dialling and one.node == known.node for one in self._known.values()):
+        if known.node in under_way:
             return False
         record = self._nodes.get(known.node)
         return record is None or (not record.connected and record.banned_until <= now)
@@ -336,8 +338,12 @@ class PeerTable:
         for known in self._known.values():
             if known.node == node:
                 known.attempts = 0 if stable else known.attempts
-                known.due = now + self.delay(known.address, known.attempts)
+                known.due = now + self.delay(known.address, known.attempts) + self._courtesy(node)
                 known.attempts += 1
+
+    def _courtesy(self, node: bytes) -> float:
+        """Of two nodes that can both dial, the smaller id goes first: fewer double connections."""
+        return self.policy.dial_first if self._own_address and self._own > node else 0.0
 
     def connected(self) -> list[NodeRecord]:
         """Nodes with an established connection."""
@@ -384,24 +390,26 @@ class PeerTable:
 
     # --- telling ---------------------------------------------------------------------------------
 
-    def state(self, record: NodeRecord, now: float) -> str:
-        """`connected`, `banned`, `dialling` or `waiting`."""
-        if record.connected:
-            return "connected"
-        if record.banned_until > now:
-            return "banned"
-        dialling = any(one.dialling and one.node == record.node for one in self._known.values())
-        return "dialling" if dialling else "waiting"
+    def totals(self) -> PeerStatistics:
+        """Sums over all nodes, of connections that have ended."""
+        result = PeerStatistics()
+        for one in self._nodes.values():
+            result.add(one.statistics)
+        return result
 
     def snapshot(self, now: float) -> list[dict[str, object]]:
-        """All nodes, in order of name and id."""
+        """All nodes, in order of name and id.
+
+        Their state is `connected`, `banned`, `dialling` or `waiting`.
+        """
+        dialling = {one.node for one in self._known.values() if one.dialling}
         records = sorted(self._nodes.values(), key=lambda one: (one.name, one.node))
         return [
             {
                 "id": one.node.hex(),
                 "name": one.name,
                 "organisation": one.organisation,
-                "state": self.state(one, now),
+                "state": _state(one, now, dialling=one.node in dialling),
                 "validator": bool(one.roles & ROLE_VALIDATOR),
                 "address": str(one.address) if one.address else None,
                 "seconds": round(now - one.since, 3),
@@ -427,3 +435,11 @@ class PeerTable:
             }
             for one in sorted(self._known.values(), key=lambda one: one.address)
         ]
+
+
+def _state(record: NodeRecord, now: float, *, dialling: bool) -> str:
+    if record.connected:
+        return "connected"
+    if record.banned_until > now:
+        return "banned"
+    return "dialling" if dialling else "waiting"

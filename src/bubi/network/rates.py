@@ -39,7 +39,3 @@ class Bucket:
             return False
         self._tokens -= 1
         return True
-
-    def full(self, now: float) -> bool:
-        """Whether it would be full by now: nothing is remembered by it."""
-        return self._tokens + (now - self._last) * self._rate.per_second >= self._rate.burst

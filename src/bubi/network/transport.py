@@ -243,8 +243,11 @@ def _drop(taken: socket.socket) -> None:
 
 
 def remote(taken: socket.socket) -> IPAddress | None:
-    """The IP address at the other end."""
-    return as_ip(str(taken.getpeername()[0]).partition("%")[0])
+    """The IP address at the other end; None if it has gone already."""
+    try:
+        return as_ip(str(taken.getpeername()[0]).partition("%")[0])
+    except OSError:
+        return None
 
 
 def failure(error: OSError | DialError) -> str:

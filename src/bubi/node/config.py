@@ -7,13 +7,17 @@ to the folder of the file.
 
 import difflib
 import ipaddress
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bubi.network.addresses import Address, IPNetwork
+
 MEBIBYTE = 1_048_576
+LIST_MAX = 256
 
 
 class ConfigError(Exception):
@@ -45,6 +49,36 @@ class ApiSection:
     streams_max: int
     lease_seconds: int
     linger_ms: int
+    allow: tuple[IPNetwork, ...]
+    deny: tuple[IPNetwork, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSection:
+    """How this node meets others. Without `certificate` and `key` it meets none.
+
+    `advertise` is what others are told to dial, `seeds` whom this node dials first. `trust` is a
+    file with authorities that this node accepts beside those of the ledger. If organisations,
+    nodes or certificates are allowed by name, this node talks to these only; denying wins.
+    """
+
+    host: str
+    port: int
+    advertise: Address | None
+    seeds: tuple[Address, ...]
+    certificate: Path | None
+    key: Path | None
+    trust: Path | None
+    allow_organisations: tuple[str, ...]
+    deny_organisations: tuple[str, ...]
+    allow_nodes: tuple[bytes, ...]
+    deny_nodes: tuple[bytes, ...]
+    allow_certificates: tuple[bytes, ...]
+    allow: tuple[IPNetwork, ...]
+    deny: tuple[IPNetwork, ...]
+    outbound_only: bool
+    proxy: Address | None
+    peers_max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +119,7 @@ class Config:
 
     node: NodeSection
     api: ApiSection
+    network: NetworkSection
     pool: PoolSection
     block: BlockSection
     store: StoreSection
@@ -115,6 +150,51 @@ def _host(key: str, value: Any) -> str:
     except ValueError:
         msg = f'{key} must be an IP address such as "127.0.0.1", not {value!r}'
         raise ConfigError(msg) from None
+
+
+def address(key: str, value: Any) -> Address:
+    """A host and a port written as one text.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        return Address.parse(value if isinstance(value, str) else "")
+    except ValueError:
+        msg = f'{key} must be a host and a port such as "node.example.org:8901", not {value!r}'
+        raise ConfigError(msg) from None
+
+
+def _identifier(key: str, value: Any) -> bytes:
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
+        msg = f"{key} must hold ids of 64 lower-case hex digits, not {value!r}"
+        raise ConfigError(msg)
+    return bytes.fromhex(value)
+
+
+def _ip_network(key: str, value: Any) -> IPNetwork:
+    try:
+        return ipaddress.ip_network(value if isinstance(value, str) else "")
+    except ValueError as error:
+        msg = f'{key} must hold networks such as "10.1.0.0/16" ({error})'
+        raise ConfigError(msg) from None
+
+
+def _list(check: Check) -> Check:
+    def check_all(key: str, value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list | tuple) or len(value) > LIST_MAX:
+            msg = f"{key} must be a list of at most {LIST_MAX} values in square brackets"
+            raise ConfigError(msg)
+        return tuple(check(key, one) for one in value)
+
+    return check_all
+
+
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        msg = f"{key} must be true or false, not {value!r}"
+        raise ConfigError(msg)
+    return value
 
 
 def _number(low: int, high: int) -> Check:
@@ -156,6 +236,27 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "streams_max": (256, _number(1, 65_536)),
         "lease_seconds": (600, _number(1, 3_600)),
         "linger_ms": (2, _number(0, 100)),
+        "allow": ((), _list(_ip_network)),
+        "deny": ((), _list(_ip_network)),
+    },
+    "network": {
+        "host": ("127.0.0.1", _host),
+        "port": (8901, _number(1, 65_535)),
+        "advertise": (None, address),
+        "seeds": ((), _list(address)),
+        "certificate": (None, _path),
+        "key": (None, _path),
+        "trust": (None, _path),
+        "allow_organisations": ((), _list(_text)),
+        "deny_organisations": ((), _list(_text)),
+        "allow_nodes": ((), _list(_identifier)),
+        "deny_nodes": ((), _list(_identifier)),
+        "allow_certificates": ((), _list(_identifier)),
+        "allow": ((), _list(_ip_network)),
+        "deny": ((), _list(_ip_network)),
+        "outbound_only": (False, _flag),
+        "proxy": (None, address),
+        "peers_max": (64, _number(1, 1_024)),
     },
     "pool": {
         "transactions_max": (200_000, _number(1, 10_000_000)),
@@ -217,12 +318,14 @@ def parse(document: Mapping[str, Any], folder: Path) -> Config:
     config = Config(
         NodeSection(**values["node"]),
         ApiSection(**values["api"]),
+        NetworkSection(**values["network"]),
         PoolSection(**values["pool"]),
         BlockSection(**values["block"]),
         StoreSection(**values["store"]),
         LogSection(**values["log"]),
     )
     _check_exposure(config.api)
+    _check_network(config.network)
     return config
 
 
@@ -260,4 +363,16 @@ def _check_exposure(api: ApiSection) -> None:
             f"api.host {api.host} is not a loopback address: set api.tls_certificate, "
             'api.tls_key and api.client_authority, or use host = "127.0.0.1"'
         )
+        raise ConfigError(msg)
+
+
+def _check_network(network: NetworkSection) -> None:
+    if (network.certificate is None) != (network.key is None):
+        msg = "network.certificate and network.key belong together: give both or neither"
+        raise ConfigError(msg)
+    if network.certificate is None and (network.seeds or network.advertise is not None):
+        msg = "network.seeds and network.advertise need network.certificate and network.key"
+        raise ConfigError(msg)
+    if network.outbound_only and not network.seeds:
+        msg = "network.outbound_only needs network.seeds: nobody else can begin a connection"
         raise ConfigError(msg)

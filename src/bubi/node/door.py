@@ -48,10 +48,14 @@ class Decision:
 
 @dataclass(slots=True)
 class Ticket:
-    """A group in the pool and the promise of its decision."""
+    """A group in the pool and the promise of its decision.
 
-    admission: core.Admission
+    `body` is what was received, kept where it has to be forwarded.
+    """
+
+    entry: Entry[core.Admission]
     decision: asyncio.Future[Decision]
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +106,17 @@ class Door:
         self._queue: list[tuple[bytes, asyncio.Future[Single]]] = []
         self._flush: asyncio.Task[None] | None = None
         self._tickets: dict[int, Ticket] = {}
+        # Bytes that are being checked, or wait for it: not in the pool yet, but on their way.
         self._checking = 0
         self.block_limits = self.group_limits = BlockLimits(0, 0)
-        self.on_admitted: Callable[[], None] = lambda: None
+        self.forwards = False
+        """Whether groups go to another node, which makes the batches: this one has no vote."""
+        self.on_admitted: Callable[[Entry[core.Admission]], None] = lambda _entry: None
 
     def set_block_limits(self, parameters: Mapping[str, Any]) -> None:
         """Takes the limits of a block, and of a group in it, from the parameters in force."""
-        fields = parameters["v1"]
         batch = core.limits()
-        block = BlockLimits(int(fields["block_transactions"]), int(fields["block_bytes"]))
+        block = BlockLimits(int(parameters["block_transactions"]), int(parameters["block_bytes"]))
         self.block_limits = block
         self.group_limits = BlockLimits(
             min(block.transactions, batch["BATCH_TRANSACTIONS_MAX"]),
@@ -138,7 +144,7 @@ class Door:
                 f"a bulk must fit one batch: at most {limits.transactions} transactions "
                 f"and {limits.bytes} bytes",
             )
-        return admission, self._take(admission)
+        return admission, self._take(admission, body)
 
     async def single(self, transaction: bytes) -> Single:
         """Checks one encoded transaction, together with others that arrive at the same time.
@@ -151,19 +157,41 @@ class Door:
             raise DoorError("pool_full", "too many transactions wait to be checked")
         future: asyncio.Future[Single] = asyncio.get_running_loop().create_future()
         self._queue.append((transaction, future))
+        # Until its group is checked; also if the caller gives up, for the bytes stay in the queue.
+        self._checking += len(transaction)
         if self._flush is None:
             self._flush = asyncio.create_task(self._check_queue())
         return await future
 
+    def body(self, number: int) -> bytes | None:
+        """A waiting group as it was received, where this node forwards groups."""
+        ticket = self._tickets.get(number)
+        return None if ticket is None else ticket.body
+
+    def waiting(self) -> list[Entry[core.Admission]]:
+        """Groups without an outcome, oldest first."""
+        return [ticket.entry for ticket in self._tickets.values()]
+
+    def waits(self, number: int) -> bool:
+        """Whether a group has no outcome yet."""
+        return number in self._tickets
+
     def decided(
-        self, entries: Sequence[Entry[core.Admission]], height: int, codes: Sequence[bytes]
+        self,
+        entries: Sequence[Entry[core.Admission]],
+        height: int,
+        codes: Sequence[bytes],
+        first_receipt: int = 0,
     ) -> None:
-        """Resolves the groups of a block, in its order; `codes` has one string per group."""
+        """Resolves the groups of one batch, in its order; `codes` has one string per group.
+
+        `first_receipt` is the place in the block of the batch's first receipt.
+        """
         self.pool.decided(entries)
-        receipts = 0
+        receipts = first_receipt
         for entry, group_codes in zip(entries, codes, strict=True):
-            ticket = self._tickets.pop(entry.number)
-            if not ticket.decision.done():
+            ticket = self._tickets.pop(entry.number, None)
+            if ticket is not None and not ticket.decision.done():
                 ticket.decision.set_result(Decision(height, group_codes, receipts))
             numbers = memoryview(group_codes).cast("H")
             receipts += len(entry.group)
@@ -202,8 +230,13 @@ class Door:
     async def _check_singles(self, taken: list[tuple[bytes, asyncio.Future[Single]]]) -> None:
         body = core.bulk_body([transaction for transaction, _ in taken])
         try:
-            admission = await self._threads.admit(partial(self._chain.admit, body, self._now()))
-            ticket = self._take(admission)
+            try:
+                admission = await self._threads.admit(
+                    partial(self._chain.admit, body, self._now())
+                )
+            finally:
+                self._checking -= sum(len(transaction) for transaction, _ in taken)
+            ticket = self._take(admission, body)
         except core.CoreError as error:
             self._fail(taken, DoorError(core.error_code(error), core.error_detail(error)))
         except DoorError as error:
@@ -240,7 +273,7 @@ class Door:
             if not future.done():
                 future.set_exception(DoorError(error.code, error.detail))
 
-    def _take(self, admission: core.Admission) -> Ticket | None:
+    def _take(self, admission: core.Admission, body: bytes) -> Ticket | None:
         if admission.refused:
             for verdict in admission.verdicts:
                 if verdict:
@@ -254,9 +287,10 @@ class Door:
             raise DoorError("pool_full", str(error)) from None
         self.recent.add(admission.hashes, admission.expiries)
         self._metrics.admitted.inc(len(admission))
-        ticket = Ticket(admission, asyncio.get_running_loop().create_future())
+        kept = body if self.forwards else None
+        ticket = Ticket(entry, asyncio.get_running_loop().create_future(), kept)
         self._tickets[entry.number] = ticket
-        self.on_admitted()
+        self.on_admitted(entry)
         return ticket
 
     def _refuse_if_blocked(self, size: int) -> None:

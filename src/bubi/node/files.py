@@ -57,27 +57,49 @@ def write_key(path: Path, algorithm: str, secret: bytes) -> None:
     write_file(path, f"{algorithm}:{secret.hex()}\n".encode(), SECRET_MODE)
 
 
+def read_secret(path: Path) -> bytes:
+    """Content of a file with a key.
+
+    Raises:
+        FileError: it is missing, or readable by others.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        data = path.read_bytes()
+    except OSError as error:
+        msg = f"{path}: the key cannot be read: {error}"
+        raise FileError(msg) from error
+    if mode & 0o077:
+        msg = f"{path} is readable by others (mode {mode:04o}): run `chmod 600 {path}`"
+        raise FileError(msg)
+    return data
+
+
 def read_key(path: Path) -> core.SigningKey:
     """Reads a secret key.
 
     Raises:
         FileError: it is missing, readable by others, or malformed.
     """
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path}: the key cannot be read: {error}"
-        raise FileError(msg) from error
-    if mode & 0o077:
-        msg = f"{path} is readable by others (mode {mode:04o}): run `chmod 600 {path}`"
-        raise FileError(msg)
+    text = read_secret(path).decode("ascii", "replace")
     algorithm, _, digits = text.strip().partition(":")
     try:
         return core.SigningKey.from_bytes(ALGORITHMS[algorithm], bytes.fromhex(digits))
     except (KeyError, ValueError, core.CoreError):
         msg = f"{path} is not a key file: expected one line `ed25519:` and hex digits"
         raise FileError(msg) from None
+
+
+def key_bytes(key: dict[str, str]) -> bytes:
+    """Tagged bytes of a public key given as JSON."""
+    ((name, digits),) = key.items()
+    return bytes([ALGORITHMS[name]]) + bytes.fromhex(digits)
+
+
+def key_json(tagged: bytes) -> dict[str, str]:
+    """A public key's tagged bytes in JSON form."""
+    name = next(name for name, algorithm in ALGORITHMS.items() if algorithm == tagged[0])
+    return {name: tagged[1:].hex()}
 
 
 def read_genesis(path: Path) -> bytes:

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that is wrong. `code` is stable, `text` says what and what helps."""
+    """One thing that is wrong. `code` is stable, `text` says what and what helps.
+
+    `blocking`: transactions are refused meanwhile. Else they wait in the pool.
+    """
 
     code: str
     text: str
+    blocking: bool = True
 
 
 class Health:
-    """Reasons why the node does not accept transactions; empty means ready."""
+    """Reasons why the node, or the network as it sees it, does not work; empty means ready."""
 
     def __init__(self) -> None:
         self._reasons: dict[str, Reason] = {
@@ -29,9 +33,9 @@ class Health:
         """Whether nothing is wrong."""
         return not self._reasons
 
-    def raise_reason(self, code: str, text: str) -> None:
+    def raise_reason(self, code: str, text: str, *, blocking: bool = True) -> None:
         """States that something is wrong."""
-        self._reasons[code] = Reason(code, text)
+        self._reasons[code] = Reason(code, text, blocking)
 
     def clear(self, code: str) -> None:
         """States that it is over."""
@@ -39,4 +43,4 @@ class Health:
 
     def blocking(self) -> Reason | None:
         """The reason to refuse a transaction now, if any."""
-        return next(iter(self._reasons.values()), None)
+        return next((reason for reason in self._reasons.values() if reason.blocking), None)

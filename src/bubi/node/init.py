@@ -4,24 +4,18 @@ Keys, certificate, genesis, trust file, configuration. Overwrites nothing.
 """
 
 import datetime
-import ipaddress
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 from bubi import core
 from bubi.node import config
-from bubi.node.files import ALGORITHMS, SECRET_MODE, FileError, write_file, write_key
+from bubi.node.certificates import issue, make_authority, to_der
+from bubi.node.files import ALGORITHMS, FileError, key_json, write_file, write_key
 from bubi.node.trust import PREFIXES, write_trust
 
-CERTIFICATE_DAYS = 365
 VOTE_ALGORITHM = {"standard": "ed25519", "national": "sm2"}
 PARAMETERS: dict[str, Any] = {
     "max_lifetime": "600000",
@@ -75,40 +69,65 @@ def initialise(  # noqa: PLR0913 - each argument is one answer of the person who
         FileError: the folder holds something, or cannot be written.
         ConfigError, CoreError: a name or parameter is out of range.
     """
+    check_kind(kind, suite)
+    claim(directory)
+    algorithm, secret, key = new_vote_key(suite)
+    numbers = {**PARAMETERS, **(parameters or {})}
+    time = now_ms if now_ms is not None else _now_ms()
+    authority = make_authority(directory / "authority", organisation)
+    validator = Validator(name, organisation, key.public_key)
+    genesis = make_genesis(
+        network=network,
+        kind=kind,
+        suite=suite,
+        time=time,
+        parameters=numbers,
+        accounts=accounts,
+        engine="solo",
+        validators=[validator],
+        authorities=[(organisation, to_der(authority.certificate))],
+    )
+    settings = node_settings(name, organisation, api_port)
+    config.parse(settings, directory)
+    write_key(directory / "validator.key", algorithm, secret)
+    issue(directory, authority, name)
+    return write_node(directory, genesis, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """A validator of a genesis; `key` is its vote key (tagged bytes)."""
+
+    name: str
+    organisation: str
+    key: bytes
+    weight: int = 1
+
+
+def check_kind(kind: str, suite: str) -> None:
+    """Refuses an unknown kind of network or hash suite.
+
+    Raises:
+        ConfigError: it is unknown.
+    """
     if kind not in PREFIXES or suite not in VOTE_ALGORITHM:
         msg = "kind must be development, test or main; suite must be standard or national"
         raise config.ConfigError(msg)
-    _claim(directory)
-    algorithm = VOTE_ALGORITHM[suite]
-    secret, key = _new_key(algorithm)
-    numbers = {**PARAMETERS, **(parameters or {})}
-    time = now_ms if now_ms is not None else _now_ms()
-    document = _genesis(network, kind, suite, time, numbers, accounts)
-    document["v1"]["validators"] = {
-        "v1": {
-            "epoch": "0",
-            "engine": "solo",
-            "validators": [
-                {
-                    "name": name,
-                    "organisation": organisation,
-                    "key": key_json(key.public_key),
-                    "weight": 1,
-                }
-            ],
-            "quorum_numerator": 0,
-            "quorum_denominator": 1,
-        }
-    }
-    # The core judges the genesis, and the configuration is parsed, before any file is written.
-    genesis = core.genesis_from_json(core.encode_json(document))
-    settings = _settings(name, organisation, api_port)
+
+
+def write_node(
+    directory: Path, genesis: bytes, settings: dict[str, dict[str, Any]]
+) -> Initialised:
+    """Writes genesis, trust file and configuration into the folder of a node.
+
+    Raises:
+        FileError: one exists, or cannot be written.
+        ConfigError: a setting is wrong.
+    """
     config.parse(settings, directory)
     write_file(directory / "genesis.bin", genesis)
     write_file(directory / "genesis.json", core.genesis_to_json(genesis) + b"\n")
     trust = write_trust(directory / "trust.json", genesis)
-    write_key(directory / "validator.key", algorithm, secret)
-    _write_certificate(directory, name, organisation)
     write_file(directory / "config.toml", _toml(settings).encode())
     return Initialised(
         directory,
@@ -117,21 +136,17 @@ def initialise(  # noqa: PLR0913 - each argument is one answer of the person who
         trust["chain_id"],
         trust["genesis_hash"],
         trust["prefix"],
-        suite,
-        f"http://127.0.0.1:{api_port}",
+        trust["suite"],
+        f"http://127.0.0.1:{settings['api']['port']}",
     )
 
 
-def key_json(tagged: bytes) -> dict[str, str]:
-    """A public key's tagged bytes in JSON form."""
-    return {_algorithm_name(tagged[0]): tagged[1:].hex()}
+def claim(directory: Path) -> None:
+    """Makes a new folder for secrets, or takes an empty one.
 
-
-def _algorithm_name(number: int) -> str:
-    return next(name for name, algorithm in ALGORITHMS.items() if algorithm == number)
-
-
-def _claim(directory: Path) -> None:
+    Raises:
+        FileError: it holds something, or cannot be used.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         occupied = next(directory.iterdir(), None)
@@ -143,11 +158,13 @@ def _claim(directory: Path) -> None:
         raise FileError(msg)
 
 
-def _new_key(algorithm: str) -> tuple[bytes, core.SigningKey]:
+def new_vote_key(suite: str) -> tuple[str, bytes, core.SigningKey]:
+    """A new vote key: algorithm, secret, key."""
+    algorithm = VOTE_ALGORITHM[suite]
     while True:
         secret = secrets.token_bytes(32)
         try:
-            return secret, core.SigningKey.from_bytes(ALGORITHMS[algorithm], secret)
+            return algorithm, secret, core.SigningKey.from_bytes(ALGORITHMS[algorithm], secret)
         except core.CoreError:
             # A scalar beyond the order of the curve: one chance in 2^32 or less.
             continue
@@ -157,50 +174,81 @@ def _now_ms() -> int:
     return int(datetime.datetime.now(datetime.UTC).timestamp() * 1000)
 
 
-def _genesis(
+def make_genesis(  # noqa: PLR0913 - the whole agreement of the members
+    *,
     network: str,
     kind: str,
     suite: str,
-    time: int,
     parameters: dict[str, Any],
     accounts: Sequence[bytes],
-) -> dict[str, Any]:
+    engine: str,
+    validators: Sequence[Validator],
+    authorities: Sequence[tuple[str, bytes]],
+    quorum: tuple[int, int] = (0, 1),
+    time: int | None = None,
+) -> bytes:
+    """An encoded genesis with a new nonce. `authorities` are (organisation, certificate in DER).
+
+    Raises:
+        CoreError: the core refuses it.
+    """
     number = core.Suite[suite.upper()]
-    owners = sorted((core.key_address(number, key), key) for key in accounts)
-    return {
-        "v1": {
-            "nonce": secrets.token_hex(32),
-            "name": network,
-            "kind": kind,
-            "suite": suite,
-            "time": str(time),
-            "protocol_version": 1,
-            "parameters": parameters,
-            "accounts": [
-                {
-                    "address": core.address_to_text(PREFIXES[kind], address),
-                    "signers": [{"key": key_json(key), "weight": 1, "limits": None}],
-                    "thresholds": {"default": 1, "operations": {}},
-                }
-                for address, key in owners
-            ],
-            "authorities": [],
-            "predecessor": None,
-        }
-    }
-
-
-def _settings(name: str, organisation: str, port: int) -> dict[str, dict[str, Any]]:
-    return {
-        "node": {
-            "name": name,
-            "organisation": organisation,
-            "data": "ledger",
-            "genesis": "genesis.bin",
-            "validator_key": "validator.key",
+    owners = sorted((core.key_address(number, key), key) for key in set(accounts))
+    document = {
+        "nonce": secrets.token_hex(32),
+        "name": network,
+        "kind": kind,
+        "suite": suite,
+        "time": str(time if time is not None else _now_ms()),
+        "protocol_version": 1,
+        "parameters": {**PARAMETERS, **parameters},
+        "validators": {
+            "v1": {
+                "epoch": "0",
+                "engine": engine,
+                "validators": [
+                    {
+                        "name": validator.name,
+                        "organisation": validator.organisation,
+                        "key": key_json(validator.key),
+                        "weight": validator.weight,
+                    }
+                    for validator in validators
+                ],
+                "quorum_numerator": quorum[0],
+                "quorum_denominator": quorum[1],
+            }
         },
-        "api": {"host": "127.0.0.1", "port": port},
+        "authorities": [
+            {"organisation": organisation, "certificate": certificate.hex()}
+            for organisation, certificate in authorities
+        ],
+        "accounts": [
+            {
+                "address": core.address_to_text(PREFIXES[kind], address),
+                "signers": [{"key": key_json(key), "weight": 1, "limits": None}],
+                "thresholds": {"default": 1, "operations": {}},
+            }
+            for address, key in owners
+        ],
+        "predecessor": None,
     }
+    return core.genesis_from_json(core.encode_json({"v1": document}))
+
+
+def node_settings(
+    name: str, organisation: str, port: int, *, validator: bool = True
+) -> dict[str, dict[str, Any]]:
+    """Settings of a node without a network."""
+    node: dict[str, Any] = {
+        "name": name,
+        "organisation": organisation,
+        "data": "ledger",
+        "genesis": "genesis.bin",
+    }
+    if validator:
+        node["validator_key"] = "validator.key"
+    return {"node": node, "api": {"host": "127.0.0.1", "port": port}}
 
 
 def _toml(settings: dict[str, dict[str, Any]]) -> str:
@@ -212,50 +260,10 @@ def _toml(settings: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _toml_value(value: str | int) -> str:
+def _toml_value(value: str | int | list[str]) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int):
         return str(value)
-    # A basic string of TOML escapes like JSON, which also covers control characters.
+    # Strings and lists of TOML look like those of JSON, escapes of control characters included.
     return core.encode_json(value).decode()
-
-
-def _write_certificate(directory: Path, name: str, organisation: str) -> None:
-    """A key for TLS with a certificate of its own, for development.
-
-    Real ones come from an authority.
-    """
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
-            x509.NameAttribute(NameOID.COMMON_NAME, name),
-        ]
-    )
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=CERTIFICATE_DAYS))
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-            ),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    write_file(
-        directory / "key.pem",
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ),
-        SECRET_MODE,
-    )
-    write_file(directory / "cert.pem", certificate.public_bytes(serialization.Encoding.PEM))

@@ -24,6 +24,12 @@ class Metrics:
         self.admitted = Counter("bubi_admitted", "Transactions admitted", registry=make)
         self.refused = Counter("bubi_refused", "Transactions refused", ["code"], registry=make)
         self.alarms = Counter("bubi_alarms", "Alarms raised", ["code"], registry=make)
+        self.penalties = Counter(
+            "bubi_peer_penalties", "Misdeeds of peers", ["reason"], registry=make
+        )
+        self.unsent = Counter(
+            "bubi_peer_unsent", "Messages that a peer's full queue did not take", registry=make
+        )
         self.phase = Histogram(
             "bubi_block_phase_seconds",
             "Time per phase of a block",

@@ -31,16 +31,21 @@ class SystemClock:
 
 
 class Threads:
-    """Named groups of threads: one writer, two that admit, a few that read."""
+    """Named groups of threads: one writer, one that executes, two that admit, a few readers."""
 
     def __init__(self, readers: int = 4) -> None:
         self._writer = ThreadPoolExecutor(1, "write")
+        self._executor = ThreadPoolExecutor(1, "execute")
         self._admission = ThreadPoolExecutor(2, "admit")
         self._readers = ThreadPoolExecutor(readers, "read")
 
     async def write(self, work: Callable[[], Result]) -> Result:
         """Runs in the one thread that may change the ledger, in the order of the calls."""
         return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+
+    async def execute(self, work: Callable[[], Result]) -> Result:
+        """Proposes, checks or executes while the writer may wait for the disk."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     async def admit(self, work: Callable[[], Result]) -> Result:
         """Runs a check of incoming transactions."""
@@ -52,5 +57,5 @@ class Threads:
 
     def close(self) -> None:
         """Waits for the work under way."""
-        for executor in (self._admission, self._readers, self._writer):
+        for executor in (self._admission, self._readers, self._executor, self._writer):
             executor.shutdown(wait=True, cancel_futures=True)

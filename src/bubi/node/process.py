@@ -1,10 +1,11 @@
 """Composition root of a node.
 
-Opens the ledger, starts the block loop and the API, stops in order.
+Opens the ledger, starts the replica, its network and the API, stops in order.
 """
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import signal
 import socket
@@ -17,18 +18,28 @@ from pathlib import Path
 import uvicorn
 
 from bubi import core
-from bubi.consensus import engine_named
+from bubi.consensus import engine_named, guard
 from bubi.mempool import Limits, Mempool, Recent
+from bubi.network import certificates as network_certificates
+from bubi.network.certificates import Authority
 from bubi.node import config, files
 from bubi.node.api.app import build
 from bubi.node.api.leases import LeaseTable
 from bubi.node.api.services import Services
-from bubi.node.blocks import BlockLoop, exit_at_once, key_bytes
+from bubi.node.certificates import read_certificate
 from bubi.node.door import Door
+from bubi.node.explain import Explainer
+from bubi.node.fatal import exit_at_once
+from bubi.node.files import key_bytes
 from bubi.node.health import Health
+from bubi.node.host import ReplicaHost
+from bubi.node.ledger import CoreSignatures, LedgerView
+from bubi.node.links import Links, Place
 from bubi.node.metrics import Metrics
 from bubi.node.ports import SystemClock, Threads
-from bubi.node.trust import trust_document
+from bubi.node.trust import set_quorum, trust_document
+from bubi.replica.replica import Replica
+from bubi.replica.settings import ReplicaSettings
 
 log = logging.getLogger("bubi.node")
 
@@ -108,7 +119,7 @@ def _open(settings: config.Config) -> _Parts:
             leases=store.leases_max,
         )
         try:
-            _check_key(settings.node.validator_key, key, chain)
+            _check_member(settings, key, chain)
         except files.FileError:
             _close(chain)
             raise
@@ -118,16 +129,40 @@ def _open(settings: config.Config) -> _Parts:
     return _Parts(settings, chain, genesis, key, listener)
 
 
-def _check_key(path: Path | None, key: core.SigningKey | None, chain: core.Chain) -> None:
-    """Refuses a key that votes for nobody where one validator decides alone."""
+def _check_member(settings: config.Config, key: core.SigningKey | None, chain: core.Chain) -> None:
+    """Refuses a start that could never do what the configuration says, with the cure."""
     fields = core.decode_json(core.validator_set_to_json(chain.validator_set))["v1"]
-    known = [key_bytes(validator["key"]) for validator in fields["validators"]]
-    if key is not None and fields["engine"] == "solo" and key.public_key not in known:
+    total = sum(int(validator["weight"]) for validator in fields["validators"])
+    if set_quorum(fields) > total:
         msg = (
-            f"{path} is not the key of this chain's validator: restore it from a backup, or "
-            "remove node.validator_key from the configuration to serve reads only"
+            f"the genesis asks for {set_quorum(fields)} of {total} votes, which can never be "
+            "reached: make a new one with `bubi network create`"
         )
         raise files.FileError(msg)
+    known = [key_bytes(validator["key"]) for validator in fields["validators"]]
+    votes = key is not None and key.public_key in known
+    if key is not None and not votes and fields["engine"] == "solo":
+        msg = (
+            f"{settings.node.validator_key} is not the key of this chain's validator: restore it "
+            "from a backup, or remove node.validator_key from the configuration to serve reads "
+            "only"
+        )
+        raise files.FileError(msg)
+    if votes and len(known) > 1 and settings.network.certificate is None:
+        msg = (
+            "this node is one of several validators and has no network: set network.certificate, "
+            "network.key and network.seeds"
+        )
+        raise files.FileError(msg)
+    if key is not None and not votes:
+        log.warning("the key of this node has no vote: it follows the network as an observer")
+    named = {(one["name"], one["organisation"]) for one in fields["validators"]}
+    if key is None and (settings.node.name, settings.node.organisation) in named:
+        log.warning(
+            "the genesis names %s as a validator, and it has no node.validator_key: it only "
+            "follows the network",
+            settings.node.name,
+        )
 
 
 def _listen(api: config.ApiSection) -> socket.socket:
@@ -154,10 +189,23 @@ async def _serve(parts: _Parts) -> int:
     )
     recent = Recent(settings.pool.remembered_max, RECENT_RETENTION_MS)
     door = Door(chain, threads, clock, pool, recent, health, metrics, settings.api.linger_ms)
-    validators = core.decode_json(core.validator_set_to_json(chain.validator_set))["v1"]
-    loop = BlockLoop(
+    own_key = parts.key.public_key if parts.key is not None else None
+    ledger = LedgerView(chain, own_key)
+    configuration = ledger.configuration()
+    door.forwards = configuration.own is None
+    signatures = CoreSignatures(chain.chain_id, chain.suite)
+    replica = Replica(
+        engine_named(configuration.engine, signatures),
+        signatures,
+        _replica_settings(settings, clock),
+        _restored_guard(chain, health),
+        pool,
+        _node_id(settings),
+    )
+    host = ReplicaHost(
         chain,
-        engine_named(validators["engine"]),
+        replica,
+        ledger,
         parts.key,
         threads,
         clock,
@@ -166,19 +214,32 @@ async def _serve(parts: _Parts) -> int:
         metrics,
         settings.block.heartbeat_ms,
     )
+    links: Links | None = None
+    if settings.network.certificate is not None:
+        place = Place(chain.chain_id, _authorities(parts.genesis), configuration.own is None)
+        links = Links(settings.network, place, host, clock, metrics)
+        host.connect(links)
+    explainer = Explainer(
+        replica,
+        health,
+        clock,
+        lambda: host.evidence,
+        list if links is None else links.snapshot,
+    )
     stopping = asyncio.Event()
     services = Services(
         chain,
         threads,
         clock,
         door,
-        loop.heights,
+        host.heights,
         health,
         metrics,
         settings.api,
         trust_document(parts.genesis),
         LeaseTable(chain, settings.store.leases_max, settings.api.lease_seconds),
         stopping,
+        explainer,
     )
     try:
         server = _Server(_server_config(settings.api, services))
@@ -188,18 +249,60 @@ async def _serve(parts: _Parts) -> int:
         raise files.FileError(msg) from error
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    deciding = asyncio.create_task(loop.run())
+    if links is not None:
+        await links.start()
+    deciding = asyncio.create_task(host.run())
+    looking = asyncio.create_task(explainer.run())
     serving = asyncio.create_task(server.serve(sockets=[parts.listener]))
-    health.clear("starting")
     log.info("node %s at height %d, listening", settings.node.name, chain.height)
     try:
-        return await _until_stopped(loop, deciding, serving, services, server)
+        return await _until_stopped(host, links, deciding, serving, services, server)
     finally:
+        looking.cancel()
         threads.close()
 
 
+def _replica_settings(settings: config.Config, clock: SystemClock) -> ReplicaSettings:
+    limits = core.limits()
+    return ReplicaSettings(
+        settings.node.name,
+        settings.node.organisation,
+        clock.now_ms(),
+        limits["BATCH_TRANSACTIONS_MAX"],
+        limits["BATCH_BYTES_MAX"],
+    )
+
+
+def _restored_guard(chain: core.Chain, health: Health) -> guard.GuardState:
+    """The signer guard from its two places; where they disagree it stays silent."""
+    height = chain.height
+    records = [data for _, data in chain.log_records(core.RecordKind.GUARD, height)]
+    restored = guard.restore(records, chain.guard_read(), height)
+    if restored.silent is not None:
+        log.error("guard_silent: %s", restored.silent)
+        health.raise_reason("guard_silent", restored.silent)
+    return restored
+
+
+def _node_id(settings: config.Config) -> bytes:
+    """What other nodes know this one by; a node without a network needs some name as well."""
+    if settings.network.certificate is None:
+        return hashlib.sha256(settings.node.name.encode()).digest()
+    return network_certificates.node_id(read_certificate(settings.network.certificate))
+
+
+def _authorities(genesis: bytes) -> tuple[Authority, ...]:
+    """Authorities that the genesis lists."""
+    fields = core.decode_json(core.genesis_to_json(genesis))["v1"]
+    return tuple(
+        Authority(one["organisation"], bytes.fromhex(one["certificate"]))
+        for one in fields["authorities"]
+    )
+
+
 async def _until_stopped(
-    loop: BlockLoop,
+    host: ReplicaHost,
+    links: Links | None,
     deciding: asyncio.Task[None],
     serving: asyncio.Task[None],
     services: Services,
@@ -210,7 +313,7 @@ async def _until_stopped(
     stopper.cancel()
     services.health.raise_reason("stopping", "the node is stopping")
     services.stopping.set()
-    loop.stop()
+    host.stop()
     status = EXIT_GOOD
     try:
         await deciding
@@ -218,7 +321,9 @@ async def _until_stopped(
         log.critical("%s", error)
         status = EXIT_FINDING
     services.door.close()
-    loop.heights.publish(loop.heights.height)
+    if links is not None:
+        await links.stop()
+    host.heights.publish(host.heights.height)
     server.should_exit = True
     try:
         await serving

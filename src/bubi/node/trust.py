@@ -3,6 +3,7 @@
 What a verifier must know beforehand to check proofs of this network without asking it.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ def trust_document(genesis: bytes) -> dict[str, Any]:
     fields = core.decode_json(core.genesis_to_json(genesis))["v1"]
     suite = core.Suite[str(fields["suite"]).upper()]
     validators = fields["validators"]["v1"]
+    chain_id = core.chain_id(genesis).hex()
     return {
         "schema": 1,
-        "chain_id": core.chain_id(genesis).hex(),
-        "genesis_hash": core.hash(suite, genesis).hex(),
+        "chain_id": chain_id,
+        # The same: a chain is named by the hash of its genesis.
+        "genesis_hash": chain_id,
         "name": fields["name"],
         "kind": fields["kind"],
         "prefix": PREFIXES[fields["kind"]],
@@ -35,7 +38,7 @@ def trust_document(genesis: bytes) -> dict[str, Any]:
     }
 
 
-def set_quorum(validators: dict[str, Any]) -> int:
+def set_quorum(validators: Mapping[str, Any]) -> int:
     """Quorum of a validator set given as JSON."""
     total = sum(int(validator["weight"]) for validator in validators["validators"])
     return quorum(total, validators["quorum_numerator"], validators["quorum_denominator"])

@@ -10,15 +10,14 @@ the engine, and that one block at a time is committed.
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from bubi.consensus import driver, guard
 from bubi.consensus import engine as engines
 from bubi.consensus.driver import Begin, Synchronised
-from bubi.consensus.engine import Certificate, Configuration, Engine, Message, TimerId
+from bubi.consensus.engine import Certificate, Configuration, Engine, TimerId
 from bubi.dissemination import (
-    BLOCK_BATCHES_MAX,
     FETCH_TIMER,
     RIPE_TIMER,
     SEAL_TIMER,
@@ -43,16 +42,13 @@ from bubi.replica.events import (
     Alarm,
     ApplyFailed,
     BatchChecked,
-    BatchHandle,
     BlockNeeded,
     BlocksRead,
-    CheckProposal,
     Commit,
     Committed,
     Decided,
     Dropped,
     Elapsed,
-    ExecuteProposal,
     Forwarded,
     Halt,
     Limits,
@@ -79,7 +75,18 @@ from bubi.replica.events import (
     Tip,
 )
 from bubi.replica.forwarding import Forwarding
-from bubi.replica.relay import KNOWN, NEW, Routes, Seen
+from bubi.replica.intake import Intake
+from bubi.replica.links import (
+    BATCHES_PER_SECOND,
+    BLOCKS_PER_SECOND,
+    STATUSES_PER_SECOND,
+    TRANSACTIONS_PER_SECOND,
+    WISHES_GRANTED_PER_SECOND,
+    WISHES_PER_SECOND,
+    Link,
+    Links,
+)
+from bubi.replica.proposals import Proposals
 from bubi.replica.settings import Checks, ReplicaSettings
 from bubi.replica.status import LINKS_MAX, OwnStatus, Statuses
 from bubi.replica.view import MemberView, PeerView, ReplicaView
@@ -89,54 +96,12 @@ TICK_MS = 1_000
 JITTER_MS = 250
 OBSERVER_STATUS_MS = 250
 """Least time between statuses that only tell observers of new blocks."""
-PROPOSALS_MAX = 8
-"""Proposals of the height in work whose batches are kept."""
 EVIDENCE_MAX = 4_096
 """Contradictions remembered so that each is reported once."""
-EARLY_HEIGHTS = driver.FUTURE_HEIGHTS
-
-# What one peer may send within a second; beyond it messages are dropped and the peer is reported.
-CONSENSUS_PER_SECOND = 20_000
-INVALID_PER_SECOND = 16
-BATCHES_PER_SECOND = 2_000
-WISHES_PER_SECOND = 512
-WISHES_GRANTED_PER_SECOND = 2
-TRANSACTIONS_PER_SECOND = 256
-STATUSES_PER_SECOND = 1_024
-BLOCKS_PER_SECOND = 512
 
 TICK_TIMER = TimerId(0, 0, "tick")
 STATUS_TIMER = TimerId(0, 0, "status")
 OBSERVERS_TIMER = TimerId(0, 0, "observers")
-
-
-@dataclass(slots=True, eq=False)
-class _Link:
-    """A direct connection; the counters start again every second."""
-
-    name: str
-    organisation: str
-    observer: bool
-    consensus: int = 0
-    invalid: int = 0
-    batches: int = 0
-    wishes: int = 0
-    transactions: int = 0
-    statuses: int = 0
-    blocks: int = 0
-    granted: int = 0
-    told: bool = False
-    judged: bool = False
-    reported: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Proposal:
-    """A proposal of the height in work; `asked` is set while batches are missing."""
-
-    payload: tuple[bytes, ...]
-    batches: tuple[BatchHandle, ...] | None
-    asked: engines.Validate | None = None
 
 
 class Replica:
@@ -166,12 +131,16 @@ class Replica:
         self._batches = Dissemination(self._out, pool, batch_limits, settings.first_number << 16)
         self._sync = Sync(self._out)
         self._statuses = Statuses(checks)
-        self._seen = Seen()
-        self._routes = Routes(self._statuses.node, self._statuses.links)
-        self._links: dict[Peer, _Link] = {}
-        self._validators: tuple[Peer, ...] = ()
-        self._peers: tuple[Peer, ...] = ()
-        self._observers: tuple[Peer, ...] = ()
+        self._links = Links(self._out)
+        self._proposals = Proposals(self._out, self._batches)
+        self._intake = Intake(
+            self._out,
+            checks,
+            self._links,
+            self._statuses,
+            self._peer_is_behind,
+            self._peer_is_ahead,
+        )
         self._tip = Tip(0, 0, b"", b"", None)
         self._configuration: Configuration | None = None
         self._limits = Limits(0, 0, 0, 0, 0)
@@ -179,7 +148,6 @@ class Replica:
         self._request: engines.RequestPayload | None = None
         self._making: tuple[int, int] | None = None
         self._made: tuple[int, int] | None = None
-        self._proposals: OrderedDict[bytes, _Proposal] = OrderedDict()
         self._committing: Certificate | None = None
         self._decided: Certificate | None = None
         self._work_said = 0
@@ -192,7 +160,6 @@ class Replica:
         self._forwarding = Forwarding(self._out, pool, node)
         self._observers_timer = False
         self._evidence: OrderedDict[tuple[int, int, int, int], None] = OrderedDict()
-        self._own_key_alarm = False
         self._was_behind = False
         self._inputs: dict[type[Any], Callable[[Any], None]] = {
             Received: self._received,
@@ -214,7 +181,7 @@ class Replica:
             ApplyFailed: self._apply_failed,
             BlocksRead: self._sync.read,
         }
-        self._messages: dict[type[Any], Callable[[Peer, _Link, Any], None]] = {
+        self._messages: dict[type[Any], Callable[[Peer, Link, Any], None]] = {
             Consensus: self._on_consensus,
             BatchBody: self._on_batch_body,
             BatchHave: self._on_batch_have,
@@ -308,6 +275,7 @@ class Replica:
             work=self._has_work(),
             in_sync=not self._sync.active,
             target=self._sync.target,
+            counters=replace(self._sync.counters),
             quiet_seconds=self._ticks - self._tip_tick,
             silent=self._driver.guard.silent,
             halted=self._halted,
@@ -319,6 +287,7 @@ class Replica:
         self._tip = event.tip
         self._height = event.tip.height + 1
         self._configure(event.configuration, event.limits)
+        self._intake.start(self._height, event.configuration)
         self._batches.restore(event.tip.time, event.ordered, event.batches)
         self._sync.opened(event.tip.height)
         jitter = zlib.crc32(self._node) % JITTER_MS
@@ -335,18 +304,19 @@ class Replica:
         self._configuration = configuration
         self._limits = limits
         self._batches.configure(configuration, limits, self._statuses.member)
+        self._sync.eager = configuration.own is None
         if before is None or before.epoch != configuration.epoch:
             self._statuses.configure(configuration)
             if before is not None:
                 self._batches.epoch_changed()
-            self._peers_changed()
+            self._intake.links_changed()
 
     def _peer_up(self, event: PeerUp) -> None:
         if event.peer in self._links:
             self._peer_down(PeerDown(event.peer))
-        self._links[event.peer] = _Link(event.name, event.organisation, event.observer)
+        self._links.up(event)
         self._sync.peer_up(event.peer)
-        self._peers_changed()
+        self._intake.links_changed()
         if self._configuration is None:
             return
         if not event.observer:
@@ -355,22 +325,16 @@ class Replica:
         self._own_status.tell(event.peer, self._tip.height)
 
     def _peer_down(self, event: PeerDown) -> None:
-        if self._links.pop(event.peer, None) is None:
+        if event.peer not in self._links:
             return
+        self._links.down(event.peer)
         self._statuses.peer_down(event.peer)
-        self._peers_changed()
+        self._intake.links_changed()
         self._batches.peer_down(event.peer)
         self._sync.peer_down(event.peer)
 
-    def _peers_changed(self) -> None:
-        """Sorts the connections; observers take no part in consensus and dissemination."""
-        self._peers = tuple(self._links)
-        self._validators = tuple(peer for peer, link in self._links.items() if not link.observer)
-        self._observers = tuple(peer for peer, link in self._links.items() if link.observer)
-        self._routes.changed(self._validators)
-
     def _pool_changed(self, _event: PoolChanged) -> None:
-        if self._configuration is None:
+        if self._configuration is None or self._halted is not None:
             return
         self._batches.seal()
         self._forward_groups()
@@ -380,8 +344,8 @@ class Replica:
             return
         self._needed = event.time
         if self._needed >= self._tip.time:
-            if self._validators:
-                self._out.append(SendTo(self._validators, BlockWanted(event.time)))
+            if self._links.validators:
+                self._out.append(SendTo(self._links.validators, BlockWanted(event.time)))
             self._look_for_work()
 
     # --- what waits to be decided ------------------------------------------------------------
@@ -431,8 +395,7 @@ class Replica:
             return
         self._making = None
         self._made = place
-        batches = self._find_all(event.payload)
-        self._keep_proposal(event.digest, _Proposal(event.payload, batches))
+        self._proposals.made(event.digest, event.payload)
         self._drive(
             engines.PayloadReady(
                 event.height, event.round, event.digest, event.proposal, event.payload
@@ -442,41 +405,16 @@ class Replica:
     # --- batches -----------------------------------------------------------------------------
 
     def _sealed(self, event: Sealed[Any]) -> None:
-        self._batches.sealed(event.number, event.batch, self._validators)
+        self._batches.sealed(event.number, event.batch, self._links.validators)
         self._look_for_work()
 
     def _batch_checked(self, event: BatchChecked[Any]) -> None:
-        held = self._batches.checked(event.digest, event.batch, event.reason, self._validators)
+        held = self._batches.checked(
+            event.digest, event.batch, event.reason, self._links.validators
+        )
         if held:
-            self._complete_proposals()
+            self._proposals.batch_came()
             self._look_for_work()
-
-    def _find_all(self, payload: tuple[bytes, ...]) -> tuple[BatchHandle, ...] | None:
-        batches = []
-        for digest in payload:
-            batch = self._batches.find(digest)
-            if batch is None:
-                return None
-            batches.append(batch)
-        return tuple(batches)
-
-    def _keep_proposal(self, digest: bytes, proposal: _Proposal) -> None:
-        self._batches.pin(proposal.payload)
-        self._proposals.pop(digest, None)
-        self._proposals[digest] = proposal
-        while len(self._proposals) > PROPOSALS_MAX:
-            self._proposals.popitem(last=False)
-
-    def _complete_proposals(self) -> None:
-        """Goes on with proposals whose last missing batch has come."""
-        for digest, proposal in list(self._proposals.items()):
-            asked = proposal.asked
-            if asked is None:
-                continue
-            batches = self._find_all(proposal.payload)
-            if batches is not None:
-                proposal.batches, proposal.asked = batches, None
-                self._check_proposal(digest, asked, batches)
 
     # --- effects of the engine ---------------------------------------------------------------
 
@@ -490,7 +428,7 @@ class Replica:
             effects[type(action)](action)
 
     def _send(self, effect: engines.Send) -> None:
-        peers = self._validators
+        peers = self._links.validators
         if effect.to is not None:
             peer = self._statuses.peer(effect.to)
             if peer is not None:
@@ -520,55 +458,22 @@ class Replica:
         self._out.append(Sign(effect.request))
 
     def _validate(self, effect: engines.Validate) -> None:
-        payload = effect.payload
-        if len(payload) > BLOCK_BATCHES_MAX or len(dict.fromkeys(payload)) != len(payload):
-            self._refuse_proposal(effect, "it names too many batches, or one twice")
-            return
-        if any(self._batches.is_ordered(digest) for digest in payload):
-            self._refuse_proposal(effect, "it names a batch that a block holds already")
-            return
-        batches = self._find_all(payload)
-        waiting = effect if batches is None else None
-        self._keep_proposal(effect.digest, _Proposal(payload, batches, waiting))
-        if batches is not None:
-            self._check_proposal(effect.digest, effect, batches)
-            return
-        missing = [digest for digest in payload if self._batches.find(digest) is None]
         assert self._configuration is not None
         proposer = self._statuses.peer(self._configuration.leader(effect.round))
         sources = (proposer,) if proposer is not None else ()
-        self._batches.need(missing, sources)
-
-    def _refuse_proposal(self, effect: engines.Validate, reason: str) -> None:
-        self._drive(engines.Validated(effect.height, effect.digest, valid=False, reason=reason))
-
-    def _check_proposal(
-        self, digest: bytes, asked: engines.Validate, batches: tuple[BatchHandle, ...]
-    ) -> None:
-        self._out.append(
-            CheckProposal(
-                asked.height, digest, asked.proposal, asked.payload, batches, asked.parent_round
-            )
-        )
+        answer = self._proposals.validate(effect, sources)
+        if answer is not None:
+            self._drive(answer)
 
     def _proposal_checked(self, event: ProposalChecked) -> None:
-        self._drive(
-            engines.Validated(
-                event.height, event.digest, event.valid, event.untimely, event.reason
-            )
-        )
+        answer = self._proposals.checked(event)
+        if answer is not None:
+            self._drive(answer)
 
     def _execute(self, effect: engines.Execute) -> None:
-        proposal = self._proposals.get(effect.digest)
-        if proposal is None or proposal.batches is None:
-            # The engine executes what was validated; without the batches nothing can be said.
-            self._drive(
-                engines.Executed(effect.height, effect.digest, None, "its batches are unknown")
-            )
-            return
-        self._out.append(
-            ExecuteProposal(effect.height, effect.digest, effect.proposal, proposal.batches)
-        )
+        answer = self._proposals.execute(effect)
+        if answer is not None:
+            self._drive(answer)
 
     def _proposal_executed(self, event: ProposalExecuted) -> None:
         self._drive(engines.Executed(event.height, event.digest, event.outcome, event.reason))
@@ -633,7 +538,7 @@ class Replica:
         if self._halted is not None:
             return
         self._halted = f"{code}: {text}"
-        self._sync.block(blocked=True)
+        self._sync.stop()
         self._out.append(Halt(code, text))
 
     def _apply_failed(self, event: ApplyFailed) -> None:
@@ -670,11 +575,10 @@ class Replica:
         self._proposals.clear()
         self._request = self._making = self._made = None
         self._wished = -1
-        self._seen.forget(tip.height)
-        self._drive(driver.Committed(tip.height, certificate, event.configuration))
+        self._intake.start(self._height, event.configuration)
+        self._drive(driver.Committed(tip.height, certificate, event.configuration, applied=synced))
         self._sync.tip_moved(tip.height)
-        if self._halted is None:
-            self._sync.block(blocked=False)
+        self._sync.block(blocked=False)
         self._batches.seal()
         self._look_for_work()
         if suspicion is not None:
@@ -704,133 +608,42 @@ class Replica:
             return
         self._messages[type(event.message)](event.peer, link, event.message)
 
-    def _flood(self, peer: Peer, link: _Link, what: str) -> None:
-        """Reports a peer that sends too much, once a second."""
-        if not link.reported:
-            link.reported = True
-            self._out.append(PenalisePeer(peer, f"flood of {what}"))
+    def _on_consensus(self, peer: Peer, link: Link, envelope: Consensus) -> None:
+        message = self._intake.take(peer, link, envelope, self._driver.guard)
+        if message is not None:
+            self._drive(message)
 
-    def _on_consensus(self, peer: Peer, link: _Link, envelope: Consensus) -> None:
-        message = envelope.message
-        signed = message.signed
-        request = signed.request
-        ahead = request.height - self._height
-        configuration = self._configuration
-        assert configuration is not None
-        link.consensus += 1
-        if link.consensus > CONSENSUS_PER_SECOND or link.invalid > INVALID_PER_SECOND:
-            self._flood(peer, link, "consensus messages")
-        elif ahead < 0:
-            self._on_stale(peer, link, request.height)
-        elif request.epoch != configuration.epoch:
-            # Of an epoch that this node does not know yet: it will be said again.
-            pass
-        elif signed.validator == configuration.own:
-            self._on_own(link, signed)
-        elif ahead > EARLY_HEIGHTS:
-            self._on_far_ahead(peer, link, signed)
-        else:
-            self._on_current(peer, link, envelope)
-
-    def _on_current(self, peer: Peer, link: _Link, envelope: Consensus) -> None:
-        """A message of the height in work or soon to come: taken once, and passed on."""
-        message = envelope.message
-        signed = message.signed
-        height = signed.request.height
-        verdict = self._seen.look(message, height, early=height > self._height)
-        if verdict != NEW:
-            if verdict != KNOWN and self._statuses.member(peer) == signed.validator:
-                self._flood(peer, link, "messages of one validator")
-            return
-        assert self._configuration is not None
-        if not self._is_authentic(self._configuration, message):
-            link.invalid += 1
-            self._out.append(PenalisePeer(peer, "a consensus message with a wrong signature"))
-            return
-        self._seen.take(message, height)
-        route = self._routes.beyond(signed.validator, peer)
-        if route:
-            self._out.append(SendTo(route, envelope))
-        self._drive(Message(signed.validator, message))
-
-    def _is_authentic(
-        self, configuration: Configuration, message: engines.ConsensusMessage
-    ) -> bool:
-        """Whether its author said this: `signed` is theirs, and covers what else is in it."""
-        signed = message.signed
-        if not 0 <= signed.validator < len(configuration.members):
-            return False
-        if isinstance(message, engines.EngineMessage):
-            covered = self._checks.hash(message.kind.encode() + b"\0" + message.body)
-            if covered != signed.request.digest:
-                return False
-        return self._checks.verify(configuration, signed)
-
-    def _on_own(self, link: _Link, signed: engines.VoteMessage) -> None:
-        """Its own message come back, or a sign that another process has this node's key."""
-        request = signed.request
-        if self._own_key_alarm or link.judged or request.height != self._height:
-            return
-        if request in guard.signed_at(self._driver.guard, self._height):
-            return
-        link.judged = True
-        assert self._configuration is not None
-        if self._checks.verify(self._configuration, signed):
-            self._own_key_alarm = True
-            self._out.append(
-                Alarm(
-                    "key_used_elsewhere",
-                    f"a vote for height {request.height} carries this node's signature, which it "
-                    "never gave: another process runs with its key",
-                )
-            )
-
-    def _on_stale(self, peer: Peer, link: _Link, height: int) -> None:
-        """Tells a peer that is behind where this node stands, once a second.
-
-        The last votes of the newest block come late in normal work; they say nothing.
-        """
-        if link.told or (height == self._tip.height and self._ticks == self._tip_tick):
-            return
-        link.told = True
+    def _peer_is_behind(self, peer: Peer) -> None:
         self._own_status.tell(peer, self._tip.height)
 
-    def _on_far_ahead(self, peer: Peer, link: _Link, signed: engines.VoteMessage) -> None:
-        """A message of its own author far ahead shows which height that node has."""
-        configuration = self._configuration
-        assert configuration is not None
-        if self._statuses.member(peer) != signed.validator or link.judged:
-            return
-        link.judged = True
-        if self._checks.verify(configuration, signed):
-            height = signed.request.height - 1
-            if height > self._sync.target:
-                self._sync.claimed(peer, height)
+    def _peer_is_ahead(self, peer: Peer, height: int) -> None:
+        if height > self._sync.target:
+            self._sync.claimed(peer, height)
 
-    def _on_batch_body(self, peer: Peer, link: _Link, message: BatchBody) -> None:
+    def _on_batch_body(self, peer: Peer, link: Link, message: BatchBody) -> None:
         if self._may_send_batches(peer, link):
             self._batches.received_body(peer, message)
 
-    def _on_batch_have(self, peer: Peer, link: _Link, message: BatchHave) -> None:
+    def _on_batch_have(self, peer: Peer, link: Link, message: BatchHave) -> None:
         if self._may_send_batches(peer, link) and self._batches.received_have(peer, message):
             self._look_for_work()
 
-    def _on_batch_want(self, peer: Peer, link: _Link, message: BatchWant) -> None:
+    def _on_batch_want(self, peer: Peer, link: Link, message: BatchWant) -> None:
         if self._may_send_batches(peer, link):
             self._batches.received_want(peer, message)
 
-    def _may_send_batches(self, peer: Peer, link: _Link) -> bool:
+    def _may_send_batches(self, peer: Peer, link: Link) -> bool:
         link.batches += 1
         if link.batches > BATCHES_PER_SECOND:
-            self._flood(peer, link, "batches")
+            self._links.flood(peer, link, "batches")
             return False
         return not link.observer
 
-    def _on_block_wanted(self, peer: Peer, link: _Link, message: BlockWanted) -> None:
+    def _on_block_wanted(self, peer: Peer, link: Link, message: BlockWanted) -> None:
         """A wish counts until the next block, so that a liar gets one block of it at most."""
         link.wishes += 1
         if link.wishes > WISHES_PER_SECOND:
-            self._flood(peer, link, "wishes for blocks")
+            self._links.flood(peer, link, "wishes for blocks")
             return
         if message.time < self._tip.time or message.time <= self._wished:
             return
@@ -838,38 +651,41 @@ class Replica:
         if link.granted > WISHES_GRANTED_PER_SECOND:
             return
         self._wished = message.time
-        others = tuple(other for other in self._validators if other != peer)
+        others = tuple(other for other in self._links.validators if other != peer)
         if others:
             self._out.append(SendTo(others, message))
         self._look_for_work()
 
-    def _on_transactions(self, peer: Peer, link: _Link, message: Transactions) -> None:
+    def _on_transactions(self, peer: Peer, link: Link, message: Transactions) -> None:
         link.transactions += 1
         if link.transactions > TRANSACTIONS_PER_SECOND:
-            self._flood(peer, link, "transactions")
+            self._links.flood(peer, link, "transactions")
             return
         assert self._configuration is not None
         if self._configuration.own is not None:
             self._out.append(Forwarded(peer, message.body))
 
-    def _on_status(self, peer: Peer, link: _Link, message: Status) -> None:
+    def _on_status(self, peer: Peer, link: Link, message: Status) -> None:
         link.statuses += 1
         if link.statuses > STATUSES_PER_SECOND:
-            self._flood(peer, link, "statuses")
+            self._links.flood(peer, link, "statuses")
             return
         if len(message.links) > LINKS_MAX:
             self._out.append(PenalisePeer(peer, "a status with too many links"))
             return
         if message.node == self._node or not self._statuses.accept(peer, message):
             return
-        self._routes.changed(self._validators)
+        if link.observer and self._statuses.member(peer) is not None:
+            # It joined the set since the connection was made.
+            self._links.joined(link)
+        self._intake.links_changed()
         if message.node == peer:
             self._sync.claimed(peer, message.height)
             self._after_sync()
         if message.validator is not None:
             others = tuple(
                 other
-                for other in self._peers
+                for other in self._links.peers
                 if other not in {peer, message.node} and not self._is_linked(other, message.node)
             )
             if others:
@@ -879,14 +695,14 @@ class Replica:
         links = self._statuses.links(peer)
         return links is not None and node in links
 
-    def _on_blocks_request(self, peer: Peer, link: _Link, message: BlocksRequest) -> None:
+    def _on_blocks_request(self, peer: Peer, link: Link, message: BlocksRequest) -> None:
         link.blocks += 1
         if link.blocks > BLOCKS_PER_SECOND:
-            self._flood(peer, link, "requests for blocks")
+            self._links.flood(peer, link, "requests for blocks")
             return
         self._sync.requested(peer, message)
 
-    def _on_blocks(self, peer: Peer, _link: _Link, message: Blocks) -> None:
+    def _on_blocks(self, peer: Peer, _link: Link, message: Blocks) -> None:
         self._sync.received(peer, message)
 
     # --- own status --------------------------------------------------------------------------
@@ -910,7 +726,7 @@ class Replica:
         )
 
     def _status_signed(self, event: StatusSigned) -> None:
-        self._own_status.signed(event.status, self._peers)
+        self._own_status.signed(event.status, self._links.peers)
 
     def _status_elapsed(self) -> None:
         self._out.append(SetTimer(STATUS_TIMER, self._settings.status_ms))
@@ -918,13 +734,13 @@ class Replica:
 
     def _status_for_observers(self) -> None:
         """Observers follow by sync: they hear of new blocks a few times a second."""
-        if self._observers and not self._observers_timer:
+        if self._links.observers and not self._observers_timer:
             self._observers_timer = True
             self._out.append(SetTimer(OBSERVERS_TIMER, OBSERVER_STATUS_MS))
 
     def _observers_elapsed(self) -> None:
         self._observers_timer = False
-        for peer in self._observers:
+        for peer in self._links.observers:
             self._own_status.tell(peer, self._tip.height)
 
     # --- an observer's transactions ----------------------------------------------------------
@@ -933,8 +749,10 @@ class Replica:
         return self._configuration is not None and self._configuration.own is None
 
     def _known_validators(self) -> tuple[Peer, ...]:
-        known = tuple(peer for peer in self._validators if self._statuses.member(peer) is not None)
-        return known or self._validators
+        known = tuple(
+            peer for peer in self._links.validators if self._statuses.member(peer) is not None
+        )
+        return known or self._links.validators
 
     def _forward_groups(self) -> None:
         if self._is_observer():
@@ -960,17 +778,12 @@ class Replica:
         """Once a second: allowances start again, announcements and wishes are repeated."""
         self._out.append(SetTimer(TICK_TIMER, TICK_MS))
         self._ticks += 1
-        for link in self._links.values():
-            link.consensus = link.invalid = link.batches = link.wishes = 0
-            link.transactions = link.statuses = link.blocks = link.granted = 0
-            link.told = link.judged = link.reported = False
+        self._links.tick()
         self._statuses.tick()
-        if self._ticks - self._tip_tick > 1:
-            # Nothing was decided for a second: what is sent again may be needed again.
-            self._seen.clear()
-        self._batches.tick(self._validators)
-        if self._validators and self._needed >= self._tip.time:
-            self._out.append(SendTo(self._validators, BlockWanted(self._needed)))
+        self._intake.tick(quiet=self._ticks - self._tip_tick > 0)
+        self._batches.tick(self._links.validators)
+        if self._links.validators and self._needed >= self._tip.time:
+            self._out.append(SendTo(self._links.validators, BlockWanted(self._needed)))
         self._sync.tick()
         self._after_sync()
         self._forward_again()
@@ -983,4 +796,4 @@ class Replica:
             self._look_for_work()
 
     def _fetch_elapsed(self) -> None:
-        self._batches.fetch_elapsed(self._validators)
+        self._batches.fetch_elapsed(self._links.validators)

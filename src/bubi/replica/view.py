@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bubi.consensus.engine import Progress
 from bubi.messages import Status
+from bubi.sync import SyncCounters
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class ReplicaView:
     work: bool
     in_sync: bool
     target: int
+    counters: SyncCounters
     quiet_seconds: int
     silent: str | None
     halted: str | None

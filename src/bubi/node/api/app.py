@@ -14,6 +14,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bubi import core
+from bubi.network.addresses import IpRules, as_ip
 from bubi.node.api import openapi, reading, transactions
 from bubi.node.api.problems import ProblemError, problem_response
 from bubi.node.api.services import Services
@@ -53,6 +54,9 @@ def build(services: Services) -> FastAPI:
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _defect)
     app.add_middleware(EncodedSlashes)
+    rules = IpRules(services.settings.allow, services.settings.deny) if services else IpRules()
+    if rules != IpRules():
+        app.add_middleware(IpFilter, rules=rules)
     schema: dict[str, Any] = {}
 
     async def describe(request: Request) -> Response:
@@ -63,6 +67,23 @@ def build(services: Services) -> FastAPI:
 
     app.router.routes.append(Route("/v1/openapi.json", describe, methods=["GET"]))
     return app
+
+
+class IpFilter:
+    """Lets only addresses in that the configuration permits."""
+
+    def __init__(self, app: ASGIApp, rules: IpRules) -> None:
+        self.app = app
+        self.rules = rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request, or refuses it."""
+        client = scope.get("client")
+        address = as_ip(client[0]) if client else None
+        if scope["type"] == "http" and (address is None or not self.rules.permits(address)):
+            await problem_response(ProblemError("ip_denied"))(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
 
 
 class EncodedSlashes:

@@ -112,3 +112,71 @@ class HealthReport(_Strict):
     status: Literal["ready", "unavailable"]
     height: str = Decimal
     reasons: list[HealthReason]
+    missing: list[str]
+
+
+class VoteSeen(_Strict):
+    """The newest statement of a validator at the height in work."""
+
+    phase: str
+    view: str = Decimal
+    outcome: str | None
+
+
+class ValidatorSeen(_Strict):
+    """A validator as this node sees it. Times are ms since 1970."""
+
+    name: str
+    organisation: str
+    weight: int
+    own: bool
+    connected: bool
+    missing: bool
+    last_seen: str | None
+    seconds_ago: int | None
+    height: str | None
+    view: str | None
+    vote: VoteSeen | None
+
+
+class Target(_Strict):
+    """The height that a node fetches blocks up to."""
+
+    height: str = Decimal
+
+
+class EvidenceSeen(_Strict):
+    """Two contradicting statements of one validator."""
+
+    validator: str
+    height: str = Decimal
+    view: str = Decimal
+    phase: str
+
+
+class ConsensusReport(_Strict):
+    """Where the height in work stands."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    halted: bool
+    since: str | None
+    height: str = Decimal
+    decided: str = Decimal
+    view: str = Decimal
+    leader: str | None
+    phase: str
+    work_waiting: bool
+    quorum: int
+    validators: list[ValidatorSeen]
+    missing_batches: int
+    catching_up: Target | None
+    evidence: list[EvidenceSeen]
+    reasons: list[HealthReason]
+
+
+class PeerList(BaseModel):
+    """Known nodes: `items` hold at least id, name, organisation, state, rtt_ms, reason."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    schema_: Literal[1] = Field(alias="schema")
+    items: list[dict[str, Any]]

@@ -7,10 +7,11 @@ from typing import Any
 
 from bubi import core
 from bubi.node.api.leases import LeaseTable
-from bubi.node.blocks import Heights
 from bubi.node.config import ApiSection
 from bubi.node.door import Door
+from bubi.node.explain import Explainer
 from bubi.node.health import Health
+from bubi.node.heights import Heights
 from bubi.node.metrics import Metrics
 from bubi.node.ports import Clock, Threads
 
@@ -30,5 +31,6 @@ class Services:
     trust: Mapping[str, Any]
     leases: LeaseTable
     stopping: asyncio.Event
+    explainer: Explainer
     waiting: int = 0
     streams: int = 0

@@ -1,0 +1,466 @@
+"""How several organisations found a network without any of their keys leaving its owner.
+
+1. `request`: each owner makes its authority, its node's key and certificate, its vote key, and a
+   public request that both keys sign.
+2. `create`: anyone makes the genesis from all requests. It is public; its hash is the chain id.
+3. `join`: each owner checks that the genesis holds what it asked for, and gets a configuration.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from bubi import core
+from bubi.consensus.quorum import heavy, live_faults
+from bubi.consensus.quorum import quorum as quorum_of
+from bubi.network.addresses import Address
+from bubi.node import certificates
+from bubi.node.config import ConfigError
+from bubi.node.config import address as parse_address
+from bubi.node.files import (
+    FileError,
+    key_bytes,
+    key_json,
+    read_genesis,
+    read_key,
+    write_file,
+    write_json,
+    write_key,
+)
+from bubi.node.init import (
+    PARAMETERS,
+    VOTE_ALGORITHM,
+    Initialised,
+    Validator,
+    check_kind,
+    claim,
+    make_genesis,
+    new_vote_key,
+    node_settings,
+    write_node,
+)
+from bubi.node.trust import write_trust
+
+REQUEST_FILE = "request.json"
+MEMBERS_FILE = "members.json"
+REQUEST_BYTES_MAX = 65_536
+DOMAIN = b"bubi:network-request"
+VALIDATOR = "validator"
+OBSERVER = "observer"
+ALONE = 1
+
+
+class CeremonyError(Exception):
+    """A request or a genesis cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an owner asks for. Public.
+
+    `vote_key` is None for an observer. `endpoint` is where others reach the node, None if nobody
+    can begin a connection to it. `accounts` are keys whose accounts exist from the start.
+    """
+
+    name: str
+    organisation: str
+    endpoint: Address | None
+    vote_key: bytes | None
+    authority: x509.Certificate
+    certificate: x509.Certificate
+    accounts: tuple[bytes, ...]
+    vote_signature: bytes = b""
+    node_signature: bytes = b""
+
+    @property
+    def role(self) -> str:
+        """Validator or observer."""
+        return OBSERVER if self.vote_key is None else VALIDATOR
+
+    @property
+    def message(self) -> bytes:
+        """The bytes that both keys sign: domain, version, then each field with its length."""
+        fields = [
+            self.name.encode(),
+            self.organisation.encode(),
+            str(self.endpoint or "").encode(),
+            self.vote_key or b"",
+            certificates.to_der(self.authority),
+            certificates.to_der(self.certificate),
+            *self.accounts,
+        ]
+        return DOMAIN + b"\0" + b"".join(core.uleb128(len(one)) + one for one in fields)
+
+    def document(self) -> dict[str, Any]:
+        """The request as it is sent to the others."""
+        return {
+            "schema": 1,
+            "name": self.name,
+            "organisation": self.organisation,
+            "endpoint": None if self.endpoint is None else str(self.endpoint),
+            "vote_key": None if self.vote_key is None else key_json(self.vote_key),
+            "authority": certificates.to_der(self.authority).hex(),
+            "certificate": certificates.to_der(self.certificate).hex(),
+            "accounts": [key_json(key) for key in self.accounts],
+            "vote_signature": self.vote_signature.hex(),
+            "node_signature": self.node_signature.hex(),
+        }
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What a person needs to know of a member."""
+        return {
+            "name": self.name,
+            "organisation": self.organisation,
+            "role": self.role,
+            "endpoint": None if self.endpoint is None else str(self.endpoint),
+        }
+
+
+# --- request -------------------------------------------------------------------------------------
+
+
+def make_request(
+    directory: Path,
+    *,
+    name: str,
+    organisation: str,
+    address: Address | None,
+    role: str = VALIDATOR,
+    suite: str = "standard",
+    authority: Path | None = None,
+    accounts: Sequence[bytes] = (),
+) -> Request:
+    """Makes a node's secrets in a new folder, and its public `request.json`.
+
+    Without `authority` (the folder of one that exists) the organisation gets a new one in the
+    sub-folder `authority`.
+
+    Raises:
+        FileError: the folder holds something, or a file cannot be used.
+        ConfigError, CeremonyError: a value is wrong.
+    """
+    check_kind("main", suite)
+    _check_name(name, "the node's name")
+    _check_name(organisation, "the organisation's name")
+    claim(directory)
+    if authority is None:
+        issuer = certificates.make_authority(directory / "authority", organisation)
+    else:
+        issuer = certificates.read_authority(authority)
+        if issuer.organisation != organisation:
+            msg = f"{authority} is the authority of {issuer.organisation}, not of {organisation}"
+            raise CeremonyError(msg)
+    certificates.issue(directory, issuer, name)
+    key: core.SigningKey | None = None
+    if role == VALIDATOR:
+        algorithm, secret, key = new_vote_key(suite)
+        write_key(directory / "validator.key", algorithm, secret)
+    request = Request(
+        name,
+        organisation,
+        address,
+        None if key is None else key.public_key,
+        issuer.certificate,
+        certificates.read_certificate(directory / "cert.pem"),
+        tuple(accounts),
+    )
+    node_key = certificates.read_private_key(directory / "key.pem")
+    request = replace(
+        request,
+        vote_signature=b"" if key is None else key.sign(request.message),
+        node_signature=certificates.sign(node_key, request.message),
+    )
+    write_json(directory / REQUEST_FILE, request.document())
+    return request
+
+
+def _check_name(name: str, what: str) -> None:
+    if not name.strip() or len(name.encode()) > 64 or not name.isprintable():
+        msg = f"{what} must be a text of 1 to 64 bytes"
+        raise CeremonyError(msg)
+
+
+def read_request(path: Path) -> Request:
+    """Reads a request and checks both signatures and its certificate.
+
+    Raises:
+        FileError: it cannot be read.
+        CeremonyError: it is not a valid request.
+    """
+    try:
+        if path.stat().st_size > REQUEST_BYTES_MAX:
+            msg = f"{path} is too large for a request"
+            raise CeremonyError(msg)
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"{path}: the request cannot be read: {error}"
+        raise FileError(msg) from error
+    except ValueError as error:
+        msg = f"{path} is not a request: {error}"
+        raise CeremonyError(msg) from error
+    try:
+        request = _parse(document)
+    except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
+        msg = f"{path} is not a request that `bubi network request` made: {error}"
+        raise CeremonyError(msg) from error
+    reason = _fault(request)
+    if reason is not None:
+        msg = f"{path} is not valid: {reason}; ask {request.organisation} to send it again"
+        raise CeremonyError(msg)
+    return request
+
+
+def _parse(document: Any) -> Request:
+    names = set(Request.__dataclass_fields__) | {"schema"}
+    if not isinstance(document, dict) or set(document) != names or document["schema"] != 1:
+        raise ValueError("it has other members")
+    address, vote_key = document["endpoint"], document["vote_key"]
+    request = Request(
+        str(document["name"]),
+        str(document["organisation"]),
+        None if address is None else parse_address("endpoint", address),
+        None if vote_key is None else key_bytes(vote_key),
+        certificates.from_der(bytes.fromhex(document["authority"])),
+        certificates.from_der(bytes.fromhex(document["certificate"])),
+        tuple(key_bytes(key) for key in document["accounts"]),
+        bytes.fromhex(document["vote_signature"]),
+        bytes.fromhex(document["node_signature"]),
+    )
+    for name in (request.name, request.organisation):
+        _check_name(name, "a name")
+    return request
+
+
+def _fault(request: Request) -> str | None:
+    """What is wrong with a request that could be read."""
+    if not certificates.is_authority(request.authority):
+        return "its authority is none"
+    if certificates.organisation_of(request.authority) != request.organisation:
+        return "its authority belongs to another organisation"
+    if not certificates.issued_by(request.certificate, request.authority):
+        return "its authority did not issue its certificate"
+    if not certificates.verify(request.certificate, request.message, request.node_signature):
+        return "the signature of its node key is wrong"
+    if request.vote_key is not None and not core.verify_vote(
+        request.vote_key, request.message, request.vote_signature
+    ):
+        return "the signature of its vote key is wrong"
+    return None
+
+
+# --- create --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A genesis with what a person must know of it.
+
+    `heavy` are organisations, with their weights, that could stop the network by themselves;
+    `spare` validators may fail before nothing is decided any more.
+    """
+
+    genesis: bytes
+    chain_id: str
+    members: tuple[Request, ...]
+    heavy: tuple[tuple[str, int], ...]
+    spare: int
+
+
+def read_requests(directory: Path) -> list[Request]:
+    """All requests below a folder: its files `*.json` and `*/request.json`, by name.
+
+    Raises:
+        FileError, CeremonyError: one cannot be used, or there is none.
+    """
+    files = sorted({*directory.glob("*.json"), *directory.glob(f"*/{REQUEST_FILE}")})
+    requests = [read_request(file) for file in files]
+    if not requests:
+        msg = f"{directory} holds no requests: gather the request.json of every member there"
+        raise CeremonyError(msg)
+    return sorted(requests, key=lambda one: (one.organisation, one.name))
+
+
+def create(  # noqa: PLR0913 - the agreement of the members
+    directory: Path,
+    requests: Sequence[Request],
+    *,
+    network: str,
+    kind: str = "main",
+    suite: str = "standard",
+    engine: str | None = None,
+    quorum: tuple[int, int] = (0, 1),
+    accounts: Sequence[bytes] = (),
+    parameters: dict[str, Any] | None = None,
+) -> Created:
+    """Makes the public files of a network in a folder: genesis, trust file, list of members.
+
+    Raises:
+        CeremonyError: the requests contradict each other, or can never decide anything.
+        FileError, CoreError: a file cannot be written, or the core refuses the genesis.
+    """
+    check_kind(kind, suite)
+    _refuse_duplicates(requests)
+    validators = [
+        Validator(one.name, one.organisation, one.vote_key)
+        for one in requests
+        if one.vote_key is not None
+    ]
+    _check_validators(validators, suite)
+    chosen = engine or ("solo" if len(validators) == ALONE else "pbft")
+    if (chosen == "solo") != (len(validators) == ALONE):
+        msg = f"engine {chosen} does not fit {len(validators)} validators: solo is for one alone"
+        raise CeremonyError(msg)
+    try:
+        needed = quorum_of(len(validators), *quorum)
+    except ValueError as error:
+        raise CeremonyError(str(error)) from error
+    authorities = {one.organisation: certificates.to_der(one.authority) for one in requests}
+    owners = [key for one in requests for key in one.accounts]
+    genesis = make_genesis(
+        network=network,
+        kind=kind,
+        suite=suite,
+        parameters={**PARAMETERS, **(parameters or {})},
+        accounts=[*accounts, *owners],
+        engine=chosen,
+        validators=validators,
+        authorities=sorted(authorities.items()),
+        quorum=quorum,
+    )
+    directory.mkdir(parents=True, exist_ok=True)
+    write_file(directory / "genesis.bin", genesis)
+    write_file(directory / "genesis.json", core.genesis_to_json(genesis) + b"\n")
+    trust = write_trust(directory / "trust.json", genesis)
+    members = {
+        "schema": 1,
+        "chain_id": trust["chain_id"],
+        "members": [one.summary for one in requests],
+    }
+    write_json(directory / MEMBERS_FILE, members)
+    weights = [(validator.organisation, validator.weight) for validator in validators]
+    spare = live_faults(len(validators), needed)
+    alone = heavy(weights, needed)
+    return Created(genesis, trust["chain_id"], tuple(requests), tuple(alone), spare)
+
+
+def _refuse_duplicates(requests: Sequence[Request]) -> None:
+    fields = {
+        "name": [one.name for one in requests],
+        "endpoint": [str(one.endpoint) for one in requests if one.endpoint is not None],
+        "vote key": [one.vote_key.hex() for one in requests if one.vote_key is not None],
+        "node certificate": [certificates.to_der(one.certificate).hex() for one in requests],
+    }
+    for what, values in fields.items():
+        value, count = Counter(values).most_common(1)[0] if values else ("", 0)
+        if count > 1:
+            msg = f"{count} requests have the same {what} ({value[:64]}): each needs its own"
+            raise CeremonyError(msg)
+    authorities: dict[str, bytes] = {}
+    for one in requests:
+        data = certificates.to_der(one.authority)
+        if authorities.setdefault(one.organisation, data) != data:
+            msg = (
+                f"the requests of {one.organisation} come from two authorities: its second node "
+                "must be requested with --authority, or somebody uses its name"
+            )
+            raise CeremonyError(msg)
+
+
+def _check_validators(validators: Sequence[Validator], suite: str) -> None:
+    if not validators:
+        msg = "no request is one of a validator: observers alone decide nothing"
+        raise CeremonyError(msg)
+    for validator in validators:
+        algorithm = next(iter(key_json(validator.key)))
+        if algorithm != VOTE_ALGORITHM[suite]:
+            msg = (
+                f"the vote key of {validator.name} is {algorithm}, and the suite {suite} needs "
+                f"{VOTE_ALGORITHM[suite]}: use the same --suite in every step"
+            )
+            raise CeremonyError(msg)
+
+
+# --- join ----------------------------------------------------------------------------------------
+
+
+def join(
+    directory: Path,
+    network: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    api_port: int = 8080,
+    seeds: Sequence[Address] = (),
+) -> Initialised:
+    """Completes the folder that `make_request` made, for the network in the folder `network`.
+
+    Raises:
+        CeremonyError: the genesis does not hold what this node asked for.
+        FileError, ConfigError: a file or a value cannot be used.
+    """
+    request = read_request(directory / REQUEST_FILE)
+    genesis = read_genesis(network / "genesis.bin")
+    fields = core.decode_json(core.genesis_to_json(genesis))["v1"]
+    _check_own_part(directory, request, fields)
+    settings = node_settings(
+        request.name, request.organisation, api_port, validator=request.vote_key is not None
+    )
+    section: dict[str, Any] = {
+        "host": host,
+        "certificate": "cert.pem",
+        "key": "key.pem",
+        "seeds": [str(one) for one in seeds] or _others(network, request),
+    }
+    if request.endpoint is None:
+        section["outbound_only"] = True
+    else:
+        section["port"] = port or request.endpoint.port
+        section["advertise"] = str(request.endpoint)
+    settings["network"] = section
+    return write_node(directory, genesis, settings)
+
+
+def _check_own_part(directory: Path, request: Request, genesis: Any) -> None:
+    mine = certificates.to_der(request.authority).hex()
+    listed = {one["certificate"]: one["organisation"] for one in genesis["authorities"]}
+    if listed.get(mine) != request.organisation:
+        msg = "the genesis does not list your authority: was another request sent in your name?"
+        raise CeremonyError(msg)
+    if request.vote_key is None:
+        return
+    if read_key(directory / "validator.key").public_key != request.vote_key:
+        msg = f"{directory / 'validator.key'} is not the key of your request"
+        raise CeremonyError(msg)
+    found = [
+        one
+        for one in genesis["validators"]["v1"]["validators"]
+        if key_bytes(one["key"]) == request.vote_key
+    ]
+    if [(one["name"], one["organisation"]) for one in found] != [
+        (request.name, request.organisation)
+    ]:
+        msg = "the genesis does not name your validator with your vote key: do not join"
+        raise CeremonyError(msg)
+
+
+def _others(network: Path, request: Request) -> list[str]:
+    """Addresss of the other members, from the list beside the genesis."""
+    try:
+        members = json.loads((network / MEMBERS_FILE).read_text(encoding="utf-8"))["members"]
+        listed = [(one["name"], one["endpoint"]) for one in members]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{network / MEMBERS_FILE} cannot be used ({error}): name nodes with --seed"
+        raise CeremonyError(msg) from error
+    return [
+        str(parse_address("endpoint", address))
+        for name, address in listed
+        if address is not None and name != request.name
+    ]

@@ -1,0 +1,199 @@
+"""Why the network decides, or does not: who is missing, who said what, and what the node can tell.
+
+The replica's view is a moment; this module adds the clock: since when, and whether a silence is
+long enough to be called a halt. It keeps `/health` up to date and answers `/v1/consensus` and
+`/v1/peers`.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from bubi.consensus.engine import ReportEvidence
+from bubi.messages import Status
+from bubi.node.health import Health
+from bubi.node.ports import Clock
+from bubi.replica.view import MemberView, ReplicaView
+
+LOOK_SECONDS = 1.0
+SILENT_SECONDS = 12
+"""A validator of which nothing was heard for so long is missing: two statuses and a bit."""
+QUIET_SECONDS = 15
+"""So long without a decision although there is work is a halt, whoever is there."""
+BEHIND_MIN = 3
+"""So many blocks behind the others the node says that it catches up."""
+
+NO_QUORUM = "no_quorum"
+STALLED = "stalled"
+CATCHING_UP = "catching_up"
+
+
+class Viewed(Protocol):
+    """What can be looked at."""
+
+    def view(self) -> ReplicaView:
+        """A moment of it."""
+        ...
+
+
+class Explainer:
+    """See the module. Belongs to the event loop's thread."""
+
+    def __init__(
+        self,
+        replica: Viewed,
+        health: Health,
+        clock: Clock,
+        evidence: Callable[[], Sequence[ReportEvidence]],
+        snapshot: Callable[[], Sequence[Mapping[str, Any]]],
+    ) -> None:
+        self._replica = replica
+        self._health = health
+        self._clock = clock
+        self._evidence = evidence
+        self._snapshot = snapshot
+        self._since: int | None = None
+
+    async def run(self) -> None:
+        """Looks every second, for ever."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Brings the health up to date."""
+        view = self._replica.view()
+        absent = [one for one in view.members if is_missing(one)]
+        present = sum(one.weight for one in view.members) - sum(one.weight for one in absent)
+        reasons: dict[str, str] = {}
+        if present < view.quorum:
+            names = ", ".join(f"{one.name} ({one.organisation})" for one in absent)
+            reasons[NO_QUORUM] = (
+                f"votes of weight {view.quorum} are needed and {present} are there; "
+                f"missing: {names}"
+            )
+        elif view.work and view.quiet_seconds > QUIET_SECONDS and view.in_sync:
+            reasons[STALLED] = (
+                f"height {view.height} is not decided for {view.quiet_seconds} s, view "
+                f"{view.round}: {_votes_in_words(view)}"
+            )
+        if not view.in_sync and view.target - view.tip >= BEHIND_MIN:
+            reasons[CATCHING_UP] = f"at height {view.tip} of {view.target}, fetching the rest"
+        for code in (NO_QUORUM, STALLED, CATCHING_UP):
+            if code in reasons:
+                self._health.raise_reason(code, reasons[code], blocking=False)
+            else:
+                self._health.clear(code)
+        if not self._halted(view):
+            self._since = None
+        elif self._since is None:
+            self._since = self._clock.now_ms()
+
+    def _halted(self, view: ReplicaView) -> bool:
+        codes = {reason.code for reason in self._health.reasons} - {CATCHING_UP}
+        return bool(codes) or view.halted is not None or view.silent is not None
+
+    def consensus(self) -> dict[str, Any]:
+        """The document of `/v1/consensus`."""
+        self.look()
+        view = self._replica.view()
+        said = {} if view.progress is None else {one[0]: one for one in view.progress.seen}
+        names = {one.index: one.name for one in view.members}
+        return {
+            "halted": self._halted(view),
+            "since": None if self._since is None else str(self._since),
+            "height": str(view.height),
+            "decided": str(view.tip),
+            "view": str(view.round),
+            "leader": None if view.leader is None else names.get(view.leader),
+            "phase": view.phase,
+            "work_waiting": view.work,
+            "quorum": view.quorum,
+            "validators": [_member(one, said.get(one.index)) for one in view.members],
+            "missing_batches": view.missing,
+            "catching_up": None if view.in_sync else {"height": str(view.target)},
+            "evidence": [_evidence(one, names) for one in self._evidence()],
+            "reasons": [
+                {"code": reason.code, "text": reason.text} for reason in self._health.reasons
+            ],
+        }
+
+    def missing(self) -> list[str]:
+        """Names of the validators whose votes are missing."""
+        return [one.name for one in self._replica.view().members if is_missing(one)]
+
+    def peers(self) -> list[dict[str, Any]]:
+        """The items of `/v1/peers`: all known nodes, connected or only heard of."""
+        view = self._replica.view()
+        found = {str(one["id"]): dict(one) for one in self._snapshot()}
+        heard = [one.heard.status for one in view.members if one.heard is not None and not one.own]
+        heard += [one.status for one in view.observers]
+        for status in heard:
+            entry = found.setdefault(status.node.hex(), _heard_of(status))
+            entry["height"] = str(status.height)
+            entry["role"] = "observer" if status.validator is None else "validator"
+            entry["certificate_days"] = status.certificate_days
+        return sorted(found.values(), key=lambda one: (str(one["name"]), str(one["id"])))
+
+
+def is_missing(member: MemberView) -> bool:
+    """Whether nothing was heard of a validator lately."""
+    if member.own:
+        return False
+    if member.heard is None:
+        return not member.connected
+    return member.heard.seconds_ago > SILENT_SECONDS
+
+
+def _member(member: MemberView, said: tuple[int, str, int, bytes] | None) -> dict[str, Any]:
+    status = None if member.heard is None else member.heard.status
+    vote = None
+    if said is not None:
+        _, phase, round_, outcome = said
+        vote = {"phase": phase, "view": str(round_), "outcome": outcome.hex() or None}
+    return {
+        "name": member.name,
+        "organisation": member.organisation,
+        "weight": member.weight,
+        "own": member.own,
+        "connected": member.connected,
+        "missing": is_missing(member),
+        "last_seen": None if status is None else str(status.time),
+        "seconds_ago": None if member.heard is None else member.heard.seconds_ago,
+        "height": None if status is None else str(status.height),
+        "view": None if status is None else str(status.round),
+        "vote": vote,
+    }
+
+
+def _votes_in_words(view: ReplicaView) -> str:
+    if view.progress is None or not view.progress.seen:
+        return "no votes were heard"
+    names = {one.index: one.name for one in view.members}
+    votes = [
+        f"{names.get(index, index)} {phase} in view {round_}"
+        + (f" with outcome {outcome.hex()[:8]}" if outcome else "")
+        for index, phase, round_, outcome in view.progress.seen
+    ]
+    return "; ".join(votes)
+
+
+def _evidence(found: ReportEvidence, names: Mapping[int, str]) -> dict[str, Any]:
+    request = found.first.request
+    return {
+        "validator": names.get(found.first.validator, str(found.first.validator)),
+        "height": str(request.height),
+        "view": str(request.round),
+        "phase": request.phase.name.lower(),
+    }
+
+
+def _heard_of(status: Status) -> dict[str, Any]:
+    return {
+        "id": status.node.hex(),
+        "name": status.name,
+        "organisation": status.organisation,
+        "state": "heard_of",
+        "rtt_ms": None,
+        "reason": "",
+    }

@@ -1,0 +1,167 @@
+"""What consensus needs to know of the ledger, read from the core."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bubi import core
+from bubi.consensus.engine import Certificate, Configuration, Member, VoteMessage
+from bubi.consensus.guard import Phase, VoteRequest
+from bubi.messages import Status, status_statement
+from bubi.node.files import key_bytes
+from bubi.node.trust import set_quorum
+from bubi.replica.events import Limits, Tip
+
+LEADERS_AHEAD = 64
+"""Rounds whose leaders are read; the list repeats behind them."""
+SHARE_VALIDATORS_MIN = 4
+"""From so many validators on, one author may fill half a block at most (protocol.md 4)."""
+
+
+class CoreSignatures:
+    """Checks of votes by the core (the strict rule), hashes in the suite of the chain."""
+
+    def __init__(self, chain_id: bytes, suite: int) -> None:
+        self._chain_id = chain_id
+        self._suite = suite
+
+    def verify(self, configuration: Configuration, vote: VoteMessage) -> bool:
+        """Whether the vote is signed by the member that it names."""
+        if not 0 <= vote.validator < len(configuration.members):
+            return False
+        key = configuration.members[vote.validator].key
+        return core.verify_vote(key, vote_bytes(self._chain_id, vote.request), vote.signature)
+
+    def hash(self, data: bytes) -> bytes:
+        """Hash in the suite of the chain."""
+        return core.hash(self._suite, data)
+
+    def binds(self, digest: bytes, proposal: bytes, payload: tuple[bytes, ...]) -> bool:
+        """Whether these are the bytes that a digest stands for."""
+        return core.proposal_binds(self._suite, self._chain_id, digest, proposal, list(payload))
+
+    def verify_status(self, configuration: Configuration, status: Status) -> bool:
+        """Whether a status is signed by the member that it names."""
+        index = status.validator
+        if index is None or not 0 <= index < len(configuration.members):
+            return False
+        message = status_bytes(self._chain_id, status)
+        return core.verify_vote(configuration.members[index].key, message, status.signature)
+
+
+def status_bytes(chain_id: bytes, status: Status) -> bytes:
+    """What a validator signs for its status: all of it but the signature."""
+    return core.status_message(chain_id, status_statement(status))
+
+
+def vote_bytes(chain_id: bytes, request: VoteRequest) -> bytes:
+    """What a validator signs for a request."""
+    place = (chain_id, request.epoch, request.engine, request.height, request.round)
+    if request.phase is Phase.COMMIT:
+        return core.commit_message(*place, request.digest, request.outcome)
+    return core.vote_message(*place, int(request.phase), request.digest)
+
+
+def encode_certificate(certificate: Certificate) -> bytes:
+    """A commit certificate in the ledger's encoding."""
+    request = certificate.request
+    return core.certificate(
+        request.epoch,
+        request.engine,
+        request.height,
+        request.round,
+        request.digest,
+        request.outcome,
+        list(certificate.votes),
+    )
+
+
+def decode_certificate(data: bytes) -> Certificate:
+    """A commit certificate from the ledger's encoding; its signatures are not checked.
+
+    Raises:
+        CoreError: it is malformed.
+    """
+    epoch, engine, height, round_, digest, outcome, votes = core.certificate_fields(data)
+    request = VoteRequest(epoch, engine, height, round_, Phase.COMMIT, digest, outcome)
+    return Certificate(request, tuple(votes))
+
+
+class LedgerView:
+    """Tip, configuration and limits of the next height; parsed again only when they changed."""
+
+    def __init__(self, chain: core.Chain, own_key: bytes | None) -> None:
+        self._chain = chain
+        self._own_key = own_key
+        self._set: tuple[bytes, Mapping[str, Any]] = (b"", {})
+        self._parameters: tuple[bytes, Mapping[str, Any]] = (b"", {})
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Parameters in force."""
+        text = self._chain.parameters_json()
+        if text != self._parameters[0]:
+            self._parameters = (text, core.decode_json(text)["v1"])
+        return self._parameters[1]
+
+    @property
+    def clock_tolerance_ms(self) -> int:
+        """How far a block's time may be from this node's clock."""
+        return int(self.parameters["clock_tolerance"])
+
+    def tip(self) -> Tip:
+        """The newest block."""
+        chain = self._chain
+        certificate = chain.tip_certificate()
+        return Tip(
+            chain.height,
+            chain.time,
+            chain.digest,
+            chain.state_root,
+            None if certificate is None else decode_certificate(certificate),
+            tuple(chain.tip_batches()),
+        )
+
+    def configuration(self) -> Configuration:
+        """Under what the next height is decided."""
+        encoded = self._chain.validator_set
+        if encoded != self._set[0]:
+            self._set = (encoded, core.decode_json(core.validator_set_to_json(encoded))["v1"])
+        fields, parameters = self._set[1], self.parameters
+        members = tuple(
+            Member(
+                index,
+                validator["name"],
+                validator["organisation"],
+                key_bytes(validator["key"]),
+                int(validator["weight"]),
+            )
+            for index, validator in enumerate(fields["validators"])
+        )
+        own = next((member.index for member in members if member.key == self._own_key), None)
+        first_round, leaders = self._chain.leaders(LEADERS_AHEAD)
+        return Configuration(
+            int(fields["epoch"]),
+            fields["engine"],
+            members,
+            set_quorum(fields),
+            own,
+            int(parameters["timeout"]),
+            int(parameters["timeout_max"]),
+            first_round,
+            tuple(leaders),
+            int(parameters["turn_blocks"]),
+        )
+
+    def limits(self) -> Limits:
+        """Limits of the next block."""
+        parameters, fields = self.parameters, self._set[1]
+        transactions = int(parameters["block_transactions"])
+        size = int(parameters["block_bytes"])
+        shares = 2 if len(fields["validators"]) >= SHARE_VALIDATORS_MIN else 1
+        return Limits(
+            transactions,
+            size,
+            transactions // shares,
+            size // shares,
+            int(parameters["max_lifetime"]),
+        )

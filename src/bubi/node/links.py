@@ -1,0 +1,234 @@
+"""Joins the replica's host with the network: messages to bytes and back, peers to inputs."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bubi import messages
+from bubi.encoding import RULE, EncodingError
+from bubi.messages import Link, PeerMessage
+from bubi.network.addresses import Address, IpRules
+from bubi.network.admission import DoorLimits
+from bubi.network.certificates import Authority, CertificateError
+from bubi.network.connection import Delivery
+from bubi.network.mesh import Network, PeerInfo, Settings
+from bubi.network.peers import Policy, TrustRules
+from bubi.node.certificates import organisation_of, read_certificates, to_der
+from bubi.node.config import NetworkSection
+from bubi.node.files import FileError
+from bubi.node.host import ReplicaHost
+from bubi.node.metrics import Metrics
+from bubi.node.ports import Clock
+from bubi.replica.events import Peer, PeerDown, PeerUp, Received
+
+log = logging.getLogger("bubi.network")
+
+MISDEEDS_MAX = 1_024
+"""Nodes whose misdeeds are counted."""
+MESSAGE_KIND = 0
+"""The one kind of messages in this version; which one it is stands in its first byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the mesh needs to know of the node."""
+
+    chain_id: bytes
+    authorities: tuple[Authority, ...]
+    observer: bool
+
+
+class Links:
+    """See the module. The network's host, and the replica host's links to its peers."""
+
+    def __init__(
+        self,
+        section: NetworkSection,
+        place: Place,
+        host: ReplicaHost,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        """Reads the certificate and checks it.
+
+        Raises:
+            FileError: a certificate cannot be used; the message says why.
+        """
+        self._host = host
+        self._clock = clock
+        self._metrics = metrics
+        self._misdeeds: dict[Peer, tuple[int, str]] = {}
+        authorities = (*place.authorities, *_own_trust(section.trust))
+        try:
+            self._network = Network(_settings(section, place), authorities, self, clock.now_ms)
+        except CertificateError as error:
+            msg = (
+                f"{section.certificate} cannot be used ({error}): it must be issued by an "
+                "authority that the genesis lists for this organisation"
+            )
+            raise FileError(msg) from error
+        except OSError as error:
+            msg = f"the network's files cannot be read ({error}): check [network]"
+            raise FileError(msg) from error
+
+    @property
+    def node(self) -> bytes:
+        """This node's id."""
+        return self._network.node
+
+    async def start(self) -> None:
+        """Listens and dials.
+
+        Raises:
+            FileError: the address cannot be listened on.
+        """
+        try:
+            await self._network.start()
+        except OSError as error:
+            msg = f"cannot listen for nodes ({error}): set another network.host or network.port"
+            raise FileError(msg) from error
+
+    async def stop(self) -> None:
+        """Ends all connections."""
+        await self._network.stop()
+
+    # --- what the replica's host asks ----------------------------------------------------
+
+    def send(self, peers: Sequence[Peer], message: PeerMessage) -> None:
+        """Queues a message; a peer whose queue is full misses it and asks again later."""
+        payload = messages.encode(message)
+        priority = messages.priority(message)
+        refused = self._network.send(peers, MESSAGE_KIND, payload, priority)
+        if refused:
+            self._metrics.unsent.inc(len(refused))
+
+    def penalise(self, peer: Peer, reason: str, ban: bool) -> None:
+        """Counts a misdeed; a ban ends the connection for a while."""
+        count, _ = self._misdeeds.pop(peer, (0, ""))
+        self._misdeeds[peer] = (count + 1, reason)
+        if len(self._misdeeds) > MISDEEDS_MAX:
+            del self._misdeeds[next(iter(self._misdeeds))]
+        log.warning("peer %s: %s%s", peer.hex()[:16], reason, " (banned)" if ban else "")
+        if ban:
+            self._network.penalise(peer, _code(reason))
+
+    def links(self) -> tuple[Link, ...]:
+        """Connected peers with their round-trip times."""
+        return tuple(
+            Link(peer, int((self._network.round_trip(peer) or 0.0) * 1_000_000))
+            for peer in self._network.peers
+        )
+
+    @property
+    def certificate_days(self) -> int:
+        """Days that this node's certificate is still valid."""
+        return self._network.certificate.days(self._clock.now_ms())
+
+    # --- what the network tells ----------------------------------------------------------
+
+    def on_peer_up(self, peer: PeerInfo) -> None:
+        """A connection was accepted by both sides."""
+        self._host.put(PeerUp(peer.node, peer.name, peer.organisation, not peer.validator))
+
+    def on_peer_down(self, peer: bytes, reason: str) -> None:
+        """It ended."""
+        del reason
+        self._host.put(PeerDown(peer))
+
+    def on_message(self, delivery: Delivery) -> None:
+        """Decodes a message; what cannot be decoded costs the connection."""
+        try:
+            message = _decode(delivery)
+        except EncodingError as error:
+            delivery.done()
+            log.warning("peer %s sent a malformed message: %s", delivery.peer.hex()[:16], error)
+            self._metrics.penalties.labels("malformed").inc()
+            self._network.penalise(delivery.peer, "malformed")
+            return
+        self._host.put(Received(delivery.peer, message), delivery.done)
+
+    def on_alarm(self, code: str, text: str) -> None:
+        """Something that an operator must know; it never stops the node."""
+        self._metrics.alarms.labels(code).inc()
+        log.error("%s: %s", code, text)
+
+    # --- what people ask -----------------------------------------------------------------
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Nodes that are or were connected, and addresses that never answered."""
+        shown: Any = self._network.snapshot()
+        items = [self._item(one) for one in shown["peers"]]
+        known = {one["address"] for one in items}
+        items += [
+            {
+                "id": one["address"],
+                "name": one["address"],
+                "organisation": "",
+                "state": "dialling" if one["dialling"] else "waiting",
+                "rtt_ms": None,
+                "reason": one["reason"],
+                "address": one["address"],
+            }
+            for one in shown["addresses"]
+            if one["node"] is None and one["address"] not in known
+        ]
+        return items
+
+    def _item(self, one: Mapping[str, Any]) -> dict[str, Any]:
+        count, reason = self._misdeeds.get(bytes.fromhex(one["id"]), (0, ""))
+        return {
+            **one,
+            "role": "validator" if one["validator"] else "observer",
+            "misdeeds": count,
+            "reason": one["reason"] or reason,
+        }
+
+    def counters(self) -> Mapping[str, int]:
+        """Totals since the start."""
+        return self._network.counters()
+
+
+def _decode(delivery: Delivery) -> PeerMessage:
+    message = messages.decode(delivery.payload)
+    if delivery.kind != MESSAGE_KIND or delivery.priority is not messages.priority(message):
+        raise EncodingError(RULE)
+    return message
+
+
+def _code(reason: str) -> str:
+    """A reason as a code of the network: lower case, digits, underscores."""
+    return "".join(one if one.isalnum() else "_" for one in reason.lower())[:64]
+
+
+def _settings(section: NetworkSection, place: Place) -> Settings:
+    assert section.certificate is not None
+    assert section.key is not None
+    rules = IpRules(section.allow, section.deny)
+    trust = TrustRules(
+        allow_organisations=frozenset(section.allow_organisations),
+        deny_organisations=frozenset(section.deny_organisations),
+        allow_nodes=frozenset(section.allow_nodes),
+        deny_nodes=frozenset(section.deny_nodes),
+        allow_certificates=frozenset(section.allow_certificates),
+    )
+    return Settings(
+        chain=place.chain_id,
+        certificate=section.certificate,
+        key=section.key,
+        listen=None if section.outbound_only else Address(section.host, section.port),
+        advertised=None if section.outbound_only else section.advertise,
+        seeds=section.seeds,
+        observer=place.observer,
+        proxy=section.proxy,
+        policy=Policy(target=section.peers_max, trust=trust, rules=rules),
+        door=DoorLimits(total=2 * section.peers_max),
+    )
+
+
+def _own_trust(path: Path | None) -> Iterable[Authority]:
+    """Authorities that this node accepts beside those of the ledger."""
+    if path is None:
+        return ()
+    return [Authority(organisation_of(one), to_der(one)) for one in read_certificates(path)]

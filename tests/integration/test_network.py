@@ -1,0 +1,267 @@
+"""Four validators in processes of their own: agreement, crashes, halts, latecomers."""
+
+import contextlib
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from bubi_sdk import Client, TransactionBuilder
+from bubi_sdk.keystore import KeystoreSigner
+from network import command, environment
+from nodes import free_port
+
+from bubi.network.certificates import node_id
+from bubi.node.certificates import read_certificate
+
+PATIENCE = 30.0
+
+
+class Net:
+    """A development network and its demo account."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        fields = command("status", "--data", folder, "--json").json
+        self.nodes = {one["name"]: one for one in fields["nodes"]}
+        account = fields["accounts"][0]
+        password = (folder / "accounts" / "password").read_text(encoding="utf-8").strip()
+        self.address = account["address"]
+        self.signer = KeystoreSigner.open(account["keystore"], password)
+
+    def url(self, name):
+        return self.nodes[name]["url"]
+
+    def command(self, *arguments):
+        return command(*arguments, "--data", self.folder)
+
+    def transact(self, name, within=PATIENCE):
+        """Sends a transaction to a node and waits until it is final; its outcome."""
+        with Client(self.url(name)) as first:
+            identity = first.network()
+        with Client(self.url(name), identity) as client:
+            entry = f"k{secrets.token_hex(4)}"
+            builder = TransactionBuilder(identity, self.address).set_data(entry, b"1")
+            outcome = client.submit_and_wait(builder.build().sign(self.signer), within=within)
+            outcome.raise_for_status()
+            return outcome
+
+    def state(self, name):
+        """Height and state root of a node."""
+        fields = httpx.get(f"{self.url(name)}/v1/network", timeout=5).json()
+        return int(fields["height"]), fields["state_root"]
+
+    def level(self, *names, seconds=PATIENCE):
+        """Waits until these nodes have the same height and state root, and gives them."""
+        deadline = time.monotonic() + seconds
+        while True:
+            seen = {self.state(name) for name in names}
+            if len(seen) == 1:
+                return seen.pop()
+            assert time.monotonic() < deadline, {name: self.state(name) for name in names}
+            time.sleep(0.1)
+
+    def kill(self, name):
+        """Ends a process without warning."""
+        os.kill(self.pid(name), signal.SIGKILL)
+
+    def pid(self, name):
+        fields = self.command("status", "--json").json
+        return next(one["pid"] for one in fields["nodes"] if one["name"] == name)
+
+    def leader(self):
+        """The node that leads now, as a running one tells."""
+        url = self.url(next(name for name in self.nodes if self.pid(name)))
+        return httpx.get(f"{url}/v1/consensus", timeout=5).json()["leader"]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """A running network of four."""
+    folder = tmp_path_factory.mktemp("four") / "network"
+    started = command("up", "--detach", "--data", folder, "--json")
+    assert started.status == 0, started.err
+    assert started.json["engine"] == "pbft"
+    assert len(started.json["nodes"]) == 4
+    yield Net(folder)
+    assert command("reset", "--yes", "--data", folder).status == 0
+
+
+@pytest.fixture
+def four(network):
+    """The network with all four nodes running."""
+    assert network.command("up", "--detach").status == 0
+    network.nodes = {one["name"]: one for one in network.command("status", "--json").json["nodes"]}
+    network.level(*network.nodes)
+    return network
+
+
+def wait_for(condition, seconds=PATIENCE):
+    """Waits until a condition holds, and gives what it gave."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+    return found
+
+
+def test_a_transaction_through_any_node_is_final_on_all(four):
+    for name in four.nodes:
+        outcome = four.transact(name)
+        height, _root = four.level(*four.nodes)
+        for other in four.nodes:
+            stored = httpx.get(
+                f"{four.url(other)}/v1/transactions/{outcome.transaction.hex()}"
+            ).json()
+            assert stored["status"] == "final"
+            assert int(stored["height"]) <= height
+    shown = four.command("status", "--json").json
+    assert shown["ready"]
+    assert len({one["organisation"] for one in shown["nodes"]}) == 4
+    assert shown["warnings"] == []
+    assert four.command("doctor", "--json").json["findings"] == []
+    peers = four.command("peers", "--json").json["peers"]
+    assert [one["state"] for one in peers] == ["connected"] * 3
+    assert {"id", "name", "state", "rtt_ms", "reason", "role"} <= set(peers[0])
+    why = four.command("why", "--json")
+    assert why.status == 0
+    assert why.json["halted"] is False
+
+
+def test_the_network_goes_on_when_the_leader_is_killed(four):
+    four.transact("node1")
+    leader = four.leader()
+    survivors = [name for name in four.nodes if name != leader]
+    four.kill(leader)
+    started = time.monotonic()
+    four.transact(survivors[0])
+    assert time.monotonic() - started < 10
+    for _ in range(3):
+        four.transact(survivors[1])
+    four.level(*survivors)
+    # It comes back and has everything.
+    assert four.command("up", "--detach", "--node", leader).status == 0
+    four.nodes = {one["name"]: one for one in four.command("status", "--json").json["nodes"]}
+    four.level(*four.nodes)
+    four.transact(leader)
+
+
+def test_a_halted_network_explains_itself_and_resumes(four):
+    for name in ("node3", "node4"):
+        assert four.command("down", "--node", name).status == 0
+    halted = wait_for(lambda: (found := four.command("why", "--json")).status == 1 and found)
+    fields = halted.json
+    assert fields["halted"] is True
+    assert fields["since"] is not None
+    assert {one["validator"] for one in fields["missing"]} == {"node3", "node4"}
+    assert {one["organisation"] for one in fields["missing"]} == {
+        four.nodes[name]["organisation"] for name in ("node3", "node4")
+    }
+    assert "node3" in fields["cure"]
+    health = httpx.get(f"{four.url('node1')}/health").json()
+    assert health["status"] == "unavailable"
+    assert health["missing"] == ["node3", "node4"]
+    assert four.command("status", "--json").json["ready"] is False
+    # Submissions wait meanwhile; they are decided when the third node is back.
+    before = four.state("node1")[0]
+    assert four.command("up", "--detach", "--node", "node3").status == 0
+    wait_for(lambda: four.command("why", "--json").status == 0)
+    four.transact("node2")
+    assert four.state("node2")[0] > before
+
+
+def test_an_observer_that_comes_late_follows_and_forwards(four, tmp_path):
+    for _ in range(5):
+        four.transact("node1")
+    folder = tmp_path / "observer"
+    organisation = four.nodes["node1"]["organisation"]
+    authority = Path(four.nodes["node1"]["data"]) / "authority"
+    asked = command(
+        "network", "request", folder, "--name", "watcher", "--organisation", organisation,
+        "--observer", "--authority", authority, "--json",
+    )  # fmt: skip
+    assert asked.status == 0, asked.err
+    assert asked.json["role"] == "observer"
+    port = free_port()
+    joined = command(
+        "network", "join", folder, "--network", four.folder / "public", "--api-port", port,
+        "--json",
+    )  # fmt: skip
+    assert joined.status == 0, joined.err
+    with running_node(folder):
+        four.nodes["watcher"] = {"url": f"http://127.0.0.1:{port}", "pid": None}
+        try:
+            wait_for(lambda: answers(four.url("watcher")))
+            four.level("node1", "watcher")
+            four.transact("watcher")
+            four.level("node1", "node2", "watcher")
+            listed = httpx.get(f"{four.url('node1')}/v1/peers").json()["items"]
+            roles = {one["name"]: one["role"] for one in listed}
+            assert roles["watcher"] == "observer"
+        finally:
+            del four.nodes["watcher"]
+
+
+def answers(url):
+    """Whether a node answers that it is ready."""
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"{url}/health", timeout=2).status_code == 200
+    return False
+
+
+@contextlib.contextmanager
+def running_node(folder, *prefix):
+    """A node in front, stopped at the end."""
+    with (
+        (folder / "out.log").open("ab") as log,
+        subprocess.Popen(
+            [*prefix, sys.executable, "-m", "bubi", "node", "run", str(folder)],
+            stdout=log,
+            stderr=log,
+            env=environment(),
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0
+
+
+def test_a_ring_of_nodes_decides(tmp_path):
+    folder = tmp_path / "ring"
+    made = command("network", "create", "--dev", "--nodes", "4", "--data", folder, "--json")
+    assert made.status == 0, made.err
+    ids = [
+        node_id(read_certificate(folder / f"node{number}" / "cert.pem")).hex()
+        for number in range(1, 5)
+    ]
+    for place in range(4):
+        config = folder / f"node{place + 1}" / "config.toml"
+        text = config.read_text(encoding="utf-8")
+        opposite = ids[(place + 2) % 4]
+        config.write_text(
+            re.sub(r"(?m)^\[network\]$", f'[network]\ndeny_nodes = ["{opposite}"]', text),
+            encoding="utf-8",
+        )
+    try:
+        started = command("up", "--detach", "--data", folder, "--json")
+        assert started.status == 0, started.err
+        ring = Net(folder)
+        for name in ring.nodes:
+            ring.transact(name)
+        ring.level(*ring.nodes)
+        connected = [
+            one
+            for one in command("peers", "--data", folder, "--json").json["peers"]
+            if one["state"] == "connected"
+        ]
+        assert len(connected) == 2
+    finally:
+        command("reset", "--yes", "--data", folder)

@@ -1,0 +1,156 @@
+"""A peer with a valid certificate that does what it likes, and honest traffic beside it."""
+
+import asyncio
+import contextlib
+import os
+import ssl
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, Self
+
+from bubi.messages import Priority
+from bubi.network import certificates as x509
+from bubi.network import transport
+from bubi.network.frames import ESTABLISHED_LIMITS, Decoder, FrameKind, encode
+from bubi.network.handshake import Hello, decode_close, encode_accept, encode_hello
+
+from .world import CHAIN, Node, World, until
+
+VOTE = 77
+
+
+class Hostile:
+    """Speaks frames by hand."""
+
+    def __init__(self, world: World, name: str = "hostile") -> None:
+        settings = world.settings(name, listening=False)
+        self._contexts = transport.contexts(world.authorities, settings.certificate, settings.key)
+        own = x509.check(x509.der(settings.certificate.read_bytes()), world.authorities)
+        self.id = own.node
+        self.hello = Hello(CHAIN, own.node, os.urandom(16), 1, 1, own.name, own.organisation, None)
+        self.reader: asyncio.StreamReader
+        self.writer: asyncio.StreamWriter
+        self._decoder = Decoder({**ESTABLISHED_LIMITS, 1: 1_024, 2: 4})
+        self._answering: asyncio.Task[None] | None = None
+        self.closed_with = ""
+
+    async def connect(self, victim: Node, source: str = "127.0.0.2") -> Self:
+        """TLS, nothing else."""
+        assert victim.address is not None
+        self._decoder = Decoder({**ESTABLISHED_LIMITS, 1: 1_024, 2: 4})
+        self.reader, self.writer = await asyncio.open_connection(
+            victim.address.host,
+            victim.address.port,
+            ssl=self._contexts.outside,
+            server_hostname="",
+            local_addr=(source, 0),
+            limit=2**20,
+        )
+        return self
+
+    async def greet(self, victim: Node, **changes: Any) -> Self:
+        """TLS and the handshake of frames."""
+        await self.connect(victim)
+        self.hello = replace(self.hello, serial=self.hello.serial + 1)
+        self.say(FrameKind.HELLO, encode_hello(replace(self.hello, **changes)))
+        self.say(FrameKind.ACCEPT, encode_accept(1))
+        await until(lambda: self.id in victim.network.peers)
+        return self
+
+    def say(self, kind: int, payload: bytes) -> None:
+        """A frame."""
+        self.raw(encode(FrameKind(kind), payload))
+
+    def raw(self, data: bytes) -> None:
+        """Bytes."""
+        with contextlib.suppress(OSError):
+            self.writer.write(data)
+
+    def answer(self) -> None:
+        """From now on it reads, and answers pings as it should."""
+        self._answering = asyncio.ensure_future(self._answer())
+
+    async def _answer(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := await self.reader.read(65_536):
+                self._decoder.push(data)
+                for kind, payload in self._decoder.frames():
+                    if kind == FrameKind.PING:
+                        self.say(FrameKind.PONG, payload)
+                    elif kind == FrameKind.CLOSE:
+                        self.closed_with = decode_close(payload)
+
+    async def gone(self, seconds: float = 5.0) -> None:
+        """Waits until the victim has ended the connection."""
+        with contextlib.suppress(OSError, ssl.SSLError):
+            async with asyncio.timeout(seconds):
+                if self._answering is not None:
+                    await self._answering
+                else:
+                    await self._answer()
+
+    async def close(self) -> None:
+        """Ends it."""
+        if self._answering is not None:
+            self._answering.cancel()
+            await asyncio.gather(self._answering, return_exceptions=True)
+        if hasattr(self, "writer"):
+            self.writer.transport.abort()
+            with contextlib.suppress(OSError, ssl.SSLError):
+                await self.writer.wait_closed()
+
+
+class Beacon:
+    """A friend that sends the victim a vote every few milliseconds, and measures."""
+
+    def __init__(self, friend: Node, victim: Node) -> None:
+        self._friend, self._victim = friend, victim
+        self.sent: list[float] = []
+
+    async def run(self) -> None:
+        """Sends for ever."""
+        while True:
+            number = len(self.sent).to_bytes(4, "little")
+            self.sent.append(time.perf_counter())
+            self._friend.network.send([self._victim.id], VOTE, number, Priority.VOTES)
+            await asyncio.sleep(0.01)
+
+    def delays(self) -> list[float]:
+        """How long each vote took; infinite for one that did not come."""
+        host = self._victim.host
+        arrived = {
+            int.from_bytes(payload, "little"): when
+            for (peer, kind, payload), (_, _, when) in zip(
+                host.messages, host.arrivals, strict=True
+            )
+            if peer == self._friend.id and kind == VOTE
+        }
+        return [
+            arrived.get(number, float("inf")) - start for number, start in enumerate(self.sent)
+        ]
+
+
+@asynccontextmanager
+async def undisturbed(friend: Node, victim: Node, longest: float = 1.0) -> AsyncIterator[Beacon]:
+    """Whatever happens inside, the friend's votes arrive in time and it stays connected."""
+    beacon = Beacon(friend, victim)
+    sending = asyncio.ensure_future(beacon.run())
+    try:
+        await asyncio.sleep(0.05)
+        yield beacon
+        await asyncio.sleep(0.05)
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+    await until(lambda: max(beacon.delays()) < float("inf"))
+    assert max(beacon.delays()) < longest, sorted(beacon.delays())[-5:]
+    assert friend.host.reasons(victim.id) == []
+    assert victim.host.reasons(friend.id) == []
+
+
+async def several(*work: Coroutine[Any, Any, Any]) -> None:
+    """Runs all, ignoring connections that end."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        assert result is None or isinstance(result, OSError | asyncio.TimeoutError), result

@@ -1,0 +1,534 @@
+"""Dissemination: who gets which batch, what a leader names, and what is bounded.
+
+protocol.md 4, Batches: "A leader names only batches it has verified and prefers those acknowledged
+by weight >= N - q + 1. A proposal naming a batch already ordered within max_lifetime, or exceeding
+one author's share, is invalid."
+"""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bubi import dissemination as module
+from bubi.dissemination import (
+    FETCH_TIMER,
+    OWN_UNORDERED_MAX,
+    RIPE_TIMER,
+    SEAL_TIMER,
+    BatchLimits,
+    Dissemination,
+)
+from bubi.mempool import Limits as PoolLimits
+from bubi.mempool import Mempool
+from bubi.messages import BatchBody, BatchHave, BatchWant
+from bubi.replica.events import (
+    Action,
+    CheckBatch,
+    Dropped,
+    Limits,
+    PenalisePeer,
+    SealBatch,
+    SendTo,
+    SetTimer,
+)
+from tests.replica.cluster import Batch, Group, configuration_of, key_of, node_of
+
+ROOM = Limits(100, 10_000, 50, 5_000, 600_000)
+TIME = 1_000
+PEERS = (node_of(1), node_of(2), node_of(3))
+MEMBERS = {node_of(index): index for index in range(4)}
+
+
+class Bench:
+    """Member 0 of four, its actions taken apart."""
+
+    def __init__(self, limits: Limits = ROOM, count: int = 4) -> None:
+        self.out: list[Action] = []
+        self.pool: Mempool[Group] = Mempool(PoolLimits(100_000, 10_000_000))
+        self.d = Dissemination(self.out, self.pool, BatchLimits(20_000, 1_000_000), 0)
+        self.d.configure(configuration_of(count, 0, "pbft"), limits, MEMBERS.get)
+        self.d.restore(TIME, (), ())
+
+    def taken(self) -> list[Action]:
+        actions = self.out.copy()
+        self.out.clear()
+        return actions
+
+    def submit(self, *ids: int, expiry: int = TIME + 1_000) -> None:
+        self.pool.add(Group(ids), expiry)
+        self.d.seal()
+
+    def seal_all(self) -> list[Batch]:
+        """Answers what is being sealed."""
+        batches = []
+        for action in self.taken():
+            if isinstance(action, SealBatch):
+                ids = tuple(one for entry in action.entries for one in entry.group.ids)
+                latest = max(entry.latest_expiry for entry in action.entries)
+                size = sum(entry.group.bytes for entry in action.entries)
+                made = Batch(key_of(0), action.number, ids, latest, size)
+                batches.append(made)
+                self.d.sealed(action.number, made, PEERS)
+        return batches
+
+    def arrives(
+        self, author: int, number: int, count: int = 1, *, expiry: int = TIME + 1_000, **kw: int
+    ) -> Batch:
+        """A batch of another author comes from its author and is verified."""
+        ids = tuple(range(number * 1_000, number * 1_000 + count))
+        made = Batch(key_of(author), number, ids, expiry, kw.get("size", 10 * count))
+        peer = node_of(kw.get("peer", author))
+        self.d.received_body(peer, BatchBody(made.digest, made.header, made.body))
+        self.d.checked(made.digest, made, "", PEERS)
+        return made
+
+
+def sends(actions: list[Action], kind: type) -> list[tuple[tuple[bytes, ...], object]]:
+    return [
+        (a.peers, a.message)
+        for a in actions
+        if isinstance(a, SendTo) and isinstance(a.message, kind)
+    ]
+
+
+def test_the_first_group_is_sealed_at_once_the_next_waits_fifty_milliseconds() -> None:
+    bench = Bench()
+    bench.submit(1)
+    assert [type(a) for a in bench.out] == [SealBatch]
+    bench.seal_all()
+    bench.taken()
+    bench.submit(2)
+    bench.submit(3)
+    assert bench.taken() == [SetTimer(SEAL_TIMER, module.SEAL_MS)]
+    bench.d.seal_elapsed()
+    (made,) = bench.seal_all()
+    assert made.ids == (2, 3)
+
+
+def test_a_full_batch_does_not_wait() -> None:
+    bench = Bench()
+    bench.submit(1)
+    bench.seal_all()
+    bench.taken()
+    bench.submit(*range(10, 59))
+    assert [type(a) for a in bench.taken()] == [SetTimer]
+    bench.submit(60)
+    (made,) = bench.seal_all()
+    assert len(made) == ROOM.author_transactions
+
+
+def test_own_unordered_batches_are_bounded_and_go_on_when_one_is_ordered() -> None:
+    bench = Bench()
+    for one in range(12):
+        bench.submit(*range(one * 50, one * 50 + 50))
+    batches = bench.seal_all()
+    assert bench.d.own_unordered == OWN_UNORDERED_MAX == len(batches)
+    bench.taken()
+    own = bench.d.decided(TIME + 1, (batches[0].digest,))
+    assert [(place, len(entries)) for place, entries in own] == [(0, 1)]
+    bench.d.seal()
+    assert len(bench.seal_all()) == 1
+
+
+def test_a_sealed_batch_goes_to_all_and_is_acknowledged_by_announcements() -> None:
+    bench = Bench()
+    bench.submit(1)
+    (made,) = bench.seal_all()
+    bodies = sends(bench.taken(), BatchBody)
+    assert bodies == [(PEERS, BatchBody(made.digest, made.header, made.body))]
+    assert bench.d.has_work() and not bench.d.is_ready()
+    assert bench.d.received_have(node_of(2), BatchHave((made.digest,)))
+    assert bench.d.is_ready()
+    assert bench.d.select() == (made,)
+
+
+def test_what_too_few_acknowledge_is_named_later_or_when_urgent() -> None:
+    bench = Bench()
+    bench.submit(1)
+    (made,) = bench.seal_all()
+    assert SetTimer(RIPE_TIMER, module.RIPE_MS) in bench.taken()
+    assert bench.d.select() == ()
+    assert bench.d.select(urgent=True) == (made,)
+    assert bench.d.ripe_elapsed()
+    assert bench.d.select() == (made,)
+
+
+def test_one_announcement_of_one_member_counts_once() -> None:
+    bench = Bench(count=7)
+    bench.submit(1)
+    (made,) = bench.seal_all()
+    # N - q + 1 = 3 of 7: this node, and two others.
+    assert not bench.d.received_have(node_of(1), BatchHave((made.digest, made.digest)))
+    assert not bench.d.received_have(node_of(1), BatchHave((made.digest,)))
+    assert not bench.d.received_have(b"?" * 32, BatchHave((made.digest,)))
+    assert bench.d.received_have(node_of(2), BatchHave((made.digest,)))
+
+
+def test_a_verified_batch_is_announced_to_all() -> None:
+    bench = Bench()
+    made = Batch(key_of(1), 1, (5,), TIME + 9, 10)
+    bench.d.received_body(node_of(1), BatchBody(made.digest, made.header, made.body))
+    assert bench.taken() == [CheckBatch(made.digest, made.header, made.body)]
+    assert not bench.d.has_work()
+    assert bench.d.checked(made.digest, made, "", PEERS)
+    assert sends(bench.taken(), BatchHave) == [(PEERS, BatchHave((made.digest,)))]
+    # A second copy is neither checked nor announced.
+    bench.d.received_body(node_of(2), BatchBody(made.digest, made.header, made.body))
+    assert bench.taken() == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (None, "bad signature"),
+        (Batch(key_of(1), 2, (1,), TIME + 9, 10), "another batch than its message names"),
+        (Batch(key_of(9), 1, (1,), TIME + 9, 10), "no member"),
+    ],
+)
+def test_a_bad_batch_is_blamed_on_its_giver(answer: Batch | None, reason: str) -> None:
+    bench = Bench()
+    named = Batch(key_of(9 if reason == "no member" else 1), 1, (1,), TIME + 9, 10)
+    bench.d.received_body(node_of(2), BatchBody(named.digest, b"h", b"b"))
+    bench.taken()
+    assert not bench.d.checked(named.digest, answer, reason, PEERS)
+    assert [(a.peer) for a in bench.taken() if isinstance(a, PenalisePeer)] == [node_of(2)]
+    assert bench.d.unordered == 0
+
+
+def test_an_announced_batch_is_asked_for_after_a_grace_in_turn() -> None:
+    bench = Bench()
+    digest = b"x" * 32
+    bench.d.received_have(node_of(1), BatchHave((digest,)))
+    bench.d.received_have(node_of(2), BatchHave((digest,)))
+    assert bench.taken() == [SetTimer(FETCH_TIMER, module.FETCH_MS)]
+    asked: list[bytes] = []
+    for _ in range(2 * module.ASK_BEATS + 1):
+        bench.d.fetch_elapsed(PEERS)
+        for peers, message in sends(bench.taken(), BatchWant):
+            assert message == BatchWant((digest,))
+            asked += peers
+    assert asked == [node_of(1), node_of(2), node_of(1)]
+    for _ in range(module.FORGET_BEATS):
+        bench.d.fetch_elapsed(PEERS)
+    assert bench.d.wanted == 0
+
+
+def test_what_a_proposal_names_is_asked_for_of_its_leader_then_of_everyone() -> None:
+    bench = Bench()
+    digest = b"x" * 32
+    bench.d.need([digest], (node_of(3),))
+    assert bench.d.missing == 1
+    # It may be on its way: one beat of grace.
+    assert bench.taken() == [SetTimer(FETCH_TIMER, module.FETCH_MS)]
+    asked: list[bytes] = []
+    for _ in range(20):
+        bench.d.fetch_elapsed(PEERS)
+        asked += [peers[0] for peers, _ in sends(bench.taken(), BatchWant)]
+    assert asked[0] == node_of(3)
+    assert set(asked) == set(PEERS)
+    # A later proposal that names it again need not wait.
+    bench.d.need([digest], (node_of(3),))
+    assert len(sends(bench.taken(), BatchWant)) == 1
+    bench.d.release()
+    assert bench.d.missing == 0
+
+
+def test_a_named_batch_is_taken_beyond_the_bounds_of_its_author() -> None:
+    bench = Bench()
+    for number in range(module.AUTHOR_BATCHES_MAX):
+        bench.arrives(1, number)
+    bench.taken()
+    over = bench.arrives(1, 500)
+    assert bench.d.find(over.digest) is None
+    bench.d.need([over.digest], (node_of(1),))
+    bench.arrives(1, 500)
+    assert bench.d.find(over.digest) == over
+
+
+def test_a_flood_of_one_author_is_bounded_and_reported_once_a_second() -> None:
+    bench = Bench()
+    for number in range(10 * module.AUTHOR_BATCHES_MAX):
+        bench.arrives(2, number)
+    assert bench.d.unordered == module.AUTHOR_BATCHES_MAX
+    assert sum(isinstance(a, PenalisePeer) for a in bench.taken()) == 1
+    # The others still have their place.
+    assert bench.d.find(bench.arrives(1, 1).digest) is not None
+
+
+def test_a_node_that_is_behind_blames_nobody() -> None:
+    bench = Bench()
+    bench.d.behind = True
+    for number in range(2 * module.AUTHOR_BATCHES_MAX):
+        bench.arrives(2, number)
+    assert not any(isinstance(a, PenalisePeer) for a in bench.taken())
+
+
+def test_checks_of_one_peer_are_bounded() -> None:
+    bench = Bench()
+    for number in range(100):
+        made = Batch(key_of(1), number, (number,), TIME + 9, 10)
+        bench.d.received_body(node_of(1), BatchBody(made.digest, made.header, made.body))
+    checks = sum(isinstance(a, CheckBatch) for a in bench.taken())
+    assert checks == module.CHECKS_PER_PEER_MAX
+
+
+def test_announcements_of_one_peer_are_bounded() -> None:
+    bench = Bench()
+    for start in range(4):
+        digests = tuple(bytes([start]) + n.to_bytes(31, "big") for n in range(1_000))
+        bench.d.received_have(node_of(1), BatchHave(digests))
+    assert bench.d.wanted == module.WANTS_PER_PEER_MAX
+    bench.d.received_have(node_of(2), BatchHave((b"z" * 32,)))
+    assert bench.d.wanted == module.WANTS_PER_PEER_MAX + 1
+    bench.d.peer_down(node_of(1))
+    assert bench.d.wanted == 1
+
+
+def test_too_many_digests_in_one_message_are_refused() -> None:
+    bench = Bench()
+    digests = tuple(n.to_bytes(32, "big") for n in range(module.DIGESTS_PER_MESSAGE_MAX + 1))
+    for call in (
+        lambda: bench.d.received_have(node_of(1), BatchHave(digests)),
+        lambda: bench.d.received_want(node_of(1), BatchWant(digests)),
+    ):
+        call()  # type: ignore[no-untyped-call]
+        assert [type(a) for a in bench.taken()] == [PenalisePeer]
+    assert bench.d.wanted == 0
+
+
+def test_bodies_are_served_within_an_allowance() -> None:
+    bench = Bench(Limits(10_000, 10_000_000, 5_000, 5_000_000, 600_000))
+    made = bench.arrives(1, 1)
+    bench.taken()
+    for _ in range(module.BODIES_PER_PEER_MAX + 5):
+        bench.d.received_want(node_of(2), BatchWant((made.digest, b"unknown" * 4)))
+    actions = bench.taken()
+    assert len(sends(actions, BatchBody)) == module.BODIES_PER_PEER_MAX
+    assert sum(isinstance(a, PenalisePeer) for a in actions) == 1
+    bench.d.tick(())
+    bench.d.received_want(node_of(2), BatchWant((made.digest,)))
+    assert len(sends(bench.taken(), BatchBody)) == 1
+
+
+def test_a_batch_of_the_newest_block_is_still_served() -> None:
+    bench = Bench()
+    made = bench.arrives(1, 1)
+    bench.d.decided(TIME + 1, (made.digest,))
+    bench.taken()
+    bench.d.received_want(node_of(2), BatchWant((made.digest,)))
+    assert len(sends(bench.taken(), BatchBody)) == 1
+    bench.d.decided(TIME + 2, ())
+    bench.d.received_want(node_of(2), BatchWant((made.digest,)))
+    assert bench.taken() == []
+
+
+def test_own_batches_are_announced_again_until_acknowledged() -> None:
+    bench = Bench()
+    bench.submit(1)
+    (made,) = bench.seal_all()
+    bench.d.received_have(node_of(1), BatchHave((made.digest,)))
+    bench.taken()
+    bench.d.tick(PEERS)
+    assert [peers for peers, _ in sends(bench.taken(), BatchHave)] == [
+        (node_of(2),),
+        (node_of(3),),
+    ]
+
+
+def test_the_author_gets_an_answer_when_it_asks_again() -> None:
+    bench = Bench()
+    made = bench.arrives(1, 1)
+    bench.taken()
+    bench.d.received_have(node_of(1), BatchHave((made.digest,)))
+    assert bench.taken() == [SendTo((node_of(1),), BatchHave((made.digest,)))]
+    bench.d.received_have(node_of(2), BatchHave((made.digest,)))
+    assert bench.taken() == []
+
+
+def test_a_batch_whose_author_is_gone_is_announced_by_who_has_it() -> None:
+    bench = Bench()
+    made = bench.arrives(1, 1)
+    bench.taken()
+    for _ in range(module.SETTLED_TICKS):
+        bench.d.tick(PEERS)
+    told = [peers[0] for peers, _ in sends(bench.taken(), BatchHave)]
+    assert told == [node_of(2), node_of(3)]
+    bench.d.peer_up(node_of(2))
+    assert sends(bench.taken(), BatchHave) == [((node_of(2),), BatchHave((made.digest,)))]
+
+
+def test_expired_own_groups_are_dropped_and_a_named_batch_is_not() -> None:
+    bench = Bench()
+    bench.submit(1, expiry=TIME + 5)
+    (own,) = bench.seal_all()
+    pinned = bench.arrives(1, 1, expiry=TIME + 5)
+    bench.d.pin([pinned.digest])
+    bench.pool.add(Group((2,)), TIME + 5)
+    bench.taken()
+    bench.d.decided(TIME + 5, ())
+    bench.d.expire()
+    assert bench.taken() == []
+    bench.d.decided(TIME + 6, ())
+    bench.d.expire()
+    (dropped,) = [a for a in bench.taken() if isinstance(a, Dropped)]
+    assert [entry.group.ids for entry in dropped.entries] == [(1,), (2,)]
+    assert bench.d.find(own.digest) is None
+    assert bench.d.find(pinned.digest) == pinned
+    assert bench.pool.transactions == 0
+
+
+def test_recovered_bodies_are_known_and_ordered_digests_are_not_taken_again() -> None:
+    bench = Bench()
+    recovered = Batch(key_of(2), 1, (1,), TIME + 9, 10)
+    old = Batch(key_of(2), 2, (2,), TIME + 9, 10)
+    bench.d.restore(TIME, (old.digest,), (recovered, old))
+    assert bench.d.find(recovered.digest) == recovered
+    assert bench.d.is_ordered(old.digest) and bench.d.find(old.digest) is None
+    bench.d.received_body(node_of(2), BatchBody(old.digest, old.header, old.body))
+    assert not any(isinstance(a, CheckBatch) for a in bench.taken())
+
+
+def test_ordered_digests_are_forgotten_after_the_longest_lifetime() -> None:
+    bench = Bench()
+    made = bench.arrives(1, 1)
+    bench.d.decided(TIME + 1, (made.digest,))
+    bench.d.decided(TIME + 1 + ROOM.max_lifetime_ms, ())
+    assert bench.d.is_ordered(made.digest)
+    bench.d.decided(TIME + 2 + ROOM.max_lifetime_ms, ())
+    assert not bench.d.is_ordered(made.digest)
+
+
+def test_a_batch_that_no_block_can_hold_any_more_is_no_work() -> None:
+    """Governance lowered the limits: nobody must be suspected for not naming it."""
+    bench = Bench()
+    made = bench.arrives(1, 1, 40)
+    bench.d.received_have(node_of(2), BatchHave((made.digest,)))
+    assert bench.d.has_work() and bench.d.is_ready()
+    bench.d.configure(
+        configuration_of(4, 0, "pbft"), Limits(60, 10_000, 30, 5_000, 1), MEMBERS.get
+    )
+    assert not bench.d.has_work() and not bench.d.is_ready()
+    assert bench.d.select(urgent=True) == ()
+
+
+# --- overtaking (protocol.md 5: "suspicion of a leader is by overtaking, not by age") ---------
+
+
+def settled(bench: Bench) -> Batch:
+    made = bench.arrives(1, 1)
+    for _ in range(module.SETTLED_TICKS):
+        bench.d.tick(PEERS)
+    return made
+
+
+def later_blocks(
+    bench: Bench, count: int, leader: Callable[[int], int], size: int = 1
+) -> list[str | None]:
+    verdicts = []
+    for number in range(count):
+        made = bench.arrives(2, 100 + number, size)
+        verdicts.append(bench.d.overtaken(leader(number), (made.digest,)))
+        bench.d.decided(TIME + 1 + number, (made.digest,))
+    return verdicts
+
+
+def test_three_blocks_of_one_leader_over_a_batch_that_all_have_are_suspicious() -> None:
+    bench = Bench()
+    passed = settled(bench)
+    verdicts = later_blocks(bench, 3, lambda _: 3)
+    assert verdicts[:2] == [None, None]
+    assert verdicts[2] is not None and passed.digest.hex()[:16] in verdicts[2]
+
+
+def test_blocks_of_different_leaders_are_not_added_up() -> None:
+    bench = Bench()
+    settled(bench)
+    assert later_blocks(bench, 6, lambda number: number % 2) == [None] * 6
+
+
+def test_a_full_block_passes_over_nobody() -> None:
+    bench = Bench(Limits(50, 10_000, 50, 5_000, 600_000))
+    settled(bench)
+    assert later_blocks(bench, 5, lambda _: 3, size=50) == [None] * 5
+
+
+def test_a_block_of_older_batches_passes_over_nobody() -> None:
+    bench = Bench()
+    older = [bench.arrives(2, 100 + number) for number in range(5)]
+    settled(bench)
+    for made in older:
+        assert bench.d.overtaken(3, (made.digest,)) is None
+        bench.d.decided(TIME + 1, (made.digest,))
+
+
+def test_age_alone_is_not_suspicious() -> None:
+    bench = Bench()
+    settled(bench)
+    for number in range(10):
+        assert bench.d.overtaken(3, ()) is None
+        bench.d.decided(TIME + 1 + number, ())
+
+
+# --- selection ----------------------------------------------------------------------------------
+
+ARRIVAL = st.tuples(
+    st.integers(1, 3),
+    st.integers(1, 60),
+    st.integers(1, 6_000),
+    st.booleans(),
+    st.integers(-5, 50),
+)
+
+
+@given(st.lists(ARRIVAL, max_size=40), st.integers(1, 120), st.integers(1, 12_000), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_selection_keeps_every_limit_and_names_nothing_twice(
+    arrivals: list[tuple[int, int, int, bool, int]], transactions: int, size: int, urgent: bool
+) -> None:
+    limits = Limits(transactions, size, max(1, transactions // 2), max(1, size // 2), 600_000)
+    bench = Bench(limits, count=7)
+    known: dict[bytes, tuple[int, Batch, bool]] = {}
+    for number, (author, count, weight, acknowledged, expiry) in enumerate(arrivals):
+        made = bench.arrives(author, number, count, expiry=TIME + expiry, size=weight)
+        if acknowledged:
+            bench.d.received_have(node_of((author % 3) + 1), BatchHave((made.digest,)))
+        known[made.digest] = (number, made, acknowledged)
+    time = TIME
+    ordered: set[bytes] = set()
+    for _ in range(60):
+        chosen = bench.d.select(urgent=urgent)
+        digests = [batch.digest for batch in chosen]
+        assert len(set(digests)) == len(digests)
+        assert not ordered & set(digests)
+        assert sum(map(len, chosen)) <= limits.transactions
+        assert sum(batch.bytes for batch in chosen) <= limits.bytes
+        for author in range(1, 4):
+            own = [batch for batch in chosen if batch.author == key_of(author)]
+            assert sum(map(len, own)) <= limits.author_transactions
+            assert sum(batch.bytes for batch in own) <= limits.author_bytes
+        assert all(batch.latest_expiry > time for batch in chosen)
+        # Acknowledged ones first, each kind in order of arrival.
+        order = [(not known[digest][2], known[digest][0]) for digest in digests]
+        assert order == sorted(order)
+        if not urgent:
+            assert all(known[digest][2] for digest in digests)
+        # The oldest that may be named and fits an empty block is never left out.
+        candidates = [
+            (not acked, place, made)
+            for digest, (place, made, acked) in known.items()
+            if digest not in ordered and made.latest_expiry > time and (acked or urgent)
+        ]
+        if candidates:
+            _, _, oldest = min(candidates, key=lambda entry: entry[:2])
+            if len(oldest) <= min(
+                limits.author_transactions, limits.transactions
+            ) and oldest.bytes <= min(limits.author_bytes, limits.bytes):
+                assert oldest.digest in digests
+        if not chosen:
+            break
+        ordered |= set(digests)
+        time += 1
+        bench.d.decided(time, tuple(digests))
+        bench.d.expire()

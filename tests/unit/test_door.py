@@ -1,0 +1,157 @@
+"""The door counts what is on its way in; the API counts before it lets in."""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bubi import core
+from bubi.mempool import Limits, Mempool, Recent
+from bubi.node.api import app as api
+from bubi.node.api.stream import CONTENT_TYPE
+from bubi.node.door import BlockLimits, Door, DoorError
+from bubi.node.health import Health
+from bubi.node.metrics import Metrics
+
+POOL_BYTES = 1_000
+
+
+def in_a_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    @functools.wraps(test)
+    def run() -> None:
+        asyncio.run(test())
+
+    return run
+
+
+class HeldThreads:
+    """Checks nothing before it is let go, and then refuses everything."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+
+    async def admit(self, work: Callable[[], Any]) -> Any:
+        await self.go.wait()
+        raise core.CoreError("not_canonical", "a test")
+
+
+def make_door(threads: HeldThreads) -> Door:
+    chain = SimpleNamespace(time=0, admit=len)
+    clock = SimpleNamespace(now_ms=lambda: 1)
+    pool: Mempool[core.Admission] = Mempool(Limits(100, POOL_BYTES))
+    health = Health()
+    health.clear("starting")
+    door = Door(chain, threads, clock, pool, Recent(10, 10), health, Metrics(), 0)
+    door.block_limits = door.group_limits = BlockLimits(100, POOL_BYTES)
+    return door
+
+
+async def refusal(request: Awaitable[Any]) -> str:
+    """The code with which a request is refused, at once."""
+    with pytest.raises(DoorError) as refused:
+        await asyncio.wait_for(request, 5)
+    return refused.value.code
+
+
+@in_a_loop
+async def test_singles_that_wait_for_their_check_count_as_bytes_of_the_pool() -> None:
+    threads = HeldThreads()
+    door = make_door(threads)
+    first = [asyncio.create_task(door.single(bytes(400))) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    assert await refusal(door.single(bytes(400))) == "pool_full"
+    assert await refusal(door.bulk(bytes(400))) == "pool_full"
+    # One of the callers goes away; its bytes are still in the queue.
+    first[0].cancel()
+    await asyncio.sleep(0)
+    assert await refusal(door.single(bytes(400))) == "pool_full"
+    threads.go.set()
+    assert await refusal(first[1]) == "not_canonical"
+    # Once checked they are gone, and there is room again.
+    assert await refusal(door.single(bytes(POOL_BYTES - 100))) == "not_canonical"
+
+
+class World:
+    """What the routes under test need from a node, with room for one of each."""
+
+    def __init__(self) -> None:
+        self.stopping = asyncio.Event()
+        self.decided = asyncio.Event()
+        self.submitted = 0
+        self.settings = SimpleNamespace(waiting_max=1, streams_max=1)
+        self.waiting = self.streams = 0
+        self.heights = SimpleNamespace(height=0, beyond=self.beyond)
+        self.door = SimpleNamespace(single=self.single)
+        self.chain = SimpleNamespace(chain_id=bytes(32))
+        self.health = SimpleNamespace(ready=True)
+
+    async def beyond(self, height: int, seconds: float) -> bool:
+        await asyncio.wait_for(self.stopping.wait(), seconds)
+        return True
+
+    async def single(self, transaction: bytes) -> Any:
+        self.submitted += 1
+        await self.decided.wait()
+        raise DoorError("stopping", "a test")
+
+    async def ask(self, method: str, path: str, accept: str, query: str = "") -> int:
+        """The status that a request got."""
+        status = 0
+
+        async def receive() -> Any:
+            if method == "POST":
+                return {"type": "http.request", "body": b"transaction", "more_body": False}
+            await asyncio.sleep(60)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            nonlocal status
+            status = message.get("status", status)
+
+        headers = [(b"accept", accept.encode())]
+        headers.append((b"content-type", b"application/vnd.bubi.transaction"))
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": headers,
+            "http_version": "1.1",
+            "scheme": "http",
+            "server": ("127.0.0.1", 80),
+        }
+        await self.app(scope, receive, send)
+        return status
+
+    @property
+    def app(self) -> Any:
+        return api.build(self)  # type: ignore[arg-type]
+
+
+@in_a_loop
+async def test_waiting_requests_are_counted_before_they_are_let_in() -> None:
+    world = World()
+    asked = [
+        asyncio.create_task(world.ask("POST", "/v1/transactions", "*/*", "wait=final"))
+        for _ in range(3)
+    ]
+    await asyncio.sleep(0.05)
+    assert (world.waiting, world.submitted) == (1, 1)
+    world.decided.set()
+    assert sorted(await asyncio.gather(*asked)) == [429, 429, 503]
+    assert world.waiting == 0
+
+
+@in_a_loop
+async def test_streams_are_counted_before_they_are_let_in() -> None:
+    world = World()
+    asked = [asyncio.create_task(world.ask("GET", "/v1/blocks", CONTENT_TYPE)) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    assert world.streams == 1
+    world.stopping.set()
+    assert sorted(await asyncio.gather(*asked)) == [200, 429, 429]
+    assert world.streams == 0
