@@ -9,7 +9,21 @@ from typing import Annotated, Any
 import typer
 from bubi_sdk import errors
 
-from bubi.cli import account, asset, bench, key, network, node, proof, quorum, record, sim, tx, up, why
+from bubi.cli import (
+    account,
+    asset,
+    bench,
+    key,
+    network,
+    node,
+    proof,
+    quorum,
+    record,
+    sim,
+    tx,
+    up,
+    why,
+)
 from bubi.cli.messages import _
 from bubi.cli.output import FINDING, NOTHING_RUNNING, USAGE, Failure, report_failure
 
