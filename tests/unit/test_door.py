@@ -81,7 +81,7 @@ class World:
         self.stopping = asyncio.Event()
         self.decided = asyncio.Event()
         self.submitted = 0
-        self.settings = SimpleNamespace(waiting_max=1, streams_max=1)
+        self.settings = SimpleNamespace(waiting_max=1, streams_max=1, allow=(), deny=())
         self.waiting = self.streams = 0
         self.heights = SimpleNamespace(height=0, beyond=self.beyond)
         self.door = SimpleNamespace(single=self.single)
