@@ -205,6 +205,9 @@ class SimulatedDisk:
         """Flips one bit, chosen by `choice`, of a file of a kind ("log", "state", "index", "guard"); False if there is none."""
     def fail_next_sync(self) -> None:
         """The next sync of a file or folder fails and forgets what was written."""
+    def die_in_next_sync(self) -> None:
+        """The machine dies in the next sync of a file: every operation fails until `crash`, which says how much of what was
+        written survives."""
     def set_full(self, full: bool) -> None:
         """Whether writes that need more space are refused."""
     @property

@@ -6,7 +6,8 @@ decided or when all of it has expired. `Recent` remembers for a while which tran
 through here, so that "expired" can be told from "unknown".
 """
 
-from collections import OrderedDict, deque
+import heapq
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -177,12 +178,18 @@ class _Chunk:
 
 
 class Recent:
-    """Hashes and expiries of transactions that were admitted here, in chunks of bytes; bounded."""
+    """Hashes and expiries of transactions that were admitted here, in chunks of bytes; bounded.
+
+    Chunks stand by number, oldest first, and once more in a heap by their latest expiry, so that
+    a block costs no more than the chunks that it forgets.
+    """
 
     def __init__(self, transactions_max: int, retention_ms: int) -> None:
         self._transactions_max = transactions_max
         self._retention_ms = retention_ms
-        self._chunks: deque[_Chunk] = deque()
+        self._chunks: OrderedDict[int, _Chunk] = OrderedDict()
+        self._by_expiry: list[tuple[int, int]] = []
+        self._numbers = 0
         self._transactions = 0
 
     @property
@@ -201,15 +208,18 @@ class Recent:
             msg = "hashes and expiries must be lists of the same length"
             raise ValueError(msg)
         latest = max(_numbers(expiries), default=0)
-        self._chunks.append(_Chunk(hashes, expiries, latest))
+        self._numbers += 1
+        self._chunks[self._numbers] = _Chunk(hashes, expiries, latest)
+        heapq.heappush(self._by_expiry, (latest, self._numbers))
         self._transactions += count
         while self._transactions > self._transactions_max:
-            self._transactions -= len(self._chunks.popleft().hashes) // HASH_BYTES
+            self._drop(next(iter(self._chunks)))
+        self._tidy()
         return latest
 
     def find(self, transaction: bytes) -> int | None:
         """Expiry of a transaction that was admitted here; None if it is not remembered."""
-        for chunk in reversed(self._chunks):
+        for chunk in reversed(self._chunks.values()):
             at = chunk.hashes.find(transaction)
             while at >= 0:
                 if at % HASH_BYTES == 0:
@@ -222,8 +232,21 @@ class Recent:
 
     def forget(self, time: int) -> None:
         """Drops chunks of which everything expired longer ago than the retention."""
-        while self._chunks and self._chunks[0].latest_expiry + self._retention_ms < time:
-            self._transactions -= len(self._chunks.popleft().hashes) // HASH_BYTES
+        while self._by_expiry and self._by_expiry[0][0] + self._retention_ms < time:
+            self._drop(heapq.heappop(self._by_expiry)[1])
+
+    def _drop(self, number: int) -> None:
+        chunk = self._chunks.pop(number, None)
+        if chunk is not None:
+            self._transactions -= len(chunk.hashes) // HASH_BYTES
+
+    def _tidy(self) -> None:
+        """Rids the heap of chunks that went for want of room, once they are the larger part."""
+        if len(self._by_expiry) > 2 * len(self._chunks) + 64:
+            self._by_expiry = [
+                (chunk.latest_expiry, number) for number, chunk in self._chunks.items()
+            ]
+            heapq.heapify(self._by_expiry)
 
 
 def _numbers(expiries: bytes) -> Iterable[int]:

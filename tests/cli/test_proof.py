@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from bubi_sdk.documents import record_key
 from bubi_sdk.errors import ProofInvalid
 from bubi_sdk.operations import DigestAlgorithm
 
@@ -83,6 +84,15 @@ def test_a_name_that_is_not_utf8_has_a_receipt_too(run, tmp_path, ledger, trust_
     arguments = ("proof", "verify", file, "--trust", trust_file, "--document", tmp_path / name)
     assert run(*arguments, "--json").status == 0
     assert run(*arguments).status == 0
+
+
+def test_no_two_paths_share_a_record():
+    plain = DigestAlgorithm.SHA256
+    hashed = record_key("name\n", plain)
+    assert hashed.startswith("sha256::")
+    forged = hashed.removeprefix("sha256:")
+    assert record_key(forged, plain) != hashed
+    assert record_key("a:b", plain) == "sha256:a:b"
 
 
 def test_a_changed_document_is_refused(run, receipt, document, trust_file):
@@ -173,6 +183,18 @@ def test_bare_proofs_are_taken_as_bytes_hex_and_json(run, tmp_path, ledger, docu
     file.write_bytes(finality)
     said = run("proof", "verify", file, "--trust", trust_file, "--json")
     assert (said.status, said.json["kind"]) == (0, "finality")
+
+
+@pytest.mark.parametrize("shown", [{"status": "rejected"}, {"height": "43"}, {"memo": "paid"}])
+def test_what_stands_beside_a_proof_must_be_proven(
+    run, tmp_path, ledger, document, trust_file, shown
+):
+    proof = ledger.record(tmp_path, document.name, BOTH).proof
+    file = tmp_path / "answer.json"
+    file.write_text(json.dumps({"schema": 1, **shown, "proof": proof.hex()}), encoding="utf-8")
+    said = run("proof", "verify", file, "--trust", trust_file, "--json")
+    assert (said.status, said.json["valid"]) == (1, False)
+    assert said.json["code"] == "answer_mismatch"
 
 
 @pytest.mark.parametrize(

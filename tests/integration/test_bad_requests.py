@@ -311,7 +311,7 @@ REQUESTS: list[tuple[str, str, str, dict[str, str], str]] = [
         "parameter_invalid",
     ),
     ("owner not hex", "GET", "/v1/cells/zz/00", {}, "parameter_invalid"),
-    ("owner short", "GET", "/v1/cells/00/00", {}, "malformed"),
+    ("owner short", "GET", "/v1/cells/00/00", {}, "parameter_invalid"),
     (
         "cell at a height ahead",
         "GET",

@@ -35,11 +35,20 @@ def test_a_transaction_from_build_to_proof(bubi, tmp_path, development):
         "--json",
     )
     assert built.status == 0, built.err
+    unsigned = bubi("tx", "simulate", file, "--json")
+    assert (unsigned.status, unsigned.json["code"]) == (0, "final"), unsigned.err
+    assert (unsigned.json["id"], unsigned.json["signatures_assumed"]) == (built.json["id"], True)
+    assert "as if everybody had" in bubi("tx", "simulate", file).out
+    body = tmp_path / "body.json"
+    encoded = built.json["collection"]["body"]
+    body.write_text(json.dumps(bubi("tx", "decode", encoded, "--json").json["transaction"]))
+    assert bubi("tx", "simulate", body, "--json").json == unsigned.json
     signed = bubi("tx", "sign", file, "--as", "alice", "--json").json
     assert signed["id"] == built.json["id"]
     assert bytes.fromhex(signed["bytes"])
     simulated = bubi("tx", "simulate", file, "--json")
     assert (simulated.status, simulated.json["code"]) == (0, "final")
+    assert simulated.json["signatures_assumed"] is False
     submitted = bubi("tx", "submit", file, "--json").json
     assert (submitted["id"], submitted["status"]) == (signed["id"], "final")
     assert submitted["operations"] == [{"code": "final"}]

@@ -17,6 +17,7 @@ from bubi import core
 from bubi.node.files import FileError, read_key
 from bubi.node.init import initialise
 
+from .network import command
 from .nodes import RunningNode, free_port, make_node
 
 TRANSACTION = {"content-type": "application/vnd.bubi.transaction"}
@@ -274,6 +275,51 @@ def test_restart_and_kill_keep_everything(fresh_node: RunningNode) -> None:
     assert node.submit(node.data("four")).json()["status"] == "final"
 
 
+def test_a_read_that_meets_damage_names_the_file(fresh_node: RunningNode) -> None:
+    node = fresh_node
+    node.start()
+    first, second = (node.submit(node.data(f"before-{number}")).json()["id"] for number in "01")
+    assert node.stop() == 0
+    node.start()
+    log = node.made.directory / "ledger" / "log"
+    (segment,) = log.glob("*.log")
+    data = bytearray(segment.read_bytes())
+    data[data.index(b"before-0") + 50] ^= 1
+    segment.write_bytes(data)
+    answer = node.client.get(f"/v1/transactions/{first}")
+    problem(answer, 503, "damaged")
+    assert segment.name in answer.json()["detail"]
+    assert not answer.json()["retryable"]
+    assert "Retry-After" not in answer.headers
+    assert node.client.get(f"/v1/transactions/{second}").status_code == 200
+
+
+def test_before_the_first_block_nothing_is_provable(fresh_node: RunningNode) -> None:
+    node = fresh_node
+    node.start()
+    for path in (f"accounts/{node.owner.address}", f"cells/{'00' * 33}/00"):
+        assert node.client.get(f"/v1/{path}").status_code == 200
+        problem(node.client.get(f"/v1/{path}?proof=1"), 409, "not_provable_yet")
+    node.submit(node.data("first"))
+    for path in (f"accounts/{node.owner.address}", f"cells/{'00' * 33}/00"):
+        assert node.client.get(f"/v1/{path}?proof=1").json()["proof"]["finality"]
+    genesis = node.client.get(f"/v1/cells/{'00' * 33}/00?height=0&proof=1")
+    problem(genesis, 400, "parameter_invalid")
+
+
+def test_a_cursor_of_an_earlier_run_is_invalid(fresh_node: RunningNode) -> None:
+    node = fresh_node
+    node.start()
+    for number in range(3):
+        node.submit(node.data(f"list-{number}"))
+    path = f"/v1/accounts/{node.owner.address}/data?limit=1"
+    cursor = node.client.get(path).json()["next"]
+    assert node.client.get(f"{path}&cursor={cursor}").status_code == 200
+    assert node.stop() == 0
+    node.start()
+    problem(node.client.get(f"{path}&cursor={cursor}"), 400, "cursor_invalid")
+
+
 def test_an_older_copy_of_the_second_place_silences_the_guard(fresh_node: RunningNode) -> None:
     node = fresh_node
     node.start()
@@ -293,6 +339,47 @@ def test_an_older_copy_of_the_second_place_silences_the_guard(fresh_node: Runnin
     problem(node.submit(node.data("x")), 503, "guard_silent")
     assert node.client.get("/v1/blocks/latest").status_code == 200
     assert node.stop() == 0
+
+
+def test_a_silent_guard_is_recovered_by_its_operator(fresh_node: RunningNode) -> None:
+    node = fresh_node
+    node.start()
+    done = [node.submit(node.data(f"n{number}")).json() for number in range(3)]
+    recover = ("node", "recover-guard", node.made.directory)
+    assert command(*recover, "--height", 3, "--json").json["error"]["code"] == "folder_in_use"
+    assert node.stop() == 0
+    sound = command(*recover, "--height", 3, "--json")
+    assert (sound.status, sound.json["error"]["code"]) == (1, "guard_sound")
+    guard_file = node.made.directory / "ledger" / "guard.bin"
+    kept = guard_file.rename(node.made.directory / "kept")
+    checked = command("node", "check", node.made.directory, "--json")
+    assert checked.status == 1
+    assert [(one["file"], one["kind"]) for one in checked.json["damage"]] == [
+        ("guard.bin", "missing file")
+    ]
+    kept.rename(guard_file)
+    genesis = (node.made.directory / "genesis.bin").read_bytes()
+    chain = core.Chain.open(str(node.made.directory / "ledger"), genesis)
+    chain.guard_write(b"no record of a vote")
+    chain.close()
+    with pytest.raises(pytest.fail.Exception):
+        node.start(seconds=4)
+    assert node.stop() == 0
+    for wrong in (2, 4):
+        refused = command(*recover, "--height", wrong, "--json")
+        assert (refused.status, refused.json["error"]["code"]) == (1, "height_mismatch")
+    typed = command(*recover, stdin="3\n")
+    assert typed.status == 0, typed.err
+    assert "Recovered" in typed.out
+    node.start()
+    height = int(node.submit(node.data("after")).json()["height"])
+    assert height == 4
+    for outcome in done:
+        assert node.client.get(f"/v1/transactions/{outcome['id']}").json()["status"] == "final"
+    # The recovered guard is an ordinary one again.
+    assert node.stop() == 0
+    node.start()
+    assert node.submit(node.data("again")).json()["status"] == "final"
 
 
 def test_stop_is_quick_with_an_open_stream_and_a_waiting_reader(fresh_node: RunningNode) -> None:

@@ -1,71 +1,157 @@
-"""The door: one origin cannot take the pool from the others."""
+"""The door counts what is on its way in; the API counts before it lets in."""
 
 import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Coroutine
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
+from bubi import core
 from bubi.mempool import Limits, Mempool, Recent
-from bubi.node.door import Door, DoorError
+from bubi.node.api import app as api
+from bubi.node.api.stream import CONTENT_TYPE
+from bubi.node.door import BlockLimits, Door, DoorError
 from bubi.node.health import Health
 from bubi.node.metrics import Metrics
-from bubi.node.ports import SystemClock, Threads
 
-SHARE = 3
-
-
-class Admission:
-    """So many admitted transactions."""
-
-    refused = 0
-    bytes = 1
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.hashes = bytes(32 * count)
-        self.expiries = (1).to_bytes(8, "little") * count
-        self.operations = bytes(count)
-
-    def __len__(self) -> int:
-        return self.count
+POOL_BYTES = 1_000
 
 
-def admit(body: bytes, now: int) -> Admission:
-    """A bulk body says in its first byte how many there are, as canonical lists do."""
-    del now
-    return Admission(body[0])
+def in_a_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    @functools.wraps(test)
+    def run() -> None:
+        asyncio.run(test())
+
+    return run
 
 
-def make_door(threads: Threads) -> Door:
+class HeldThreads:
+    """Checks nothing before it is let go, and then refuses everything."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+
+    async def admit(self, work: Callable[[], Any]) -> Any:
+        await self.go.wait()
+        raise core.CoreError("not_canonical", "a test")
+
+
+def make_door(threads: HeldThreads) -> Door:
+    chain = SimpleNamespace(time=0, admit=len)
+    clock = SimpleNamespace(now_ms=lambda: 1)
+    pool: Mempool[core.Admission] = Mempool(Limits(100, POOL_BYTES))
     health = Health()
     health.clear("starting")
-    chain = SimpleNamespace(admit=admit, time=0)
-    pool: Mempool[Any] = Mempool(Limits(100, 100))
-    door = Door(
-        cast(Any, chain), threads, SystemClock(), pool, Recent(100, 1), health, Metrics(), 0, SHARE
-    )
-    door.set_block_limits({"block_transactions": 100, "block_bytes": 100})
+    door = Door(chain, threads, clock, pool, Recent(10, 10), health, Metrics(), 0, 100)
+    door.block_limits = door.group_limits = BlockLimits(100, POOL_BYTES)
     return door
 
 
-def test_an_origin_gets_its_share_and_no_more() -> None:
-    async def work(door: Door) -> None:
-        _, ticket = await door.bulk(bytes([2]), "a")
-        assert ticket is not None
-        assert (await door.single(b"x", "a")).ticket is not None
-        with pytest.raises(DoorError, match="pool_full"):
-            await door.single(b"x", "a")
-        with pytest.raises(DoorError, match="pool_full"):
-            await door.bulk(bytes([4]), "b")
-        await door.bulk(bytes([3]), "b")
-        # What was decided counts no more.
-        door.pool.select(100, 100)
-        door.decided([ticket.entry], 1, [bytes(4)])
-        await door.bulk(bytes([2]), "a")
+async def refusal(request: Awaitable[Any]) -> str:
+    """The code with which a request is refused, at once."""
+    with pytest.raises(DoorError) as refused:
+        await asyncio.wait_for(request, 5)
+    return refused.value.code
 
-    threads = Threads(1)
-    try:
-        asyncio.run(work(make_door(threads)))
-    finally:
-        threads.close()
+
+@in_a_loop
+async def test_singles_that_wait_for_their_check_count_as_bytes_of_the_pool() -> None:
+    threads = HeldThreads()
+    door = make_door(threads)
+    first = [asyncio.create_task(door.single(bytes(400), "a")) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    assert await refusal(door.single(bytes(400), "a")) == "pool_full"
+    assert await refusal(door.bulk(bytes(400), "a")) == "pool_full"
+    # One of the callers goes away; its bytes are still in the queue.
+    first[0].cancel()
+    await asyncio.sleep(0)
+    assert await refusal(door.single(bytes(400), "a")) == "pool_full"
+    threads.go.set()
+    assert await refusal(first[1]) == "not_canonical"
+    # Once checked they are gone, and there is room again.
+    assert await refusal(door.single(bytes(POOL_BYTES - 100), "a")) == "not_canonical"
+
+
+class World:
+    """What the routes under test need from a node, with room for one of each."""
+
+    def __init__(self) -> None:
+        self.stopping = asyncio.Event()
+        self.decided = asyncio.Event()
+        self.submitted = 0
+        self.settings = SimpleNamespace(waiting_max=1, streams_max=1, allow=(), deny=())
+        self.waiting = self.streams = 0
+        self.heights = SimpleNamespace(height=0, beyond=self.beyond)
+        self.door = SimpleNamespace(single=self.single)
+        self.chain = SimpleNamespace(chain_id=bytes(32))
+        self.health = SimpleNamespace(ready=True)
+
+    async def beyond(self, height: int, seconds: float) -> bool:
+        await asyncio.wait_for(self.stopping.wait(), seconds)
+        return True
+
+    async def single(self, transaction: bytes, origin: str) -> Any:
+        self.submitted += 1
+        await self.decided.wait()
+        raise DoorError("stopping", "a test")
+
+    async def ask(self, method: str, path: str, accept: str, query: str = "") -> int:
+        """The status that a request got."""
+        status = 0
+
+        async def receive() -> Any:
+            if method == "POST":
+                return {"type": "http.request", "body": b"transaction", "more_body": False}
+            await asyncio.sleep(60)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            nonlocal status
+            status = message.get("status", status)
+
+        headers = [(b"accept", accept.encode())]
+        headers.append((b"content-type", b"application/vnd.bubi.transaction"))
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": headers,
+            "http_version": "1.1",
+            "scheme": "http",
+            "server": ("127.0.0.1", 80),
+        }
+        await self.app(scope, receive, send)
+        return status
+
+    @property
+    def app(self) -> Any:
+        return api.build(self)  # type: ignore[arg-type]
+
+
+@in_a_loop
+async def test_waiting_requests_are_counted_before_they_are_let_in() -> None:
+    world = World()
+    asked = [
+        asyncio.create_task(world.ask("POST", "/v1/transactions", "*/*", "wait=final"))
+        for _ in range(3)
+    ]
+    await asyncio.sleep(0.05)
+    assert (world.waiting, world.submitted) == (1, 1)
+    world.decided.set()
+    assert sorted(await asyncio.gather(*asked)) == [429, 429, 503]
+    assert world.waiting == 0
+
+
+@in_a_loop
+async def test_streams_are_counted_before_they_are_let_in() -> None:
+    world = World()
+    asked = [asyncio.create_task(world.ask("GET", "/v1/blocks", CONTENT_TYPE)) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    assert world.streams == 1
+    world.stopping.set()
+    assert sorted(await asyncio.gather(*asked)) == [200, 429, 429]
+    assert world.streams == 0

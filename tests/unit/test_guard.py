@@ -1,6 +1,7 @@
 """The signer guard: never two signatures for one phase, and silence when its places disagree."""
 
 import hashlib
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -207,3 +208,51 @@ def test_disagreement_is_silence(log: list[bytes], second: bytes, decided: int) 
 
 def test_fresh() -> None:
     assert guard.restore([], b"", 0) == GuardState()
+
+
+def vote(height: int, engine: str = "pbft", **other: Any) -> VoteRequest:
+    return request(height=height, engine=engine, **{"round_": 0, "phase": Phase.CHANGE, **other})
+
+
+DAMAGED = b"damaged"
+
+
+@pytest.mark.parametrize("kept", ["both", "second"])
+def test_a_floor_counts_though_the_log_is_read_from_behind_it(kept: str) -> None:
+    old = [guard.encode(sign(vote(5))), DAMAGED, guard.encode(sign(vote(6)))]
+    floor = guard.floor_above(old, DAMAGED, vote(9))
+    assert floor.request.height == 9 + guard.RECOVERY_HEIGHTS
+    encoded = guard.encode(floor)
+    state = guard.restore([] if kept == "second" else [*old, encoded], encoded, 6)
+    assert state.silent is None
+    assert guard.is_recovering(state)
+    for height in range(1, floor.request.height):
+        refused = guard.decide(state, vote(height, round_=2**40, phase=Phase.COMMIT))
+        assert isinstance(refused, Refuse)
+    first = vote(floor.request.height, phase=Phase.PROPOSAL)
+    assert guard.decide(state, first) == Sign(first)
+    state = guard.remember(state, sign(first))
+    assert not guard.is_recovering(state)
+
+
+def test_a_floor_is_above_all_that_is_known() -> None:
+    ahead = guard.encode(sign(vote(50)))
+    assert guard.floor_above([], ahead, vote(9)).request.height == 50 + guard.RECOVERY_HEIGHTS
+
+
+def test_a_lone_validator_goes_on_with_its_next_height_in_a_later_round() -> None:
+    known = guard.encode(sign(vote(7, "solo", round_=3)))
+    floor = guard.floor_above([], known, vote(7, "solo"))
+    assert (floor.request.height, floor.request.round) == (7, 3 + guard.RECOVERY_ROUNDS)
+    state = guard.restore([guard.encode(floor)], guard.encode(floor), 6)
+    same = vote(7, "solo", round_=floor.request.round, phase=Phase.COMMIT)
+    assert isinstance(guard.decide(state, same), Refuse)
+    following = vote(7, "solo", round_=floor.request.round + 1)
+    assert guard.decide(state, following) == Sign(following)
+
+
+def test_what_follows_a_floor_is_judged_as_ever() -> None:
+    floor = guard.encode(guard.floor_above([DAMAGED], b"", vote(9)))
+    later = guard.encode(sign(vote(30)))
+    lost = guard.restore([DAMAGED, floor, later], guard.encode(sign(vote(31))), 29)
+    assert lost.silent is not None

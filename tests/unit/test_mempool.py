@@ -126,6 +126,27 @@ def test_recent_is_bounded_and_forgets() -> None:
     assert recent.find(hashes(5)) == 50
 
 
+def test_recent_forgets_behind_a_chunk_that_lives_on() -> None:
+    recent = Recent(100, 10)
+    recent.add(hashes(1), expiries(10_000))
+    for number in range(2, 6):
+        recent.add(hashes(number), expiries(number * 10))
+    recent.forget(41)
+    assert (recent.transactions, recent.find(hashes(3)), recent.find(hashes(4))) == (3, None, 40)
+    recent.forget(1_000)
+    assert (recent.transactions, recent.find(hashes(1))) == (1, 10_000)
+
+
+def test_recent_remembers_nothing_of_what_it_dropped_for_want_of_room() -> None:
+    recent = Recent(4, 10)
+    for number in range(1, 1_000):
+        recent.add(hashes(number), expiries(10_000_000 + number))
+    assert recent.transactions == 4
+    assert len(recent._by_expiry) < 100
+    recent.forget(20_000_000)
+    assert recent.transactions == 0
+
+
 def test_recent_refuses_uneven_lists() -> None:
     with pytest.raises(ValueError, match="same length"):
         Recent(4, 10).add(hashes(1), expiries(1, 2))

@@ -172,7 +172,7 @@ def test_every_command_is_explained() -> None:
     assert written == set(commands(typer.main.get_command(build_cli()), ("bubi",)))
 
 
-SPOKEN_OF = re.compile(r"(?:`|^|\| )bubi ([a-z]+)(?: ([a-z]+))?")
+SPOKEN_OF = re.compile(r"(?:`|^|\| )bubi ([a-z]+)(?: ([a-z][a-z-]*))?")
 
 
 def test_no_page_names_a_command_that_does_not_exist() -> None:

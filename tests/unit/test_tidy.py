@@ -65,6 +65,7 @@ PACKAGES = [
     "src/bubi/network",
     "src/bubi/node",
     "src/bubi/node/api",
+    "src/bubi/simulation",
     "sdk",
     "sdk/python",
     "spec",

@@ -162,6 +162,10 @@ impl SimulatedDisk {
         self.0.fail(Operation::Sync, 1);
     }
 
+    fn die_in_next_sync(&self) {
+        self.0.die_in_next_sync();
+    }
+
     fn set_full(&self, full: bool) {
         self.0.set_space(full.then_some(0));
     }

@@ -88,6 +88,10 @@ struct World {
     space: Option<u64>,
     /// Operation → calls left until one fails.
     failures: BTreeMap<Operation, u64>,
+    /// The machine dies in the next sync of a file.
+    dying: bool,
+    /// It died: nothing works until `crash`.
+    dead: bool,
     counts: Counts,
     generation: u64,
     locked: Arc<AtomicBool>,
@@ -165,6 +169,9 @@ impl World {
             Operation::Write => self.counts.writes += 1,
             Operation::Read => self.counts.reads += 1,
             Operation::Sync => self.counts.syncs += 1,
+        }
+        if self.dead {
+            return Err(io::Error::other("the machine died"));
         }
         let due = match self.failures.get_mut(&operation) {
             Some(left) => {
@@ -245,6 +252,8 @@ impl MemoryDisk {
     pub fn crash(&self, kind: CrashKind) {
         let mut world = hold(&self.world);
         world.counts.crashes += 1;
+        world.dying = false;
+        world.dead = false;
         world.generation += 1;
         world.locked = Arc::new(AtomicBool::new(false));
         let pending = std::mem::take(&mut world.pending_names);
@@ -279,6 +288,12 @@ impl MemoryDisk {
     /// Makes the `nth` call from now (1 is the next) of `operation` fail.
     pub fn fail(&self, operation: Operation, nth: u64) {
         hold(&self.world).failures.insert(operation, nth.max(1));
+    }
+
+    /// The machine dies in the next sync of a file: what was written reaches the platter as far as the `crash` that must
+    /// follow says. Until then every operation fails.
+    pub fn die_in_next_sync(&self) {
+        hold(&self.world).dying = true;
     }
 
     /// Withdraws every failure asked for.
@@ -409,8 +424,17 @@ impl DiskFile for MemoryFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        let mut world = hold(&self.disk.world);
+        if world.dying {
+            world.dead = true;
+        }
+        let dead = world.dead;
+        drop(world);
         let outcome = self.enter(Operation::Sync).map(drop);
         let mut content = hold(&self.content);
+        if dead {
+            return outcome;
+        }
         if outcome.is_err() {
             // As Linux does after a failed fsync: the dirty pages are forgotten, a second fsync would succeed.
             content.pending.clear();

@@ -20,6 +20,7 @@ from bubi_sdk import (
     state,
 )
 from bubi_sdk import proof as proofs
+from bubi_sdk.errors import MalformedJson
 from bubi_sdk.proof import CellProof, ReceiptProof, account_cells, cell_value, verify_receipt
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -320,3 +321,61 @@ def test_proofs_of_the_core(case: Any) -> None:
 def test_proofs_that_the_core_refuses(case: Any) -> None:
     with pytest.raises(ProofInvalid):
         shown(case)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("genesis_hash", "00" * 32), ("validators", []), ("quorum", 1)]
+)
+def test_a_trust_file_that_tells_people_something_else_is_refused(name: str, value: Any) -> None:
+    honest = WORLD.trust.to_json()
+    assert Trust.parse(json.dumps(honest)).to_json() == honest
+    with pytest.raises(MalformedJson, match=name):
+        Trust.parse(json.dumps({**honest, name: value}))
+    del honest[name]
+    assert Trust.parse(json.dumps(honest)) == WORLD.trust
+
+
+def handed_over(*steps: tuple[int, int], height: int) -> ReceiptProof:
+    """A receipt proof after hand-overs, each of (height, epoch that it hands over to)."""
+    handovers, epoch = [], 0
+    for at, following in steps:
+        past, result = WORLD.made_block(at, samples.HASHES[5], samples.HASHES[6], epoch, following)
+        certificate = WORLD.certify(past, result, epoch)
+        handovers.append(proofs.Handover(past, result, certificate, WORLD.set_of(following)))
+        epoch = following
+    root = GOOD.finality.outcome.receipt_root
+    proposal, outcome = WORLD.made_block(height, root, samples.HASHES[7], epoch, epoch)
+    certificate = WORLD.certify(proposal, outcome, epoch)
+    finality = proofs.FinalityProof(proposal, outcome, certificate, tuple(handovers))
+    return dataclasses.replace(GOOD, finality=finality)
+
+
+@pytest.mark.parametrize(
+    ("steps", "height", "good"),
+    [
+        ([], 1, True),
+        ([(9, 1), (10, 2)], 11, True),
+        ([(9, 2)], 25, False),
+        ([(9, 1), (19, 3)], 25, False),
+        ([(9, 0)], 25, False),
+        ([(9, 1), (9, 2)], 25, False),
+        ([(19, 1), (9, 2)], 25, False),
+        ([(0, 1)], 25, False),
+        ([(9, 1)], 9, False),
+        ([(9, 1)], 8, False),
+    ],
+)
+def test_hand_overs_are_judged_alike_by_core_and_sdk(
+    steps: list[tuple[int, int]], height: int, good: bool
+) -> None:
+    proof = handed_over(*steps, height=height).encode()
+    core = pytest.importorskip("bubi.core")
+    trust = json.dumps(WORLD.trust.to_json()).encode()
+    if good:
+        assert verify_receipt(WORLD.trust, proof).block.height == height
+        assert json.loads(core.verify_receipt_proof(trust, proof))["height"] == str(height)
+        return
+    refused(proof)
+    with pytest.raises(core.CoreError) as error:
+        core.verify_receipt_proof(trust, proof)
+    assert error.value.args[0] == "proof_invalid"

@@ -7,12 +7,25 @@ import json
 import re
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 import samples
-from bubi_sdk import Envelope, HashSuite, KeystoreSigner, Network, operations
+from bubi_sdk import (
+    Answer,
+    Envelope,
+    HashSuite,
+    KeystoreSigner,
+    MemorySigner,
+    Network,
+    Outcome,
+    Status,
+    TransactionBuilder,
+    operations,
+)
 from bubi_sdk.keystore import Cost
+from bubi_sdk.state import RecordVersion
 
 NETWORK = Network(samples.CHAIN, samples.PREFIX, HashSuite.STANDARD, "sample")
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -67,3 +80,35 @@ def test_the_first_example(
     (envelope,) = Listener.received
     bodies = [one.body for one in envelope.transaction.body.operations]
     assert [type(one) for one in bodies] == [operations.CreateAsset, operations.Issue]
+
+
+def test_the_example_of_encrypted_content(capsys: pytest.CaptureFixture[str]) -> None:
+    example = README.read_text(encoding="utf-8").partition("## Content that only key holders")[2]
+    code = example.partition("```python\n")[2].partition("```")[0]
+    alice = MemorySigner.generate()
+    records = []
+
+    def submit_and_wait(envelope: Envelope) -> Outcome:
+        body = envelope.transaction.body.operations[1].body
+        assert isinstance(body, operations.PutRecord)
+        records.append(body)
+        return Outcome(envelope.hash, Status.FINAL)
+
+    def record(namespace: bytes, key: str) -> Answer:
+        (body,) = records
+        assert (body.namespace, body.key) == (namespace, key)
+        written = RecordVersion(samples.ALICE, 1, body.digest, body.content, ())
+        return Answer(1, {"value": written.to_json(samples.PREFIX)})
+
+    client = SimpleNamespace(submit_and_wait=submit_and_wait, record=record)
+    exec(
+        code,
+        {
+            "network": NETWORK,
+            "alice": alice,
+            "client": client,
+            "TransactionBuilder": TransactionBuilder,
+        },
+    )
+    assert capsys.readouterr().out == "The parties agree.\n"
+    assert b"parties" not in records[0].encode()

@@ -14,6 +14,8 @@ import vectors
 from bubi_sdk import (
     Address,
     Algorithm,
+    CipherContent,
+    CipherSuite,
     Digest,
     DigestAlgorithm,
     EncodingError,
@@ -25,6 +27,9 @@ from bubi_sdk import (
     SecretKey,
     Transaction,
     Trust,
+    content,
+    decrypt_content,
+    encrypt_content,
     hashes,
     merkle,
     verify_receipt,
@@ -186,3 +191,23 @@ def test_digests_of_documents() -> None:
     assert salted.bytes == hashes.sm3(b"bubi:salted....." + salt + hashes.sm3(b"x"))
     with pytest.raises(InvalidInput):
         Digest.of(b"x", DigestAlgorithm.SALTED_SHA256)
+
+
+@named(load("content.json")["contents"], "key")
+def test_encrypted_contents(case: Any) -> None:
+    network = Network(bytes.fromhex(case["chain_id"]), "bubidev")
+    suite, secret = CipherSuite(case["suite"]), bytes.fromhex(case["content_key"])
+    namespace, key = case["namespace"], case["key"]
+    associated = content.associated_data(network, namespace, key)
+    assert associated.hex() == case["associated"]
+    stored = CipherContent(suite, bytes.fromhex(case["content"]))
+    plain = bytes.fromhex(case["plain"])
+    assert decrypt_content(network, namespace, key, stored, secret) == plain
+    core = pytest.importorskip("bubi.core")
+    nonce, sealed = stored.bytes[:12], stored.bytes[12:]
+    assert core.seal(suite.value, secret, nonce, associated, plain) == sealed
+    assert core.open(suite.value, secret, nonce, associated, sealed) == plain
+    # What is encrypted now opens in the core too.
+    made = encrypt_content(network, namespace, key, plain, secret, suite)
+    assert made.bytes[:12] != nonce
+    assert core.open(suite.value, secret, made.bytes[:12], associated, made.bytes[12:]) == plain

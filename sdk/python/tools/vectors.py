@@ -13,11 +13,12 @@ from typing import Any, cast
 
 import samples
 from bubi_sdk import address as module
-from bubi_sdk import hashes, merkle
+from bubi_sdk import content, hashes, merkle
 from bubi_sdk import operations as ops
 from bubi_sdk import transaction as tx
 from bubi_sdk.address import PREFIXES, Address, _encode
 from bubi_sdk.block import CertificateVote
+from bubi_sdk.cipher import KEY_LENGTHS, NONCE_LENGTH, seal
 from bubi_sdk.codec import Json, Shape, codec_of, uleb
 from bubi_sdk.hashes import HashSuite
 from bubi_sdk.keys import _ED25519_ORDER, _ORDERS, Algorithm, SecretKey
@@ -654,6 +655,35 @@ def proof_vectors() -> dict[str, Json]:
     return {"schema": 1, "receipts": cases}
 
 
+def content_vectors() -> dict[str, Json]:
+    """Encrypted contents of records, with fixed nonces."""
+    cases: list[Json] = []
+    network = Network(samples.CHAIN, samples.PREFIX)
+    for suite, length in KEY_LENGTHS.items():
+        for key, plain in (
+            ("file", b""),
+            ("a/b 文件", "内容 content".encode()),
+            ("k", bytes(200)),
+        ):
+            secret = filled(f"content key {key}")[:length]
+            nonce = filled(f"nonce {key}")[:NONCE_LENGTH]
+            associated = content.associated_data(network, samples.NAMESPACE, key)
+            sealed = nonce + seal(suite, secret, nonce, associated, plain)
+            cases.append(
+                {
+                    "suite": suite.value,
+                    "chain_id": network.chain_id.hex(),
+                    "namespace": samples.NAMESPACE.hex(),
+                    "key": key,
+                    "content_key": secret.hex(),
+                    "associated": associated.hex(),
+                    "plain": plain.hex(),
+                    "content": sealed.hex(),
+                }
+            )
+    return {"schema": 1, "contents": cases}
+
+
 def _hostile(world: World) -> dict[str, ReceiptProof]:
     good = world.receipt_proof()
     final, receipt, path = good.finality, good.receipt, good.path
@@ -699,6 +729,7 @@ FILES = {
     "transaction.json": transaction_vectors,
     "merkle.json": merkle_vectors,
     "proof.json": proof_vectors,
+    "content.json": content_vectors,
 }
 
 

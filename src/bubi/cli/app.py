@@ -20,6 +20,7 @@ from bubi.cli import (
     proof,
     quorum,
     record,
+    sim,
     tx,
     up,
     why,
@@ -62,7 +63,7 @@ def build() -> typer.Typer:
     ledger, nodes = _("Ledger"), _("Networks and nodes")
     for noun in (tx, account, key, asset, record, proof):
         app.add_typer(noun.app, rich_help_panel=ledger)
-    for noun in (network, node, bench):
+    for noun in (network, node, bench, sim):
         app.add_typer(noun.app, rich_help_panel=nodes)
     app.command(
         "why",

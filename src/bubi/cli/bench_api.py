@@ -1,8 +1,10 @@
 """The measurement behind `bubi bench api`: one real node, presigned transactions, an open loop.
 
 Bulk requests go out at fixed times whatever the node answers, and latency counts from the time a
-request should have gone out. Single requests come from many connections at once, each of which
-waits until its transaction is final. Load and node share the machine.
+request should have gone out. What the node refuses is counted and not sent again; what it has not
+answered a while after the last request was due counts as unanswered, so that a run under overload
+ends too. Single requests come from many connections at once, each of which waits until its
+transaction is final. Load and node share the machine.
 """
 
 from __future__ import annotations
@@ -13,14 +15,15 @@ import json
 import os
 import statistics
 import time
+from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
-from bubi_sdk import Client, KeystoreSigner, MemorySigner, Network, TransactionBuilder
+from bubi_sdk import Client, KeystoreSigner, MemorySigner, Network, TransactionBuilder, codes
 from bubi_sdk.flows import BULK_TYPE
 from bubi_sdk.keys import Algorithm, SecretKey
 from bubi_sdk.transaction import bulk_body
@@ -29,7 +32,7 @@ ACCOUNTS: Final = 1_000
 GROUP: Final = 100
 LIFETIME_SECONDS: Final = 500
 WAIT_SECONDS: Final = 60
-WORKERS: Final = 16
+SINGLES_SECONDS: Final = 300
 FINAL: Final = b"\0\0"
 
 
@@ -46,11 +49,21 @@ class Load:
 
 @dataclass
 class Answers:
-    """What came back: latencies in seconds, and how many transactions did not become final."""
+    """What came back.
+
+    `latencies` are those of answered requests (s); `final` transactions became final within
+    `seconds`; `others` counts the transactions of all other requests by what was said instead.
+    """
 
     latencies: list[float] = field(default_factory=list)
-    failures: int = 0
+    final: int = 0
+    others: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+
+    @property
+    def per_second(self) -> float:
+        """Rate at which transactions became final."""
+        return self.final / self.seconds if self.seconds else 0.0
 
     def milliseconds(self, share: float) -> float:
         """The latency that this share of the answers stays below."""
@@ -115,39 +128,68 @@ def presigned_by_all_cores(prepared: Prepared, count: int, *, as_json: bool) -> 
         return [one for part in parts for one in part]
 
 
-def send_bulk(url: str, transactions: Sequence[bytes], load: Load) -> Answers:
-    """Sends bulk requests at fixed times and waits until everything is final."""
-    starts = range(0, len(transactions), load.request)
-    bodies = [(bulk_body(transactions[at : at + load.request])) for at in starts]
+async def send_bulk(
+    url: str, transactions: Sequence[bytes], load: Load, wait: int = WAIT_SECONDS
+) -> Answers:
+    """Sends bulk requests at fixed times; waits `wait` seconds at most after the last was due."""
+    parts = [
+        transactions[at : at + load.request] for at in range(0, len(transactions), load.request)
+    ]
+    bodies = [bulk_body(part) for part in parts]
     answers = Answers()
-    with httpx.Client(base_url=url, timeout=WAIT_SECONDS + 30, trust_env=False) as client:
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx.AsyncClient(
+        base_url=url, timeout=wait + 30, limits=limits, trust_env=False
+    ) as client:
         began = time.monotonic() + 0.2
 
-        def send(number: int) -> float:
+        async def send(number: int) -> None:
             due = began + number * load.request / load.offered_per_second
-            time.sleep(max(0.0, due - time.monotonic()))
-            answer = client.post(
-                "/v1/transactions/bulk",
-                params={"wait": "final", "timeout": str(WAIT_SECONDS)},
-                headers={"content-type": BULK_TYPE},
-                content=bodies[number],
-            )
+            await asyncio.sleep(due - time.monotonic())
+            try:
+                answer = await client.post(
+                    "/v1/transactions/bulk",
+                    params={"wait": "final", "timeout": str(wait)},
+                    headers={"content-type": BULK_TYPE},
+                    content=bodies[number],
+                )
+            except httpx.HTTPError as error:
+                answers.others[type(error).__name__] += len(parts[number])
+                return
             ended = time.monotonic()
-            answers.failures += _failed(answer, load.request)
+            final = _count(answers, answer, len(parts[number]))
             answers.latencies.append(ended - due)
-            return ended
+            if final:
+                answers.seconds = max(answers.seconds, ended - began)
 
-        with ThreadPoolExecutor(WORKERS) as pool:
-            answers.seconds = max(pool.map(send, range(len(bodies)))) - began
+        tasks = [asyncio.create_task(send(number)) for number in range(len(bodies))]
+        offering = len(transactions) / load.offered_per_second
+        await asyncio.wait(tasks, timeout=offering + wait)
+        for number, task in enumerate(tasks):
+            if task.done():
+                task.result()
+            else:
+                task.cancel()
+                answers.others["unanswered"] += len(parts[number])
+        await asyncio.gather(*tasks, return_exceptions=True)
     return answers
 
 
-def _failed(answer: httpx.Response, sent: int) -> int:
-    codes = answer.json().get("codes") if answer.status_code == 200 else None
-    if codes is None:
-        return sent
-    data = base64.b64decode(codes)
-    return sum(data[at : at + 2] != FINAL for at in range(0, len(data), 2))
+def _count(answers: Answers, answer: httpx.Response, sent: int) -> int:
+    """Counts the transactions of a bulk answer; returns how many are final."""
+    if answer.status_code != 200:
+        refused = answer.status_code >= 400
+        answers.others[answer.json()["code"] if refused else "pending"] += sent
+        return 0
+    document = answer.json()
+    for entry in document["refused"]:
+        answers.others[entry["code"]] += 1
+    numbers = memoryview(base64.b64decode(document.get("codes") or "")).cast("H")
+    found = Counter("skipped" if one == codes.SKIPPED else codes.name(one) for one in numbers)
+    final = found.pop(codes.name(0), 0)
+    answers.final += final
+    answers.others.update(found)
+    return final
 
 
 class _Connection(asyncio.Protocol):
@@ -181,7 +223,11 @@ class _Connection(asyncio.Protocol):
         if len(rest) < length:
             return
         self._answers.latencies.append(time.monotonic() - self._sent)
-        self._answers.failures += b'"status": "final"' not in rest[:length]
+        document = json.loads(rest[:length])
+        if document.get("status") == "final":
+            self._answers.final += 1
+        else:
+            self._answers.others[document.get("code") or document["status"]] += 1
         self._buffer = rest[length:]
         self._next()
 
@@ -201,16 +247,23 @@ async def send_singles(url: str, transactions: Sequence[bytes], load: Load) -> A
     loop = asyncio.get_running_loop()
     began = time.monotonic()
     ended = [asyncio.Event() for _ in range(load.connections)]
+    transports = []
     for done in ended:
-        await loop.create_connection(
+        transport, _ = await loop.create_connection(
             lambda done=done: _Connection(left, answers, done),  # type: ignore[misc]
             place.hostname or "127.0.0.1",
             place.port or 80,
         )
-    for done in ended:
-        await done.wait()
+        transports.append(transport)
+    waiting = [asyncio.create_task(done.wait()) for done in ended]
+    _, late = await asyncio.wait(waiting, timeout=SINGLES_SECONDS)
+    for task in late:
+        task.cancel()
+    for transport in transports:
+        transport.abort()
+    await asyncio.sleep(0)
     answers.seconds = time.monotonic() - began
-    answers.failures += len(transactions) - len(answers.latencies)
+    answers.others["unanswered"] += len(transactions) - len(answers.latencies)
     return answers
 
 
@@ -219,15 +272,16 @@ def report(
 ) -> dict[str, Any]:
     """What `bench api --json` reports."""
     rate = verified / statistics.median(verify_seconds)
-    per_second = (load.transactions - bulk.failures) / bulk.seconds
+    others = bulk.others + single.others
     return {
-        "bulk_per_second": round(per_second),
-        "single_per_second": round((load.singles - single.failures) / single.seconds),
+        "bulk_per_second": round(bulk.per_second),
+        "single_per_second": round(single.per_second),
         "p50_ms": single.milliseconds(0.5),
         "p99_ms": single.milliseconds(0.99),
-        "failures": bulk.failures + single.failures,
+        "failures": others.total(),
+        "not_final": dict(others),
         "verifications_per_second": round(rate),
-        "ratio": round(per_second / rate, 3),
+        "ratio": round(bulk.per_second / rate, 3),
         "bulk_p50_ms": bulk.milliseconds(0.5),
         "bulk_p99_ms": bulk.milliseconds(0.99),
         "offered_per_second": round(load.offered_per_second),

@@ -53,10 +53,8 @@ CHINESE: Final[dict[str, str]] = {
     "Ask `bubi tx show`, or submit the same file again: it is executed at most once.": (
         "用 `bubi tx show` 查询，或再次提交同一文件：它最多执行一次。"
     ),
+    "Ask what a transaction would do if it were next.": "查询交易若立即执行会有何结果。",
     "Ask the other members which one they have.": "请询问其他成员他们的是哪一个。",
-    "Ask what a signed transaction would do if it were next.": (
-        "查询已签名的交易若立即执行会有何结果。"
-    ),
     "Asset": "资产",
     "Asset id in hex, or ISSUER:CODE.": "资产的十六进制编号，或 发行者：代码。",
     "Assets held": "持有资产数",
@@ -139,7 +137,30 @@ CHINESE: Final[dict[str, str]] = {
     "Is the network running? `bubi status` shows it; `bubi up` starts one.": (
         "网络在运行吗？`bubi status` 可查看，`bubi up` 可启动。"
     ),
+    "Let a stopped validator sign again whose guard fell silent; you answer for it.": (
+        "让签名守卫已静默的已停止验证者恢复签名；后果由您负责。"
+    ),
+    "Newest height that anybody holds; asked for if not given.": (
+        "任何人所持有的最新高度；未给出时会询问。"
+    ),
+    "The guard was not recovered: {reason}.": "签名守卫未恢复：{reason}。",
+    "Recovered: nothing is signed up to round {round} of height {height}.": (
+        "已恢复：在高度 {height} 第 {round} 轮及以前不再签名。"
+    ),
+    "The guard is silent: {reason}": "签名守卫已静默：{reason}",
+    (
+        "A validator that signs twice for one height breaks the ledger for everybody who "
+        "trusts it. Ask every other node, and whoever may hold a receipt, for the newest "
+        "height. The log here ends at height {height}."
+    ): (
+        "验证者若对同一高度签名两次，将破坏所有信任者的账本。请向其他每个节点以及"
+        "可能持有回执的每个人询问最新高度。本机日志止于高度 {height}。"
+    ),
+    "Type the newest height that anybody holds": "请输入任何人所持有的最新高度",
     "It would end as {code}: {text}": "结果将为 {code}：{text}",
+    "Nobody has signed it yet: it was judged as if everybody had.": (
+        "尚无人签名：按所有人均已签名判断。"
+    ),
     "It would remove {path}.": "这会删除 {path}。",
     "Its port; else that of the request.": "其端口；默认为申请中的端口。",
     "JSON list of operations instead; - reads standard input.": (
@@ -194,6 +215,8 @@ CHINESE: Final[dict[str, str]] = {
     "Make, run and check one node.": "创建、运行和检查单个节点。",
     "Making {count} keys and signatures.": "正在生成 {count} 个密钥和签名。",
     "Meaning": "含义",
+    "Sending them through the bulk door.": "正在通过批量入口发送。",
+    "Sending single transactions.": "正在逐笔发送交易。",
     "Measure one real node end to end: bulk door and single requests.": (
         "端到端测量一个真实节点：批量入口和单笔请求。"
     ),
@@ -228,6 +251,7 @@ CHINESE: Final[dict[str, str]] = {
     ),
     "Node to connect to first; repeatable.": "首先连接的节点；可重复。",
     "Nodes": "节点",
+    "Not proven, though the answer shows it: {names}.": "未证明，尽管答复中有：{names}。",
     "Nodes known at {url}": "{url} 已知的节点",
     "Not proven: who wrote the document, and whether what it says is true.": (
         "未证明：文件由谁撰写，以及其内容是否属实。"
@@ -523,4 +547,37 @@ CHINESE: Final[dict[str, str]] = {
     "{text} is not a public key: {reason}": "{text} 不是公钥：{reason}",
     "{text} is not LANE:NUMBER.": "{text} 不是 通道：序号 的形式。",
     "{url} is no address.": "{url} 不是地址。",
+    "Simulate whole networks from a seed and try to break them.": "从种子出发模拟整个网络并设法破坏它。",
+    "Sizes of the simulated networks.": "模拟网络的节点数。",
+    "Processes that share the work; else all cores.": "分担工作的进程数；默认用全部核心。",
+    "Classes or groups of faults; else all.": "故障类别或类别组；默认全部。",
+    "Run seeds; every violation is a finding.": "运行种子；任何违反都算发现问题。",
+    "Seeds A to B - 1.": "种子 A 到 B - 1。",
+    "Seeds": "种子",
+    "Simulation": "模拟",
+    "Injected faults": "注入的故障",
+    "Situations met": "遇到的情形",
+    "Run scenarios in which members have two instances.": "运行成员有两个实例的场景。",
+    "How many scenarios.": "场景数量。",
+    "Seed of the scenarios.": "场景的种子。",
+    "Scenarios": "场景",
+    "Twins": "孪生",
+    "Plant bugs in a copy and see that the simulator catches them.": "在副本中植入错误，检验模拟器能否发现。",
+    "Only these planted bugs.": "仅这些植入的错误。",
+    "Most seconds for one planted bug.": "每个植入错误的最长秒数。",
+    "There is no planted bug {name}.": "没有名为 {name} 的植入错误。",
+    "Planted bugs": "植入的错误",
+    "Run one seed again and tell what happens.": "重新运行一个种子并说明经过。",
+    "Seed of the run.": "运行的种子。",
+    "Virtual time in seconds from which to print.": "从这一虚拟时间（秒）开始输出。",
+    "Virtual time in seconds up to which to print.": "输出到这一虚拟时间（秒）为止。",
+    "Trace hash {hash}": "轨迹哈希 {hash}",
+    "Try an engine of your own: MODULE:ENGINE.": "检验自己的引擎：MODULE:ENGINE。",
+    "{name} is not an engine: {reason}": "{name} 不是引擎：{reason}",
+    "Conformance": "一致性检验",
+    "Seeds are given as A:B with A below B.": "种子写作 A:B，且 A 小于 B。",
+    "Sizes are numbers from 1 to {most}.": "节点数须为 1 到 {most} 的整数。",
+    "There is no engine {name}.": "没有名为 {name} 的引擎。",
+    "There is no class of faults {name}.": "没有名为 {name} 的故障类别。",
+    "Number of simulated nodes.": "模拟的节点数。",
 }

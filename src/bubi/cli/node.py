@@ -167,6 +167,60 @@ def run(config: ConfigArgument) -> None:
 
 
 @app.command(
+    "recover-guard",
+    help=_("Let a stopped validator sign again whose guard fell silent; you answer for it."),
+)
+def recover_guard(
+    config: ConfigArgument,
+    height: Annotated[
+        int | None,
+        typer.Option(min=0, help=_("Newest height that anybody holds; asked for if not given.")),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Writes a floor into both places of the guard, below which nothing is signed."""
+    with node_errors():
+        from bubi.node import recovery  # noqa: PLC0415
+        from bubi.node.config import load  # noqa: PLC0415
+
+        settings = load(config_file(config))
+        try:
+            found = recovery.look(settings)
+            if height is None:
+                height = _typed_height(found.reason, found.height)
+            made = recovery.recover(settings, height)
+        except recovery.RecoveryError as refusal:
+            raise finding(
+                _("The guard was not recovered: {reason}.", reason=refusal.detail),
+                code=refusal.code,
+            ) from refusal
+    if as_json:
+        said = {"reason": found.reason, "newest": height}
+        emit({**said, "height": made.height, "round": made.round})
+    else:
+        say(
+            _(
+                "Recovered: nothing is signed up to round {round} of height {height}.",
+                height=made.height,
+                round=made.round,
+            )
+        )
+
+
+def _typed_height(reason: str, newest: int) -> int:
+    say(_("The guard is silent: {reason}", reason=reason))
+    say(
+        _(
+            "A validator that signs twice for one height breaks the ledger for everybody who "
+            "trusts it. Ask every other node, and whoever may hold a receipt, for the newest "
+            "height. The log here ends at height {height}.",
+            height=newest,
+        )
+    )
+    return int(typer.prompt(_("Type the newest height that anybody holds"), type=int))
+
+
+@app.command(
     "check", help=_("Read every file of a stopped node and report damage; changes nothing.")
 )
 def check(config: ConfigArgument, as_json: AsJson = False) -> None:

@@ -7,20 +7,18 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from bubi_sdk.answers import (
+    ProvenAnswer,
+    ProvenCell,
+    ProvenCells,
+    verify_answer,
+    verify_bare,
+)
 from bubi_sdk.codec import parse_json
 from bubi_sdk.documents import DocumentReceipt, utc
 from bubi_sdk.errors import BubiError, ProofInvalid
 from bubi_sdk.network import Trust
-from bubi_sdk.proof import (
-    AccountProof,
-    CellProof,
-    ProvenBlock,
-    ProvenReceipt,
-    verify_account,
-    verify_cell,
-    verify_finality,
-    verify_receipt,
-)
+from bubi_sdk.proof import ProvenBlock, ProvenReceipt
 
 from bubi.cli.messages import _
 from bubi.cli.output import FINDING, AsJson, details, emit, error_console, finish, say, usage
@@ -79,9 +77,9 @@ def judge(data: bytes, trust: Trust, document: Path | None) -> tuple[dict[str, A
         raise ProofInvalid(
             "only the receipt of a document can be compared with one", code="no_receipt"
         )
-    if isinstance(value, dict) and isinstance(value.get("proof"), dict):
-        return _state(value["proof"], trust)
-    return _bare(_proof_bytes(data, value), trust)
+    if isinstance(value, dict):
+        return _answer(verify_answer(trust, value))
+    return _answer(verify_bare(trust, _proof_bytes(data)))
 
 
 def _document(
@@ -149,22 +147,32 @@ def _document_lines(
     return lines
 
 
-def _bare(proof: bytes, trust: Trust) -> tuple[dict[str, Any], list[str]]:
-    """A receipt proof, else a finality proof; the first kind's refusal counts if it is neither."""
-    try:
-        receipt = verify_receipt(trust, proof)
-    except ProofInvalid as refusal:
-        try:
-            block = verify_finality(trust, proof)
-        except ProofInvalid:
-            raise refusal from None
-        line = _(
-            "Proven: block {height} was decided at {time}. Its state root is {root}.",
-            height=block.height,
-            time=utc(block.time),
-            root=block.state_root.hex(),
-        )
-        return {**_block(block, "finality", "final"), "digest": block.digest.hex()}, [line]
+def _answer(proven: ProvenAnswer) -> tuple[dict[str, Any], list[str]]:
+    """A proof alone, or with the answer of a node around it."""
+    block = proven.block
+    match proven.found:
+        case ProvenReceipt():
+            fields, line = _receipt(proven.found)
+        case ProvenCell():
+            fields, line = _cell(block, proven.found)
+        case ProvenCells():
+            fields, line = _account(block, proven.found)
+        case None:
+            fields = {**_block(block, "finality", "final"), "digest": block.digest.hex()}
+            line = _(
+                "Proven: block {height} was decided at {time}. Its state root is {root}.",
+                height=block.height,
+                time=utc(block.time),
+                root=block.state_root.hex(),
+            )
+    lines = [line]
+    if proven.not_proven:
+        names = ", ".join(proven.not_proven)
+        lines.append(_("Not proven, though the answer shows it: {names}.", names=names))
+    return {**fields, "not_proven": list(proven.not_proven)}, lines
+
+
+def _receipt(receipt: ProvenReceipt) -> tuple[dict[str, Any], str]:
     transaction = receipt.receipt.transaction.hex()
     line = _(
         "Proven: transaction {transaction} ended as {code} in block {height}, decided at {time}.",
@@ -174,43 +182,35 @@ def _bare(proof: bytes, trust: Trust) -> tuple[dict[str, Any], list[str]]:
         time=utc(receipt.block.time),
     )
     fields = {**_block(receipt.block, "receipt", receipt.code), "digest": transaction}
-    return {**fields, "transaction": transaction}, [line]
+    return {**fields, "transaction": transaction}, line
 
 
-def _state(proof: dict[str, Any], trust: Trust) -> tuple[dict[str, Any], list[str]]:
-    """Proof of a cell, or of all cells of an account, as the API gives them."""
-    finality = _unhex(proof.get("finality"))
-    if "account" in proof:
-        return _account(_unhex(proof["account"]), finality, trust)
-    encoded = _unhex(proof.get("cell"))
-    block, cell = verify_cell(trust, finality, encoded)
-    stated = CellProof.decode(encoded)
-    shown = None if cell is None else cell.hex()
+def _cell(block: ProvenBlock, cell: ProvenCell) -> tuple[dict[str, Any], str]:
+    shown = None if cell.value is None else cell.value.hex()
     line = _(
         "Proven: after block {height}, decided at {time}, cell {key} of owner {owner} is {value}.",
         height=block.height,
         time=utc(block.time),
-        key=stated.key.hex(),
-        owner=stated.owner.hex(),
+        key=cell.key.hex(),
+        owner=cell.owner.hex(),
         value=shown or _("(absent)"),
     )
-    where = {"owner": stated.owner.hex(), "key": stated.key.hex(), "value": shown}
-    return {**_block(block, "cell", "final"), "digest": block.digest.hex(), **where}, [line]
+    where = {"owner": cell.owner.hex(), "key": cell.key.hex(), "value": shown}
+    return {**_block(block, "cell", "final"), "digest": block.digest.hex(), **where}, line
 
 
-def _account(encoded: bytes, finality: bytes, trust: Trust) -> tuple[dict[str, Any], list[str]]:
-    block, cells = verify_account(trust, finality, encoded)
-    owner = AccountProof.decode(encoded).owner.hex()
+def _account(block: ProvenBlock, account: ProvenCells) -> tuple[dict[str, Any], str]:
+    owner = account.owner.hex()
     line = _(
         "Proven: after block {height}, decided at {time}, {owner} has exactly {count} cells.",
         height=block.height,
         time=utc(block.time),
         owner=owner,
-        count=len(cells),
+        count=len(account.cells),
     )
-    listed = {key.hex(): value.hex() for key, value in cells.items()}
+    listed = {key.hex(): value.hex() for key, value in account.cells.items()}
     fields = {**_block(block, "account", "final"), "digest": block.digest.hex()}
-    return {**fields, "owner": owner, "cells": listed}, [line]
+    return {**fields, "owner": owner, "cells": listed}, line
 
 
 def _block(block: ProvenBlock, kind: str, code: str) -> dict[str, Any]:
@@ -297,16 +297,8 @@ def _json(data: bytes) -> Any:
         return None
 
 
-def _proof_bytes(data: bytes, value: Any) -> bytes:
-    """Proof inside the API's answer, as hex text, or as bytes."""
-    if isinstance(value, dict):
-        return _unhex(value.get("proof"))
+def _proof_bytes(data: bytes) -> bytes:
+    """Proof as hex text, or as bytes."""
     if re.fullmatch(rb"\s*(?:[0-9a-f]{2})+\s*", data):
         return bytes.fromhex(data.decode("ascii"))
     return data
-
-
-def _unhex(text: Any) -> bytes:
-    if not isinstance(text, str) or not re.fullmatch("(?:[0-9a-f]{2})+", text, re.ASCII):
-        raise ProofInvalid("the member proof is missing or not hex")
-    return bytes.fromhex(text)

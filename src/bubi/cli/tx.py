@@ -20,7 +20,7 @@ from bubi_sdk.collection import Collection
 from bubi_sdk.errors import BubiError, InvalidInput
 from bubi_sdk.network import Network, Trust
 from bubi_sdk.operations import Operation
-from bubi_sdk.transaction import Envelope, Transaction
+from bubi_sdk.transaction import Envelope, Transaction, TransactionBody
 
 from bubi.cli.connection import (
     DataOption,
@@ -239,26 +239,45 @@ def envelope_from(data: bytes, network: Network) -> Envelope:
         return Envelope.decode(network, data)
     value = parse_json(text)
     if isinstance(value, dict) and value.get("kind") == "bubi-collection":
-        collection = Collection.from_json(value)
-        if collection.transaction.network.chain_id != network.chain_id:
-            raise InvalidInput("the transaction was built for another chain", code="wrong_chain")
-        return collection.envelope()
+        return _of_chain(Collection.from_json(value), network).envelope()
     return Envelope.from_json(network, text)
 
 
-@app.command("simulate", help=_("Ask what a signed transaction would do if it were next."))
+def _of_chain(collection: Collection, network: Network) -> Collection:
+    if collection.transaction.network.chain_id != network.chain_id:
+        raise InvalidInput("the transaction was built for another chain", code="wrong_chain")
+    return collection
+
+
+def _simulated(file: Path, network: Network) -> Envelope | Transaction:
+    """What to simulate: a transaction that nobody signed yet is judged as if everybody had."""
+    try:
+        value = parse_json(file.read_bytes())
+    except (OSError, BubiError):
+        return _envelope(file, network)
+    if isinstance(value, dict) and value.get("kind") == "bubi-collection":
+        collection = _of_chain(Collection.from_json(value), network)
+        return collection.envelope() if collection.signatures else collection.transaction
+    inner = value.get("v1") if isinstance(value, dict) else None
+    if isinstance(inner, dict) and "signatures" not in inner:
+        return Transaction(network, TransactionBody.from_json(value, network.prefix))
+    return _envelope(file, network)
+
+
+@app.command("simulate", help=_("Ask what a transaction would do if it were next."))
 def simulate(
     file: FileArgument, url: UrlOption = None, data: DataOption = None, as_json: AsJson = False
 ) -> None:
     """Asks the node what a transaction would do now; nothing is submitted."""
     with client(url, data) as (node, network):
-        envelope = _envelope(file, network)
-        answer = node.simulate(envelope)
+        answer = node.simulate(_simulated(file, network))
     code = str(answer.data.get("code") or answer.data.get("refused"))
     if as_json:
         emit({**answer.data, "code": code})
     else:
         say(_("It would end as {code}: {text}", code=code, text=meaning(code)))
+        if answer.data.get("signatures_assumed"):
+            say(_("Nobody has signed it yet: it was judged as if everybody had."))
     finish(GOOD if code == "final" else FINDING)
 
 

@@ -401,7 +401,8 @@ class _Run(Generic[State]):
             case guards.Repeat() as repeat:
                 self.inputs.append(VoteSigned(effect.request, repeat.record.signature))
             case guards.Refuse() as refusal:
-                self.actions.append(Alarm("guard_refused", refusal.reason))
+                if not guards.is_recovering(self.state.guard):
+                    self.actions.append(Alarm("guard_refused", refusal.reason))
                 self.inputs.append(VoteRefused(effect.request, refusal.reason))
 
     def _send(self, effect: Send) -> None:

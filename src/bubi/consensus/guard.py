@@ -21,6 +21,11 @@ ENTRIES_MAX = 64
 They answer repeated requests and tell an engine what it has signed before a restart.
 """
 
+RECOVERY_HEIGHTS = 10
+"""Heights beyond the newest known one in which a recovered guard stays silent."""
+RECOVERY_ROUNDS = 1_000
+"""The same for rounds, where no other validator can decide a height meanwhile."""
+
 _VERSION = b"\x00"
 _CHECKSUM_BYTES = 4
 
@@ -159,9 +164,11 @@ def restore(log: Sequence[bytes], second: bytes, decided: int) -> GuardState:
     is the newest decided height. `second` is the one record of the second place. It is written
     after a sync of the log and may lag behind it: the log alone is complete. It must not be ahead
     of the log and must not hold anything else than the log does.
+    What was recorded before a floor (`floor_above`) no longer counts, and one in the second place
+    counts though the log lacks it.
     """
     try:
-        records = [decode(data) for data in log]
+        records = [decode(data) for data in _from_floor(log)]
         mirror = decode(second) if second else None
     except ValueError as error:
         return GuardState(silent=f"a guard record is damaged: {error}")
@@ -171,6 +178,10 @@ def restore(log: Sequence[bytes], second: bytes, decided: int) -> GuardState:
             state = remember(state, record)
         except ValueError:
             return GuardState(silent="the guard records of the log contradict each other")
+    if mirror is not None and is_floor(mirror):
+        newest = state.newest
+        if newest is None or _order(newest.request) <= _order(mirror.request):
+            return remember(state, mirror)
     silent = _disagreement(records, mirror, decided)
     if silent is not None:
         return GuardState(silent=silent)
@@ -194,6 +205,50 @@ def _disagreement(
     if _order(mirror.request) >= _order(records[0].request) and mirror not in records:
         return "the two places of the guard hold different votes for one phase"
     return None
+
+
+def floor_above(log: Sequence[bytes], second: bytes, vote: VoteRequest) -> GuardRecord:
+    """A record that lets nothing be signed up to where a validator may have signed.
+
+    For a guard whose records are lost or contradict each other; an operator answers for it. `vote`
+    says where the newest decided height, as far as it is known, would be voted on next; `log` and
+    `second` are as for `restore`. A lone validator goes on with its own next height, in a round
+    beyond all that it may have used; others leave out some heights, which are decided without it.
+    """
+    known = [record.request for record in map(_readable, (*log, second)) if record is not None]
+    if vote.engine == "solo":
+        rounds = [one.round for one in known if one.height >= vote.height]
+        round_ = max(rounds, default=0) + RECOVERY_ROUNDS
+        floor = replace(vote, round=round_, phase=Phase.COMMIT)
+    else:
+        height = max([vote.height, *(one.height for one in known)]) + RECOVERY_HEIGHTS
+        floor = replace(vote, height=height, round=0, phase=Phase.CHANGE)
+    return GuardRecord(replace(floor, digest=bytes(HASH_BYTES), outcome=b""), b"")
+
+
+def is_floor(record: GuardRecord) -> bool:
+    """Whether a record is a floor: nothing was signed for it."""
+    return not record.signature
+
+
+def is_recovering(state: GuardState) -> bool:
+    """Whether nothing was signed since a floor was set: then a refusal is no defect."""
+    return state.silent is None and state.newest is not None and is_floor(state.newest)
+
+
+def _from_floor(log: Sequence[bytes]) -> Sequence[bytes]:
+    for place in reversed(range(len(log))):
+        record = _readable(log[place])
+        if record is not None and is_floor(record):
+            return log[place:]
+    return log
+
+
+def _readable(data: bytes) -> GuardRecord | None:
+    try:
+        return decode(data)
+    except ValueError:
+        return None
 
 
 def _place(request: VoteRequest) -> tuple[int, int]:

@@ -122,6 +122,7 @@ class Door:
         self._queue: list[_Waiting] = []
         self._flush: asyncio.Task[None] | None = None
         self._tickets: dict[int, Ticket] = {}
+        # Bytes that are being checked, or wait for it: not in the pool yet, but on their way.
         self._checking = 0
         self.block_limits = self.group_limits = BlockLimits(0, 0)
         self.forwards = False
@@ -175,6 +176,8 @@ class Door:
             raise DoorError("pool_full", "too many transactions wait to be checked")
         future: asyncio.Future[Single] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(transaction, future, origin))
+        # Until its group is checked; also if the caller gives up, for the bytes stay in the queue.
+        self._checking += len(transaction)
         if self._flush is None:
             self._flush = asyncio.create_task(self._check_queue())
         return await future
@@ -248,7 +251,12 @@ class Door:
     async def _check_singles(self, taken: list[_Waiting]) -> None:
         body = core.bulk_body([one.transaction for one in taken])
         try:
-            admission = await self._threads.admit(partial(self._chain.admit, body, self._now()))
+            try:
+                admission = await self._threads.admit(
+                    partial(self._chain.admit, body, self._now())
+                )
+            finally:
+                self._checking -= sum(len(one.transaction) for one in taken)
             verdicts = admission.verdicts if admission.refused else [""] * len(taken)
             admitted = (
                 one.origin for one, verdict in zip(taken, verdicts, strict=True) if not verdict

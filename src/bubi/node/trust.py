@@ -20,10 +20,12 @@ def trust_document(genesis: bytes) -> dict[str, Any]:
     fields = core.decode_json(core.genesis_to_json(genesis))["v1"]
     suite = core.Suite[str(fields["suite"]).upper()]
     validators = fields["validators"]["v1"]
+    chain_id = core.chain_id(genesis).hex()
     return {
         "schema": 1,
-        "chain_id": core.chain_id(genesis).hex(),
-        "genesis_hash": core.hash(suite, genesis).hex(),
+        "chain_id": chain_id,
+        # The same: a chain is named by the hash of its genesis.
+        "genesis_hash": chain_id,
         "name": fields["name"],
         "kind": fields["kind"],
         "prefix": PREFIXES[fields["kind"]],

@@ -5,12 +5,15 @@ in `bubi_sdk.errors`.
 """
 
 from bubi_sdk.address import Address
+from bubi_sdk.answers import ProvenAnswer, verify_answer
 from bubi_sdk.builder import TransactionBuilder
 from bubi_sdk.client import AsyncClient, Client
 from bubi_sdk.collection import Collection, Completeness
+from bubi_sdk.content import decrypt_content, encrypt_content, new_content_key
 from bubi_sdk.errors import (
     BubiError,
     ConnectionFailed,
+    ContentUnreadable,
     EncodingError,
     InvalidInput,
     KeystoreError,
@@ -33,6 +36,8 @@ from bubi_sdk.operations import (
     AccountSigner,
     AssetFeatures,
     AssetKind,
+    CipherContent,
+    CipherSuite,
     Digest,
     DigestAlgorithm,
     RecordReference,
@@ -56,10 +61,13 @@ __all__ = [
     "AsyncClient",
     "BubiError",
     "BulkOutcome",
+    "CipherContent",
+    "CipherSuite",
     "Client",
     "Collection",
     "Completeness",
     "ConnectionFailed",
+    "ContentUnreadable",
     "Digest",
     "DigestAlgorithm",
     "EncodingError",
@@ -75,6 +83,7 @@ __all__ = [
     "OutcomeUnknown",
     "Page",
     "ProofInvalid",
+    "ProvenAnswer",
     "PublicKey",
     "RecordReference",
     "RequestRefused",
@@ -93,7 +102,11 @@ __all__ = [
     "Trust",
     "WrongChain",
     "WrongPassword",
+    "decrypt_content",
+    "encrypt_content",
+    "new_content_key",
     "verify_account",
+    "verify_answer",
     "verify_cell",
     "verify_finality",
     "verify_receipt",

@@ -20,7 +20,7 @@ from bubi_sdk.flows import Flow, NoAnswer, Pause, Reply, Request, Response, Retr
 from bubi_sdk.network import AddressLike, IdLike, Network, Trust, identifier
 from bubi_sdk.outcome import Answer, BulkOutcome, Outcome, Page
 from bubi_sdk.stream import StreamEvent, StreamReader
-from bubi_sdk.transaction import Envelope
+from bubi_sdk.transaction import Envelope, Transaction
 
 T = TypeVar("T")
 _USUAL = 30.0
@@ -29,15 +29,12 @@ _QUIET = 60.0
 """Seconds without a byte after which a stream is taken for dead; nodes comment more often."""
 
 
-def _options(
-    *, proof: bool = False, wait: float = 0.0, **values: str | int | None
-) -> dict[str, str]:
-    result = {name: str(value) for name, value in values.items() if value is not None}
-    if proof:
-        result["proof"] = "1"
-    if wait:
-        result |= flows.waiting(wait)
-    return result
+def _given(**values: str | int | None) -> dict[str, str]:
+    return {name: str(value) for name, value in values.items() if value is not None}
+
+
+def _proof(wanted: bool) -> dict[str, str]:
+    return {"proof": "1"} if wanted else {}
 
 
 def flows_network(retry: Retry) -> Flow[Network]:
@@ -68,6 +65,24 @@ class _Base:
                 f"to use {kind}, give the client its network, or call network() first"
             )
         return self._known.text(address)
+
+    def _get(
+        self,
+        path: str,
+        *,
+        proof: bool = False,
+        height: int | None = None,
+        version: int | None = None,
+    ) -> Flow[Answer]:
+        given = _given(height=height, version=version)
+        return flows.get(path, given | _proof(proof), self._retry)
+
+    def _page(self, path: str, **values: str | int | None) -> Flow[Page]:
+        return flows.get_page(path, _given(**values), self._retry)
+
+    def _outcome(self, transaction: IdLike, proof: bool, wait: float) -> Flow[Outcome]:
+        parameters = _proof(proof) | flows.waiting(wait)
+        return flows.outcome(identifier(transaction), parameters, self._retry, wait)
 
     def _account(self, address: AddressLike, *rest: str | bytes) -> str:
         return path_of("accounts", self._text(address), *rest)
@@ -160,7 +175,7 @@ class Client(_Base):
 
     def status(self) -> Answer:
         """`/v1/network`: name, height, parameters, validators."""
-        return self._run(flows.get(path_of("network"), {}, self._retry))
+        return self._run(self._get(path_of("network")))
 
     def trust(self) -> Trust:
         """The trust file as this node tells it. Compare it with one from somebody you trust."""
@@ -186,9 +201,9 @@ class Client(_Base):
         """Sends thousands in one request; with `wait` (seconds) the verdicts are outcomes."""
         return self._run(flows.submit_bulk(transactions, wait, self._retry))
 
-    def simulate(self, envelope: Envelope) -> Answer:
-        """What the transaction would do if it were next: receipt, events."""
-        return self._run(flows.simulate(envelope, self._retry))
+    def simulate(self, transaction: Envelope | Transaction) -> Answer:
+        """What it would do if it were next: receipt, events; unsigned, as if all had signed."""
+        return self._run(flows.simulate(transaction, self._retry))
 
     def encode(self, body: Json) -> Answer:
         """Lets the node encode a body; check what you sign."""
@@ -198,101 +213,69 @@ class Client(_Base):
         self, transaction: IdLike, *, proof: bool = False, wait: float = 0.0
     ) -> Outcome:
         """What became of a transaction; `NotFound` if the node never saw it."""
-        return self._run(
-            flows.outcome(
-                identifier(transaction), _options(proof=proof, wait=wait), self._retry, wait
-            )
-        )
+        return self._run(self._outcome(transaction, proof, wait))
 
     def block(self, height: int | Literal["latest"] = "latest") -> Answer:
         """One block."""
-        return self._run(flows.get(path_of("blocks", height), {}, self._retry))
+        return self._run(self._get(path_of("blocks", height)))
 
     def blocks(self, *, after: int | str | None = None, limit: int | None = None) -> Page:
         """Blocks above a height; `Page.next` is the `after` of the next page."""
-        return self._run(
-            flows.get_page(path_of("blocks"), _options(after=after, limit=limit), self._retry)
-        )
+        return self._run(self._page(path_of("blocks"), after=after, limit=limit))
 
     def block_transactions(self, height: int) -> Answer:
         """A block with its receipts and events."""
-        return self._run(flows.get(path_of("blocks", height, "transactions"), {}, self._retry))
+        return self._run(self._get(path_of("blocks", height, "transactions")))
 
     def finality(self, height: int) -> Answer:
         """Finality proof of a block."""
-        return self._run(flows.get(path_of("blocks", height, "finality"), {}, self._retry))
+        return self._run(self._get(path_of("blocks", height, "finality")))
 
     def account(self, address: AddressLike, *, proof: bool = False) -> Answer:
         """An account: signers, thresholds."""
-        return self._run(flows.get(self._account(address), _options(proof=proof), self._retry))
+        return self._run(self._get(self._account(address), proof=proof))
 
     def balances(
         self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
     ) -> Page:
         """What an account holds."""
         return self._run(
-            flows.get_page(
-                self._account(address, "balances"),
-                _options(cursor=cursor, limit=limit),
-                self._retry,
-            )
+            self._page(self._account(address, "balances"), cursor=cursor, limit=limit)
         )
 
     def balance(self, address: AddressLike, asset: IdLike, *, proof: bool = False) -> Answer:
         """What an account holds of one asset."""
         return self._run(
-            flows.get(
-                self._account(address, "balances", identifier(asset)),
-                _options(proof=proof),
-                self._retry,
-            )
+            self._get(self._account(address, "balances", identifier(asset)), proof=proof)
         )
 
     def data(
         self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
     ) -> Page:
         """Data entries of an account."""
-        return self._run(
-            flows.get_page(
-                self._account(address, "data"), _options(cursor=cursor, limit=limit), self._retry
-            )
-        )
+        return self._run(self._page(self._account(address, "data"), cursor=cursor, limit=limit))
 
     def data_entry(self, address: AddressLike, name: str, *, proof: bool = False) -> Answer:
         """One data entry."""
-        return self._run(
-            flows.get(self._account(address, "data", name), _options(proof=proof), self._retry)
-        )
+        return self._run(self._get(self._account(address, "data", name), proof=proof))
 
     def claims(
         self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
     ) -> Page:
         """Claims about an account."""
-        return self._run(
-            flows.get_page(
-                self._account(address, "claims"), _options(cursor=cursor, limit=limit), self._retry
-            )
-        )
+        return self._run(self._page(self._account(address, "claims"), cursor=cursor, limit=limit))
 
     def holds(
         self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
     ) -> Page:
         """Holds of an account."""
-        return self._run(
-            flows.get_page(
-                self._account(address, "holds"), _options(cursor=cursor, limit=limit), self._retry
-            )
-        )
+        return self._run(self._page(self._account(address, "holds"), cursor=cursor, limit=limit))
 
     def items(
         self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
     ) -> Page:
         """Items that an account holds."""
-        return self._run(
-            flows.get_page(
-                self._account(address, "items"), _options(cursor=cursor, limit=limit), self._retry
-            )
-        )
+        return self._run(self._page(self._account(address, "items"), cursor=cursor, limit=limit))
 
     def assets(
         self,
@@ -303,49 +286,36 @@ class Client(_Base):
     ) -> Page:
         """All assets, or those of one issuer."""
         chosen = None if issuer is None else self._text(issuer)
-        options = _options(issuer=chosen, cursor=cursor, limit=limit)
-        return self._run(flows.get_page(path_of("assets"), options, self._retry))
+        return self._run(self._page(path_of("assets"), issuer=chosen, cursor=cursor, limit=limit))
 
     def item(self, asset: IdLike, item: str, *, proof: bool = False) -> Answer:
         """One item of a unique asset."""
         path = path_of("assets", identifier(asset), "items", item)
-        return self._run(flows.get(path, _options(proof=proof), self._retry))
+        return self._run(self._get(path, proof=proof))
 
     def asset(self, asset: IdLike, *, proof: bool = False) -> Answer:
         """One asset."""
-        return self._run(
-            flows.get(path_of("assets", identifier(asset)), _options(proof=proof), self._retry)
-        )
+        return self._run(self._get(path_of("assets", identifier(asset)), proof=proof))
 
     def holders(
         self, asset: IdLike, *, cursor: str | None = None, limit: int | None = None
     ) -> Page:
         """Who holds an asset now."""
         return self._run(
-            flows.get_page(
-                path_of("assets", identifier(asset), "holders"),
-                _options(cursor=cursor, limit=limit),
-                self._retry,
-            )
+            self._page(path_of("assets", identifier(asset), "holders"), cursor=cursor, limit=limit)
         )
 
     def namespace(self, namespace: IdLike, *, proof: bool = False) -> Answer:
         """One namespace."""
-        return self._run(
-            flows.get(
-                path_of("namespaces", identifier(namespace)), _options(proof=proof), self._retry
-            )
-        )
+        return self._run(self._get(path_of("namespaces", identifier(namespace)), proof=proof))
 
     def records(
         self, namespace: IdLike, *, cursor: str | None = None, limit: int | None = None
     ) -> Page:
         """Records of a namespace."""
         return self._run(
-            flows.get_page(
-                path_of("namespaces", identifier(namespace), "records"),
-                _options(cursor=cursor, limit=limit),
-                self._retry,
+            self._page(
+                path_of("namespaces", identifier(namespace), "records"), cursor=cursor, limit=limit
             )
         )
 
@@ -354,10 +324,10 @@ class Client(_Base):
     ) -> Answer:
         """A record, newest version unless one is named."""
         return self._run(
-            flows.get(
+            self._get(
                 path_of("namespaces", identifier(namespace), "records", key),
-                _options(version=version, proof=proof),
-                self._retry,
+                version=version,
+                proof=proof,
             )
         )
 
@@ -371,23 +341,17 @@ class Client(_Base):
     ) -> Page:
         """Versions of a record."""
         path = path_of("namespaces", identifier(namespace), "records", key, "versions")
-        options = _options(cursor=cursor, limit=limit)
-        return self._run(flows.get_page(path, options, self._retry))
+        return self._run(self._page(path, cursor=cursor, limit=limit))
 
     def cells(self, owner: bytes, *, cursor: str | None = None, limit: int | None = None) -> Page:
         """Cells of an owner key."""
-        options = _options(cursor=cursor, limit=limit)
-        return self._run(flows.get_page(path_of("cells", owner), options, self._retry))
+        return self._run(self._page(path_of("cells", owner), cursor=cursor, limit=limit))
 
     def cell(
         self, owner: bytes, key: bytes, *, height: int | None = None, proof: bool = False
     ) -> Answer:
         """A cell of the state by owner key and cell key (`bubi_sdk.state`)."""
-        return self._run(
-            flows.get(
-                path_of("cells", owner, key), _options(height=height, proof=proof), self._retry
-            )
-        )
+        return self._run(self._get(path_of("cells", owner, key), height=height, proof=proof))
 
     def every(self, page: Callable[[str | None], Page]) -> Iterator[Json]:
         """Every item: `client.every(lambda cursor: client.assets(cursor=cursor))`."""
@@ -508,7 +472,7 @@ class AsyncClient(_Base):
 
     async def status(self) -> Answer:
         """`/v1/network`: name, height, parameters, validators."""
-        return await self._run(flows.get(path_of("network"), {}, self._retry))
+        return await self._run(self._get(path_of("network")))
 
     async def trust(self) -> Trust:
         """The trust file as this node tells it. Compare it with one from somebody you trust."""
@@ -534,9 +498,9 @@ class AsyncClient(_Base):
         """Sends thousands in one request; with `wait` (seconds) the verdicts are outcomes."""
         return await self._run(flows.submit_bulk(transactions, wait, self._retry))
 
-    async def simulate(self, envelope: Envelope) -> Answer:
-        """What the transaction would do if it were next: receipt, events."""
-        return await self._run(flows.simulate(envelope, self._retry))
+    async def simulate(self, transaction: Envelope | Transaction) -> Answer:
+        """What it would do if it were next: receipt, events; unsigned, as if all had signed."""
+        return await self._run(flows.simulate(transaction, self._retry))
 
     async def encode(self, body: Json) -> Answer:
         """Lets the node encode a body; check what you sign."""
@@ -548,58 +512,40 @@ class AsyncClient(_Base):
         self, transaction: IdLike, *, proof: bool = False, wait: float = 0.0
     ) -> Outcome:
         """What became of a transaction; `NotFound` if the node never saw it."""
-        return await self._run(
-            flows.outcome(
-                identifier(transaction), _options(proof=proof, wait=wait), self._retry, wait
-            )
-        )
+        return await self._run(self._outcome(transaction, proof, wait))
 
     async def block(self, height: int | Literal["latest"] = "latest") -> Answer:
         """One block."""
-        return await self._run(flows.get(path_of("blocks", height), {}, self._retry))
+        return await self._run(self._get(path_of("blocks", height)))
 
     async def blocks(self, *, after: int | str | None = None, limit: int | None = None) -> Page:
         """Blocks above a height; `Page.next` is the `after` of the next page."""
-        return await self._run(
-            flows.get_page(path_of("blocks"), _options(after=after, limit=limit), self._retry)
-        )
+        return await self._run(self._page(path_of("blocks"), after=after, limit=limit))
 
     async def block_transactions(self, height: int) -> Answer:
         """A block with its receipts and events."""
-        return await self._run(
-            flows.get(path_of("blocks", height, "transactions"), {}, self._retry)
-        )
+        return await self._run(self._get(path_of("blocks", height, "transactions")))
 
     async def finality(self, height: int) -> Answer:
         """Finality proof of a block."""
-        return await self._run(flows.get(path_of("blocks", height, "finality"), {}, self._retry))
+        return await self._run(self._get(path_of("blocks", height, "finality")))
 
     async def account(self, address: AddressLike, *, proof: bool = False) -> Answer:
         """An account: signers, thresholds."""
-        return await self._run(
-            flows.get(self._account(address), _options(proof=proof), self._retry)
-        )
+        return await self._run(self._get(self._account(address), proof=proof))
 
     async def balances(
         self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
     ) -> Page:
         """What an account holds."""
         return await self._run(
-            flows.get_page(
-                self._account(address, "balances"),
-                _options(cursor=cursor, limit=limit),
-                self._retry,
-            )
+            self._page(self._account(address, "balances"), cursor=cursor, limit=limit)
         )
 
     async def balance(self, address: AddressLike, asset: IdLike, *, proof: bool = False) -> Answer:
         """What an account holds of one asset."""
         return await self._run(
-            flows.get(
-                self._account(address, "balances", identifier(asset)),
-                _options(proof=proof),
-                self._retry,
-            )
+            self._get(self._account(address, "balances", identifier(asset)), proof=proof)
         )
 
     async def data(
@@ -607,25 +553,19 @@ class AsyncClient(_Base):
     ) -> Page:
         """Data entries of an account."""
         return await self._run(
-            flows.get_page(
-                self._account(address, "data"), _options(cursor=cursor, limit=limit), self._retry
-            )
+            self._page(self._account(address, "data"), cursor=cursor, limit=limit)
         )
 
     async def data_entry(self, address: AddressLike, name: str, *, proof: bool = False) -> Answer:
         """One data entry."""
-        return await self._run(
-            flows.get(self._account(address, "data", name), _options(proof=proof), self._retry)
-        )
+        return await self._run(self._get(self._account(address, "data", name), proof=proof))
 
     async def claims(
         self, address: AddressLike, *, cursor: str | None = None, limit: int | None = None
     ) -> Page:
         """Claims about an account."""
         return await self._run(
-            flows.get_page(
-                self._account(address, "claims"), _options(cursor=cursor, limit=limit), self._retry
-            )
+            self._page(self._account(address, "claims"), cursor=cursor, limit=limit)
         )
 
     async def holds(
@@ -633,9 +573,7 @@ class AsyncClient(_Base):
     ) -> Page:
         """Holds of an account."""
         return await self._run(
-            flows.get_page(
-                self._account(address, "holds"), _options(cursor=cursor, limit=limit), self._retry
-            )
+            self._page(self._account(address, "holds"), cursor=cursor, limit=limit)
         )
 
     async def items(
@@ -643,9 +581,7 @@ class AsyncClient(_Base):
     ) -> Page:
         """Items that an account holds."""
         return await self._run(
-            flows.get_page(
-                self._account(address, "items"), _options(cursor=cursor, limit=limit), self._retry
-            )
+            self._page(self._account(address, "items"), cursor=cursor, limit=limit)
         )
 
     async def assets(
@@ -657,38 +593,31 @@ class AsyncClient(_Base):
     ) -> Page:
         """All assets, or those of one issuer."""
         chosen = None if issuer is None else self._text(issuer)
-        options = _options(issuer=chosen, cursor=cursor, limit=limit)
-        return await self._run(flows.get_page(path_of("assets"), options, self._retry))
+        return await self._run(
+            self._page(path_of("assets"), issuer=chosen, cursor=cursor, limit=limit)
+        )
 
     async def item(self, asset: IdLike, item: str, *, proof: bool = False) -> Answer:
         """One item of a unique asset."""
         path = path_of("assets", identifier(asset), "items", item)
-        return await self._run(flows.get(path, _options(proof=proof), self._retry))
+        return await self._run(self._get(path, proof=proof))
 
     async def asset(self, asset: IdLike, *, proof: bool = False) -> Answer:
         """One asset."""
-        return await self._run(
-            flows.get(path_of("assets", identifier(asset)), _options(proof=proof), self._retry)
-        )
+        return await self._run(self._get(path_of("assets", identifier(asset)), proof=proof))
 
     async def holders(
         self, asset: IdLike, *, cursor: str | None = None, limit: int | None = None
     ) -> Page:
         """Who holds an asset now."""
         return await self._run(
-            flows.get_page(
-                path_of("assets", identifier(asset), "holders"),
-                _options(cursor=cursor, limit=limit),
-                self._retry,
-            )
+            self._page(path_of("assets", identifier(asset), "holders"), cursor=cursor, limit=limit)
         )
 
     async def namespace(self, namespace: IdLike, *, proof: bool = False) -> Answer:
         """One namespace."""
         return await self._run(
-            flows.get(
-                path_of("namespaces", identifier(namespace)), _options(proof=proof), self._retry
-            )
+            self._get(path_of("namespaces", identifier(namespace)), proof=proof)
         )
 
     async def records(
@@ -696,10 +625,8 @@ class AsyncClient(_Base):
     ) -> Page:
         """Records of a namespace."""
         return await self._run(
-            flows.get_page(
-                path_of("namespaces", identifier(namespace), "records"),
-                _options(cursor=cursor, limit=limit),
-                self._retry,
+            self._page(
+                path_of("namespaces", identifier(namespace), "records"), cursor=cursor, limit=limit
             )
         )
 
@@ -708,10 +635,10 @@ class AsyncClient(_Base):
     ) -> Answer:
         """A record, newest version unless one is named."""
         return await self._run(
-            flows.get(
+            self._get(
                 path_of("namespaces", identifier(namespace), "records", key),
-                _options(version=version, proof=proof),
-                self._retry,
+                version=version,
+                proof=proof,
             )
         )
 
@@ -725,25 +652,19 @@ class AsyncClient(_Base):
     ) -> Page:
         """Versions of a record."""
         path = path_of("namespaces", identifier(namespace), "records", key, "versions")
-        options = _options(cursor=cursor, limit=limit)
-        return await self._run(flows.get_page(path, options, self._retry))
+        return await self._run(self._page(path, cursor=cursor, limit=limit))
 
     async def cells(
         self, owner: bytes, *, cursor: str | None = None, limit: int | None = None
     ) -> Page:
         """Cells of an owner key."""
-        options = _options(cursor=cursor, limit=limit)
-        return await self._run(flows.get_page(path_of("cells", owner), options, self._retry))
+        return await self._run(self._page(path_of("cells", owner), cursor=cursor, limit=limit))
 
     async def cell(
         self, owner: bytes, key: bytes, *, height: int | None = None, proof: bool = False
     ) -> Answer:
         """A cell of the state by owner key and cell key (`bubi_sdk.state`)."""
-        return await self._run(
-            flows.get(
-                path_of("cells", owner, key), _options(height=height, proof=proof), self._retry
-            )
-        )
+        return await self._run(self._get(path_of("cells", owner, key), height=height, proof=proof))
 
     async def every(self, page: Callable[[str | None], Awaitable[Page]]) -> AsyncIterator[Json]:
         """Every item: `client.every(lambda cursor: client.assets(cursor=cursor))`."""

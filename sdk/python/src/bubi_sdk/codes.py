@@ -68,3 +68,10 @@ def name(number: int) -> str:
 def meaning(code: str) -> str:
     """What a code says, for people."""
     return next((text for one, text in RESULT_CODES.values() if one == code), code)
+
+
+def operation_codes(code: int, failed: int | None, count: int) -> list[str]:
+    """Result codes of a transaction's operations, from its receipt's code and failed operation."""
+    if code == 0:
+        return [name(0)] * count
+    return [name(code) if place == failed else "not_applied" for place in range(count)]

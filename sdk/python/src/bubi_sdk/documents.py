@@ -129,10 +129,14 @@ def utc(milliseconds: int) -> str:
 
 
 def record_key(path: str, algorithm: DigestAlgorithm, salt: bytes = b"") -> str:
-    """Key of a document's record: its path if that fits and is no secret, else a hash of it."""
+    """Key of a document's record: its path if that fits and is no secret, else a hash of it.
+
+    A path that begins with a colon is hashed too: written out it could read like a hash.
+    """
     key = f"{algorithm.value}:{path}"
     readable = (
         not salt
+        and not path.startswith(":")
         and path.isprintable()
         and len(key.encode(errors="replace")) <= limits.RECORD_KEY_BYTES_MAX
     )

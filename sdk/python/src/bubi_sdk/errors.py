@@ -15,6 +15,7 @@
     ├── KeystoreError
     │   ├── WrongPassword          wrong_password
     │   └── KeystoreDamaged        keystore_damaged
+    ├── ContentUnreadable          content_unreadable: encrypted for another key or record
     ├── ProofInvalid               proof_invalid: proves nothing to the holder of this trust file
     ├── ServiceError               a conversation with a node
     │   ├── ConnectionFailed       connection_failed: no answer to a question; nothing was
@@ -166,6 +167,13 @@ class ProofInvalid(BubiError):
 
     CODE = "proof_invalid"
     TITLE = "Invalid proof"
+
+
+class ContentUnreadable(BubiError):
+    """The content of a record cannot be decrypted."""
+
+    CODE = "content_unreadable"
+    TITLE = "Unreadable content"
 
 
 class ServiceError(BubiError):

@@ -31,8 +31,9 @@ from bubi_sdk.errors import (
     UnexpectedAnswer,
     WrongChain,
 )
+from bubi_sdk.network import Network
 from bubi_sdk.outcome import ADMITTED, Answer, BulkOutcome, BulkVerdict, Outcome, Page, Status
-from bubi_sdk.transaction import Envelope, bulk_body
+from bubi_sdk.transaction import Envelope, Transaction, bulk_body
 
 T = TypeVar("T")
 
@@ -231,7 +232,12 @@ def _ask(request: Request, retry: Retry) -> Flow[Response]:
 def path_of(*parts: str | int | bytes) -> str:
     """A path below /v1 with every part escaped; bytes are written as hex."""
     texts = (part.hex() if isinstance(part, bytes) else str(part) for part in parts)
-    return "/v1/" + "/".join(quote(text, safe="") for text in texts)
+    return "/v1/" + "/".join(_segment(text) for text in texts)
+
+
+def _segment(text: str) -> str:
+    # HTTP libraries resolve these two as steps in the path before anything is sent.
+    return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
 
 
 def get(path: str, parameters: Mapping[str, str], retry: Retry) -> Flow[Answer]:
@@ -262,12 +268,19 @@ def post_json(path: str, value: Json, retry: Retry) -> Flow[Answer]:
     return _answer(response)
 
 
-def simulate(envelope: Envelope, retry: Retry) -> Flow[Answer]:
-    """Asks what a transaction would do if it were next."""
-    request = Request(
-        "POST", path_of("transactions", "simulate"), {}, _submission(envelope), envelope.encoded
-    )
-    return _answer((yield from _ask(request, retry)))
+def simulate(asked: Envelope | Transaction, retry: Retry) -> Flow[Answer]:
+    """Asks what a transaction would do if it were next; unsigned, as if everybody had signed."""
+    headers = _submission(asked.network)
+    if isinstance(asked, Envelope):
+        content = asked.encoded
+    else:
+        headers["content-type"] = "application/json"
+        content = json.dumps(asked.to_json()).encode()
+    request = Request("POST", path_of("transactions", "simulate"), {}, headers, content)
+    answer = _answer((yield from _ask(request, retry)))
+    if answer.data.get("id") != asked.hash.hex():
+        raise UnexpectedAnswer("the node simulated another transaction")
+    return answer
 
 
 def outcome(
@@ -282,11 +295,8 @@ def outcome(
 # Submission
 
 
-def _submission(envelope: Envelope) -> dict[str, str]:
-    return {
-        "content-type": TRANSACTION_TYPE,
-        "bubi-chain": envelope.network.chain_id.hex(),
-    }
+def _submission(network: Network) -> dict[str, str]:
+    return {"content-type": TRANSACTION_TYPE, "bubi-chain": network.chain_id.hex()}
 
 
 def waiting(seconds: float) -> dict[str, str]:
@@ -324,7 +334,7 @@ def submit(envelope: Envelope, wait: float = 0.0) -> Flow[Outcome]:
         "POST",
         path_of("transactions"),
         parameters,
-        _submission(envelope),
+        _submission(envelope.network),
         envelope.encoded,
         wait,
     )

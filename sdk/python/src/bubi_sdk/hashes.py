@@ -27,6 +27,7 @@ HOLD: Final = b"bubi:hold......."
 VALIDATORS: Final = b"bubi:validators."
 PARAMETERS: Final = b"bubi:parameters."
 SALTED_DIGEST: Final = b"bubi:salted....."
+CONTENT: Final = b"bubi:content...."
 
 
 def sha256(data: bytes) -> bytes:

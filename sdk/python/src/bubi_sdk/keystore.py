@@ -17,21 +17,20 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from bubi_sdk.cipher import KEY_LENGTHS, TAG_LENGTH, seal, unseal
 from bubi_sdk.codec import Json, parse_json
 from bubi_sdk.errors import InvalidInput, KeyInvalid, KeystoreDamaged, WrongPassword
 from bubi_sdk.keys import Algorithm, SecretKey
+from bubi_sdk.operations import CipherSuite
 from bubi_sdk.signer import MemorySigner
 
 AES: Final = "aes-256-gcm"
 SM4: Final = "sm4-gcm"
 _KIND: Final = "bubi-keystore"
-_TAG: Final = 16
-_KEY_LENGTHS: Final = {AES: 32, SM4: 16}
+_SUITES: Final = {AES: CipherSuite.AES256_GCM, SM4: CipherSuite.SM4_GCM}
 # Beyond these a hostile file could exhaust the machine.
 _MEMORY_MAX, _P_MAX = 1 << 29, 16
 
@@ -43,22 +42,6 @@ class Cost:
     n: int = 1 << 15
     r: int = 8
     p: int = 3
-
-
-def _seal(cipher: str, key: bytes, nonce: bytes, aad: bytes, plain: bytes) -> bytes:
-    if cipher == AES:
-        return AESGCM(key).encrypt(nonce, plain, aad)
-    sealing = Cipher(algorithms.SM4(key), modes.GCM(nonce)).encryptor()
-    sealing.authenticate_additional_data(aad)
-    return sealing.update(plain) + sealing.finalize() + sealing.tag
-
-
-def _open(cipher: str, key: bytes, nonce: bytes, aad: bytes, sealed: bytes) -> bytes:
-    if cipher == AES:
-        return AESGCM(key).decrypt(nonce, sealed, aad)
-    opening = Cipher(algorithms.SM4(key), modes.GCM(nonce, sealed[-_TAG:])).decryptor()
-    opening.authenticate_additional_data(aad)
-    return opening.update(sealed[:-_TAG]) + opening.finalize()
 
 
 def _derive(password: str, salt: bytes, cost: Cost) -> tuple[bytes, bytes]:
@@ -77,7 +60,8 @@ def encrypt(
     key: SecretKey, password: str, cipher: str = AES, cost: Cost | None = None
 ) -> dict[str, Json]:
     """The JSON of a keystore."""
-    if cipher not in _KEY_LENGTHS:
+    suite = _SUITES.get(cipher)
+    if suite is None:
         raise InvalidInput(f"a keystore is sealed with {AES} or {SM4}")
     if not password:
         raise InvalidInput("a keystore needs a password")
@@ -93,8 +77,8 @@ def encrypt(
         "check": check.hex(),
         "cipher": {"name": cipher, "nonce": nonce.hex()},
     }
-    cipher_key = sealing_key[: _KEY_LENGTHS[cipher]]
-    sealed = _seal(cipher, cipher_key, nonce, _aad(document), key.secret_bytes)
+    cipher_key = sealing_key[: KEY_LENGTHS[suite]]
+    sealed = seal(suite, cipher_key, nonce, _aad(document), key.secret_bytes)
     document["ciphertext"] = sealed.hex()
     return document
 
@@ -109,8 +93,8 @@ def decrypt(document: Json, password: str) -> SecretKey:
     if not bytes_eq(check, fields.check):
         raise WrongPassword("the password does not open this keystore")
     try:
-        key = cipher_key[: _KEY_LENGTHS[fields.cipher]]
-        secret = _open(fields.cipher, key, fields.nonce, fields.aad, fields.sealed)
+        key = cipher_key[: KEY_LENGTHS[fields.suite]]
+        secret = unseal(fields.suite, key, fields.nonce, fields.aad, fields.sealed)
         found = SecretKey(fields.algorithm, secret)
     except (InvalidTag, KeyInvalid) as error:
         raise KeystoreDamaged("the password is right, but the file was changed") from error
@@ -126,7 +110,7 @@ class _Fields:
     cost: Cost
     salt: bytes
     check: bytes
-    cipher: str
+    suite: CipherSuite
     nonce: bytes
     sealed: bytes
     aad: bytes
@@ -146,7 +130,7 @@ def _fields(document: Json) -> _Fields:
     ):
         raise ValueError("cost of the key derivation out of range")
     name, sealed = cipher["name"], _unhex(document["ciphertext"])
-    if not isinstance(name, str) or name not in _KEY_LENGTHS or len(sealed) != 32 + _TAG:
+    if not isinstance(name, str) or name not in _SUITES or len(sealed) != 32 + TAG_LENGTH:
         raise ValueError("unknown cipher")
     nonce, check = _unhex(cipher["nonce"]), _unhex(document["check"])
     if len(nonce) != 12 or len(check) != 16:
@@ -157,7 +141,7 @@ def _fields(document: Json) -> _Fields:
         Cost(n, r, p),
         _unhex(kdf["salt"]),
         check,
-        name,
+        _SUITES[name],
         nonce,
         sealed,
         _aad(document),

@@ -117,7 +117,12 @@ class Trust:
             encoded = bytes.fromhex(_text(value, "validator_set"))
         except ValueError as error:
             raise MalformedJson("validator_set is not hex") from error
-        return cls(network, kind, ValidatorSet.decode(encoded))
+        trust = cls(network, kind, ValidatorSet.decode(encoded))
+        for name in ("genesis_hash", "validators", "quorum"):
+            # Only for people, who would be misled by something else.
+            if name in value and value[name] != trust.to_json()[name]:
+                raise MalformedJson(f"{name} of the trust file contradicts its other members")
+        return trust
 
     @classmethod
     def load(cls, path: str | Path) -> Trust:

@@ -95,7 +95,7 @@ def _hot() -> list[tuple[str, str, dict[str, Any]]]:
         (
             f"{base}/simulate",
             "post",
-            _operation("What would happen now", [], signed, "Document"),
+            _operation("What would happen now", [chain], signed, "Document"),
         ),
         (
             f"{base}/{{hash}}",

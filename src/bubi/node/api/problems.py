@@ -32,7 +32,7 @@ PROBLEMS: dict[str, Kind] = {
     "parameter_invalid": Kind(400, "A parameter or header is not valid"),
     "address_invalid": Kind(400, "The address is not valid on this network"),
     "id_invalid": Kind(400, "The identifier is not 64 lower-case hex digits"),
-    "cursor_invalid": Kind(400, "The cursor does not belong to this list"),
+    "cursor_invalid": Kind(400, "The cursor does not belong to this list or run of the node"),
     "ip_denied": Kind(403, "The node's rules do not let this address in"),
     "route_unknown": Kind(404, "There is no such route"),
     "method_not_allowed": Kind(405, "The route does not take this method"),
@@ -51,6 +51,7 @@ PROBLEMS: dict[str, Kind] = {
     "pool_full": Kind(503, "The node has no room for more transactions now", True),
     # Reading.
     "not_found": Kind(404, "There is no such object"),
+    "not_provable_yet": Kind(409, "No decided block can prove it yet", True),
     "outcome_unknown": Kind(404, "This node knows no outcome of the transaction", True),
     "cursor_expired": Kind(410, "The cursor's view of the ledger is gone: start the list again"),
     "height_pruned": Kind(410, "Proofs of this height are no longer kept"),
@@ -66,7 +67,7 @@ PROBLEMS: dict[str, Kind] = {
     "guard_refused": Kind(503, "The node must not vote until its guard is looked after", True),
     "diverged": Kind(503, "The node computed another outcome than the network and stopped"),
     "failed": Kind(503, "The node has failed and stops", True),
-    "damaged": Kind(500, "A file of the node is damaged"),
+    "damaged": Kind(503, "A file of the node is damaged: ask another node"),
     "storage_failed": Kind(500, "The node's disk failed"),
     "invariant_broken": Kind(500, "The node's ledger contradicts itself"),
     "internal": Kind(500, "A defect of the node", True),
@@ -112,7 +113,7 @@ def problem_response(error: ProblemError) -> Response:
     if error.transaction is not None:
         document["transaction"] = error.transaction
     headers = dict(error.headers or {})
-    if kind.status in {429, 503}:
+    if kind.status in {429, 503} and kind.retryable:
         headers.setdefault("Retry-After", "1")
     return Response(
         json.dumps(document, ensure_ascii=False),

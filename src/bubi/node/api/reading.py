@@ -45,6 +45,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         400: "The request is not valid",
         404: "There is no such object",
         405: "The route does not take this method",
+        409: "Nothing is decided yet that could prove it",
         410: "The view or the proof is no longer kept",
         429: "Too many of these are open",
         503: "The node cannot answer now",
@@ -81,6 +82,23 @@ After = Annotated[
     str | None,
     Query(description="height or height:index", pattern="^[0-9]{1,19}(:[0-9]{1,10})?$"),
 ]
+
+
+def _proof(node: Services, proof: str, height: int | None = None) -> bool:
+    """Whether a proof is asked for.
+
+    Raises:
+        ProblemError: nothing was decided yet that could prove the height asked for.
+    """
+    if proof == "0":
+        return False
+    if height == 0:
+        detail = "height 0 is the genesis, which no certificate covers: ask for height 1 or above"
+        raise ProblemError("parameter_invalid", detail)
+    if node.heights.height == 0:
+        detail = "no block is decided yet: the state is that of the genesis, without a certificate"
+        raise ProblemError("not_provable_yet", detail)
+    return True
 
 
 async def _object(node: Services, read: Callable[[], bytes | None]) -> Response:
@@ -183,7 +201,7 @@ async def account(request: Request, address: Address, proof: Proof = "0") -> Res
     """One account."""
     node = requests.services(request)
     requests.address(node, address)
-    return await _object(node, partial(node.chain.account_json, address, proof == "1"))
+    return await _object(node, partial(node.chain.account_json, address, _proof(node, proof)))
 
 
 @router.get("/v1/accounts/{address}/events", response_model=models.Page)
@@ -217,7 +235,7 @@ async def balance(
     """What an account holds of one asset."""
     node = requests.services(request)
     requests.address(node, address)
-    read = partial(node.chain.balance_json, address, asset, proof == "1")
+    read = partial(node.chain.balance_json, address, asset, _proof(node, proof))
     return await _object(node, read)
 
 
@@ -228,7 +246,7 @@ async def data_entry(
     """One data entry of an account."""
     node = requests.services(request)
     requests.address(node, address)
-    return await _object(node, partial(node.chain.data_json, address, name, proof == "1"))
+    return await _object(node, partial(node.chain.data_json, address, name, _proof(node, proof)))
 
 
 @router.get("/v1/accounts/{address}/{kind}", response_model=models.Page)
@@ -266,7 +284,7 @@ async def assets(
 async def asset_definition(request: Request, asset: Identifier, proof: Proof = "0") -> Response:
     """Definition and supply of an asset."""
     node = requests.services(request)
-    return await _object(node, partial(node.chain.asset_json, asset, proof == "1"))
+    return await _object(node, partial(node.chain.asset_json, asset, _proof(node, proof)))
 
 
 @router.get("/v1/assets/{asset}/holders", response_model=models.Page)
@@ -289,7 +307,7 @@ async def items(
 async def item(request: Request, asset: Identifier, item: Name, proof: Proof = "0") -> Response:
     """One unique item."""
     node = requests.services(request)
-    return await _object(node, partial(node.chain.item_json, asset, item, proof == "1"))
+    return await _object(node, partial(node.chain.item_json, asset, item, _proof(node, proof)))
 
 
 # --- namespaces and records ----------------------------------------------------------------------
@@ -309,7 +327,7 @@ async def namespace_definition(
 ) -> Response:
     """Owner and writers of a namespace."""
     node = requests.services(request)
-    return await _object(node, partial(node.chain.namespace_json, namespace, proof == "1"))
+    return await _object(node, partial(node.chain.namespace_json, namespace, _proof(node, proof)))
 
 
 @router.get("/v1/namespaces/{namespace}/records", response_model=models.Page)
@@ -333,7 +351,7 @@ async def record(
 ) -> Response:
     """One version of a record; the newest if none is named."""
     node = requests.services(request)
-    read = partial(node.chain.record_json, namespace, key, version, proof == "1")
+    read = partial(node.chain.record_json, namespace, key, version, _proof(node, proof))
     return await _object(node, read)
 
 
@@ -353,12 +371,13 @@ async def versions(
 # --- cells ---------------------------------------------------------------------------------------
 
 
-Hex = Annotated[str, Path(pattern="^([0-9a-f]{2})+$", max_length=256)]
+Owner = Annotated[str, Path(description="Owner key, hex", pattern="^0[0-3][0-9a-f]{64}$")]
+CellKey = Annotated[str, Path(pattern="^([0-9a-f]{2})+$", max_length=256)]
 
 
 @router.get("/v1/cells/{owner}", response_model=models.Page)
 async def cells(
-    request: Request, owner: Hex, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
+    request: Request, owner: Owner, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
 ) -> Response:
     """Cells of one owner key (hex)."""
     return await _list(requests.services(request), "cells", owner, cursor, limit)
@@ -366,12 +385,14 @@ async def cells(
 
 @router.get("/v1/cells/{owner}/{key}", response_model=models.Document)
 async def cell(
-    request: Request, owner: Hex, key: Hex, height: OptionalHeight = None, proof: Proof = "0"
+    request: Request, owner: Owner, key: CellKey, height: OptionalHeight = None, proof: Proof = "0"
 ) -> Response:
     """The value of one cell, also at an earlier height that is still provable."""
     node = requests.services(request)
     owner_bytes, key_bytes = bytes.fromhex(owner), bytes.fromhex(key)
-    read = partial(node.chain.cell_json, owner_bytes, key_bytes, height, proof == "1")
+    read = partial(
+        node.chain.cell_json, owner_bytes, key_bytes, height, _proof(node, proof, height)
+    )
     return await _object(node, read)
 
 

@@ -13,9 +13,9 @@ from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
-from starlette.types import Message, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from bubi.node.api.problems import ProblemError
+from bubi.node.api.problems import ProblemError, problem_response
 from bubi.node.api.services import Services
 
 HEARTBEAT_SECONDS = 15.0
@@ -60,23 +60,29 @@ def position(request: Request) -> tuple[int, int] | None:
 
 
 def stream(request: Request, node: Services, read: ReadBlock) -> StreamingResponse:
-    """An endless answer with the events of all blocks after the caller's position.
-
-    Raises:
-        ProblemError: too many streams are open.
-    """
-    start = position(request)
-    if node.streams >= node.settings.streams_max:
-        raise ProblemError("too_many_streams")
-    return EventStream(
-        _events(node, read, start),
-        media_type=CONTENT_TYPE,
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    """An endless answer with the events of all blocks after the caller's position."""
+    return EventStream(node, _events(node, read, position(request)))
 
 
 class EventStream(StreamingResponse):
-    """A stream that ends when its reader stalls."""
+    """A stream that ends when its reader stalls; refused if too many are open."""
+
+    def __init__(self, node: Services, events: AsyncIterator[str]) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(events, media_type=CONTENT_TYPE, headers=headers)
+        self._node = node
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the stream; counted from before its first byte until its end."""
+        node = self._node
+        if node.streams >= node.settings.streams_max:
+            await problem_response(ProblemError("too_many_streams"))(scope, receive, send)
+            return
+        node.streams += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            node.streams -= 1
 
     async def stream_response(self, send: Send) -> None:
         """Sends the events, each within a time."""
@@ -95,20 +101,16 @@ async def _events(
     node: Services, read: ReadBlock, start: tuple[int, int] | None
 ) -> AsyncIterator[str]:
     height, index = start if start is not None else (node.heights.height, 2**32)
-    node.streams += 1
-    try:
-        yield f": height {node.heights.height}\n\n"
-        while not node.stopping.is_set():
-            if height > 0 and index < 2**32 and height <= node.heights.height:
-                yield await _block(node, read, height, index)
-            index = 2**32
-            while height < node.heights.height and not node.stopping.is_set():
-                height += 1
-                yield await _block(node, read, height, -1)
-            if not await node.heights.beyond(max(height, node.heights.height), HEARTBEAT_SECONDS):
-                yield f": height {node.heights.height}\n\n"
-    finally:
-        node.streams -= 1
+    yield f": height {node.heights.height}\n\n"
+    while not node.stopping.is_set():
+        if height > 0 and index < 2**32 and height <= node.heights.height:
+            yield await _block(node, read, height, index)
+        index = 2**32
+        while height < node.heights.height and not node.stopping.is_set():
+            height += 1
+            yield await _block(node, read, height, -1)
+        if not await node.heights.beyond(max(height, node.heights.height), HEARTBEAT_SECONDS):
+            yield f": height {node.heights.height}\n\n"
 
 
 async def _block(node: Services, read: ReadBlock, height: int, after: int) -> str:

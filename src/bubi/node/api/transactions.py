@@ -30,45 +30,35 @@ async def submit(request: Request) -> Response:
     """POST /v1/transactions."""
     node = requests.services(request)
     requests.check_query(request, {"wait", "timeout"})
-    seconds = _may_wait(node, requests.wait_seconds(request))
-    requests.check_chain(request, node)
-    transaction = await _read_transaction(request, node)
-    try:
-        single = await node.door.single(transaction, requests.origin(request))
-    except DoorError as error:
-        raise ProblemError(error.code, error.detail) from None
-    if single.verdict:
-        return await _answer_refused(node, single, seconds)
-    if seconds is None:
-        return answers.made(node, _pending(single.hash, single.valid_until), PENDING)
-    return await _wait_decided(node, single, seconds)
+    with _waiting(node, requests.wait_seconds(request)) as seconds:
+        requests.check_chain(request, node)
+        transaction = await _read_transaction(request, node)
+        try:
+            single = await node.door.single(transaction, requests.origin(request))
+        except DoorError as error:
+            raise ProblemError(error.code, error.detail) from None
+        if single.verdict:
+            return await _answer_refused(node, single, seconds)
+        if seconds is None:
+            return answers.made(node, _pending(single.hash, single.valid_until), PENDING)
+        return await _wait_decided(node, single, seconds)
 
 
 async def submit_bulk(request: Request) -> Response:
     """POST /v1/transactions/bulk."""
     node = requests.services(request)
     requests.check_query(request, {"wait", "timeout"})
-    seconds = _may_wait(node, requests.wait_seconds(request))
-    requests.check_chain(request, node)
-    requests.content_type(request, {requests.TRANSACTIONS, requests.OCTETS})
-    body = await requests.read_body(request, node.settings.bulk_bytes_max)
-    try:
-        admission, ticket = await node.door.bulk(body, requests.origin(request))
-    except DoorError as error:
-        raise ProblemError(error.code, error.detail) from None
-    refused = []
-    if admission.refused:
-        verdicts = enumerate(admission.verdicts)
-        refused = [{"index": index, "code": code} for index, code in verdicts if code]
-    document: dict[str, Any] = {
-        "schema": 1,
-        "received": admission.received,
-        "admitted": len(admission),
-        "refused": refused,
-    }
-    if ticket is None or seconds is None:
-        return answers.made(node, document)
-    with _waiting(node):
+    with _waiting(node, requests.wait_seconds(request)) as seconds:
+        requests.check_chain(request, node)
+        requests.content_type(request, {requests.TRANSACTIONS, requests.OCTETS})
+        body = await requests.read_body(request, node.settings.bulk_bytes_max)
+        try:
+            admission, ticket = await node.door.bulk(body, requests.origin(request))
+        except DoorError as error:
+            raise ProblemError(error.code, error.detail) from None
+        document = _admitted(admission)
+        if ticket is None or seconds is None:
+            return answers.made(node, document)
         try:
             decision = await asyncio.wait_for(asyncio.shield(ticket.decision), seconds)
         except (TimeoutError, DoorError):
@@ -78,14 +68,27 @@ async def submit_bulk(request: Request) -> Response:
     return answers.made(node, document)
 
 
+def _admitted(admission: core.Admission) -> dict[str, Any]:
+    refused = []
+    if admission.refused:
+        verdicts = enumerate(admission.verdicts)
+        refused = [{"index": index, "code": code} for index, code in verdicts if code]
+    return {
+        "schema": 1,
+        "received": admission.received,
+        "admitted": len(admission),
+        "refused": refused,
+    }
+
+
 async def show(request: Request) -> Response:
     """GET /v1/transactions/{hash}."""
     node = requests.services(request)
     requests.check_query(request, {"proof", "wait", "timeout"})
-    seconds = _may_wait(node, requests.wait_seconds(request))
     proof = requests.flag(request, "proof")
     transaction = requests.hash_bytes(request.path_params["hash"])
-    document = await _wait_stored(node, transaction, proof, seconds or 0.0)
+    with _waiting(node, requests.wait_seconds(request)) as seconds:
+        document = await _wait_stored(node, transaction, proof, seconds or 0.0)
     if document is None:
         raise ProblemError("outcome_unknown", transaction=transaction.hex())
     return answers.made(node, document)
@@ -129,6 +132,7 @@ async def simulate(request: Request) -> Response:
     """POST /v1/transactions/simulate: a signed transaction, or a body alone."""
     node = requests.services(request)
     requests.check_query(request, ())
+    requests.check_chain(request, node)
     kind = requests.content_type(request, {requests.JSON, requests.TRANSACTION})
     data = await requests.read_body(request, requests.JSON_BYTES_MAX)
     if kind == requests.JSON:
@@ -200,11 +204,10 @@ async def _wait_decided(node: Services, single: Single, seconds: float) -> Respo
     ticket = single.ticket
     assert isinstance(ticket, Ticket)
     ends = time.monotonic() + seconds
-    with _waiting(node):
-        try:
-            decision = await asyncio.wait_for(asyncio.shield(ticket.decision), seconds)
-        except (TimeoutError, DoorError):
-            return answers.made(node, _pending(single.hash, single.valid_until), PENDING)
+    try:
+        decision = await asyncio.wait_for(asyncio.shield(ticket.decision), seconds)
+    except (TimeoutError, DoorError):
+        return answers.made(node, _pending(single.hash, single.valid_until), PENDING)
     final = _decided(single, decision)
     if final is not None:
         return answers.made(node, final)
@@ -225,16 +228,15 @@ async def _wait_stored(
     None if it is unknown.
     """
     ends = time.monotonic() + seconds
-    with _waiting(node) if seconds else _not_waiting():
-        while True:
-            height = node.heights.height
-            document = await _look_up(node, transaction, proof)
-            rest = ends - time.monotonic()
-            if document is None or document["status"] != "pending" or rest <= 0:
-                return document
-            if node.stopping.is_set():
-                return document
-            await node.heights.beyond(height, rest)
+    while True:
+        height = node.heights.height
+        document = await _look_up(node, transaction, proof)
+        rest = ends - time.monotonic()
+        if document is None or document["status"] != "pending" or rest <= 0:
+            return document
+        if node.stopping.is_set():
+            return document
+        await node.heights.beyond(height, rest)
 
 
 async def _look_up(node: Services, transaction: bytes, proof: bool) -> dict[str, Any] | None:
@@ -301,22 +303,20 @@ def _pending(transaction: bytes, valid_until: int) -> dict[str, Any]:
     }
 
 
-def _may_wait(node: Services, seconds: float | None) -> float | None:
-    """Refuses to wait when too many do, before anything was admitted."""
-    if seconds is not None and node.waiting >= node.settings.waiting_max:
-        raise ProblemError("too_many_waiting")
-    return seconds
-
-
 @contextmanager
-def _waiting(node: Services) -> Iterator[None]:
+def _waiting(node: Services, seconds: float | None) -> Iterator[float | None]:
+    """Counts a request that may wait, from before anything of it is admitted until its answer.
+
+    Raises:
+        ProblemError: too many wait already.
+    """
+    if seconds is None:
+        yield None
+        return
+    if node.waiting >= node.settings.waiting_max:
+        raise ProblemError("too_many_waiting")
     node.waiting += 1
     try:
-        yield
+        yield seconds
     finally:
         node.waiting -= 1
-
-
-@contextmanager
-def _not_waiting() -> Iterator[None]:
-    yield

@@ -1,0 +1,300 @@
+"""`bubi sim`: runs the production code in simulated clusters and tries to break it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from bubi.cli.messages import _
+from bubi.cli.output import FINDING, GOOD, AsJson, details, emit, note, progress, say, usage
+
+if TYPE_CHECKING:
+    from bubi.simulation import runner
+
+app = typer.Typer(
+    name="sim",
+    help=_("Simulate whole networks from a seed and try to break them."),
+    no_args_is_help=True,
+)
+
+DEFAULT_NODES: Final = "4,7"
+DEFAULT_SEEDS: Final = "0:20"
+NODES_MAX: Final = 13
+SHOWN_MAX: Final = 20
+"""Violations whose detail is printed."""
+
+Engine = Annotated[str, typer.Option("--engine", help=_("Consensus engine."))]
+Nodes = Annotated[
+    str, typer.Option("--nodes", metavar="N,N", help=_("Sizes of the simulated networks."))
+]
+Jobs = Annotated[
+    int, typer.Option("--jobs", min=1, help=_("Processes that share the work; else all cores."))
+]
+Faults = Annotated[
+    str,
+    typer.Option(
+        "--faults", metavar="CLASS,CLASS", help=_("Classes or groups of faults; else all.")
+    ),
+]
+
+CORES: Final = len(os.sched_getaffinity(0))
+
+
+@app.callback()
+def simulate() -> None:
+    """Simulates networks."""
+
+
+@app.command("run", help=_("Run seeds; every violation is a finding."))
+def run(
+    engine: Engine = "pbft",
+    nodes: Nodes = DEFAULT_NODES,
+    seeds: Annotated[
+        str, typer.Option("--seeds", metavar="A:B", help=_("Seeds A to B - 1."))
+    ] = DEFAULT_SEEDS,
+    faults: Faults = "",
+    jobs: Jobs = CORES,
+    as_json: AsJson = False,
+) -> int:
+    """Runs each seed once for every size of network."""
+    from bubi.simulation import runner  # noqa: PLC0415 - only this noun needs the simulator
+
+    asked, classes = _classes(faults)
+    known_engine(engine)
+    work = [
+        runner.Job(seed, size, engine, classes)
+        for seed in seed_range(seeds)
+        for size in sizes(nodes)
+    ]
+    with progress() as bar:
+        task = bar.add_task(_("Seeds"), total=len(work))
+        totals = runner.run_all(work, jobs, lambda _result: bar.advance(task))
+    totals.demand(asked)
+    return _report(totals, as_json=as_json)
+
+
+def _report(totals: runner.Totals, *, as_json: bool) -> int:
+    for text in totals.details[:SHOWN_MAX]:
+        note(text)
+    fields = totals.fields()
+    if as_json:
+        emit(fields)
+    else:
+        shown = {
+            name: value
+            for name, value in fields.items()
+            if name not in {"violations", "injected", "marks", "trace_hashes"}
+        }
+        shown["violations"] = len(totals.violations)
+        details(_("Simulation"), shown)
+        details(_("Injected faults"), fields["injected"])
+        details(_("Situations met"), fields["marks"])
+    return FINDING if totals.violations else GOOD
+
+
+@app.command("twins", help=_("Run scenarios in which members have two instances."))
+def twins(
+    engine: Engine = "pbft",
+    scenarios: Annotated[
+        int, typer.Option("--scenarios", min=1, help=_("How many scenarios."))
+    ] = 1_000,
+    seed: Annotated[int, typer.Option("--seed", help=_("Seed of the scenarios."))] = 1,
+    jobs: Jobs = CORES,
+    as_json: AsJson = False,
+) -> int:
+    """Plays scenarios of leaders and partitions."""
+    from bubi.simulation import twins as simulation  # noqa: PLC0415 - as above
+
+    known_engine(engine)
+    with progress() as bar:
+        task = bar.add_task(_("Scenarios"), total=scenarios)
+        totals = simulation.run_all(
+            engine,
+            scenarios,
+            seed,
+            jobs,
+            progress=lambda part: bar.update(task, completed=part.scenarios),
+        )
+    for text in totals.details[:SHOWN_MAX]:
+        note(text)
+    fields = totals.fields()
+    if as_json:
+        emit(fields)
+    else:
+        details(_("Twins"), {**fields, "violations": len(totals.violations)})
+    return FINDING if totals.violations else GOOD
+
+
+@app.command("mutants", help=_("Plant bugs in a copy and see that the simulator catches them."))
+def mutants(
+    jobs: Jobs = CORES,
+    only: Annotated[
+        str, typer.Option("--only", metavar="NAME,NAME", help=_("Only these planted bugs."))
+    ] = "",
+    seconds: Annotated[
+        int, typer.Option("--seconds", min=10, help=_("Most seconds for one planted bug."))
+    ] = 300,
+    as_json: AsJson = False,
+) -> int:
+    """Runs the simulator on copies of the package with one bug each."""
+    from bubi.simulation import planting  # noqa: PLC0415 - as above
+
+    names = [name for name in only.split(",") if name]
+    unknown = [name for name in names if name not in planting.names()]
+    if unknown:
+        raise usage(
+            _("There is no planted bug {name}.", name=unknown[0]), ", ".join(planting.names())
+        )
+
+    def tell(verdict: planting.Verdict) -> None:
+        note(f"{verdict.name}: {verdict.caught_by or '-'} {verdict.seconds:.1f} s")
+
+    totals = planting.run_all(names or planting.names(), jobs, seconds, tell)
+    if as_json:
+        emit(totals.fields())
+    else:
+        details(_("Planted bugs"), totals.fields())
+    return GOOD if totals.good else FINDING
+
+
+@app.command("replay", help=_("Run one seed again and tell what happens."))
+def replay(
+    seed: Annotated[int, typer.Argument(help=_("Seed of the run."))],
+    engine: Engine = "pbft",
+    nodes: Annotated[
+        int,
+        typer.Option("--nodes", min=1, max=NODES_MAX, help=_("Number of simulated nodes.")),
+    ] = 4,
+    faults: Faults = "",
+    after: Annotated[
+        float, typer.Option("--from", help=_("Virtual time in seconds from which to print."))
+    ] = 0.0,
+    until: Annotated[
+        float, typer.Option("--to", help=_("Virtual time in seconds up to which to print."))
+    ] = float("inf"),
+    as_json: AsJson = False,
+) -> int:
+    """Prints virtual time, node, input or action of everything in one run."""
+    from bubi.simulation import cluster  # noqa: PLC0415 - as above
+
+    _asked, classes = _classes(faults)
+    known_engine(engine)
+
+    def tell(time: int, _node: int, text: str) -> None:
+        second = time / 1_000_000
+        if after <= second <= until and not as_json:
+            typer.echo(f"{second:12.6f}  {text}")
+
+    result = cluster.run(seed, nodes, engine=engine, classes=classes, say=tell)
+    found = [
+        {"seed": seed, "nodes": nodes, "checker": one.checker, "height": one.height}
+        for one in result.violations
+    ]
+    if as_json:
+        emit(
+            {
+                "engine": engine,
+                "seed": seed,
+                "nodes": nodes,
+                "violations": found,
+                "trace_hash": result.trace_hash,
+            }
+        )
+    else:
+        for one in result.violations:
+            say(f"{one.checker}, {one.height}: {one.detail}")
+        say(_("Trace hash {hash}", hash=result.trace_hash))
+    return FINDING if found else GOOD
+
+
+@app.command("conformance", help=_("Try an engine of your own: MODULE:ENGINE."))
+def conformance(
+    name: Annotated[str, typer.Argument(metavar="MODULE:ENGINE")],
+    scenarios: Annotated[
+        int, typer.Option("--scenarios", min=1, help=_("How many scenarios."))
+    ] = 200,
+    seeds: Annotated[
+        str, typer.Option("--seeds", metavar="A:B", help=_("Seeds A to B - 1."))
+    ] = "0:10",
+    nodes: Nodes = "4",
+    jobs: Jobs = CORES,
+    as_json: AsJson = False,
+) -> int:
+    """Runs twins and seeds with an engine from outside this package."""
+    from bubi.simulation import parallel, runner  # noqa: PLC0415 - as above
+    from bubi.simulation import twins as simulation  # noqa: PLC0415 - as above
+
+    try:
+        engine = parallel.load_factory(name)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise usage(_("{name} is not an engine: {reason}", name=name, reason=error)) from error
+    label = str(getattr(engine, "name", name))
+    from bubi.simulation import faults  # noqa: PLC0415 - as above
+
+    played = simulation.run_all(label, scenarios, 1, jobs, factory=name)
+    work = [
+        runner.Job(seed, size, label, faults.CLASSES, name)
+        for seed in seed_range(seeds)
+        for size in sizes(nodes)
+    ]
+    totals = runner.run_all(work, jobs)
+    violations = [*played.violations, *totals.violations]
+    for text in [*played.details, *totals.details][:SHOWN_MAX]:
+        note(text)
+    fields = {
+        "engine": label,
+        "scenarios": played.scenarios,
+        "seeds_run": totals.runs,
+        "violations": violations,
+    }
+    if as_json:
+        emit(fields)
+    else:
+        details(_("Conformance"), {**fields, "violations": len(violations)})
+    return FINDING if violations else GOOD
+
+
+# --- arguments -----------------------------------------------------------------------------------
+
+
+def seed_range(text: str) -> range:
+    """Seeds by `A:B`; B is excluded."""
+    first, colon, last = text.partition(":")
+    if not colon or not first.isdigit() or not last.isdigit() or int(first) >= int(last):
+        raise usage(_("Seeds are given as A:B with A below B."))
+    return range(int(first), int(last))
+
+
+def sizes(text: str) -> list[int]:
+    """Sizes of networks by `N,N`."""
+    parts = text.split(",")
+    if not all(part.isdigit() and 1 <= int(part) <= NODES_MAX for part in parts):
+        raise usage(_("Sizes are numbers from 1 to {most}.", most=NODES_MAX))
+    return [int(part) for part in parts]
+
+
+def known_engine(name: str) -> None:
+    """Refuses an engine that this version does not run."""
+    from bubi.consensus import ENGINES  # noqa: PLC0415 - as above
+
+    if name not in ENGINES:
+        raise usage(_("There is no engine {name}.", name=name), ", ".join(sorted(ENGINES)))
+
+
+def _classes(text: str) -> tuple[Sequence[str], tuple[str, ...]]:
+    """The classes that were asked for by name, and those to draw from."""
+    from bubi.simulation import faults  # noqa: PLC0415 - as above
+
+    if not text:
+        return (), faults.CLASSES
+    try:
+        classes = faults.classes_named(name.strip() for name in text.split(","))
+    except faults.UnknownFaultError as error:
+        known: list[Any] = [*faults.GROUPS, *faults.CLASSES]
+        raise usage(
+            _("There is no class of faults {name}.", name=error), ", ".join(known)
+        ) from error
+    return classes, classes

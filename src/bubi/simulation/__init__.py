@@ -1,0 +1,4 @@
+"""Whole clusters in one process from one seed, and what tries to break them.
+
+Start with `cluster.py`.
+"""

@@ -1,0 +1,330 @@
+"""Members that break the protocol. They stand beside the production code, not in it.
+
+A faulty member runs a replica of its own, so that it knows what a correct one would do, and
+changes what leaves it. It holds its own key only: it can sign anything, but for nobody else.
+"""
+
+from collections import deque
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from bubi import core, messages
+from bubi.consensus.engine import (
+    ConsensusMessage,
+    EngineMessage,
+    ProposalMessage,
+    VoteMessage,
+)
+from bubi.consensus.guard import Phase, VoteRequest
+from bubi.simulation import lies
+from bubi.simulation.ledger import vote_bytes
+from bubi.simulation.scheduler import MILLISECOND
+
+if TYPE_CHECKING:
+    from bubi.simulation.cluster import Cluster
+    from bubi.simulation.host import Host, Place
+
+REMEMBERED = 400
+TICK = 400 * MILLISECOND
+ACTIVE = ("replay", "garbage", "lie_view_change", "equivocate", "fake_sync")
+
+
+class Behaviour:
+    """The acts of one faulty member."""
+
+    def __init__(
+        self, cluster: "Cluster", place: "Place", acts: tuple[str, ...], random: Random
+    ) -> None:
+        self._cluster = cluster
+        self._place = place
+        self._acts = frozenset(acts)
+        self._random = random
+        self._heard: deque[ConsensusMessage] = deque(maxlen=REMEMBERED)
+        self._active = [act for act in ACTIVE if act in self._acts]
+        self.resting = False
+        """True after the end of the phase of faults, if the plan lets it keep quiet."""
+
+    def start(self) -> None:
+        """Plans what it does unasked."""
+        if self._active:
+            self._cluster.scheduler.after(TICK, self._tick)
+
+    def heard(self, message: messages.PeerMessage) -> None:
+        """It remembers whatever reaches it."""
+        if isinstance(message, messages.Consensus):
+            self._heard.append(message.message)
+
+    # --- what leaves it ----------------------------------------------------------------------
+
+    def send(self, host: "Host", peers: tuple[bytes, ...], message: messages.PeerMessage) -> None:
+        """Sends what its replica wants to send, or something else, or nothing."""
+        match message:
+            case messages.Consensus():
+                self._heard.append(message.message)
+                if message.message.signed.validator == self._place.member and self._own(
+                    host, peers, message.message
+                ):
+                    return
+            case messages.BatchBody() if self._acts_now("withhold_batch"):
+                # One peer hears of it, so that a proposal that names it is not refused by all.
+                self._count("withhold_batch")
+                peers = peers[:1] if self._random.random() < 0.5 else ()
+            case messages.Blocks() if message.blocks and self._acts_now("fake_sync"):
+                self._count("fake_sync")
+                message = self._spoil(message)
+            case messages.Status() if "fake_sync" in self._acts and (
+                message.node == self._place.peer and self._random.random() < 0.3
+            ):
+                self._count("fake_sync")
+                height = self._random.choice((0, message.height + 3, message.height + 10_000))
+                lie = replace(message, height=height)
+                message = self._cluster.sign_status(self._place, lie)
+            case _:
+                pass
+        host.transmit(peers, message)
+
+    def _own(self, host: "Host", peers: tuple[bytes, ...], message: ConsensusMessage) -> bool:
+        """Acts on a message of its own; True if nothing is left to be sent."""
+        match message:
+            case ProposalMessage():
+                if self._acts_now("withhold_proposal"):
+                    self._count("withhold_proposal")
+                    some = tuple(peer for peer in peers if self._random.random() < 0.3)
+                    host.transmit(some, messages.Consensus(message))
+                    return True
+                if self._acts_now("lie_view_change") and self._lying_view(host, peers, message):
+                    return True
+                if self._acts_now("equivocate"):
+                    return self._equivocate(host, peers, message)
+            case EngineMessage(kind="view_change") if self._acts_now("lie_view_change"):
+                lie = self._lie(message)
+                if lie is not None:
+                    self._count("lie_view_change")
+                    half = self._random.randrange(len(peers) + 1)
+                    host.transmit(peers[:half], messages.Consensus(lie))
+                    host.transmit(peers[half:], messages.Consensus(message))
+                    return True
+            case VoteMessage() if self._acts_now("equivocate"):
+                other = self._other_vote(message.request)
+                self._count("equivocate")
+                half = self._random.randrange(len(peers) + 1)
+                host.transmit(peers[half:], messages.Consensus(message))
+                # Some get both, and can prove it.
+                host.transmit(peers[: half + 1], messages.Consensus(self._signed(other)))
+                return True
+            case _:
+                pass
+        return False
+
+    def _acts_now(self, act: str) -> bool:
+        return act in self._acts and self._random.random() < 0.5
+
+    def _count(self, act: str) -> None:
+        self._cluster.injected[act] += 1
+
+    def _signed(self, request: VoteRequest) -> VoteMessage:
+        assert self._place.key is not None
+        signature = self._place.key.sign(vote_bytes(self._cluster.chain_id, request))
+        return VoteMessage(self._place.member, request, signature)
+
+    def _equivocate(
+        self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
+    ) -> bool:
+        """Two proposals for one round: another block time makes another digest."""
+        ledger = host.ledger
+        try:
+            _, time, _, parent_round = ledger.proposal_fields(message.proposal)
+            proposal, digest = ledger.propose(time + 1, parent_round, [])
+        except core.CoreError:
+            return False
+        request = replace(message.signed.request, digest=digest)
+        other = replace(message, signed=self._signed(request), proposal=proposal, payload=())
+        self._heard.append(other)
+        self._count("equivocate")
+        half = self._random.randint(0, len(peers))
+        host.transmit(peers[:half], messages.Consensus(message))
+        host.transmit(peers[half:], messages.Consensus(other))
+        return True
+
+    def _other_vote(self, request: VoteRequest) -> VoteRequest:
+        """The same slot with another statement: one that is about, or one of nothing."""
+        digests = [
+            one.signed.request.digest
+            for one in self._heard
+            if one.height == request.height and one.signed.request.digest != request.digest
+        ]
+        digest = self._random.choice(digests) if digests else self._random.randbytes(32)
+        if request.phase is Phase.COMMIT and self._random.random() < 0.5:
+            return replace(request, outcome=self._random.randbytes(32))
+        return replace(request, digest=digest)
+
+    def _lie(self, message: EngineMessage) -> EngineMessage | None:
+        """A view change that hides or forges what it had prepared."""
+        request = message.signed.request
+        random = self._random
+        body = lies.change_body(
+            random, message.body, request.height, request.round, tuple(self._heard)
+        )
+        if body is None or random.random() < 0.2:
+            older = [
+                one.body
+                for one in self._heard
+                if isinstance(one, EngineMessage) and one.kind == message.kind
+            ]
+            body = random.choice([*older, b"", message.body[:-1], message.body + b"\x00"])
+        if body == message.body:
+            return None
+        return self._engine_message(request, message.kind, body)
+
+    def _lying_view(
+        self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
+    ) -> bool:
+        """A new view that proposes what its view changes do not allow."""
+        justification = lies.new_view(self._random, message, host.configuration)
+        if justification is None:
+            return False
+        ledger = host.ledger
+        try:
+            _, time, _, parent_round = ledger.proposal_fields(message.proposal)
+            proposal, digest = ledger.propose(time + 1, parent_round, [])
+        except core.CoreError:
+            return False
+        request = replace(message.signed.request, digest=digest)
+        lie = ProposalMessage(self._signed(request), proposal, (), justification)
+        self._count("lie_view_change")
+        half = self._random.randint(0, len(peers) - 1)
+        host.transmit(peers[:half], messages.Consensus(message))
+        host.transmit(peers[half:], messages.Consensus(lie))
+        return True
+
+    def _engine_message(self, request: VoteRequest, kind: str, body: bytes) -> EngineMessage:
+        digest = self._cluster.signatures.hash(kind.encode() + b"\0" + body)
+        return EngineMessage(self._signed(replace(request, digest=digest)), kind, body)
+
+    def _spoil(self, message: messages.Blocks) -> messages.Blocks:
+        """An answer to a request for blocks with something wrong in it."""
+        at = self._random.randrange(len(message.blocks))
+        parts = message.blocks[at]
+        match self._random.randrange(6):
+            case 0:
+                spoilt = replace(parts, height=parts.height + 1)
+            case 1:
+                spoilt = replace(parts, certificate=_flip(parts.certificate, self._random))
+            case 2:
+                spoilt = replace(parts, proposal=_flip(parts.proposal, self._random))
+            case 3:
+                spoilt = replace(parts, headers=(), bodies=())
+            case 4:
+                spoilt = replace(parts, bodies=tuple(b"\x00" for _ in parts.bodies))
+            case _:
+                return replace(message, blocks=message.blocks[: at // 2])
+        blocks = (*message.blocks[:at], spoilt, *message.blocks[at + 1 :])
+        return replace(message, blocks=blocks)
+
+    # --- what it does unasked ----------------------------------------------------------------
+
+    def _tick(self, _: None) -> None:
+        self._cluster.scheduler.after(int(TICK * (0.5 + self._random.random())), self._tick)
+        host = self._place.host
+        if host is None or host.dead or not host.peers or self.resting:
+            return
+        act = self._random.choice(self._active)
+        made = self._make(act, host)
+        if made is None:
+            return
+        self._count(act)
+        peers = tuple(host.peers)
+        chosen = peers if self._random.random() < 0.3 else (self._random.choice(peers),)
+        host.transmit(chosen, made)
+
+    def _make(self, act: str, host: "Host") -> messages.PeerMessage | None:
+        random = self._random
+        recent = random.choice(self._heard) if self._heard else None
+        match act:
+            case "replay":
+                return None if recent is None else messages.Consensus(recent)
+            case "garbage":
+                return self._garbage(recent, host)
+            case "lie_view_change" if recent is not None:
+                return self._unasked_change(recent.signed.request, host)
+            case "equivocate" if recent is not None:
+                request = replace(recent.signed.request, height=host.ledger.height + 1)
+                return messages.Consensus(self._signed(self._other_vote(request)))
+            case "fake_sync":
+                return messages.Blocks(random.randrange(1 << 20), ())
+        return None
+
+    def _unasked_change(self, request: VoteRequest, host: "Host") -> messages.PeerMessage:
+        """Asks for a later round without a reason, with what it can make up."""
+        random = self._random
+        height = host.ledger.height + 1
+        round_ = request.round + random.choice((1, 1, 1, 2, 63, 64, 10**6))
+        body = lies.change_body(random, b"\x00", height, round_, tuple(self._heard)) or b"\x00"
+        asked = replace(request, height=height, round=round_, phase=Phase.CHANGE, outcome=b"")
+        return messages.Consensus(self._engine_message(asked, "view_change", body))
+
+    def _garbage(  # noqa: PLR0911 - one line per kind of nonsense
+        self, recent: ConsensusMessage | None, host: "Host"
+    ) -> messages.PeerMessage | None:
+        """Small changes of real messages, nonsense of the right shape, and plain noise."""
+        random = self._random
+        choice = random.randrange(7)
+        if choice == 0:
+            return messages.BatchHave(tuple(random.randbytes(32) for _ in range(8)))
+        if choice == 1:
+            return messages.BatchWant(tuple(random.randbytes(32) for _ in range(8)))
+        if choice == 2:
+            first = random.randrange(host.ledger.height + 5)
+            return messages.BlocksRequest(random.randrange(100), first, first + 10_000)
+        if choice == 3:
+            return messages.BatchBody(random.randbytes(32), random.randbytes(90), b"\x00")
+        if recent is None:
+            return messages.BlockWanted(random.randrange(1 << 62))
+        if choice == 4:
+            return self._noise(recent)
+        request = self._mutated(recent.signed.request)
+        if choice == 5:
+            # Somebody else's name under bytes that this key signed.
+            forged = replace(self._signed(request), validator=recent.signed.validator)
+            return messages.Consensus(forged)
+        return messages.Consensus(_with_signed(recent, self._signed(request)))
+
+    def _mutated(self, request: VoteRequest) -> VoteRequest:
+        changes: list[dict[str, Any]] = [
+            {"round": request.round + 1},
+            {"round": max(0, request.round - 1)},
+            {"round": request.round + (1 << 40)},
+            {"height": request.height + 1},
+            {"height": max(1, request.height - 1)},
+            {"height": request.height + 1_000},
+            {"epoch": request.epoch + 1},
+            {"digest": self._random.randbytes(32)},
+            {"phase": self._random.choice(list(Phase))},
+        ]
+        changed = replace(request, **self._random.choice(changes))
+        if changed.phase is not Phase.COMMIT:
+            return replace(changed, outcome=b"")
+        return replace(changed, outcome=changed.outcome or self._random.randbytes(32))
+
+    def _noise(self, recent: ConsensusMessage) -> messages.PeerMessage | None:
+        """A frame with a flipped bit: most are refused by the decoder, as at the transport."""
+        data = _flip(messages.encode(messages.Consensus(recent)), self._random)
+        try:
+            return messages.decode(data)
+        except ValueError:
+            self._count("garbage")
+            return None
+
+
+def _flip(data: bytes, random: Random) -> bytes:
+    if not data:
+        return b"\x01"
+    at = random.randrange(len(data))
+    return data[:at] + bytes([data[at] ^ 1 << random.randrange(8)]) + data[at + 1 :]
+
+
+def _with_signed(message: ConsensusMessage, signed: VoteMessage) -> ConsensusMessage:
+    if isinstance(message, VoteMessage):
+        return signed
+    return replace(message, signed=signed)

@@ -1,0 +1,43 @@
+"""Looks for a violation until it finds one or the time is over.
+
+Runs in a process of its own, on whatever copy of the package its path gives it:
+`python -m bubi.simulation.hunt ENGINE SEED SECONDS` prints one JSON object.
+"""
+
+import json
+import sys
+import time
+import traceback
+
+from bubi.simulation import twins
+from bubi.simulation.cluster import run
+
+SCENARIOS = 40
+"""Scenarios of twins between two seeds of a cluster."""
+
+
+def hunt(engine: str, seed: int, seconds: float) -> dict[str, object]:
+    """What was found: by whom ("twins" or "sim"), the checker and how long it took."""
+    start = time.monotonic()
+    number = 0
+    while time.monotonic() - start < seconds:
+        try:
+            first = number * SCENARIOS
+            played = twins.run_batch(twins.Batch(seed, first, first + SCENARIOS, engine))
+            if played.violations:
+                return _found("twins", str(played.violations[0]["checker"]), start)
+            result = run(seed + number, (4, 4, 7)[number % 3], engine=engine)
+            if result.violations:
+                return _found("sim", result.violations[0].checker, start)
+        except Exception:
+            return _found("sim", traceback.format_exc().splitlines()[-1], start)
+        number += 1
+    return _found("", "", start)
+
+
+def _found(by: str, checker: str, start: float) -> dict[str, object]:
+    return {"by": by, "checker": checker, "seconds": time.monotonic() - start}
+
+
+if __name__ == "__main__":
+    json.dump(hunt(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])), sys.stdout)

@@ -1,0 +1,49 @@
+"""Work on several processes, and engines by name."""
+
+import importlib
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import Any
+
+from bubi.consensus import engine_named
+
+AHEAD = 4
+"""Runs handed out per process at a time, so that results come in order of work."""
+
+
+def load_factory(name: str) -> Callable[[Any], Any]:
+    """What makes an engine from a `Signatures`, by `MODULE:NAME`.
+
+    Raises:
+        ValueError, ImportError, AttributeError: there is no such thing.
+    """
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        msg = f"{name!r} is not MODULE:ENGINE"
+        raise ValueError(msg)
+    factory: Callable[[Any], Any] = getattr(importlib.import_module(module), attribute)
+    return factory
+
+
+def make_engine(name: str, signatures: Any, factory: Callable[[Any], Any] | None) -> Any:
+    """An engine of this package by its name, or what a factory of others makes."""
+    return engine_named(name, signatures) if factory is None else factory(signatures)
+
+
+def each(call: Callable[[Any], Any], arguments: Sequence[Any], processes: int) -> Iterator[Any]:
+    """Results in the order in which they come."""
+    if processes <= 1:
+        yield from map(call, arguments)
+        return
+    # A fresh interpreter each: threads of the core do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        waiting: set[Future[Any]] = set()
+        for argument in arguments:
+            waiting.add(pool.submit(call, argument))
+            if len(waiting) >= AHEAD * processes:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from (one.result() for one in done)
+        for one in waiting:
+            yield one.result()

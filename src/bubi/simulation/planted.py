@@ -1,0 +1,266 @@
+"""The bugs that are planted in copies of the package (research/reliability.md 6.3).
+
+Each stands for a mistake that was made in some system of this kind. `find` must stand exactly once
+in the file; whoever changes that line moves the bug along.
+"""
+
+from dataclasses import dataclass
+
+PBFT = "consensus/pbft.py"
+DRIVER = "consensus/driver.py"
+GUARD = "consensus/guard.py"
+VOTES = "consensus/votes.py"
+REPLICA = "replica/replica.py"
+SYNC = "sync.py"
+BATCHES = "dissemination.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A bug: where it goes and what it does."""
+
+    name: str
+    file: str
+    find: str
+    replace: str
+    engine: str = "pbft"
+
+
+CANARY = Planted(
+    "canary",
+    DRIVER,
+    "    run = _Run(engine, state.copied())\n",
+    "    run = _Run(engine, state.copied())\n    raise RuntimeError\n",
+)
+"""Always fails: proves that the hunt can."""
+
+PLANTED: tuple[Planted, ...] = (
+    # --- driver and guard ------------------------------------------------------------------------
+    Planted(
+        "send_before_persist",
+        DRIVER,
+        "        if state.dirty or state.held or state.decided or state.syncing is not None:\n",
+        "        if state.height < 0:\n",
+    ),
+    Planted(
+        "guard_record_not_written",
+        DRIVER,
+        "                self.actions.append(Append(GUARD_RECORD, event.request.height, data))\n",
+        "",
+    ),
+    Planted(
+        "released_by_any_sync",
+        DRIVER,
+        "        if not state.dirty and not state.decided:\n",
+        "        if state.height:\n",
+    ),
+    Planted(
+        "guard_allows_everything",
+        GUARD,
+        "    if reason is None:\n        return Sign(request)\n    for record",
+        "    if state.entries is not None:\n        return Sign(request)\n    for record",
+    ),
+    Planted(
+        "guard_forgotten_on_restart",
+        GUARD,
+        "    if mirror is not None and not records:\n        return remember(state, mirror)\n"
+        "    return state\n",
+        "    return GuardState()\n",
+    ),
+    Planted(
+        "guard_compares_heights_only",
+        GUARD,
+        "    if request.height == last.height and _place(request) <= _place(last):\n",
+        "    if request.height < last.height and _place(request) <= _place(last):\n",
+    ),
+    Planted(
+        "votes_of_restart_not_told",
+        DRIVER,
+        "        votes = guards.signed_at(state.guard, height)\n",
+        "        votes: tuple[Any, ...] = ()\n",
+    ),
+    # --- quorums and certificates ----------------------------------------------------------------
+    Planted(
+        "quorum_by_float",
+        "consensus/quorum.py",
+        "    return max(2 * total // 3 + 1, asked)\n",
+        "    return max(int(2 / 3 * total), asked)\n",
+    ),
+    Planted(
+        "prepared_with_one_vote_less",
+        PBFT,
+        "        return weight >= state.configuration.quorum\n",
+        "        return weight >= state.configuration.quorum - 1\n",
+    ),
+    Planted(
+        "decided_with_one_vote_less",
+        PBFT,
+        "            if weight >= state.configuration.quorum:\n                self._decide(request)\n"
+        "        elif weight and",
+        "            if weight >= state.configuration.quorum - 1:\n"
+        "                self._decide(request)\n        elif weight and",
+    ),
+    Planted(
+        "certificate_mixes_statements",
+        VOTES,
+        "            if vote.request != request:\n                continue\n",
+        "",
+    ),
+    Planted(
+        "certificate_of_a_minority_accepted",
+        VOTES,
+        "    if weight_of(configuration, members) < configuration.quorum:\n",
+        "    if weight_of(configuration, members) < 1:\n",
+    ),
+    Planted(
+        "duplicate_signers_counted",
+        VOTES,
+        "    if any(low >= high for low, high in",
+        "    if any(low > high for low, high in",
+    ),
+    Planted(
+        "signatures_in_certificates_unchecked",
+        VOTES,
+        "        if not signatures.verify(configuration, VoteMessage(member, request, signature)):\n",
+        "        if member < 0:\n",
+    ),
+    Planted(
+        "phases_counted_together",
+        VOTES,
+        "        key = (request.round, request.phase)\n        tally = self.tallies.get(key, EMPTY)\n",
+        "        key = (request.round, Phase.FIRST)\n        tally = self.tallies.get(key, EMPTY)\n",
+    ),
+    # --- view change -----------------------------------------------------------------------------
+    Planted(
+        "lock_forgotten_on_timeout",
+        PBFT,
+        "        self._enter(round_, Mode.CHANGING)\n",
+        "        self._enter(round_, Mode.CHANGING)\n        state.prepared = None\n",
+    ),
+    Planted(
+        "lowest_prepared_taken",
+        PBFT,
+        "    return max(some, key=lambda",
+        "    return min(some, key=lambda",
+    ),
+    Planted(
+        "new_view_not_recomputed",
+        PBFT,
+        '                holds = chosen is not None and chosen[0] in {b"", digest}\n',
+        "                holds = True\n",
+    ),
+    Planted(
+        "new_leader_ignores_prepared",
+        PBFT,
+        "        best = _highest(change.prepared for _, change in chosen)\n",
+        "        best = None\n",
+    ),
+    Planted(
+        "view_change_without_quorum",
+        PBFT,
+        "        if here >= configuration.quorum and self._leads():\n",
+        "        if here >= 1 and self._leads():\n",
+    ),
+    Planted(
+        "new_view_of_a_minority_accepted",
+        PBFT,
+        "            or weight_of(configuration, members) < configuration.quorum\n",
+        "",
+    ),
+    Planted(
+        "round_of_prepared_unchecked",
+        PBFT,
+        "        if prepared.round >= round_:\n",
+        "        if prepared.round < 0:\n",
+    ),
+    Planted(
+        "change_timer_gives_up",
+        PBFT,
+        "        if timer.kind in {PROGRESS, CHANGE}:\n",
+        "        if timer.kind == PROGRESS:\n",
+    ),
+    Planted(
+        "nothing_sent_again",
+        PBFT,
+        "        self.effects += [Send(None, message) for _, message in sorted(state.own.items())]\n",
+        "",
+    ),
+    Planted(
+        "leader_of_the_round_unchecked",
+        PBFT,
+        "        if state.configuration.leader(round_) != vote.validator:\n",
+        "        if round_ < 0:\n",
+    ),
+    Planted(
+        "prepared_certificate_not_recorded",
+        PBFT,
+        "            self.effects.append(Persist(PREPARED_RECORD, state.height, "
+        "encode_prepared(prepared)))\n",
+        "",
+    ),
+    Planted(
+        "accepted_proposal_not_recorded",
+        PBFT,
+        "            self.effects.append(Persist(PROPOSAL_RECORD, state.height, "
+        "encode_accepted(accepted)))\n",
+        "",
+    ),
+    Planted(
+        "prepared_lost_on_restart",
+        PBFT,
+        "                    state.prepared = prepared\n",
+        "                    pass\n",
+    ),
+    Planted(
+        "commit_vote_before_execution",
+        PBFT,
+        "        if known.outcome is None or state.committing or state.configuration.own is None:\n"
+        "            return\n",
+        "        if state.committing or state.configuration.own is None:\n            return\n"
+        "        known = replace(known, outcome=known.outcome or bytes(32))\n",
+    ),
+    # --- batches, sync, relay --------------------------------------------------------------------
+    Planted(
+        "block_of_others_without_certificate",
+        "simulation/ledger.py",
+        "            chain.check_certificate(parts.certificate)\n",
+        "",
+    ),
+    Planted(
+        "committed_twice",
+        REPLICA,
+        "        if self._sync.applying is None:\n            self._commit()\n\n    def _commit",
+        "        self._commit()\n\n    def _commit",
+    ),
+    Planted(
+        "ordered_batches_forgotten_on_restart",
+        REPLICA,
+        "        self._batches.restore(event.tip.time, event.ordered, event.batches)\n",
+        "        self._batches.restore(event.tip.time, (), event.batches)\n",
+    ),
+    Planted(
+        "nothing_relayed",
+        "replica/intake.py",
+        "        if route:\n            self._out.append(SendTo(route, envelope))\n",
+        "",
+    ),
+    Planted(
+        "work_never_told",
+        REPLICA,
+        "            self._drive(engines.WorkWaiting(self._height))\n",
+        "",
+    ),
+    Planted(
+        "height_of_status_ignored",
+        REPLICA,
+        "            self._sync.claimed(peer, message.height)\n            self._after_sync()\n",
+        "",
+    ),
+    Planted(
+        "wrong_block_not_fetched_again",
+        SYNC,
+        "        for other in [key for key, entry in self._arrived.items() if entry.peer == giver]:\n"
+        "            self._forget(other)\n",
+        "",
+    ),
+)

@@ -1,0 +1,192 @@
+"""Every checker can fail: each is shown one thing that must not happen."""
+
+from collections import Counter
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bubi.consensus import guard
+from bubi.consensus.engine import Certificate, Configuration, Member, ReportEvidence, VoteMessage
+from bubi.consensus.guard import GuardRecord, Phase, VoteRequest
+from bubi.messages import BlockParts
+from bubi.replica.events import Tip
+from bubi.simulation.checkers import Checkers, entries
+from bubi.simulation.twins import Table
+
+TABLE = Table()
+MEMBERS = tuple(Member(index, f"node-{index + 1}", "o", bytes([index]), 1) for index in range(4))
+CONFIGURATION = Configuration(0, "pbft", MEMBERS, 3, 0)
+ZERO = b"\0" * 32
+
+
+def digest(number: int) -> bytes:
+    return bytes([number]) * 32
+
+
+def request(height: int = 1, number: int = 1, phase: Phase = Phase.COMMIT) -> VoteRequest:
+    outcome = digest(9) if phase is Phase.COMMIT else b""
+    return VoteRequest(0, "pbft", height, 0, phase, digest(number), outcome)
+
+
+def certificate(wanted: VoteRequest, members: tuple[int, ...] = (0, 1, 2)) -> Certificate:
+    return Certificate(wanted, tuple((one, TABLE.sign(one, wanted)) for one in members))
+
+
+def tip(height: int = 1, number: int = 1, root: int = 5, **other: Any) -> Tip:
+    made = certificate(request(height, number))
+    return replace(Tip(height, 100 + height, digest(number), digest(root), made), **other)
+
+
+class Ledger:
+    """Just enough of a ledger to be read by checkers."""
+
+    chain_id = ZERO
+
+    def __init__(self, height: int = 0, parent: bytes = ZERO, time: int = 101) -> None:
+        self.height = height
+        self._parent = parent
+        self._time = time
+
+    def read_blocks(self, first: int, _last: int, _size: int) -> tuple[BlockParts, ...]:
+        return (BlockParts(first, b"%d" % first, b"", (), ()),)
+
+    def proposal_fields(self, proposal: bytes) -> tuple[int, int, bytes, int]:
+        return int(proposal), self._time, self._parent, 0
+
+
+class World:
+    def __init__(self) -> None:
+        self.checkers = Checkers(TABLE, Counter())
+        self.checkers.watch(frozenset(range(4)))
+        self.host = SimpleNamespace(ledger=Ledger(), applying=False, peers={}, replica=None)
+
+    def place(self, index: int, **other: Any) -> Any:
+        fields = {"index": index, "name": f"node-{index + 1}", "faulty": False, "behaviour": None}
+        return SimpleNamespace(**{**fields, **other})
+
+    def commit(self, index: int, newest: Tip) -> None:
+        self.checkers.committed(self.place(index), self.host, newest, CONFIGURATION)  # type: ignore[arg-type]
+
+    @property
+    def failed(self) -> list[str]:
+        return [one.checker for one in self.checkers.violations]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_nothing_fails_when_all_is_well(world: World) -> None:
+    world.commit(0, tip())
+    world.commit(1, tip())
+    world.host.ledger = Ledger(parent=digest(1), time=102)
+    world.commit(0, tip(2, 2))
+    assert world.failed == []
+
+
+def test_agreement(world: World) -> None:
+    world.commit(0, tip())
+    world.commit(1, tip(number=2))
+    assert "agreement" in world.failed
+
+
+def test_equal_outcomes(world: World) -> None:
+    world.commit(0, tip())
+    world.commit(1, tip(root=6))
+    assert world.failed == ["equal_outcomes"]
+
+
+def test_hash_chain(world: World) -> None:
+    world.host.ledger = Ledger(parent=digest(3))
+    world.commit(0, tip())
+    assert world.failed == ["hash_chain"]
+
+
+def test_block_time_ascends(world: World) -> None:
+    world.commit(0, tip())
+    world.host.ledger = Ledger(parent=digest(1), time=101)
+    world.commit(0, tip(2, 2))
+    assert world.failed == ["block_time_ascends"]
+
+
+def test_commit_index_is_monotone(world: World) -> None:
+    world.commit(0, tip())
+    world.commit(0, tip())
+    assert world.failed == ["commit_index_monotone"]
+
+
+def test_a_ledger_may_not_come_back_lower(world: World) -> None:
+    world.commit(0, tip())
+    world.checkers.opened(world.place(0), Ledger(), guard.GuardState())  # type: ignore[arg-type]
+    assert world.failed == ["commit_index_monotone"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        certificate(request(), (0, 1)),
+        Certificate(request(), ((0, TABLE.sign(0, request())),) * 3),
+        Certificate(request(), tuple((one, b"forged") for one in range(3))),
+        certificate(request(phase=Phase.FIRST)),
+        certificate(request(height=2)),
+    ],
+)
+def test_certificates_are_valid(world: World, wrong: Certificate) -> None:
+    world.commit(0, tip(certificate=wrong))
+    assert "certificates_valid" in world.failed
+
+
+def vote(member: int, wanted: VoteRequest) -> VoteMessage:
+    return VoteMessage(member, wanted, TABLE.sign(member, wanted))
+
+
+def record(wanted: VoteRequest) -> bytes:
+    return guard.encode(GuardRecord(wanted, b"s"))
+
+
+def test_persisted_before_sent(world: World) -> None:
+    made = vote(0, request())
+    world.checkers.sent(world.place(0), made, made)
+    assert world.failed == ["persisted_before_sent"]
+
+
+def test_no_double_signing_across_restarts(world: World) -> None:
+    first, second = request(number=1), request(number=2)
+    world.checkers.durable(world.place(0), [record(first), record(second)])
+    for wanted in (first, second):
+        made = vote(0, wanted)
+        world.checkers.sent(world.place(0), made, made)
+    assert world.failed == ["no_double_signing"]
+
+
+def test_what_is_relayed_is_not_ones_own(world: World) -> None:
+    made = vote(1, request())
+    world.checkers.sent(world.place(0), made, made)
+    assert world.failed == []
+
+
+def test_votes_survive_a_restart(world: World) -> None:
+    world.checkers.durable(world.place(0), [record(request())])
+    world.checkers.opened(world.place(0), Ledger(), guard.GuardState())  # type: ignore[arg-type]
+    assert world.failed == ["votes_survive_restart"]
+
+
+def test_no_evidence_against_the_correct(world: World) -> None:
+    report = ReportEvidence(vote(1, request(number=1)), vote(1, request(number=2)))
+    world.checkers.evidence(world.place(0), report)
+    assert world.failed == ["no_evidence_against_correct"]
+
+
+def test_no_exception_and_no_halt(world: World) -> None:
+    world.checkers.raised(world.place(0), ValueError("x"))
+    world.checkers.halted(world.place(0), "diverged")
+    world.checkers.guard_silent(world.place(0), "x")
+    assert world.failed == ["no_exception", "no_halt", "guard_speaks"]
+
+
+def test_tables_are_counted_each_once() -> None:
+    shared = [1, 2, 3]
+    assert entries({"a": shared, "b": shared, "c": {4: (5, 6)}}, 4) == 3 + 3 + 1 + 2

@@ -1,0 +1,48 @@
+"""Planted bugs: their text is where they say, the canary fails, and (long) every bug is caught."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bubi.simulation import planting
+from bubi.simulation.planted import CANARY, PLANTED, Planted
+
+
+@pytest.mark.parametrize("bug", [*PLANTED, CANARY], ids=lambda bug: bug.name)
+def test_the_text_stands_exactly_once(bug: Planted) -> None:
+    text = (planting.PACKAGE / bug.file).read_text(encoding="utf-8")
+    assert text.count(bug.find) == 1
+    assert bug.find != bug.replace
+
+
+def test_names_are_distinct_and_enough() -> None:
+    assert len(set(planting.names())) == len(PLANTED) >= 25
+
+
+def test_a_bug_that_moved_is_refused(tmp_path: Path) -> None:
+    moved = Planted("moved", CANARY.file, "text that stands nowhere", "")
+    with pytest.raises(planting.MovedError):
+        planting.plant(moved, tmp_path)
+
+
+def test_the_canary_is_caught_and_the_control_is_not() -> None:
+    assert planting.try_bug(CANARY, 60).caught_by
+    assert not planting.try_bug(planting.CONTROL, 5, unit=False).caught_by
+
+
+def test_a_bug_is_caught_in_a_copy_only() -> None:
+    bug = next(one for one in PLANTED if one.name == "send_before_persist")
+    before = (planting.PACKAGE / bug.file).read_bytes()
+    assert planting.try_bug(bug, 120).caught_by in {"sim", "twins"}
+    assert (planting.PACKAGE / bug.file).read_bytes() == before
+
+
+@pytest.mark.long
+@pytest.mark.timeout(14_400)
+def test_every_bug_is_caught() -> None:
+    totals = planting.run_all(planting.names(), len(os.sched_getaffinity(0)), 300)
+    assert totals.canary
+    assert totals.control
+    assert totals.survivors == []
+    assert len(totals.verdicts) - len(totals.unit_only) >= 25
