@@ -22,6 +22,7 @@ from bubi.consensus.engine import (
 )
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.replica.events import Tip
+from bubi.simulation.ledger import PREPARED_RECORD, PROPOSAL_RECORD
 
 if TYPE_CHECKING:
     from bubi.simulation.host import Host, Place
@@ -39,6 +40,10 @@ PRODUCTION = (
     "bubi.mempool",
 )
 """Modules whose objects are looked into."""
+
+RECORD_OF_PHASE = {Phase.FIRST: PROPOSAL_RECORD, Phase.COMMIT: PREPARED_RECORD}
+"""Kind of record that must be durable before a vote of a phase leaves: the accepted proposal, the
+prepared certificate."""
 
 Slot = tuple[int, int, str, int, int, Phase]
 """Who may sign only one thing: (author, epoch, engine, height, round, phase)."""
@@ -75,6 +80,7 @@ class Checkers:
         self._certified: set[tuple[int, bytes]] = set()
         self._sent: dict[Slot, VoteRequest] = {}
         self._durable: dict[int, set[VoteRequest]] = {}
+        self._recorded: dict[int, set[tuple[int, int]]] = {}
         self._heights: dict[int, int] = {}
         self._proposed: dict[int, dict[bytes, int]] = {}
         self._first_votes: dict[int, set[bytes]] = {}
@@ -103,8 +109,14 @@ class Checkers:
         if request.phase is Phase.CHANGE:
             self._changed.add((place.index, request.height))
 
-    def durable(self, place: "Place", records: Iterable[bytes]) -> None:
-        """Records of the guard became durable."""
+    def durable(
+        self,
+        place: "Place",
+        records: Iterable[bytes],
+        kinds: Iterable[tuple[int, int]] = (),
+    ) -> None:
+        """Records of the guard became durable, and others by (kind, height)."""
+        self._recorded.setdefault(place.index, set()).update(kinds)
         known = self._durable.setdefault(place.index, set())
         for record in records:
             known.add(guard.decode(record).request)
@@ -121,6 +133,11 @@ class Checkers:
             self._sent[_slot(place.index, request)] = request
             if request not in self._durable.get(place.index, ()):
                 self.fail("persisted_before_sent", f"{place.name}: {request}", request.height)
+            wanted = RECORD_OF_PHASE.get(request.phase)
+            if wanted is not None and (wanted, request.height) not in self._recorded.get(
+                place.index, ()
+            ):
+                self.fail("recorded_before_sent", f"{place.name}: {request}", request.height)
             self._mark_sent(message, request)
         elif first != request:
             self.fail("no_double_signing", f"{place.name}: {first} and {request}", request.height)
@@ -201,6 +218,8 @@ class Checkers:
         durable = self._durable.get(place.index)
         if durable is not None and len(durable) > 512:
             self._durable[place.index] = {one for one in durable if one.height >= height}
+            recorded = self._recorded.get(place.index, set())
+            self._recorded[place.index] = {one for one in recorded if one[1] >= height}
 
     def _first_decision(
         self, place: "Place", host: "Host", tip: Tip, configuration: Configuration
