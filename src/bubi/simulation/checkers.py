@@ -21,6 +21,7 @@ from bubi.consensus.engine import (
     VoteMessage,
 )
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.consensus.pbft_bytes import NewView, decode_change, decode_justification
 from bubi.replica.events import Tip
 from bubi.simulation.ledger import PREPARED_RECORD, PROPOSAL_RECORD
 
@@ -139,6 +140,10 @@ class Checkers:
             ):
                 self.fail("recorded_before_sent", f"{place.name}: {request}", request.height)
             self._mark_sent(message, request)
+            if isinstance(message, ProposalMessage) and self._configuration is not None:
+                fault = new_view_fault(self._signatures, self._configuration, message)
+                if fault is not None:
+                    self.fail("new_views_hold", f"{place.name}: {fault}", request.height)
         elif first != request:
             self.fail("no_double_signing", f"{place.name}: {first} and {request}", request.height)
 
@@ -172,6 +177,7 @@ class Checkers:
             self.fail("no_evidence_against_correct", f"node-{author + 1}: {report}")
 
     _correct: frozenset[int] = frozenset()
+    _configuration: Configuration | None = None
 
     def watch(self, correct: frozenset[int]) -> None:
         """Says which members follow the protocol."""
@@ -196,6 +202,7 @@ class Checkers:
     def committed(self, place: "Place", host: "Host", tip: Tip, configuration: Any) -> None:
         """A correct node made a block durable; `configuration` decided it."""
         height = tip.height
+        self._configuration = configuration
         before = self._heights.get(place.index, 0)
         if height != before + 1:
             self.fail("commit_index_monotone", f"{place.name}: {before} → {height}", height)
@@ -292,6 +299,42 @@ def _slot(author: int, request: VoteRequest) -> Slot:
         request.round,
         request.phase,
     )
+
+
+def new_view_fault(
+    signatures: Signatures, configuration: Configuration, message: ProposalMessage
+) -> str | None:
+    """What is wrong with the view changes by which a correct leader justifies a new view."""
+    if configuration.engine != "pbft":
+        return None
+    height, round_ = message.height, message.signed.request.round
+    view = decode_justification(message.justification, configuration, height)
+    if not isinstance(view, NewView):
+        return None
+    members = {change.member for change in view.changes}
+    if len(members) != len(view.changes) or len(members) < configuration.quorum:
+        return f"view changes of {[change.member for change in view.changes]}"
+    highest: tuple[int, bytes] | None = None
+    for change in view.changes:
+        prepared = decode_change(change.body)
+        if prepared is None:
+            continue
+        signers = {member for member, _ in prepared.votes}
+        request = prepared.certificate(configuration, height).request
+        if (
+            len(signers) != len(prepared.votes)
+            or len(signers) < configuration.quorum
+            or prepared.round >= round_
+            or not all(
+                signatures.verify(configuration, VoteMessage(member, request, signature))
+                for member, signature in prepared.votes
+            )
+        ):
+            return f"member {change.member} shows a certificate that does not hold"
+        highest = max(highest or (-1, b""), (prepared.round, prepared.digest))
+    if highest is not None and highest[1] != message.signed.request.digest:
+        return "it proposes something else than what was prepared last"
+    return None
 
 
 def entries(root: Any, depth: int) -> int:
