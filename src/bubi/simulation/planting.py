@@ -153,7 +153,9 @@ def try_bug(bug: Planted, seconds: int, *, unit: bool = True) -> Verdict:
             return Verdict(bug.name, "sim", "does not end", time.monotonic() - start)
         if answer.returncode != 0:
             last = answer.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            return Verdict(bug.name, "sim", " ".join(last), time.monotonic() - start)
+            # The hunt itself did not run: that proves nothing.
+            checker = f"did not start: {' '.join(last)}"
+            return Verdict(bug.name, "", checker, time.monotonic() - start)
         found = json.loads(answer.stdout)
         if found["by"]:
             return Verdict(bug.name, found["by"], found["checker"], found["seconds"])
