@@ -265,13 +265,11 @@ impl<D: Disk> Chain<D> {
     /// Runs work that uses many cores: in threads of its own, for a block that is being decided must not queue behind
     /// signatures of the next one.
     fn wide<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        match &self.door {
-            Some(threads) => threads.install(work),
-            None => {
-                inline::claim();
-                work()
-            }
+        if let Some(threads) = &self.door {
+            return threads.install(work);
         }
+        inline::claim();
+        work()
     }
 
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer<D>> {
