@@ -15,7 +15,9 @@ use bubi_codec::{
     operation::{Operation, OperationBody, Signer, Thresholds},
     proof::{FinalityProof, Handover},
     state::{ParametersV1, Validator, ValidatorSet},
-    transaction::{signing_bytes, transaction_hash, BodyV1, ReplayKey, SignatureEntry, SignedTransaction, TransactionBody},
+    transaction::{
+        signing_bytes, transaction_hash, BodyV1, ReplayKey, SignatureEntry, SignedTransaction, TransactionBody,
+    },
 };
 use bubi_crypto::{Hash, HashSuite, SecretKey, SignatureAlgorithm};
 use bubi_store::MemoryDisk;

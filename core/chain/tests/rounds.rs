@@ -204,8 +204,7 @@ fn an_undecided_height_of_several_rounds_survives_a_restart() {
             assert_eq!(records(RecordKind::Prepared), [b"prepared 1"]);
 
             // The bodies that came back decide the height; none is written a second time.
-            let again: Vec<Arc<Batch>> =
-                [2, 1].map(|place: usize| Arc::clone(&pending[place])).into_iter().collect();
+            let again: Vec<Arc<Batch>> = [2, 1].map(|place: usize| Arc::clone(&pending[place])).into_iter().collect();
             assert_eq!(digests(&again), digests(&rounds[1]));
             chain.check_proposal(&proposals[1], &digest_of(&chain, &proposals[1]), &again, Some(0)).unwrap();
             chain.append_bodies(4, &again).unwrap();
@@ -311,8 +310,11 @@ fn what_makes_a_proposal_invalid_is_named() {
     let (more, _) = batch(&chain, 0, 20..29);
     let (other, _) = batch(&chain, 1, 40..60);
     let time = chain.tip().time + 5;
-    let propose = |batches: &[&Arc<Batch>]| chain.propose(time, 0, &batches.iter().copied().cloned().collect::<Vec<_>>());
-    assert!(refusal(propose(&[&one, &other, &one])).contains("twice") || refusal(propose(&[&one, &one])).contains("half"));
+    let propose =
+        |batches: &[&Arc<Batch>]| chain.propose(time, 0, &batches.iter().copied().cloned().collect::<Vec<_>>());
+    assert!(
+        refusal(propose(&[&one, &other, &one])).contains("twice") || refusal(propose(&[&one, &one])).contains("half")
+    );
     assert!(refusal(propose(&[&one, &more])).contains("half"), "21 of 40 by one author");
     propose(&[&one, &other]).unwrap();
     let (last, _) = batch(&chain, 2, 70..79);

@@ -434,7 +434,7 @@ CHINESE: Final[dict[str, str]] = {
     "{url} is no address.": "{url} 不是地址。",
     "Accounts among which is transferred.": "参与转账的账户数。",
     "Transfers per block.": "每个区块的转账数。",
-    "Blocks per round.": "每轮的区块数。",
+    "Blocks per round; 20, of the national suite 4.": "每轮的区块数；默认 20，国密套件为 4。",
     "standard or national.": "standard（国际）或 national（国密）。",
     "There is no suite {name}.": "没有名为 {name} 的算法套件。",
     "The ledger of one node": "单个节点的账本",
