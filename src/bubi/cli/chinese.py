@@ -60,7 +60,7 @@ CHINESE: Final[dict[str, str]] = {
     "Assets held": "持有资产数",
     "Balance": "余额",
     "Balances": "余额",
-    "Blocks per round.": "每轮的区块数。",
+    "Blocks per round; 20, of the national suite 4.": "每轮的区块数；默认 20，国密套件为 4。",
     "Bubi, an enterprise ledger: several organisations keep one ledger together.": (
         "Bubi 企业账本：多个机构共同维护同一个账本。"
     ),
