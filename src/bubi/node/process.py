@@ -225,6 +225,7 @@ async def _serve(parts: _Parts) -> int:
         clock,
         lambda: host.evidence,
         list if links is None else links.snapshot,
+        dict if links is None else links.counters,
     )
     stopping = asyncio.Event()
     services = Services(
