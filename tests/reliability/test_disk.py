@@ -59,7 +59,7 @@ def test_full_disk_under_load(small_disk: Path, tmp_path: Path) -> None:
         node.start()
         signer = node.prepare_asset()
         journal = Journal(tmp_path / "journal")
-        load = load_process(node, signer, journal.path, 3, 300)
+        load = load_process([node], signer, journal.path, 3, 300)
         acknowledged = await_acknowledged(journal, 300)
         for crash in (False, True):
             filler = small_disk / "filler"
