@@ -405,7 +405,7 @@ class ReplicaHost:
 
     async def _forwarded(self, action: Forwarded) -> None:
         try:
-            await self._door.bulk(action.body)
+            await self._door.bulk(action.body, f"peer {action.peer.hex()[:16]}")
         except DoorError as error:
             log.info("transactions of an observer were refused: %s", error.detail)
 

@@ -188,7 +188,17 @@ async def _serve(parts: _Parts) -> int:
         Limits(settings.pool.transactions_max, settings.pool.bytes_max)
     )
     recent = Recent(settings.pool.remembered_max, RECENT_RETENTION_MS)
-    door = Door(chain, threads, clock, pool, recent, health, metrics, settings.api.linger_ms)
+    door = Door(
+        chain,
+        threads,
+        clock,
+        pool,
+        recent,
+        health,
+        metrics,
+        settings.api.linger_ms,
+        settings.pool.share_max,
+    )
     own_key = parts.key.public_key if parts.key is not None else None
     ledger = LedgerView(chain, own_key)
     configuration = ledger.configuration()

@@ -57,9 +57,7 @@ class Behaviour:
 
     # --- what leaves it ----------------------------------------------------------------------
 
-    def send(
-        self, host: "Host", peers: tuple[bytes, ...], message: messages.PeerMessage
-    ) -> None:
+    def send(self, host: "Host", peers: tuple[bytes, ...], message: messages.PeerMessage) -> None:
         """Sends what its replica wants to send, or something else, or nothing."""
         match message:
             case messages.Consensus():
@@ -179,7 +177,9 @@ class Behaviour:
             return None
         return self._engine_message(request, message.kind, body)
 
-    def _lying_view(self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage) -> bool:
+    def _lying_view(
+        self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
+    ) -> bool:
         """A new view that proposes what its view changes do not allow."""
         justification = lies.new_view(self._random, message, host.configuration)
         if justification is None:
@@ -264,7 +264,7 @@ class Behaviour:
         asked = replace(request, height=height, round=round_, phase=Phase.CHANGE, outcome=b"")
         return messages.Consensus(self._engine_message(asked, "view_change", body))
 
-    def _garbage(
+    def _garbage(  # noqa: PLR0911 - one line per kind of nonsense
         self, recent: ConsensusMessage | None, host: "Host"
     ) -> messages.PeerMessage | None:
         """Small changes of real messages, nonsense of the right shape, and plain noise."""
@@ -303,12 +303,9 @@ class Behaviour:
             {"phase": self._random.choice(list(Phase))},
         ]
         changed = replace(request, **self._random.choice(changes))
-        outcome = changed.outcome
-        if changed.phase is Phase.COMMIT:
-            outcome = outcome or self._random.randbytes(32)
-        else:
-            outcome = b""
-        return replace(changed, outcome=outcome)
+        if changed.phase is not Phase.COMMIT:
+            return replace(changed, outcome=b"")
+        return replace(changed, outcome=changed.outcome or self._random.randbytes(32))
 
     def _noise(self, recent: ConsensusMessage) -> messages.PeerMessage | None:
         """A frame with a flipped bit: most are refused by the decoder, as at the transport."""
