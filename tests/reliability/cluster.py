@@ -123,7 +123,8 @@ class Cluster:
 
     def prepare(self) -> Signer:
         """Issues an asset to every account."""
-        signer = self.nodes[0].prepare_asset(self.seed)
+        # Another seed than that of the load: ids must not repeat.
+        signer = self.nodes[0].prepare_asset(self.seed + 1)
         self.level()
         return signer
 
