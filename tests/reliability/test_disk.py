@@ -9,6 +9,7 @@ import pytest
 from harness import Journal, Node, await_acknowledged, check_ledger, load_process, look_up
 from small_disk import fill, wait_for_reasons
 
+
 def test_full_disk_under_load(small_disk: Path, tmp_path: Path) -> None:
     node = Node.make(tmp_path / "node", settings="[store]\nsegment_bytes = 1048576")
     node.data.symlink_to(small_disk)
