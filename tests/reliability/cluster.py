@@ -1,4 +1,4 @@
-"""Four validators in processes of their own, with TLS between them, and what they must agree on."""
+"""Four validators in processes of their own, TLS between them, and what they must agree on."""
 
 import os
 import random

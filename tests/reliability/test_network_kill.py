@@ -1,4 +1,4 @@
-"""kill -9 of one node, of two and of all under load: four ledgers stay one, and nothing is lost."""
+"""kill -9 of one node, two and all under load: four ledgers stay one, and nothing is lost."""
 
 import random
 import statistics
@@ -66,10 +66,8 @@ def one_round(run: Run, chance: random.Random, round_: int, limit: float) -> flo
 def kill_loop(folder: Path, rounds: int, seed: int, limit: float) -> None:
     chance = random.Random(seed)
     cluster = Cluster.make(folder, seed, {"turn_blocks": 16})
-    seconds: list[float] = []
     with under_load(cluster, folder, RATE) as run:
-        for round_ in range(rounds):
-            seconds.append(one_round(run, chance, round_, limit))
+        seconds = [one_round(run, chance, round_, limit) for round_ in range(rounds)]
     print(  # noqa: T201 - the figures are what a person wants to see
         f"{rounds} rounds (seed {seed}): recovery max {max(seconds):.2f} s, "
         f"median {statistics.median(seconds):.2f} s"
