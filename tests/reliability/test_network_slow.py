@@ -10,6 +10,8 @@ from links import Links
 
 RATE = 250
 PATIENCE = 60.0
+RECOVERY_SECONDS = 10.0
+"""Longest recovery that is promised, measured in the long run."""
 SHARE_KEPT = 0.8
 """Throughput with one slow node, against that without, as promised; the long run holds to it."""
 SHARE_KEPT_NORMAL = 0.5
@@ -120,3 +122,33 @@ def test_links_that_are_slow_lossy_and_cut(tmp_path: Path) -> None:
             links.condition(links.all())
             one_node_cut_off(run, links, victim=3, wanted=600)
             no_quorum_on_either_side(run, links, 3.0)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_links_cut_for_so_long_that_connections_end(tmp_path: Path) -> None:
+    cluster = Cluster.make(tmp_path, 17, {"turn_blocks": 16})
+    with Links(cluster.ports) as links:
+        cluster.join_by(links)
+        with under_load(cluster, tmp_path, RATE, other_than(3)) as run:
+            run.take(200)
+            for seconds in (20.0, 60.0):
+                links.cut(links.of(3))
+                time.sleep(seconds)
+                run.take(100)
+                height = max(position(cluster.nodes[one])[0] for one in other_than(3))
+                assert position(cluster.nodes[3])[0] < height
+                links.heal(links.of(3))
+                took = wait_height(cluster.nodes[3], height, RECOVERY_SECONDS)
+                print(f"cut for {seconds:.0f} s: level {took:.2f} s after")  # noqa: T201
+            for seconds in (20.0, 60.0):
+                links.cut(links.all())
+                time.sleep(seconds)
+                links.heal(links.all())
+                began = time.monotonic()
+                run.journal.read()
+                run.take(1)
+                took = time.monotonic() - began
+                print(f"all cut for {seconds:.0f} s: decides {took:.2f} s after")  # noqa: T201
+                assert took < RECOVERY_SECONDS
+                run.take(200)
