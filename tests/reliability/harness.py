@@ -298,13 +298,13 @@ class Journal:
 
 
 def load_process(
-    node: Node, signer: Signer, journal: Path, seed: int, rate: int
+    nodes: Sequence[Node], signer: Signer, journal: Path, seed: int, rate: int
 ) -> subprocess.Popen[bytes]:
-    """Starts the process that loads a node until it is terminated."""
+    """Starts the process that loads nodes, one after the other, until it is terminated."""
     document = {
-        "url": node.made.url,
-        "chain_id": node.made.chain_id,
-        "secrets": [secret.hex() for secret in node.secrets],
+        "urls": [node.made.url for node in nodes],
+        "chain_id": nodes[0].made.chain_id,
+        "secrets": [secret.hex() for secret in nodes[0].secrets],
         "asset": signer.asset,
         "journal": str(journal),
         "seed": seed,

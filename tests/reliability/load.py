@@ -12,6 +12,8 @@ import random
 import sys
 import time
 from collections import deque
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -30,6 +32,14 @@ IN_FLIGHT_MAX = 64
 STOCK = 2_000
 
 
+@dataclass
+class Target:
+    """A node and the requests that it has not answered; a silent one does not stop the others."""
+
+    client: httpx.AsyncClient
+    requests: set[asyncio.Task[None]] = field(default_factory=set)
+
+
 class Load:
     """The open loop."""
 
@@ -44,11 +54,15 @@ class Load:
             random.Random(int(text["seed"])),
         )
         self.rate = int(text["rate"])
-        self.url = text["url"]
+        urls = settings["urls"]
+        assert isinstance(urls, list)
+        limits = httpx.Limits(max_connections=2 * IN_FLIGHT_MAX)
+        self.targets = [
+            Target(httpx.AsyncClient(base_url=str(url), timeout=60, limits=limits)) for url in urls
+        ]
         self.journal = os.open(text["journal"], os.O_WRONLY | os.O_APPEND)
         self.stock: deque[tuple[str, bytes]] = deque()
         self.again: deque[tuple[str, bytes]] = deque(maxlen=20_000)
-        self.requests: set[asyncio.Task[None]] = set()
 
     def write(self, lines: list[str]) -> None:
         """Appends to the journal, durable on return."""
@@ -121,26 +135,29 @@ class Load:
 
     async def run(self) -> None:
         """Sends at the rate asked for, whether answers come or not."""
-        limits = httpx.Limits(max_connections=2 * IN_FLIGHT_MAX)
-        async with httpx.AsyncClient(base_url=self.url, timeout=60, limits=limits) as client:
-            period = (BULK_SIZE + SINGLES) / self.rate
-            due = time.monotonic()
-            while True:
-                due += period
-                if len(self.requests) < IN_FLIGHT_MAX:
-                    works = [self.bulk(client), *(self.single(client) for _ in range(SINGLES))]
-                    for work in works:
-                        task = asyncio.create_task(work)
-                        self.requests.add(task)
-                        task.add_done_callback(self.finished)
-                while time.monotonic() < due and len(self.stock) < STOCK:
-                    self.sign()
-                    await asyncio.sleep(0)
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
+        period = (BULK_SIZE + SINGLES) / self.rate
+        due = time.monotonic()
+        turn = 0
+        while True:
+            due += period
+            turn += 1
+            target = self.targets[turn % len(self.targets)]
+            if len(target.requests) < IN_FLIGHT_MAX:
+                client = target.client
+                works = [self.bulk(client), *(self.single(client) for _ in range(SINGLES))]
+                for work in works:
+                    task = asyncio.create_task(work)
+                    target.requests.add(task)
+                    task.add_done_callback(partial(self.finished, target))
+            while time.monotonic() < due and len(self.stock) < STOCK:
+                self.sign()
+                await asyncio.sleep(0)
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
 
-    def finished(self, task: asyncio.Task[None]) -> None:
+    @staticmethod
+    def finished(target: Target, task: asyncio.Task[None]) -> None:
         """Ends the process on a defect of the load itself."""
-        self.requests.discard(task)
+        target.requests.discard(task)
         error = task.exception()
         if error is not None:
             sys.stderr.write(f"load: {error!r}\n")

@@ -1,54 +1,13 @@
 """A disk that is full or fails: nothing acknowledged is lost, and the node says what to do."""
 
 import contextlib
-import os
 import shutil
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from harness import Journal, Node, await_acknowledged, check_ledger, load_process, look_up
-
-DISK_BYTES = 96 << 20
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own that is soon full; needs the right to mount."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(place)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount command here")
-    if done.returncode:
-        pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-
-def fill(path: Path) -> None:
-    """Takes all space that is left."""
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    with contextlib.suppress(OSError):
-        while True:
-            os.write(descriptor, bytes(4_096))
-    os.close(descriptor)
-
-
-def wait_for_reasons(node: Node, wanted: set[str], filler: Path | None = None) -> None:
-    ends = time.monotonic() + 30
-    while True:
-        found = {one["code"] for one in node.client.get("/health").json().get("reasons", [])}
-        if found == wanted:
-            return
-        assert time.monotonic() < ends, (found, wanted)
-        if filler is not None:
-            fill(filler)
-        time.sleep(0.05)
+from small_disk import fill, wait_for_reasons
 
 
 def test_full_disk_under_load(small_disk: Path, tmp_path: Path) -> None:
@@ -59,7 +18,7 @@ def test_full_disk_under_load(small_disk: Path, tmp_path: Path) -> None:
         node.start()
         signer = node.prepare_asset()
         journal = Journal(tmp_path / "journal")
-        load = load_process(node, signer, journal.path, 3, 300)
+        load = load_process([node], signer, journal.path, 3, 300)
         acknowledged = await_acknowledged(journal, 300)
         for crash in (False, True):
             filler = small_disk / "filler"

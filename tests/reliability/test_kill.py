@@ -30,7 +30,7 @@ def kill_loop(folder: Path, rounds: int, seed: int) -> None:
         node.start()
         signer = node.prepare_asset()
         journal = Journal(folder / "journal")
-        load = load_process(node, signer, journal.path, seed, RATE)
+        load = load_process([node], signer, journal.path, seed, RATE)
         for round_ in range(rounds):
             fresh = await_acknowledged(journal, ACKNOWLEDGED_PER_ROUND)
             time.sleep(chance.uniform(0.0, 0.3))

@@ -1,0 +1,154 @@
+"""A node that is stopped for a while, one that is ten times slower, and links that misbehave."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from cluster import COUNT, Cluster, DutyCycle, Run, position, under_load, wait_height
+from links import Links
+
+RATE = 250
+PATIENCE = 60.0
+RECOVERY_SECONDS = 10.0
+"""Longest recovery that is promised, measured in the long run."""
+SHARE_KEPT = 0.8
+"""Throughput with one slow node, against that without, as promised; the long run holds to it."""
+SHARE_KEPT_NORMAL = 0.5
+"""The same where other work may share the machine."""
+
+
+def other_than(place: int) -> list[int]:
+    return [one for one in range(COUNT) if one != place]
+
+
+def test_a_node_that_was_stopped_catches_up(tmp_path: Path) -> None:
+    cluster = Cluster.make(tmp_path, 11, {"turn_blocks": 16})
+    with under_load(cluster, tmp_path, RATE) as run:
+        run.take(200)
+        leader = cluster.leader()
+        assert leader is not None
+        for victim in (leader, (leader + 2) % COUNT):
+            node = cluster.nodes[victim]
+            assert node.process is not None
+            node.process.send_signal(signal.SIGSTOP)
+            # The three others decide, whoever led.
+            run.take(600)
+            height = max(position(cluster.nodes[one])[0] for one in other_than(victim))
+            node.process.send_signal(signal.SIGCONT)
+            took = wait_height(node, height, PATIENCE)
+            run.take(100)
+            print(f"stopped: level {took:.2f} s after it went on")  # noqa: T201
+
+
+def throughput_with_a_slow_node(folder: Path, seconds: float, share: float) -> None:
+    cluster = Cluster.make(folder, 12, {"turn_blocks": 16})
+    victim = 1
+    with under_load(cluster, folder, RATE, other_than(victim)) as run:
+        run.take(300)
+        whole = run.count(seconds)
+        node = cluster.nodes[victim]
+        assert node.process is not None
+        cycle = DutyCycle(node.process)
+        try:
+            slowed = run.count(seconds)
+        finally:
+            cycle.end()
+        height = max(position(cluster.nodes[one])[0] for one in other_than(victim))
+        took = wait_height(node, height, PATIENCE)
+        print(  # noqa: T201
+            f"one node ten times slower: {slowed / whole:.2f} of the throughput "
+            f"({whole} and {slowed} in {seconds:.0f} s), level {took:.2f} s after"
+        )
+        assert slowed >= share * whole
+
+
+def test_one_slow_node(tmp_path: Path) -> None:
+    throughput_with_a_slow_node(tmp_path, 8.0, SHARE_KEPT_NORMAL)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_one_slow_node_long(tmp_path: Path) -> None:
+    throughput_with_a_slow_node(tmp_path, 60.0, SHARE_KEPT)
+
+
+def one_node_cut_off(run: Run, links: Links, victim: int, wanted: int) -> None:
+    """The three others go on; the one cut off does not, and is level soon after the cure."""
+    cluster, node = run.cluster, run.cluster.nodes[victim]
+    links.cut(links.of(victim))
+    run.take(50)  # what was under way while the links were cut
+    before = position(node)[0]
+    run.take(wanted)
+    alone = position(node)[0]
+    others = max(position(cluster.nodes[one])[0] for one in other_than(victim))
+    assert alone <= before + 1 < others, (before, alone, others)
+    links.heal(links.of(victim))
+    took = wait_height(node, others, PATIENCE)
+    run.take(100)
+    print(f"cut off: {others - alone} blocks behind, level {took:.2f} s after")  # noqa: T201
+
+
+def no_quorum_on_either_side(run: Run, links: Links, seconds: float) -> None:
+    """Two and two: nobody decides anything, and nothing that was waiting is lost."""
+    nodes = run.cluster.nodes
+    across = [link for (one, other), link in links.between.items() if one // 2 != other // 2]
+    links.cut(across)
+    time.sleep(1.0)  # what was under way
+    still = [position(node)[0] for node in nodes]
+    time.sleep(seconds)
+    after = [position(node)[0] for node in nodes]
+    assert max(after) <= max(still) and min(after) >= min(still), (still, after)
+    links.heal(across)
+    began = time.monotonic()
+    run.journal.read()
+    run.take(1)
+    print(f"halves: decides again {time.monotonic() - began:.2f} s after")  # noqa: T201
+    run.take(200)
+
+
+def test_links_that_are_slow_lossy_and_cut(tmp_path: Path) -> None:
+    cluster = Cluster.make(tmp_path, 13, {"turn_blocks": 16})
+    with Links(cluster.ports) as links:
+        cluster.join_by(links)
+        with under_load(cluster, tmp_path, RATE, other_than(3)) as run:
+            run.take(200)
+            passed = [link.passed for link in links.all()]
+            assert sum(1 for count in passed if count) >= 6, "each pair talks through a relay"
+            links.condition(links.all(), delay=0.05, jitter=0.02)
+            run.take(400)
+            links.condition(links.all(), delay=0.02, jitter=0.02, loss=0.02)
+            run.take(400)
+            links.condition(links.all())
+            one_node_cut_off(run, links, victim=3, wanted=600)
+            no_quorum_on_either_side(run, links, 3.0)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_links_cut_for_so_long_that_connections_end(tmp_path: Path) -> None:
+    cluster = Cluster.make(tmp_path, 17, {"turn_blocks": 16})
+    with Links(cluster.ports) as links:
+        cluster.join_by(links)
+        with under_load(cluster, tmp_path, RATE, other_than(3)) as run:
+            run.take(200)
+            for seconds in (20.0, 60.0):
+                links.cut(links.of(3))
+                time.sleep(seconds)
+                run.take(100)
+                height = max(position(cluster.nodes[one])[0] for one in other_than(3))
+                assert position(cluster.nodes[3])[0] < height
+                links.heal(links.of(3))
+                took = wait_height(cluster.nodes[3], height, RECOVERY_SECONDS)
+                print(f"cut for {seconds:.0f} s: level {took:.2f} s after")  # noqa: T201
+            for seconds in (20.0, 60.0):
+                links.cut(links.all())
+                time.sleep(seconds)
+                links.heal(links.all())
+                began = time.monotonic()
+                run.journal.read()
+                run.take(1)
+                took = time.monotonic() - began
+                print(f"all cut for {seconds:.0f} s: decides {took:.2f} s after")  # noqa: T201
+                assert took < RECOVERY_SECONDS
+                run.take(200)
