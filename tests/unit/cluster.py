@@ -59,17 +59,14 @@ from bubi.consensus.engine import (
     first_vote,
 )
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.consensus.parts import EpochStart, Fresh, change_vote, signed_bytes
 from bubi.consensus.pbft_bytes import (
     VIEW_CHANGE,
-    EpochStart,
-    Fresh,
     Justification,
     NewView,
     SignedChange,
-    change_vote,
     encode_change,
     encode_justification,
-    signed_bytes,
 )
 from bubi.consensus.pbft_state import PbftState
 from bubi.consensus.quorum import quorum
@@ -607,7 +604,7 @@ def invent(cluster: Cluster, liar: int) -> None:
     def made(request: VoteRequest) -> VoteMessage:
         return VoteMessage(liar, request, sign(key, request))
 
-    locks = [change.prepared for change in state.changes.values()] + [state.prepared, None]
+    locks = [change.carried for change in state.changes.values()] + [state.prepared, None]
     message: ConsensusMessage
     match chance.randrange(4):
         case 0:

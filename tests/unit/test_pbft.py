@@ -44,7 +44,7 @@ from bubi.consensus.engine import (
     first_vote,
 )
 from bubi.consensus.guard import Phase, VoteRequest
-from bubi.consensus.pbft import (
+from bubi.consensus.height import (
     LAG_MS,
     PROPOSALS_MAX,
     RESEND_MS,
@@ -53,22 +53,18 @@ from bubi.consensus.pbft import (
     ROUNDS_KEPT,
     STRIKES_MAX,
 )
+from bubi.consensus.height_state import Mode
+from bubi.consensus.parts import EpochStart, Fresh, Prepared, change_vote, signed_bytes
 from bubi.consensus.pbft_bytes import (
     VIEW_CHANGE,
-    EpochStart,
-    Fresh,
     Justification,
     NewView,
-    Prepared,
     SignedChange,
-    change_vote,
     decode_change,
     decode_justification,
     encode_change,
     encode_justification,
-    signed_bytes,
 )
-from bubi.consensus.pbft_state import Mode
 from bubi.consensus.votes import NO_VOTES, certificate_fault
 from bubi.encoding import EncodingError
 

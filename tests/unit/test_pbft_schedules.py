@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from bubi.consensus.engine import Suspect, TimerElapsed, TimerId
-from bubi.consensus.pbft_state import Mode
+from bubi.consensus.height_state import Mode
 
 from .cluster import Cluster, Faults, invent, lie
 
