@@ -177,6 +177,10 @@ class HeightRules(ABC, Generic[S]):
         """
 
     @abstractmethod
+    def _asked(self) -> None:
+        """The own request for a round was sent: what else is to be said with it."""
+
+    @abstractmethod
     def _lead(self) -> None:
         """Begins the round that this member leads, if the quorum that asks for it allows it."""
 
@@ -729,6 +733,7 @@ class HeightRules(ABC, Generic[S]):
         change = Change(vote, body, self._read_request(body, round_))
         state.changes = {**state.changes, vote.validator: change}
         self._say(EngineMessage(vote, self.request_kind, body))
+        self._asked()
         self._weigh_changes()
 
     def _change_heard(self, message: EngineMessage) -> None:

@@ -210,6 +210,9 @@ class _Rules(HeightRules[PbftState]):
         state.verified = kept | {key}
         return prepared
 
+    def _asked(self) -> None:
+        """P11: the view change says everything itself."""
+
     def _lead(self) -> None:
         """P15: the leader takes the lowest members that make a quorum, and what they prepared."""
         chosen = self._lowest_asking(lambda _: True) or []
