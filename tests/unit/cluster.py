@@ -1,4 +1,4 @@
-"""A tiny network in memory: driver, guard and PBFT over a virtual clock, a network and logs.
+"""A tiny network in memory: driver, guard and an engine over a virtual clock, a network and logs.
 
 It stands in for node and simulator where a test wants to see every message. Signatures are ideal
 (a hash that names key and statement), the ledger is a hash chain.
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from bubi.consensus import PbftEngine, driver, guard
+from bubi.consensus import driver, engine_named, guard
 from bubi.consensus.driver import (
     Action,
     Alarm,
@@ -59,20 +59,28 @@ from bubi.consensus.engine import (
     first_vote,
 )
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.consensus.height_state import HeightState
+from bubi.consensus.parts import EpochStart, Fresh, change_vote, signed_bytes
 from bubi.consensus.pbft_bytes import (
     VIEW_CHANGE,
-    EpochStart,
-    Fresh,
     Justification,
     NewView,
     SignedChange,
-    change_vote,
     encode_change,
     encode_justification,
-    signed_bytes,
 )
-from bubi.consensus.pbft_state import PbftState
 from bubi.consensus.quorum import quorum
+from bubi.consensus.raft_bytes import (
+    REQUEST_VOTE,
+    Appended,
+    Ballot,
+    Claim,
+    Election,
+    High,
+    Proof,
+    encode_claim,
+    encode_proof,
+)
 
 GENESIS = b"\0" * 32
 EARLY_MS = 1_000
@@ -130,10 +138,11 @@ def configuration(
     turn_blocks: int = 128,
     needed: int = 0,
     timeout_ms: int = 2_000,
+    engine: str = "pbft",
 ) -> Configuration:
     return Configuration(
         0,
-        "pbft",
+        engine,
         members(count),
         needed or quorum(count),
         own,
@@ -182,7 +191,7 @@ class Node:
         self.disk = Disk()
         self.up = False
         self.life = 0
-        self.state: DriverState[PbftState]
+        self.state: DriverState[HeightState[Any]]
         self.timers: dict[TimerId, int] = {}
         self.asked: RequestPayload | None = None
         self.worked = 0
@@ -375,11 +384,13 @@ class Node:
 class Cluster:
     """Members, a virtual clock and a network with faults; checks every step."""
 
-    def __init__(self, count: int, seed: int = 0, **settings: Any) -> None:
-        self.settings = settings
+    def __init__(
+        self, count: int, seed: int = 0, *, engine: str = "pbft", **settings: Any
+    ) -> None:
+        self.settings = {**settings, "engine": engine}
         self.count = count
         self.random = random.Random(seed)
-        self.engine = PbftEngine(SIGNATURES)
+        self.engine = engine_named(engine, SIGNATURES)
         self.now = 0
         self.work = 0
         self.tolerance = 5_000
@@ -462,9 +473,10 @@ class Cluster:
         own = message.signed.validator == from_
         if own:
             self.check_sent(from_, message)
-        shown = (
-            show(message) if own else f"shows n{to}: n{message.signed.validator} {show(message)}"
-        )
+        reader = "all" if to is None else f"n{to}"
+        shown = f"shows {reader}: n{message.signed.validator} {show(message)}"
+        if own:
+            shown = show(message) if to is None else f"{show(message)} to {reader}"
         self.note(from_, shown)
         for node in self.nodes:
             if node.index == from_ or to not in {None, node.index}:
@@ -545,6 +557,8 @@ def show(message: ConsensusMessage) -> str:
     """A message as one word and its place."""
     request = message.signed.request
     place = f"{request.height}.{request.round}"
+    if request.engine == "raft":
+        return show_raft(message, place, request.digest.hex()[:4])
     if isinstance(message, ProposalMessage):
         kind = {0: "first of the epoch", 1: "fresh", 2: "new view"}[message.justification[0]]
         return f"PROPOSAL {place} {request.digest.hex()[:4]} ({kind})"
@@ -552,6 +566,18 @@ def show(message: ConsensusMessage) -> str:
         return f"VIEW-CHANGE {place} {'with prepared' if len(message.body) > 2 else 'empty'}"
     name = "PREPARE" if request.phase is Phase.FIRST else "COMMIT"
     return f"{name} {place} {request.digest.hex()[:4]}"
+
+
+def show_raft(message: ConsensusMessage, place: str, digest: str) -> str:
+    if isinstance(message, ProposalMessage):
+        what = {0: "first of the epoch", 1: "same leader", 2: "elected", 3: "votes of a quorum"}
+        entry = digest if message.proposal else f"no entry, {digest}"
+        return f"APPEND-ENTRIES {place} {entry} ({what[message.justification[0]]})"
+    if isinstance(message, EngineMessage):
+        claim = "nothing" if message.body == encode_claim(None) else f"term {message.body[2]}"
+        return f"REQUEST-VOTE {place} claims {claim}"
+    name = "APPEND-RESPONSE" if message.signed.request.phase is Phase.FIRST else "COMMIT"
+    return f"{name} {place} {digest}"
 
 
 def lie(cluster: Cluster, liar: int) -> Callable[[int, int, ConsensusMessage], ConsensusMessage]:
@@ -607,7 +633,6 @@ def invent(cluster: Cluster, liar: int) -> None:
     def made(request: VoteRequest) -> VoteMessage:
         return VoteMessage(liar, request, sign(key, request))
 
-    locks = [change.prepared for change in state.changes.values()] + [state.prepared, None]
     message: ConsensusMessage
     match chance.randrange(4):
         case 0:
@@ -617,35 +642,84 @@ def invent(cluster: Cluster, liar: int) -> None:
                 commit_vote(settings, height, round_, digest, outcome or sha(b"outcome", digest))
             )
         case 2:
-            body = encode_change(chance.choice(locks))
-            hashed = SIGNATURES.hash(signed_bytes(VIEW_CHANGE, body))
+            kind, body = (invented_claim if settings.engine == "raft" else invented_change)(
+                chance, state
+            )
+            hashed = SIGNATURES.hash(signed_bytes(kind, body))
             message = EngineMessage(
-                made(change_vote(settings, height, round_, hashed)), VIEW_CHANGE, body
+                made(change_vote(settings, height, round_, hashed)), kind, body
             )
         case _:
-            changes = [
-                SignedChange(member, change.vote.signature, change.body)
-                for member, change in sorted(state.changes.items())
-            ]
-            parent = state.parent
-            justification: Justification = chance.choice(
-                (
-                    NewView(tuple(changes[: chance.randint(0, len(changes))]), parent),
-                    NewView(tuple(changes), parent),
-                    Fresh(parent) if parent is not None else EpochStart(),
-                )
-            )
             parts = [(one.proposal, one.payload) for one in state.proposals.values()]
             proposal, payload = chance.choice(parts) if parts else (b"1/0/0/0/bad/", ())
             if chance.random() < 0.5:
                 proposal = proposal.replace(b"/", b"/0", 1)
             signed = made(first_vote(settings, height, round_, digest_of(proposal, payload)))
-            message = ProposalMessage(
-                signed, proposal, payload, encode_justification(justification)
+            justification = (invented_proof if settings.engine == "raft" else invented_view)(
+                chance, state
             )
+            message = ProposalMessage(signed, proposal, payload, justification)
     for other in range(cluster.count):
         if other != liar and chance.random() < 0.7:
             cluster.transmit(liar, other, message)
+
+
+def invented_change(chance: random.Random, state: Any) -> tuple[str, bytes]:
+    locks = [change.carried for change in state.changes.values()] + [state.prepared, None]
+    return VIEW_CHANGE, encode_change(chance.choice(locks))
+
+
+def invented_claim(chance: random.Random, state: Any) -> tuple[str, bytes]:
+    digest = chance.choice([*state.proposals, sha(b"invented")])
+    claims = [change.carried for change in state.changes.values()] + [
+        Claim(max(0, state.round - chance.randrange(3)), digest),
+        Claim(2**40, digest),
+        None,
+    ]
+    return REQUEST_VOTE, encode_claim(chance.choice(claims))
+
+
+def invented_view(chance: random.Random, state: Any) -> bytes:
+    changes = [
+        SignedChange(member, change.vote.signature, change.body)
+        for member, change in sorted(state.changes.items())
+    ]
+    parent = state.parent
+    justification: Justification = chance.choice(
+        (
+            NewView(tuple(changes[: chance.randint(0, len(changes))]), parent),
+            NewView(tuple(changes), parent),
+            Fresh(parent) if parent is not None else EpochStart(),
+        )
+    )
+    return encode_justification(justification)
+
+
+def invented_proof(chance: random.Random, state: Any) -> bytes:
+    ballots = tuple(
+        Ballot(member, change.vote.signature, change.carried)
+        for member, change in sorted(state.changes.items())
+    )
+    parent = state.parent
+    heard = [
+        tuple((member, vote.signature) for member, vote in sorted(tally.votes.items()))
+        for (_, phase), tally in state.votes.tallies.items()
+        if phase is Phase.FIRST
+    ]
+    votes = chance.choice([*heard, ()])
+    high = chance.choice([None, High(max(0, state.round - 1), votes)])
+    if state.high is not None and chance.random() < 0.5:
+        high = High(state.high.round, state.high.votes)
+    proof: Proof = chance.choice(
+        (
+            Election(ballots[: chance.randint(0, len(ballots))], high, parent),
+            Election(ballots, high, parent),
+            Election(ballots, None, parent),
+            Appended(votes),
+            Fresh(parent) if parent is not None else EpochStart(),
+        )
+    )
+    return encode_proof(proof)
 
 
 def transcript(cluster: Cluster) -> str:

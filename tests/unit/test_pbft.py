@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from bubi.consensus import PbftEngine, engine_named
+from bubi.consensus import engine_named
 from bubi.consensus.engine import (
     CancelTimer,
     Certificate,
@@ -14,12 +13,10 @@ from bubi.consensus.engine import (
     ConsensusMessage,
     Decide,
     Diverged,
-    Effect,
     EngineMessage,
     Execute,
     Executed,
     Input,
-    Message,
     PayloadReady,
     Penalise,
     Persist,
@@ -38,13 +35,12 @@ from bubi.consensus.engine import (
     Validated,
     VoteMessage,
     VoteRefused,
-    VoteSigned,
     WorkWaiting,
     commit_vote,
     first_vote,
 )
 from bubi.consensus.guard import Phase, VoteRequest
-from bubi.consensus.pbft import (
+from bubi.consensus.height import (
     LAG_MS,
     PROPOSALS_MAX,
     RESEND_MS,
@@ -53,71 +49,35 @@ from bubi.consensus.pbft import (
     ROUNDS_KEPT,
     STRIKES_MAX,
 )
+from bubi.consensus.height_state import Mode
+from bubi.consensus.parts import EpochStart, Fresh, Prepared
 from bubi.consensus.pbft_bytes import (
     VIEW_CHANGE,
-    EpochStart,
-    Fresh,
     Justification,
     NewView,
-    Prepared,
     SignedChange,
-    change_vote,
     decode_change,
     decode_justification,
     encode_change,
     encode_justification,
-    signed_bytes,
 )
-from bubi.consensus.pbft_state import Mode
 from bubi.consensus.votes import NO_VOTES, certificate_fault
 from bubi.encoding import EncodingError
 
-from .cluster import IdealSignatures, configuration, digest_of, sha, sign
+from . import bench
+from .bench import DIGEST, OTHER, OUTCOME, PARENT, SIGNATURES, A, B, Body, Voices, body
+from .cluster import sha
 
-SIGNATURES = IdealSignatures()
-SETTINGS = configuration(4, 1, turn_blocks=4)
-OUTCOME = sha(b"outcome")
-PARENT = sha(b"parent")
+VOICES = Voices("pbft")
+SETTINGS = VOICES.settings
+vote, first, commit = VOICES.vote, VOICES.first, VOICES.commit
+certificate, prepared = VOICES.certificate, VOICES.prepared
 AT_START = EpochStart()
-
-
-def body(name: bytes) -> tuple[bytes, tuple[bytes, ...], bytes]:
-    """Proposal, payload and digest."""
-    payload = (sha(b"batch", name),)
-    return name, payload, digest_of(name, payload)
-
-
-A, B = body(b"A"), body(b"B")
-DIGEST, OTHER = A[2], B[2]
-
-
-def vote(member: int, request: VoteRequest) -> VoteMessage:
-    return VoteMessage(member, request, sign(SETTINGS.members[member].key, request))
-
-
-def first(member: int, round_: int = 0, digest: bytes = DIGEST, height: int = 1) -> VoteMessage:
-    return vote(member, first_vote(SETTINGS, height, round_, digest))
-
-
-def commit(
-    member: int,
-    round_: int = 0,
-    digest: bytes = DIGEST,
-    outcome: bytes = OUTCOME,
-    height: int = 1,
-) -> VoteMessage:
-    return vote(member, commit_vote(SETTINGS, height, round_, digest, outcome))
-
-
-def certificate(height: int, round_: int = 0, who: Iterable[int] = (0, 1, 2)) -> Certificate:
-    """Of the parent of height + 1."""
-    request = commit_vote(SETTINGS, height, round_, PARENT, OUTCOME)
-    return Certificate(request, tuple((member, vote(member, request).signature) for member in who))
 
 
 def proposal(
     round_: int = 0,
-    what: tuple[bytes, tuple[bytes, ...], bytes] = A,
+    what: Body = A,
     justification: Justification | bytes = AT_START,
     height: int = 1,
     leader: int | None = None,
@@ -129,27 +89,15 @@ def proposal(
     return ProposalMessage(first(leader, round_, what[2], height), what[0], what[1], shown)
 
 
-def prepared(
-    round_: int = 0,
-    what: tuple[bytes, tuple[bytes, ...], bytes] = A,
-    who: Iterable[int] = (0, 2, 3),
-) -> Prepared:
-    votes = tuple((member, first(member, round_, what[2]).signature) for member in who)
-    return Prepared(round_, what[2], what[0], what[1], votes)
-
-
 def change(member: int, round_: int, lock: Prepared | bytes | None = None) -> EngineMessage:
     content = lock if isinstance(lock, bytes) else encode_change(lock)
-    digest = SIGNATURES.hash(signed_bytes(VIEW_CHANGE, content))
-    return EngineMessage(
-        vote(member, change_vote(SETTINGS, 1, round_, digest)), VIEW_CHANGE, content
-    )
+    return VOICES.asking(member, round_, VIEW_CHANGE, content)
 
 
 def new_view(
     round_: int,
     changes: Iterable[EngineMessage],
-    what: tuple[bytes, tuple[bytes, ...], bytes] = A,
+    what: Body = A,
 ) -> ProposalMessage:
     signed = tuple(
         SignedChange(one.signed.validator, one.signed.signature, one.body) for one in changes
@@ -157,50 +105,8 @@ def new_view(
     return proposal(round_, what, NewView(signed, None))
 
 
-class Bench:
-    """One member and the effects of the last input. Signatures come back at once."""
-
-    def __init__(self, own: int | None = 1, **start: Any) -> None:
-        self.engine = PbftEngine(SIGNATURES)
-        self.state = self.engine.initial()
-        self.own = own
-        self.effects: list[Effect] = []
-        settings = replace(SETTINGS, own=own)
-        self.feed(Start(start.pop("height", 1), settings, **start))
-
-    def feed(self, *events: Input | ConsensusMessage) -> "Bench":
-        self.effects = []
-        for event in events:
-            is_input = not isinstance(event, ProposalMessage | VoteMessage | EngineMessage)
-            queue: list[Input] = [
-                event if is_input else Message(event.signed.validator, event)  # type: ignore[list-item, union-attr]
-            ]
-            while queue:
-                self.state, effects = self.engine.step(self.state, queue.pop(0))
-                self.effects += effects
-                for effect in effects:
-                    if isinstance(effect, SignVote):
-                        key = SETTINGS.members[self.own or 0].key
-                        queue.append(VoteSigned(effect.request, sign(key, effect.request)))
-        return self
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        return [effect for effect in self.effects if isinstance(effect, kind)]
-
-    def said(self) -> list[tuple[Phase, int]]:
-        """Phase and round of everything sent to all."""
-        return [
-            (effect.message.signed.request.phase, effect.message.signed.request.round)
-            for effect in self.of(Send)
-            if effect.to is None
-        ]
-
-    def timers(self) -> dict[str, int]:
-        return {effect.timer.kind: effect.delay_ms for effect in self.of(SetTimer)}
-
-    @property
-    def place(self) -> tuple[Mode, int]:
-        return self.state.mode, self.state.round
+class Bench(bench.Bench):
+    name = "pbft"
 
 
 VALID = Validated(1, DIGEST, valid=True)
@@ -690,41 +596,32 @@ def test_p17_the_same_bytes_again_ever_more_rarely() -> None:
     assert delays == [1_000, 2_000, RESEND_MS_MAX, RESEND_MS_MAX, RESEND_MS_MAX]
 
 
-def recover(bench: Bench, records: list[Persist], own: int = 1) -> Bench:
-    votes = tuple(
-        effect.message.signed.request
-        for effect in bench.of(Send)
-        if effect.to is None and effect.message.signed.validator == own
-    )
-    return Bench(own, votes=votes, recovered=tuple((one.kind, one.data) for one in records))
-
-
 def test_p18_restart_after_each_vote() -> None:
     bench = accepted()
     records = bench.of(Persist)
-    again = recover(bench, records)
+    sent = bench.of(Send)
+    again = bench.again(records, sent)
     assert again.said() == [(Phase.FIRST, 0)]
     assert again.of(Validate) == [Validate(1, 0, DIGEST, A[0], A[1], None)]
     bench.feed(first(2), first(3), EXECUTED)
     records += bench.of(Persist)
-    bench.effects += accepted().effects
-    again = recover(bench, records)
+    sent += bench.of(Send)
+    again = bench.again(records, sent)
     assert set(again.said()) == {(Phase.FIRST, 0), (Phase.COMMIT, 0)}
     again.feed(VALID, EXECUTED, commit(0), commit(2))
     assert len(again.of(Decide)) == 1
-    again = recover(bench, records).feed(Suspect(1, 0, "x"))
+    again = bench.again(records, sent).feed(Suspect(1, 0, "x"))
     [sent] = again.of(Send)
     assert decode_change(sent.message.body) == prepared(who=(0, 1, 2))
-    changing = recover(again, records)
+    changing = bench.again(records, again.of(Send))
     assert changing.place == (Mode.CHANGING, 1)
     assert changing.of(Send) == [sent]
 
 
 def test_p18_a_leader_sends_its_proposal_again_with_the_justification() -> None:
     bench = Bench(0).feed(PayloadReady(1, 0, DIGEST, A[0], A[1]), VALID)
-    [sent] = bench.of(Send)
-    again = recover(bench, bench.of(Persist), 0)
-    assert again.of(Send) == [sent]
+    again = bench.again(bench.of(Persist), bench.of(Send))
+    assert again.of(Send) == bench.of(Send)
     assert again.of(RequestPayload) == []
 
 
@@ -844,7 +741,7 @@ def test_certificates(votes: tuple[int, ...], settings: Configuration, fault: st
 def test_names_of_engines() -> None:
     assert engine_named("pbft", SIGNATURES).name == "pbft"
     assert engine_named("solo", SIGNATURES).name == "solo"
-    with pytest.raises(ValueError, match="this version runs: pbft, solo"):
+    with pytest.raises(ValueError, match="this version runs: pbft, raft, solo"):
         engine_named("other", SIGNATURES)
 
 

@@ -8,12 +8,14 @@ from typing import Any
 
 from bubi.consensus.engine import Engine, Signatures
 from bubi.consensus.pbft import PbftEngine
+from bubi.consensus.raft import RaftEngine
 from bubi.consensus.solo import SoloEngine
 
-__all__ = ["ENGINES", "Engine", "PbftEngine", "SoloEngine", "engine_named"]
+__all__ = ["ENGINES", "Engine", "PbftEngine", "RaftEngine", "SoloEngine", "engine_named"]
 
 ENGINES: dict[str, Callable[[Signatures], Engine[Any]]] = {
     PbftEngine.name: PbftEngine,
+    RaftEngine.name: RaftEngine,
     SoloEngine.name: lambda _: SoloEngine(),
 }
 """The engines that this version runs, by the name that stands in a validator set."""

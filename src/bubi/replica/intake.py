@@ -101,9 +101,11 @@ class Intake:
         message = envelope.message
         signed = message.signed
         height = signed.request.height
-        verdict = self._seen.look(message, height, early=height > self._height)
+        direct = self._statuses.member(peer) == signed.validator
+        early = height > self._height
+        verdict = self._seen.look(message, height, early=early, direct=direct)
         if verdict != NEW:
-            if verdict != KNOWN and self._statuses.member(peer) == signed.validator:
+            if verdict != KNOWN and direct:
                 self._links.flood(peer, link, "messages of one validator")
             return None
         if not self._is_authentic(message):

@@ -28,8 +28,14 @@ class Seen:
         self._heights: dict[int, dict[bytes, list[ConsensusMessage]]] = {}
         self._counts: dict[tuple[int, int], int] = {}
 
-    def look(self, message: ConsensusMessage, height: int, *, early: bool) -> Verdict:
-        """Whether a message is new here and may be taken."""
+    def look(
+        self, message: ConsensusMessage, height: int, *, early: bool, direct: bool
+    ) -> Verdict:
+        """Whether a message is new here and may be taken.
+
+        `direct`: it came from its author. Variants that others made of its signature must not
+        keep out what the author says next with the same signature.
+        """
         signed = message.signed
         taken = self._heights.get(height)
         if taken is not None:
@@ -37,7 +43,7 @@ class Seen:
             if variants is not None:
                 if message in variants:
                     return KNOWN
-                if len(variants) >= VARIANTS_MAX:
+                if len(variants) >= VARIANTS_MAX and not direct:
                     return FULL
         count = self._counts.get((height, signed.validator), 0)
         most = PER_AUTHOR_EARLY_MAX if early else PER_AUTHOR_MAX

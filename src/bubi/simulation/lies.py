@@ -8,10 +8,9 @@ from dataclasses import replace
 from random import Random
 
 from bubi.consensus.engine import Configuration, ConsensusMessage, ProposalMessage, VoteMessage
+from bubi.consensus.parts import Prepared, Votes
 from bubi.consensus.pbft_bytes import (
     NewView,
-    Prepared,
-    Votes,
     decode_change,
     decode_justification,
     encode_change,

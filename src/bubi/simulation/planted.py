@@ -6,6 +6,7 @@ in the file; whoever changes that line moves the bug along.
 
 from dataclasses import dataclass
 
+HEIGHT = "consensus/height.py"
 PBFT = "consensus/pbft.py"
 DRIVER = "consensus/driver.py"
 GUARD = "consensus/guard.py"
@@ -133,7 +134,7 @@ PLANTED: tuple[Planted, ...] = (
     # --- view change -----------------------------------------------------------------------------
     Planted(
         "lock_forgotten_on_timeout",
-        PBFT,
+        HEIGHT,
         "        self._enter(round_, Mode.CHANGING)\n",
         "        self._enter(round_, Mode.CHANGING)\n        state.prepared = None\n",
     ),
@@ -152,12 +153,12 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "new_leader_ignores_prepared",
         PBFT,
-        "        best = _highest(change.prepared for _, change in chosen)\n",
+        "        best = _highest(change.carried for _, change in chosen)\n",
         "        best = None\n",
     ),
     Planted(
         "view_change_without_quorum",
-        PBFT,
+        HEIGHT,
         "        if here >= configuration.quorum and self._leads():\n",
         "        if here >= 1 and self._leads():\n",
     ),
@@ -175,32 +176,32 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "change_timer_gives_up",
-        PBFT,
+        HEIGHT,
         "        if timer.kind in {PROGRESS, CHANGE}:\n",
         "        if timer.kind == PROGRESS:\n",
     ),
     Planted(
         "nothing_sent_again",
-        PBFT,
-        "        self.effects += [Send(None, message) for _, message in sorted(state.own.items())]\n",
+        HEIGHT,
+        "        self.effects += state.own\n",
         "",
     ),
     Planted(
         "leader_of_the_round_unchecked",
-        PBFT,
-        "        if state.configuration.leader(round_) != vote.validator:\n",
-        "        if round_ < 0:\n",
+        HEIGHT,
+        "            and self.state.configuration.leader(request.round) == vote.validator\n",
+        "",
     ),
     Planted(
         "prepared_certificate_not_recorded",
-        PBFT,
+        HEIGHT,
         "            self.effects.append(Persist(PREPARED_RECORD, state.height, "
         "encode_prepared(prepared)))\n",
         "",
     ),
     Planted(
         "accepted_proposal_not_recorded",
-        PBFT,
+        HEIGHT,
         "            self.effects.append(Persist(PROPOSAL_RECORD, state.height, "
         "encode_accepted(accepted)))\n",
         "",
@@ -208,8 +209,8 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "prepared_lost_on_restart",
         PBFT,
-        "                    state.prepared = prepared\n",
-        "                    pass\n",
+        "        self.state.prepared = prepared\n",
+        "        pass\n",
     ),
     Planted(
         "commit_vote_before_execution",

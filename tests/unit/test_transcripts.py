@@ -1,6 +1,6 @@
-"""Readable transcripts of PBFT: what members say, in the cases that matter.
+"""Readable transcripts of each engine: what members say, in the cases that matter.
 
-The files in `transcripts/` are meant to be read. `python -m tests.unit.test_pbft_transcripts`
+The files in `transcripts/` are meant to be read. `python -m tests.unit.test_transcripts`
 writes them again; a difference must be explained in the commit.
 """
 
@@ -17,15 +17,15 @@ from .cluster import Cluster, lie, transcript
 FOLDER = Path(__file__).parent / "transcripts"
 
 
-def normal_case(count: int = 4) -> Cluster:
-    cluster = Cluster(count)
+def normal_case(engine: str, count: int = 4) -> Cluster:
+    cluster = Cluster(count, engine=engine)
     cluster.start()
     assert cluster.reach(2)
     return cluster
 
 
-def leader_crash() -> Cluster:
-    cluster = Cluster(4)
+def leader_crash(engine: str) -> Cluster:
+    cluster = Cluster(4, engine=engine)
     cluster.start()
     assert cluster.reach(1)
     cluster.nodes[0].crash()
@@ -42,8 +42,8 @@ def without_commits(_from: int, _to: int, message: ConsensusMessage) -> Consensu
     return None if lost and request.round == 0 else message
 
 
-def prepared_block_is_carried() -> Cluster:
-    cluster = Cluster(4)
+def locked_block_is_carried(engine: str) -> Cluster:
+    cluster = Cluster(4, engine=engine)
     cluster.filter = without_commits
     cluster.start()
     assert cluster.reach(1)
@@ -51,17 +51,17 @@ def prepared_block_is_carried() -> Cluster:
     return cluster
 
 
-def equivocation() -> Cluster:
-    cluster = Cluster(4)
+def equivocation(engine: str) -> Cluster:
+    cluster = Cluster(4, engine=engine)
     cluster.filter = lie(cluster, 0)
     cluster.start()
     assert cluster.reach(1, who={1, 2, 3})
     return cluster
 
 
-def restart_of_all() -> Cluster:
+def restart_of_all(engine: str) -> Cluster:
     """Everybody goes down with the commit votes signed and not one delivered."""
-    cluster = Cluster(4)
+    cluster = Cluster(4, engine=engine)
     cluster.filter = without_commits
     cluster.start()
     cluster.want(1)
@@ -76,8 +76,8 @@ def restart_of_all() -> Cluster:
     return cluster
 
 
-def rotation() -> Cluster:
-    cluster = Cluster(4, turn_blocks=4)
+def rotation(engine: str) -> Cluster:
+    cluster = Cluster(4, engine=engine, turn_blocks=4)
     cluster.start()
     assert cluster.reach(6)
     rounds = [block.certificate.request.round for block in cluster.nodes[0].disk.blocks]
@@ -85,22 +85,38 @@ def rotation() -> Cluster:
     return cluster
 
 
-CASES: dict[str, Callable[[], Cluster]] = {
+ENGINES = ["pbft", "raft"]
+CASES: dict[str, Callable[[str], Cluster]] = {
     "normal_case": normal_case,
-    "normal_case_of_seven": lambda: normal_case(7),
+    "normal_case_of_seven": lambda engine: normal_case(engine, 7),
     "leader_crash": leader_crash,
-    "prepared_block_is_carried": prepared_block_is_carried,
+    "locked_block_is_carried": locked_block_is_carried,
     "equivocation": equivocation,
     "restart_of_all": restart_of_all,
     "rotation": rotation,
 }
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", CASES)
-def test_transcript(name: str) -> None:
-    assert transcript(CASES[name]()) == (FOLDER / f"{name}.txt").read_text()
+def test_transcript(name: str, engine: str) -> None:
+    assert transcript(CASES[name](engine)) == (FOLDER / engine / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_engine_has_messages_of_its_own(name: str) -> None:
+    """A renamed protocol would have the same transcript but for its words."""
+    shapes = {
+        engine: [
+            (line.split()[0], line.count(" n"))
+            for line in (FOLDER / engine / f"{name}.txt").read_text().splitlines()
+        ]
+        for engine in ENGINES
+    }
+    assert len({tuple(shape) for shape in shapes.values()}) == len(ENGINES)
 
 
 if __name__ == "__main__":
-    for case, make in CASES.items():
-        (FOLDER / f"{case}.txt").write_text(transcript(make()))
+    for kind in ENGINES:
+        for case, make in CASES.items():
+            (FOLDER / kind / f"{case}.txt").write_text(transcript(make(kind)))

@@ -9,22 +9,23 @@ from functools import partial
 import pytest
 
 from bubi.consensus.engine import Suspect, TimerElapsed, TimerId
-from bubi.consensus.pbft_state import Mode
+from bubi.consensus.height_state import Mode
 
 from .cluster import Cluster, Faults, invent, lie
 
+ENGINES = ["pbft", "raft"]
 SEEDS = 200
 CHUNK = 20
 FAULTY_MS = 15_000
 HEAL_MS = 120_000
 
 
-def schedule(seed: int) -> Cluster:
+def schedule(seed: int, engine: str) -> Cluster:
     count = 7 if seed % 4 == 3 else 4
     liars = seed % 5 == 1
     # Now and then everybody is needed, as with a ratio of 90 %.
     needed = count if seed % 11 == 3 and not liars else 0
-    cluster = Cluster(count, seed, turn_blocks=4, timeout_ms=1_000, needed=needed)
+    cluster = Cluster(count, seed, engine=engine, turn_blocks=4, timeout_ms=1_000, needed=needed)
     chance = cluster.random
     cluster.random_disk = cluster.fresh_nonces = True
     cluster.slow_keys = chance.random() < 0.3
@@ -99,13 +100,13 @@ def heal(cluster: Cluster) -> None:
             node.begin()
 
 
-def run(seed: int) -> Cluster:
-    cluster = schedule(seed)
+def run(seed: int, engine: str) -> Cluster:
+    cluster = schedule(seed, engine)
     heal(cluster)
     honest = set(range(cluster.count)) - cluster.byzantine
     target = max(node.height for node in cluster.nodes) + 6
     assert cluster.reach(target, HEAL_MS, who=honest), (
-        f"seed {seed}: heights {[node.height for node in cluster.nodes]}, rounds "
+        f"{engine}, seed {seed}: heights {[node.height for node in cluster.nodes]}, rounds "
         f"{[(node.state.engine.round, node.state.engine.mode) for node in cluster.nodes]}"
     )
     for node in cluster.nodes:
@@ -116,16 +117,18 @@ def run(seed: int) -> Cluster:
     return cluster
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
-def test_random_schedules(first: int) -> None:
+def test_random_schedules(first: int, engine: str) -> None:
     for seed in range(first, first + CHUNK):
-        run(seed)
+        run(seed, engine)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 10, 13])
-def test_other_sizes(count: int) -> None:
+def test_other_sizes(count: int, engine: str) -> None:
     """Also through a crash of as many as the size bears, the leader among them."""
-    cluster = Cluster(count, turn_blocks=4)
+    cluster = Cluster(count, engine=engine, turn_blocks=4)
     cluster.start()
     assert cluster.reach(6)
     faulty = (count - 1) // 3
@@ -138,9 +141,10 @@ def test_other_sizes(count: int) -> None:
     assert cluster.reach(14)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("count", [1, 4])
-def test_suspected_without_reason(count: int) -> None:
-    cluster = Cluster(count)
+def test_suspected_without_reason(count: int, engine: str) -> None:
+    cluster = Cluster(count, engine=engine)
     cluster.start()
     cluster.want(1)
     for node in cluster.nodes:
@@ -148,19 +152,20 @@ def test_suspected_without_reason(count: int) -> None:
     assert cluster.reach(3)
 
 
-def test_members_that_were_cut_off_for_long_find_together() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_members_that_were_cut_off_for_long_find_together(engine: str) -> None:
     """Rounds far apart: a bound on rounds would lock out who comes back."""
-    cluster = Cluster(4, timeout_ms=100)
+    cluster = Cluster(4, engine=engine, timeout_ms=100)
     cluster.start()
     for node in cluster.nodes[2:]:
         node.crash()
     for round_ in range(300):
         for node in cluster.nodes[:2]:
             node.feed(TimerElapsed(TimerId(1, round_, "progress")))
-            engine = node.state.engine
-            node.state.timers |= {TimerId(1, engine.round, "change")}
+            member = node.state.engine
+            node.state.timers |= {TimerId(1, member.round, "change")}
             node.state.engine.armed |= {"change"}
-            node.feed(TimerElapsed(TimerId(1, engine.round, "change")))
+            node.feed(TimerElapsed(TimerId(1, member.round, "change")))
     assert cluster.nodes[0].state.engine.round > 200
     for node in cluster.nodes[2:]:
         node.begin()
