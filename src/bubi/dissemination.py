@@ -93,6 +93,7 @@ FETCH_TIMER = TimerId(0, 0, "fetch")
 class Held:
     """A verified batch that no decided block holds yet.
 
+    `count`, `size` (bytes) and `expiry` are the batch's, which would count anew each time.
     `entries` are the pool's groups of an own batch, None for another author's. `arrival` counts
     what arrived here; `acknowledged` is the arrival counter when enough weight had it, `settled`
     that of at least a second later, when every correct member must have heard of it. `waited`
@@ -103,7 +104,9 @@ class Held:
     batch: BatchHandle
     digest: bytes
     author: bytes
+    count: int
     size: int
+    expiry: int
     arrival: int
     entries: tuple[Entry[Any], ...] | None = None
     holders: dict[int, None] = field(default_factory=dict)
@@ -248,6 +251,15 @@ class Dissemination:
             for held in self._held.values()
         )
 
+    def fills(self, transactions: int) -> bool:
+        """Whether so many transactions, or more, wait to be named."""
+        for held in self._held.values():
+            if self._counts(held):
+                transactions -= held.count
+            if transactions <= 0:
+                return True
+        return False
+
     def select(self, *, urgent: bool = False) -> tuple[BatchHandle, ...]:
         """Batches for a proposal on top of the newest block.
 
@@ -267,7 +279,7 @@ class Dissemination:
             share = shares.get(held.author)
             if share is None:
                 shares[held.author] = share = [limits.author_transactions, limits.author_bytes]
-            count = len(held.batch)
+            count = held.count
             if count > share[0] or held.size > share[1]:
                 # Later batches of this author must not overtake the one that did not fit.
                 share[0] = share[1] = 0
@@ -553,7 +565,7 @@ class Dissemination:
         """Drops what is void for every later block; own groups come back as `Dropped`."""
         time = self._time
         dropped: list[Entry[Any]] = []
-        void = [held for held in self._held.values() if held.batch.latest_expiry < time]
+        void = [held for held in self._held.values() if held.expiry < time]
         for held in void:
             if held.digest in self._pinned:
                 continue
@@ -580,10 +592,10 @@ class Dissemination:
             if held is None:
                 # What it weighs is unknown: nothing can be said of the room that was left.
                 return None
-            transactions -= len(held.batch)
+            transactions -= held.count
             size -= held.size
             share = shares.setdefault(held.author, [0, 0])
-            share[0] += len(held.batch)
+            share[0] += held.count
             share[1] += held.size
             newest = max(newest, held.arrival)
         ordered = dict.fromkeys(batches)
@@ -594,7 +606,7 @@ class Dissemination:
             if held.passed_by != leader:
                 held.passed, held.passed_by = 0, leader
             used = shares.get(held.author, [0, 0])
-            count = len(held.batch)
+            count = held.count
             if (
                 held.settled >= newest
                 or count > transactions
@@ -691,7 +703,16 @@ class Dissemination:
         self, batch: BatchHandle, digest: bytes, entries: tuple[Entry[Any], ...] | None
     ) -> Held:
         self._arrivals += 1
-        held = Held(batch, digest, batch.author, batch.bytes, self._arrivals, entries)
+        held = Held(
+            batch,
+            digest,
+            batch.author,
+            len(batch),
+            batch.bytes,
+            batch.latest_expiry,
+            self._arrivals,
+            entries,
+        )
         self._held[digest] = held
         self._bytes += held.size
         author = self._authors.setdefault(held.author, _Author())
@@ -719,9 +740,9 @@ class Dissemination:
         """Whether the next block may hold it: not void, and not too large since limits fell."""
         limits = self._limits
         return (
-            held.batch.latest_expiry > self._time
-            and len(held.batch) <= limits.author_transactions
-            and len(held.batch) <= limits.transactions
+            held.expiry > self._time
+            and held.count <= limits.author_transactions
+            and held.count <= limits.transactions
             and held.size <= limits.author_bytes
             and held.size <= limits.bytes
         )

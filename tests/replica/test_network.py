@@ -8,6 +8,7 @@ from bubi.consensus.pbft import PbftEngine
 from bubi.messages import BatchBody, PeerMessage
 from bubi.replica import events
 from bubi.replica.events import BatchHandle
+from bubi.replica.replica import FULL_SHARE, PACE_MS, PACED_TRANSACTIONS
 from tests.replica.cluster import START, Checks, World, key_of
 
 FOUR_RING = [(0, 1), (1, 2), (2, 3), (0, 3)]
@@ -39,6 +40,25 @@ def test_a_transaction_at_any_node_is_decided_within_a_few_round_trips() -> None
         assert world.now - started <= 150
         assert [world.ordered(node) for node in range(4)] == [[7]] * 4
         assert world.hosts[index].decided[1].own[0][0] == 0
+
+
+def test_under_load_blocks_gather_transactions_and_otherwise_none_waits() -> None:
+    def second_block_after(first: int, second: int) -> int:
+        """How long after the first proposal the second block is decided everywhere (ms)."""
+        world = four()
+        world.run(2_000)
+        began = world.now
+        world.hosts[1].submit(*range(first))
+        assert world.until(lambda: world.heights() == [1] * 4, 2_000)
+        world.hosts[2].submit(*range(10_000, 10_000 + second))
+        assert world.until(lambda: world.heights() == [2] * 4, 2_000)
+        assert agree(world)
+        return world.now - began
+
+    light = second_block_after(PACED_TRANSACTIONS - 1, 1)
+    assert light < PACE_MS
+    assert second_block_after(PACED_TRANSACTIONS, 1) > PACE_MS
+    assert second_block_after(PACED_TRANSACTIONS, 1_000 // FULL_SHARE) == light
 
 
 def test_a_perfect_network_decides_everything_once_without_blame() -> None:

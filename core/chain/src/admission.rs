@@ -195,6 +195,11 @@ impl Entered {
         })
     }
 
+    /// How many signatures [`Entered::verify`] will look at.
+    pub(crate) fn signatures(&self) -> usize {
+        self.decoded.iter().flatten().map(|one| one.signatures.len()).sum()
+    }
+
     /// Verifies every signature and says what became of each transaction.
     pub(crate) fn verify(self) -> Admission {
         let verdicts = verify_signatures(self.rule, &self.decoded);

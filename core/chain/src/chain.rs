@@ -30,7 +30,10 @@ use bubi_store::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{
+    atomic::{AtomicU64, Ordering},
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
+};
 
 /// The newest committed block, as the state store remembers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +111,8 @@ pub struct Chain<D: Disk> {
     /// Threads of the door; none in a simulation, where every call works in the thread that makes it.
     pub(crate) door: Option<rayon::ThreadPool>,
     pub(crate) replayed: u64,
+    /// Signatures of transactions verified since the start.
+    pub(crate) verified: AtomicU64,
     pub(crate) _lock: D::Lock,
 }
 
@@ -347,8 +352,15 @@ impl<D: Disk> Chain<D> {
                     }
                 })?;
             }
-            Ok(entered.verify())
+            Ok(self.verify(entered))
         })
+    }
+
+    /// Verifies the signatures of what entered, and counts them.
+    fn verify(&self, entered: Entered) -> Admission {
+        let count = u64::try_from(entered.signatures()).unwrap_or(u64::MAX);
+        self.verified.fetch_add(count, Ordering::Relaxed);
+        entered.verify()
     }
 
     /// Context of the next block, at `time` or as soon after the parent as it may be.
@@ -404,7 +416,7 @@ impl<D: Disk> Chain<D> {
         let message = signed(domain::BATCH, &self.identity.chain, &header.header)?;
         let checked = self.identity.rule.verify_vote(author, &message, &header.signature);
         checked.map_err(|_| wrong("its author's signature is not valid"))?;
-        let admission = self.wide(|| self.gate().enter(bulk).map(Entered::verify))?;
+        let admission = self.wide(|| self.gate().enter(bulk).map(|entered| self.verify(entered)))?;
         if admission.verdicts.iter().any(Option::is_some) {
             return Err(wrong("it holds a transaction that is not valid"));
         }
@@ -689,7 +701,11 @@ impl<D: Disk> Chain<D> {
 
     /// Figures for monitoring.
     pub fn statistics(&self) -> Vec<(&'static str, u64)> {
-        let (fsyncs, store_height) = (self.writer().log.fsyncs(), self.store().height());
+        let (fsyncs, guard_fsyncs) = {
+            let writer = self.writer();
+            (writer.log.fsyncs(), writer.guard.writes())
+        };
+        let store_height = self.store().height();
         let inner = self.read();
         vec![
             ("height", inner.tip.height),
@@ -698,6 +714,8 @@ impl<D: Disk> Chain<D> {
             ("live_ids", inner.live.len()),
             ("oldest_provable_height", inner.window.oldest()),
             ("fsyncs", fsyncs),
+            ("guard_fsyncs", guard_fsyncs),
+            ("signatures_verified", self.verified.load(Ordering::Relaxed)),
             ("store_height", store_height),
             ("replayed_blocks", self.replayed),
         ]

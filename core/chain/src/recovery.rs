@@ -28,7 +28,7 @@ use rayon::prelude::*;
 use std::{
     collections::VecDeque,
     ops::ControlFlow,
-    sync::{Mutex, RwLock},
+    sync::{atomic::AtomicU64, Mutex, RwLock},
 };
 
 /// Parts into which loading is cut, so that all cores work.
@@ -59,6 +59,10 @@ pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options, mode: Mod
     let guard = GuardFile::open(&disk)?;
     check_mark(&guard, &log.reader())?;
     let background = !is_simulated;
+    if background {
+        // An error says that this process has these threads already, from another chain that it opened.
+        let _ = named_threads("ledger").build_global();
+    }
     let settings = StateOptions { snapshots: options.leases, background, ..StateOptions::default() };
     let (store, inner) = load(&disk, &identity, &log.reader(), settings, options.proof_window)?;
     let index_options = IndexOptions { background, ..IndexOptions::default() };
@@ -73,14 +77,20 @@ pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options, mode: Mod
         reader,
         transactions,
         records: Mutex::new(Cache::default()),
-        door: background.then(|| rayon::ThreadPoolBuilder::new().build()).transpose().map_err(broken)?,
+        door: background.then(|| named_threads("verify").build()).transpose().map_err(broken)?,
         replayed: 0,
+        verified: AtomicU64::default(),
         _lock: lock,
     };
     catch_up_index(&chain)?;
     chain.replayed = replay(&chain)?;
     chain.recall_bodies()?;
     Ok(chain)
+}
+
+/// Threads whose names show in the tools of the operating system what they work on.
+fn named_threads(name: &'static str) -> rayon::ThreadPoolBuilder {
+    rayon::ThreadPoolBuilder::new().thread_name(move |number| format!("{name}-{number}"))
 }
 
 fn identity(bytes: &[u8], rule: Rule) -> Result<Identity> {

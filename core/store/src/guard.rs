@@ -161,6 +161,11 @@ impl<D: Disk> GuardFile<D> {
         self.newest.mark
     }
 
+    /// How often this file was written and synced since its folder was made.
+    pub fn writes(&self) -> u64 {
+        self.newest.sequence
+    }
+
     /// Reads the newest slot from the disk again, to compare with memory.
     pub fn verify(&self) -> Result<bool> {
         let place = Self::place(self.newest.sequence);

@@ -6,9 +6,12 @@ one thread writes.
 """
 
 import asyncio
+import contextlib
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 Result = TypeVar("Result")
@@ -30,14 +33,24 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
+def _group(count: int, name: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, name, _name_thread, (name,))
+
+
+def _name_thread(name: str) -> None:
+    """Gives the calling thread a name that tools of the operating system show, where it can."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(name, "ascii")
+
+
 class Threads:
     """Named groups of threads: one writer, one that executes, two that admit, a few readers."""
 
     def __init__(self, readers: int = 4) -> None:
-        self._writer = ThreadPoolExecutor(1, "write")
-        self._executor = ThreadPoolExecutor(1, "execute")
-        self._admission = ThreadPoolExecutor(2, "admit")
-        self._readers = ThreadPoolExecutor(readers, "read")
+        self._writer = _group(1, "write")
+        self._executor = _group(1, "execute")
+        self._admission = _group(2, "admit")
+        self._readers = _group(readers, "read")
 
     async def write(self, work: Callable[[], Result]) -> Result:
         """Runs in the one thread that may change the ledger, in the order of the calls."""

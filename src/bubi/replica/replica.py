@@ -94,6 +94,15 @@ from bubi.sync import SYNC_TIMER, Sync
 
 TICK_MS = 1_000
 JITTER_MS = 250
+PACE_MS = 150
+"""Under load, least time from one proposal of this node to its next: the votes and syncs of a
+block cost the same however few transactions it holds. Below a quarter of a second, or others would
+take the leader for a slow one (`consensus.pbft`)."""
+PACED_TRANSACTIONS = 250
+"""After a block with fewer transactions load is light: then latency counts, and the next one is
+not held back."""
+FULL_SHARE = 4
+"""Nor is one that would fill a quarter of a block."""
 OBSERVER_STATUS_MS = 250
 """Least time between statuses that only tell observers of new blocks."""
 EVIDENCE_MAX = 4_096
@@ -102,6 +111,7 @@ EVIDENCE_MAX = 4_096
 TICK_TIMER = TimerId(0, 0, "tick")
 STATUS_TIMER = TimerId(0, 0, "status")
 OBSERVERS_TIMER = TimerId(0, 0, "observers")
+PACE_TIMER = TimerId(0, 0, "pace")
 
 
 class Replica:
@@ -148,6 +158,7 @@ class Replica:
         self._request: engines.RequestPayload | None = None
         self._making: tuple[int, int] | None = None
         self._made: tuple[int, int] | None = None
+        self._paced = False
         self._committing: Certificate | None = None
         self._decided: Certificate | None = None
         self._work_said = 0
@@ -214,6 +225,7 @@ class Replica:
             TICK_TIMER.kind: self._tick,
             STATUS_TIMER.kind: self._status_elapsed,
             OBSERVERS_TIMER.kind: self._observers_elapsed,
+            PACE_TIMER.kind: self._pace_elapsed,
             SEAL_TIMER.kind: self._seal_elapsed,
             RIPE_TIMER.kind: self._ripe_elapsed,
             FETCH_TIMER.kind: self._fetch_elapsed,
@@ -373,14 +385,31 @@ class Replica:
         place = (request.height, request.round)
         if place in {self._making, self._made}:
             return
-        if not (request.urgent or self._is_block_wanted() or self._batches.is_ready()):
+        if not (request.urgent or self._is_block_wanted() or self._is_time_for_batches()):
             return
         batches = self._batches.select(urgent=request.urgent)
         self._batches.pin(batch.digest for batch in batches)
         self._making = place
+        self._pace(sum(map(len, batches)))
         self._out.append(
             MakeProposal(request.height, request.round, request.parent_round, batches)
         )
+
+    def _is_time_for_batches(self) -> bool:
+        if not self._batches.is_ready():
+            return False
+        return not self._paced or self._batches.fills(self._limits.transactions // FULL_SHARE)
+
+    def _pace(self, transactions: int) -> None:
+        """After a proposal of so many: the next one waits for more to gather."""
+        alone = self._configuration is None or len(self._configuration.members) == 1
+        if transactions >= PACED_TRANSACTIONS and not alone and not self._paced:
+            self._paced = True
+            self._out.append(SetTimer(PACE_TIMER, PACE_MS))
+
+    def _pace_elapsed(self) -> None:
+        self._paced = False
+        self._look_for_work()
 
     def _request_payload(self, effect: engines.RequestPayload) -> None:
         self._request = effect
