@@ -1,10 +1,7 @@
 """Four validators in processes of their own: agreement, crashes, halts, latecomers."""
 
 import contextlib
-import os
 import re
-import secrets
-import signal
 import subprocess
 import sys
 import time
@@ -12,73 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from bubi_sdk import Client, TransactionBuilder
-from bubi_sdk.keystore import KeystoreSigner
-from network import command, environment
+from network import Net, command, environment, wait_for
 from nodes import free_port
 
 from bubi.network.certificates import node_id
 from bubi.node.certificates import read_certificate
-
-PATIENCE = 30.0
-
-
-class Net:
-    """A development network and its demo account."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        fields = command("status", "--data", folder, "--json").json
-        self.nodes = {one["name"]: one for one in fields["nodes"]}
-        account = fields["accounts"][0]
-        password = (folder / "accounts" / "password").read_text(encoding="utf-8").strip()
-        self.address = account["address"]
-        self.signer = KeystoreSigner.open(account["keystore"], password)
-
-    def url(self, name):
-        return self.nodes[name]["url"]
-
-    def command(self, *arguments):
-        return command(*arguments, "--data", self.folder)
-
-    def transact(self, name, within=PATIENCE):
-        """Sends a transaction to a node and waits until it is final; its outcome."""
-        with Client(self.url(name)) as first:
-            identity = first.network()
-        with Client(self.url(name), identity) as client:
-            entry = f"k{secrets.token_hex(4)}"
-            builder = TransactionBuilder(identity, self.address).set_data(entry, b"1")
-            outcome = client.submit_and_wait(builder.build().sign(self.signer), within=within)
-            outcome.raise_for_status()
-            return outcome
-
-    def state(self, name):
-        """Height and state root of a node."""
-        fields = httpx.get(f"{self.url(name)}/v1/network", timeout=5).json()
-        return int(fields["height"]), fields["state_root"]
-
-    def level(self, *names, seconds=PATIENCE):
-        """Waits until these nodes have the same height and state root, and gives them."""
-        deadline = time.monotonic() + seconds
-        while True:
-            seen = {self.state(name) for name in names}
-            if len(seen) == 1:
-                return seen.pop()
-            assert time.monotonic() < deadline, {name: self.state(name) for name in names}
-            time.sleep(0.1)
-
-    def kill(self, name):
-        """Ends a process without warning."""
-        os.kill(self.pid(name), signal.SIGKILL)
-
-    def pid(self, name):
-        fields = self.command("status", "--json").json
-        return next(one["pid"] for one in fields["nodes"] if one["name"] == name)
-
-    def leader(self):
-        """The node that leads now, as a running one tells."""
-        url = self.url(next(name for name in self.nodes if self.pid(name)))
-        return httpx.get(f"{url}/v1/consensus", timeout=5).json()["leader"]
 
 
 @pytest.fixture(scope="module")
@@ -100,15 +35,6 @@ def four(network):
     network.nodes = {one["name"]: one for one in network.command("status", "--json").json["nodes"]}
     network.level(*network.nodes)
     return network
-
-
-def wait_for(condition, seconds=PATIENCE):
-    """Waits until a condition holds, and gives what it gave."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
-    return found
 
 
 def test_a_transaction_through_any_node_is_final_on_all(four):
