@@ -31,7 +31,8 @@ EXPECTED = {
     "proof verify", "account create", "account show", "account list",
     "key create", "key import", "key show", "asset show", "asset holders", "record show",
     "network request", "network create", "network join", "peers",
-    "bench verify", "bench ledger", "bench api",
+    "bench verify", "bench ledger", "bench api", "bench network",
+    "sim run", "sim twins", "sim mutants", "sim replay", "sim conformance",
 }  # fmt: skip
 
 
@@ -84,6 +85,12 @@ ARGUMENTS = {
     ("bench", "verify"): ("--algorithm", "rot13"),
     ("bench", "api"): ("--transactions", "0"),
     ("bench", "ledger"): ("--accounts", "0"),
+    ("bench", "network"): ("--nodes", "0"),
+    ("sim", "run"): ("--seeds", "5:1"),
+    ("sim", "twins"): ("--scenarios", "0"),
+    ("sim", "mutants"): ("--only", "missing"),
+    ("sim", "replay"): ("0", "--nodes", "0"),
+    ("sim", "conformance"): ("missing:engine",),
 }
 
 
