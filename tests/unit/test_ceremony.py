@@ -77,6 +77,7 @@ def test_nothing_secret_is_in_what_is_sent(tmp_path: Path) -> None:
         ("endpoint", "127.0.0.1:1"),
         ("vote_key", {"ed25519": "00" * 32}),
         ("vote_signature", "00" * 64),
+        ("vote_signature", "00" * 3),
         ("node_signature", "00"),
         ("accounts", [{"ed25519": "11" * 32}]),
         ("schema", 2),

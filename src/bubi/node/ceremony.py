@@ -44,6 +44,7 @@ from bubi.node.init import (
     node_settings,
     write_node,
 )
+from bubi.node.ledger import is_signed
 from bubi.node.trust import write_trust
 
 REQUEST_FILE = "request.json"
@@ -247,7 +248,7 @@ def _fault(request: Request) -> str | None:
         return "its authority did not issue its certificate"
     if not certificates.verify(request.certificate, request.message, request.node_signature):
         return "the signature of its node key is wrong"
-    if request.vote_key is not None and not core.verify_vote(
+    if request.vote_key is not None and not is_signed(
         request.vote_key, request.message, request.vote_signature
     ):
         return "the signature of its vote key is wrong"

@@ -30,6 +30,7 @@ from bubi.node.ledger import (
     vote_bytes,
 )
 from bubi.node.metrics import Metrics
+from bubi.node.misdeeds import kind_of
 from bubi.node.ports import Clock, Threads
 from bubi.node.writer import Writer
 from bubi.replica.events import (
@@ -348,7 +349,7 @@ class ReplicaHost:
                 self._expired += action.entries
                 self._resolve_expired()
             case PenalisePeer():
-                self._metrics.penalties.labels(action.reason).inc()
+                self._metrics.penalties.labels(kind_of(action.reason)).inc()
                 self._peers.penalise(action.peer, action.reason, action.ban)
             case ReportEvidence():
                 self._report(action)

@@ -29,7 +29,7 @@ class CoreSignatures:
         if not 0 <= vote.validator < len(configuration.members):
             return False
         key = configuration.members[vote.validator].key
-        return core.verify_vote(key, vote_bytes(self._chain_id, vote.request), vote.signature)
+        return is_signed(key, vote_bytes(self._chain_id, vote.request), vote.signature)
 
     def hash(self, data: bytes) -> bytes:
         """Hash in the suite of the chain."""
@@ -45,7 +45,16 @@ class CoreSignatures:
         if index is None or not 0 <= index < len(configuration.members):
             return False
         message = status_bytes(self._chain_id, status)
-        return core.verify_vote(configuration.members[index].key, message, status.signature)
+        return is_signed(configuration.members[index].key, message, status.signature)
+
+
+def is_signed(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether a key of the set in force gave a signature that any peer may have sent."""
+    try:
+        return core.verify_vote(key, message, signature)
+    except core.CoreError:
+        # One of a wrong form, for instance of another length.
+        return False
 
 
 def status_bytes(chain_id: bytes, status: Status) -> bytes:

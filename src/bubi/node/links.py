@@ -1,6 +1,7 @@
 """Joins the replica's host with the network: messages to bytes and back, peers to inputs."""
 
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +21,12 @@ from bubi.node.config import NetworkSection
 from bubi.node.files import FileError
 from bubi.node.host import ReplicaHost
 from bubi.node.metrics import Metrics
+from bubi.node.misdeeds import Misdeeds
 from bubi.node.ports import Clock
 from bubi.replica.events import Peer, PeerDown, PeerUp, Received
 
 log = logging.getLogger("bubi.network")
 
-MISDEEDS_MAX = 1_024
-"""Nodes whose misdeeds are counted."""
 MESSAGE_KIND = 0
 """The one kind of messages in this version; which one it is stands in its first byte."""
 
@@ -59,7 +59,7 @@ class Links:
         self._host = host
         self._clock = clock
         self._metrics = metrics
-        self._misdeeds: dict[Peer, tuple[int, str]] = {}
+        self._misdeeds = Misdeeds()
         authorities = (*place.authorities, *_own_trust(section.trust))
         try:
             self._network = Network(_settings(section, place), authorities, self, clock.now_ms)
@@ -105,14 +105,13 @@ class Links:
             self._metrics.unsent.inc(len(refused))
 
     def penalise(self, peer: Peer, reason: str, ban: bool) -> None:
-        """Counts a misdeed; a ban ends the connection for a while."""
-        count, _ = self._misdeeds.pop(peer, (0, ""))
-        self._misdeeds[peer] = (count + 1, reason)
-        if len(self._misdeeds) > MISDEEDS_MAX:
-            del self._misdeeds[next(iter(self._misdeeds))]
+        """Counts a misdeed; a ban, or too many in a minute, ends the connection for a while."""
+        too_many = self._misdeeds.count(peer, reason, time.monotonic())
         log.warning("peer %s: %s%s", peer.hex()[:16], reason, " (banned)" if ban else "")
         if ban:
             self._network.penalise(peer, _code(reason))
+        elif too_many:
+            self._network.penalise(peer, "too_many_misdeeds")
 
     def links(self) -> tuple[Link, ...]:
         """Connected peers with their round-trip times."""
@@ -177,7 +176,7 @@ class Links:
         return items
 
     def _item(self, one: Mapping[str, Any]) -> dict[str, Any]:
-        count, reason = self._misdeeds.get(bytes.fromhex(one["id"]), (0, ""))
+        count, reason = self._misdeeds.of(bytes.fromhex(one["id"]))
         return {
             **one,
             "role": "validator" if one["validator"] else "observer",

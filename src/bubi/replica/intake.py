@@ -64,7 +64,7 @@ class Intake:
         """Once a second; `quiet`: nothing was decided in it."""
         if self._quiet:
             # Two seconds without a block: what is sent again may be needed again.
-            self._seen.clear()
+            self._seen.clear(self._height)
         self._quiet = quiet
 
     def links_changed(self) -> None:
@@ -102,8 +102,7 @@ class Intake:
         signed = message.signed
         height = signed.request.height
         direct = self._statuses.member(peer) == signed.validator
-        early = height > self._height
-        verdict = self._seen.look(message, height, early=early, direct=direct)
+        verdict = self._seen.look(message, height, early=height > self._height, direct=direct)
         if verdict != NEW:
             if verdict != KNOWN and direct:
                 self._links.flood(peer, link, "messages of one validator")

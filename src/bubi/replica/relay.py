@@ -7,15 +7,22 @@ and a full mesh relays nothing.
 
 from collections.abc import Callable
 
-from bubi.consensus.engine import ConsensusMessage
+from bubi.consensus.engine import ConsensusMessage, EngineMessage, ProposalMessage
 from bubi.replica.events import Peer
 
 PER_AUTHOR_MAX = 1_024
 """Different messages of one member kept for the height in work."""
 PER_AUTHOR_EARLY_MAX = 64
 """The same for each height above."""
+PER_AUTHOR_BYTES_MAX = 64 * 1024 * 1024
+"""Bytes of what is kept of one member for the height in work; more than a round of any set."""
+PER_AUTHOR_EARLY_BYTES_MAX = 16 * 1024 * 1024 + 65_536
+"""The same for each height above; at least one message of any size."""
 VARIANTS_MAX = 4
-"""Different messages with one signature (what it does not cover may have been changed)."""
+"""Different messages with one signature (what it does not cover may have been changed).
+
+Its author has as many again: others must not be able to shut out the true one.
+"""
 
 Verdict = str
 NEW, KNOWN, FULL = "new", "known", "full"
@@ -27,6 +34,7 @@ class Seen:
     def __init__(self) -> None:
         self._heights: dict[int, dict[bytes, list[ConsensusMessage]]] = {}
         self._counts: dict[tuple[int, int], int] = {}
+        self._bytes: dict[tuple[int, int], int] = {}
 
     def look(
         self, message: ConsensusMessage, height: int, *, early: bool, direct: bool
@@ -43,11 +51,13 @@ class Seen:
             if variants is not None:
                 if message in variants:
                     return KNOWN
-                if len(variants) >= VARIANTS_MAX and not direct:
+                if len(variants) >= (2 * VARIANTS_MAX if direct else VARIANTS_MAX):
                     return FULL
-        count = self._counts.get((height, signed.validator), 0)
+        key = (height, signed.validator)
         most = PER_AUTHOR_EARLY_MAX if early else PER_AUTHOR_MAX
-        return FULL if count >= most else NEW
+        bytes_max = PER_AUTHOR_EARLY_BYTES_MAX if early else PER_AUTHOR_BYTES_MAX
+        size = self._bytes.get(key, 0) + size_of(message)
+        return FULL if self._counts.get(key, 0) >= most or size > bytes_max else NEW
 
     def take(self, message: ConsensusMessage, height: int) -> None:
         """Remembers a message that was verified."""
@@ -56,11 +66,14 @@ class Seen:
         taken.setdefault(signed.signature, []).append(message)
         key = (height, signed.validator)
         self._counts[key] = self._counts.get(key, 0) + 1
+        self._bytes[key] = self._bytes.get(key, 0) + size_of(message)
 
-    def clear(self) -> None:
-        """Forgets all: what is sent again reaches the engine again."""
-        self._heights.clear()
-        self._counts.clear()
+    def clear(self, height: int) -> None:
+        """Forgets the height in work: what is sent again reaches the engine again.
+
+        What came early was kept by the driver, whose memory these bounds are for too.
+        """
+        self.forget(height)
 
     def forget(self, tip: int) -> None:
         """Forgets decided heights."""
@@ -68,6 +81,17 @@ class Seen:
             del self._heights[height]
         for key in [key for key in self._counts if key[0] <= tip]:
             del self._counts[key]
+            del self._bytes[key]
+
+
+def size_of(message: ConsensusMessage) -> int:
+    """Bytes of a message that its author may make long."""
+    if isinstance(message, EngineMessage):
+        return len(message.body)
+    if isinstance(message, ProposalMessage):
+        payload = sum(map(len, message.payload))
+        return len(message.proposal) + payload + len(message.justification)
+    return 0
 
 
 class Routes:

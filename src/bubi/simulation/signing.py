@@ -30,7 +30,10 @@ class RealSignatures:
 
     def check(self, key: bytes, message: bytes, signature: bytes) -> bool:
         """Whether a key signed a message."""
-        return core.verify_vote(key, message, signature)
+        try:
+            return core.verify_vote(key, message, signature)
+        except core.CoreError:
+            return False
 
     def sign_status(self, key: Key, status: Status) -> Status:
         """A status with its node's signature."""
