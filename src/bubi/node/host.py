@@ -477,7 +477,8 @@ class ReplicaHost:
     def _answer_check(
         self, action: CheckProposal[core.Batch], reason: str = "", *, untimely: bool = False
     ) -> None:
-        if reason:
+        if reason and action.height > self._chain.height:
+            # One that comes late, after its height was decided, is nobody's fault.
             log.warning("the proposal of height %d is refused: %s", action.height, reason)
         self.put(ProposalChecked(action.height, action.digest, not reason, untimely, reason))
 

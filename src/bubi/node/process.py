@@ -287,7 +287,8 @@ def _replica_settings(settings: config.Config, clock: SystemClock) -> ReplicaSet
 def _restored_guard(chain: core.Chain, health: Health) -> guard.GuardState:
     """The signer guard from its two places; where they disagree it stays silent."""
     height = chain.height
-    records = [data for _, data in chain.log_records(core.RecordKind.GUARD, height)]
+    start = max(0, height - guard.HEIGHTS_BELOW)
+    records = [data for _, data in chain.log_records(core.RecordKind.GUARD, start)]
     restored = guard.restore(records, chain.guard_read(), height)
     if restored.silent is not None:
         log.error("guard_silent: %s", restored.silent)

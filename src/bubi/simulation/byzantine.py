@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 REMEMBERED = 400
 TICK = 400 * MILLISECOND
+LIE_ODDS = 3
+"""How much likelier a lie in a view change is than each other act."""
 ACTIVE = ("replay", "garbage", "lie_view_change", "equivocate", "fake_sync")
 
 
@@ -42,6 +44,8 @@ class Behaviour:
         self._random = random
         self._heard: deque[ConsensusMessage] = deque(maxlen=REMEMBERED)
         self._active = [act for act in ACTIVE if act in self._acts]
+        if "lie_view_change" in self._acts:
+            self._active += ["lie_view_change"] * (LIE_ODDS - 1)
         self.resting = False
         """True after the end of the phase of faults, if the plan lets it keep quiet."""
 

@@ -128,6 +128,9 @@ class Host:
         self._writing = False
         # What was found after a crash of the process may stand in memory of the machine only.
         self._unsynced: list[bytes] = [guard.encode(entry) for entry in restored.entries]
+        self._unsynced_kinds = [
+            (kind, self.ledger.height + 1) for kind, _ in self.ledger.records()
+        ]
         self._busy_until = 0
         self._beat = 0
 
@@ -423,11 +426,14 @@ class Host:
         self.ledger.append(action.kind, action.height, action.data)
         if action.kind == GUARD_RECORD:
             self._unsynced.append(action.data)
+        else:
+            self._unsynced_kinds.append((action.kind, action.height))
 
     def _durable(self) -> None:
-        if self._unsynced:
-            self.cluster.checkers.durable(self.place, self._unsynced)
+        if self._unsynced or self._unsynced_kinds:
+            self.cluster.checkers.durable(self.place, self._unsynced, self._unsynced_kinds)
             self._unsynced = []
+            self._unsynced_kinds = []
 
     def _sync(self, action: events.SyncLog) -> None:
         self._write(self.cluster.plan.disk_us, self._do_sync, action)
