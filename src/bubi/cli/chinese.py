@@ -586,7 +586,6 @@ CHINESE: Final[dict[str, str]] = {
     "There is no class of faults {name}.": "没有名为 {name} 的故障类别。",
     "Number of simulated nodes.": "模拟的节点数。",
     "Measure a network of real nodes under transfers.": "用真实节点组成的网络测量转账。",
-    "Number of nodes.": "节点数。",
     "What is sent: transfer.": "发送的内容：transfer（转账）。",
     "How long is sent.": "发送持续的秒数。",
     "Transfers per second; else short runs look for the highest.": (
