@@ -274,6 +274,18 @@ def test_r6_the_leader_shows_the_votes_of_a_quorum_its_own_among_them() -> None:
     assert member.said() == [(Phase.COMMIT, 0)]
 
 
+def test_r6_too_few_votes_are_not_shown_whatever_happens() -> None:
+    member = leading().feed(first(3), EXECUTED, WorkWaiting(1))
+    assert (member.of(Send), member.state.quorum) == ([], None)
+
+
+def test_r6_a_quorum_for_another_entry_does_not_stand_in_the_way() -> None:
+    """After a restart the leader's vote for the own entry is not in memory."""
+    before = appended()
+    member = before.again(before.of(Persist), before.of(Send)).feed(heartbeat(0, OTHER))
+    assert (member.state.quorum, member.state.lock) == (None, None)
+
+
 def test_r6_a_follower_gathers_nothing() -> None:
     member = appended().feed(first(2), first(3), first(0), EXECUTED)
     assert member.said() == []
@@ -515,6 +527,26 @@ def test_r12_what_was_executed_before_is_not_executed_again() -> None:
 def test_r13_forged_ballots() -> None:
     forged = replace(asks(2, 1), signed=replace(asks(2, 1).signed, signature=b"x" * 64))
     assert Bench(0).feed(elected(1, [asks(0, 1), forged, asks(3, 1)])).of(Validate) == []
+
+
+@pytest.mark.parametrize(
+    ("parent", "holds"),
+    [
+        (certificate(1, 4), True),
+        (certificate(1, 6, who=(0, 1, 3)), True),
+        (None, False),
+        (certificate(1, 6, who=(0, 1)), False),
+        (certificate(1, 4, digest=OTHER), False),
+        (replace(certificate(1, 6), votes=certificate(1, 4).votes), False),
+    ],
+)
+def test_r13_the_parent_of_a_new_term(parent: Certificate | None, holds: bool) -> None:
+    requests = [VOICES.asking(one, 7, REQUEST_VOTE, NOTHING, height=2) for one in (0, 1, 2)]
+    ballots = tuple(Ballot(one.signed.validator, one.signed.signature, None) for one in requests)
+    member = Bench(0, height=2, parent=certificate(1, 4))
+    member.feed(entries(7, A, Election(ballots, None, parent), height=2))
+    shown = parent.request.round if parent is not None else 0
+    assert member.of(Validate) == ([Validate(2, 7, DIGEST, A[0], A[1], shown)] if holds else [])
 
 
 # --- loss and restart ----------------------------------------------------------------------------

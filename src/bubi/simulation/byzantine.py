@@ -17,8 +17,9 @@ from bubi.consensus.engine import (
     VoteMessage,
 )
 from bubi.consensus.guard import Phase, VoteRequest
-from bubi.simulation import lies
 from bubi.simulation.ledger import vote_bytes
+from bubi.simulation.lies import PBFT
+from bubi.simulation.lies_raft import RAFT
 from bubi.simulation.scheduler import MILLISECOND
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ TICK = 400 * MILLISECOND
 LIE_ODDS = 3
 """How much likelier a lie in a view change is than each other act."""
 ACTIVE = ("replay", "garbage", "lie_view_change", "equivocate", "fake_sync")
+WORDS = {"pbft": PBFT, "raft": RAFT}
+"""How members lie, by engine; to another engine they speak as to PBFT, and are not understood."""
 
 
 class Behaviour:
@@ -41,6 +44,7 @@ class Behaviour:
         self._cluster = cluster
         self._place = place
         self._acts = frozenset(acts)
+        self._words = WORDS.get(cluster.engine_name, PBFT)
         self._random = random
         self._heard: deque[ConsensusMessage] = deque(maxlen=REMEMBERED)
         self._active = [act for act in ACTIVE if act in self._acts]
@@ -101,7 +105,7 @@ class Behaviour:
                     return True
                 if self._acts_now("equivocate"):
                     return self._equivocate(host, peers, message)
-            case EngineMessage(kind="view_change") if self._acts_now("lie_view_change"):
+            case EngineMessage() if self._acts_now("lie_view_change"):
                 lie = self._lie(message)
                 if lie is not None:
                     self._count("lie_view_change")
@@ -135,21 +139,28 @@ class Behaviour:
     def _equivocate(
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
     ) -> bool:
-        """Two proposals for one round: another block time makes another digest."""
-        ledger = host.ledger
-        try:
-            _, time, _, parent_round = ledger.proposal_fields(message.proposal)
-            proposal, digest = ledger.propose(time + 1, parent_round, [])
-        except core.CoreError:
+        """Two proposals for one round."""
+        other = self._with_other_proposal(host, message)
+        if other is None:
             return False
-        request = replace(message.signed.request, digest=digest)
-        other = replace(message, signed=self._signed(request), proposal=proposal, payload=())
         self._heard.append(other)
         self._count("equivocate")
         half = self._random.randint(0, len(peers))
         host.transmit(peers[:half], messages.Consensus(message))
         host.transmit(peers[half:], messages.Consensus(other))
         return True
+
+    def _with_other_proposal(
+        self, host: "Host", message: ProposalMessage
+    ) -> ProposalMessage | None:
+        """The same with an empty proposal whose other block time makes another digest."""
+        try:
+            _, time, _, parent_round = host.ledger.proposal_fields(message.proposal)
+            proposal, digest = host.ledger.propose(time + 1, parent_round, [])
+        except core.CoreError:
+            return None
+        request = replace(message.signed.request, digest=digest)
+        return replace(message, signed=self._signed(request), proposal=proposal, payload=())
 
     def _other_vote(self, request: VoteRequest) -> VoteRequest:
         """The same slot with another statement: one that is about, or one of nothing."""
@@ -167,7 +178,7 @@ class Behaviour:
         """A view change that hides or forges what it had prepared."""
         request = message.signed.request
         random = self._random
-        body = lies.change_body(
+        body = self._words.body(
             random, message.body, request.height, request.round, tuple(self._heard)
         )
         if body is None or random.random() < 0.2:
@@ -185,17 +196,13 @@ class Behaviour:
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
     ) -> bool:
         """A new view that proposes what its view changes do not allow."""
-        justification = lies.new_view(self._random, message, host.configuration)
+        justification = self._words.justification(self._random, message, host.configuration)
         if justification is None:
             return False
-        ledger = host.ledger
-        try:
-            _, time, _, parent_round = ledger.proposal_fields(message.proposal)
-            proposal, digest = ledger.propose(time + 1, parent_round, [])
-        except core.CoreError:
+        lie = self._with_other_proposal(host, message) if message.proposal else message
+        if lie is None:
             return False
-        request = replace(message.signed.request, digest=digest)
-        lie = ProposalMessage(self._signed(request), proposal, (), justification)
+        lie = replace(lie, justification=justification)
         self._count("lie_view_change")
         half = self._random.randint(0, len(peers) - 1)
         host.transmit(peers[:half], messages.Consensus(message))
@@ -264,9 +271,9 @@ class Behaviour:
         random = self._random
         height = host.ledger.height + 1
         round_ = request.round + random.choice((1, 1, 1, 2, 63, 64, 10**6))
-        body = lies.change_body(random, b"\x00", height, round_, tuple(self._heard)) or b"\x00"
+        body = self._words.body(random, b"\x00", height, round_, tuple(self._heard)) or b"\x00"
         asked = replace(request, height=height, round=round_, phase=Phase.CHANGE, outcome=b"")
-        return messages.Consensus(self._engine_message(asked, "view_change", body))
+        return messages.Consensus(self._engine_message(asked, self._words.kind, body))
 
     def _garbage(  # noqa: PLR0911 - one line per kind of nonsense
         self, recent: ConsensusMessage | None, host: "Host"

@@ -3,13 +3,14 @@
 Each keeps the right encoding, so that it is refused for what it says or not at all.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 
 from bubi.consensus.engine import Configuration, ConsensusMessage, ProposalMessage, VoteMessage
 from bubi.consensus.parts import Prepared, Votes
 from bubi.consensus.pbft_bytes import (
+    VIEW_CHANGE,
     NewView,
     decode_change,
     decode_justification,
@@ -17,6 +18,19 @@ from bubi.consensus.pbft_bytes import (
     encode_justification,
 )
 from bubi.encoding import EncodingError
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How an engine's members lie.
+
+    `kind` names its requests for a round; `body` makes another body for one, `justification`
+    another justification for a proposal.
+    """
+
+    kind: str
+    body: Callable[[Random, bytes, int, int, Sequence[ConsensusMessage]], bytes | None]
+    justification: Callable[[Random, ProposalMessage, Configuration], bytes | None]
 
 
 def change_body(
@@ -39,11 +53,11 @@ def change_body(
         case 1:
             lie = replace(prepared, votes=votes[:-1])
         case 2:
-            lie = replace(prepared, votes=_repeated(votes))
+            lie = replace(prepared, votes=repeated(votes))
         case 3:
             lie = replace(prepared, round=round_ + random.randrange(3))
         case 4:
-            lie = replace(prepared, votes=_borrowed(votes))
+            lie = replace(prepared, votes=borrowed(votes))
         case _:
             lie = _invented(random, height, round_, heard) or prepared
     try:
@@ -52,12 +66,12 @@ def change_body(
         return None
 
 
-def _repeated(votes: Votes) -> Votes:
+def repeated(votes: Votes) -> Votes:
     """One signer counted several times."""
     return tuple(sorted((votes[0], *votes[:-1]))) if votes else votes
 
 
-def _borrowed(votes: Votes) -> Votes:
+def borrowed(votes: Votes) -> Votes:
     """One signature under the names of all."""
     return tuple((member, votes[0][1]) for member, _ in votes)
 
@@ -112,3 +126,6 @@ def new_view(
         case _:
             pass
     return encode_justification(NewView(changes, justification.parent))
+
+
+PBFT = Words(VIEW_CHANGE, change_body, new_view)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 HEIGHT = "consensus/height.py"
 PBFT = "consensus/pbft.py"
+RAFT = "consensus/raft.py"
 DRIVER = "consensus/driver.py"
 GUARD = "consensus/guard.py"
 VOTES = "consensus/votes.py"
@@ -219,6 +220,77 @@ PLANTED: tuple[Planted, ...] = (
         "            return\n",
         "        if state.committing or state.configuration.own is None:\n            return\n"
         "        known = replace(known, outcome=known.outcome or bytes(32))\n",
+    ),
+    # --- raft ------------------------------------------------------------------------------------
+    Planted(
+        "raft_votes_of_a_quorum_unchecked",
+        RAFT,
+        "        if not (follows or newer) or not self._is_quorum(request, votes):\n",
+        "        if not (follows or newer):\n",
+        "raft",
+    ),
+    Planted(
+        "raft_claims_unproven",
+        RAFT,
+        "        if not all(_covers(place, ballot.claim) for ballot in election.ballots):\n",
+        "        if not election.ballots:\n",
+        "raft",
+    ),
+    Planted(
+        "raft_ballots_unverified",
+        RAFT,
+        "        if not all(self._is_ballot(ballot, request.round) for ballot in election.ballots):\n",
+        "        if not election.ballots:\n",
+        "raft",
+    ),
+    Planted(
+        "raft_elected_by_a_minority",
+        RAFT,
+        "            or weight_of(configuration, members) < configuration.quorum\n",
+        "",
+        "raft",
+    ),
+    Planted(
+        "raft_lock_not_claimed",
+        RAFT,
+        "        below = lock is not None and lock.round < round_\n",
+        "        below = lock is not None and round_ < 0\n",
+        "raft",
+    ),
+    Planted(
+        "raft_leader_ignores_the_highest",
+        RAFT,
+        "        high = state.high\n        if high is not None and high.round",
+        "        high: Prepared | None = None\n        if high is not None and high.round",
+        "raft",
+    ),
+    Planted(
+        "raft_entry_not_passed_on",
+        RAFT,
+        "        if lock is not None and leader != configuration.own:\n",
+        "        if lock is not None and leader < 0:\n",
+        "raft",
+    ),
+    Planted(
+        "raft_quorum_of_another_term_kept",
+        RAFT,
+        "        self.state.quorum = None\n",
+        "        pass\n",
+        "raft",
+    ),
+    Planted(
+        "raft_second_entry_of_a_term",
+        RAFT,
+        "            if self._is_open(message.signed):\n",
+        "            if message.proposal:\n",
+        "raft",
+    ),
+    Planted(
+        "raft_votes_to_the_leader_lost",
+        RAFT,
+        "            self._say(vote, state.configuration.leader(state.round))\n",
+        "            pass\n",
+        "raft",
     ),
     # --- batches, sync, relay --------------------------------------------------------------------
     Planted(

@@ -31,8 +31,10 @@ UNIT_TESTS = (
     "tests/unit/test_guard.py",
     "tests/unit/test_quorum.py",
     "tests/unit/test_pbft*.py",
-    "tests/unit/test_votes.py",
+    "tests/unit/test_raft*.py",
+    "tests/unit/test_transcripts.py",
     "tests/replica/test_*.py",
+    "tests/unit/test_schedules.py",
 )
 """Tests that know the code in which bugs are planted."""
 CONTROL = Planted("control", "sync.py", "WINDOW = 64", "WINDOW = 63")
