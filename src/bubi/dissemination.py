@@ -69,6 +69,8 @@ BLOCK_BATCHES_MAX = 1_024
 """Batches in one block."""
 SEAL_MS = 50
 """Longest that a group waits for its batch while another own batch is under way."""
+HAVE_MS = 50
+"""Least time from one announcement to the next, which names all that was verified meanwhile."""
 RIPE_MS = 50
 """After this time a leader names a batch though too few have acknowledged it."""
 FETCH_MS = 100
@@ -85,6 +87,7 @@ OVERTAKEN_BLOCKS = 3
 """Decided blocks of one leader that pass over a batch before it is suspected."""
 
 SEAL_TIMER = TimerId(0, 0, "seal")
+HAVE_TIMER = TimerId(0, 0, "have")
 RIPE_TIMER = TimerId(0, 0, "ripe")
 FETCH_TIMER = TimerId(0, 0, "fetch")
 
@@ -208,6 +211,8 @@ class Dissemination:
         """Whether this node is behind: then nobody is blamed for what it cannot keep."""
         self._seal_timer = self._ripe_timer = self._fetch_timer = False
         self._ripening: list[Held] = []
+        self._have_timer = False
+        self._unannounced: list[bytes] = []
 
     # --- what the replica asks ---------------------------------------------------------------
 
@@ -451,9 +456,19 @@ class Dissemination:
         self._add_holder(held, check.peer)
         for other in check.others:
             self._add_holder(held, other)
-        if peers:
-            self._out.append(SendTo(peers, BatchHave((digest,))))
+        self._unannounced.append(digest)
+        if not self._have_timer:
+            self.have_elapsed(peers)
         return True
+
+    def have_elapsed(self, peers: tuple[Peer, ...]) -> None:
+        """Announces what was verified since the last announcement; the first one at once."""
+        digests = [digest for digest in self._unannounced if digest in self._held]
+        self._unannounced = []
+        self._have_timer = bool(digests)
+        if digests:
+            self._announce(digests, peers)
+            self._out.append(SetTimer(HAVE_TIMER, HAVE_MS))
 
     def received_have(self, peer: Peer, message: BatchHave) -> bool:
         """A peer announced batches; True if one got enough acknowledgements by it."""
@@ -627,10 +642,7 @@ class Dissemination:
 
     def peer_up(self, peer: Peer) -> None:
         """Tells a new peer what waits here."""
-        digests = list(self._held)
-        for start in range(0, len(digests), DIGESTS_PER_MESSAGE_MAX):
-            part = tuple(digests[start : start + DIGESTS_PER_MESSAGE_MAX])
-            self._out.append(SendTo((peer,), BatchHave(part)))
+        self._announce(list(self._held), (peer,))
 
     def peer_down(self, peer: Peer) -> None:
         """Forgets what a connection used and announced."""
@@ -735,6 +747,11 @@ class Dissemination:
                 self._ripe_timer = True
                 self._out.append(SetTimer(RIPE_TIMER, RIPE_MS))
         return held
+
+    def _announce(self, digests: list[bytes], peers: tuple[Peer, ...]) -> None:
+        for start in range(0, len(digests) if peers else 0, DIGESTS_PER_MESSAGE_MAX):
+            part = tuple(digests[start : start + DIGESTS_PER_MESSAGE_MAX])
+            self._out.append(SendTo(peers, BatchHave(part)))
 
     def _counts(self, held: Held) -> bool:
         """Whether the next block may hold it: not void, and not too large since limits fell."""

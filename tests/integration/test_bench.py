@@ -25,3 +25,22 @@ def test_bench_api_loads_a_real_node_without_failures():
     assert fields["bulk_per_second"] > 0
     assert fields["single_per_second"] > 0
     assert 0 < fields["p50_ms"] <= fields["p99_ms"]
+
+
+def test_bench_network_measures_four_real_nodes():
+    said = command(
+        "bench", "network", "--accounts", "40", "--seconds", "2", "--rate", "100",
+        "--request", "20", "--profile", "--json",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    fields = said.json
+    assert (fields["engine"], fields["nodes"], fields["tls"]) == ("pbft", 4, True)
+    assert fields["failures"] == 0
+    assert fields["roots_equal"] is True
+    assert fields["offered_per_second"] == 100
+    assert 0 < fields["committed_per_second"] <= 100
+    assert 0 < fields["p50_ms"] <= fields["p95_ms"] <= fields["p99_ms"]
+    assert fields["signatures_verified"] == [200] * 4
+    assert all(count > 0 for count in fields["fsyncs"] + fields["rss_bytes"])
+    assert fields["cpu_s_per_1000_nodes"] > fields["cpu_s_per_1000_generator"] > 0
+    assert {"verify", "execute", "write"} <= set(fields["profile"]["threads"])

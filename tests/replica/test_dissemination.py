@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bubi import dissemination as module
 from bubi.dissemination import (
     FETCH_TIMER,
+    HAVE_TIMER,
     OWN_UNORDERED_MAX,
     RIPE_TIMER,
     SEAL_TIMER,
@@ -91,6 +92,24 @@ def sends(actions: list[Action], kind: type) -> list[tuple[tuple[bytes, ...], ob
         for a in actions
         if isinstance(a, SendTo) and isinstance(a.message, kind)
     ]
+
+
+def test_announcements_of_what_is_verified_soon_after_another_go_together() -> None:
+    bench = Bench()
+    first = bench.arrives(1, 1)
+    actions = bench.taken()
+    assert sends(actions, BatchHave) == [(PEERS, BatchHave((first.digest,)))]
+    assert SetTimer(HAVE_TIMER, module.HAVE_MS) in actions
+    second, third, fourth = (bench.arrives(1, number) for number in (2, 3, 4))
+    bench.d.decided(TIME + 1, (third.digest,))
+    assert sends(bench.taken(), BatchHave) == []
+    bench.d.have_elapsed(PEERS)
+    together = BatchHave((second.digest, fourth.digest))
+    assert bench.taken() == [SendTo(PEERS, together), SetTimer(HAVE_TIMER, module.HAVE_MS)]
+    bench.d.have_elapsed(PEERS)
+    assert bench.taken() == []
+    fifth = bench.arrives(2, 5)
+    assert sends(bench.taken(), BatchHave) == [(PEERS, BatchHave((fifth.digest,)))]
 
 
 def test_the_first_group_is_sealed_at_once_the_next_waits_fifty_milliseconds() -> None:

@@ -19,6 +19,7 @@ from bubi.consensus.driver import Begin, Synchronised
 from bubi.consensus.engine import Certificate, Configuration, Engine, TimerId
 from bubi.dissemination import (
     FETCH_TIMER,
+    HAVE_TIMER,
     RIPE_TIMER,
     SEAL_TIMER,
     BatchLimits,
@@ -227,6 +228,7 @@ class Replica:
             OBSERVERS_TIMER.kind: self._observers_elapsed,
             PACE_TIMER.kind: self._pace_elapsed,
             SEAL_TIMER.kind: self._seal_elapsed,
+            HAVE_TIMER.kind: self._have_elapsed,
             RIPE_TIMER.kind: self._ripe_elapsed,
             FETCH_TIMER.kind: self._fetch_elapsed,
             SYNC_TIMER.kind: self._sync.elapsed,
@@ -819,6 +821,9 @@ class Replica:
 
     def _seal_elapsed(self) -> None:
         self._batches.seal_elapsed()
+
+    def _have_elapsed(self) -> None:
+        self._batches.have_elapsed(self._links.validators)
 
     def _ripe_elapsed(self) -> None:
         if self._batches.ripe_elapsed():
