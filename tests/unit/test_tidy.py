@@ -44,6 +44,8 @@ ENVIRONMENT = {
     "src/bubi/cli/home.py": {"BUBI_HOME"},
     "src/bubi/cli/messages.py": {"LC_ALL", "LC_MESSAGES", "LANG"},
     "examples/development.py": {"LC_ALL"},
+    # Hands its own on to the copy of the package in which a bug is planted.
+    "src/bubi/simulation/planting.py": {"PYTHONPATH"},
 }
 """Who may read the environment, and which variables."""
 

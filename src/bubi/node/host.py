@@ -84,6 +84,8 @@ STOP_SECONDS = 3.0
 """Longest wait for the block in work when the node stops."""
 HELD_SECONDS_MAX = 60.0
 """Longest wait for the clock to reach a proposal's time."""
+NO_BULK_BODY = frozenset({"not_canonical", "too_large"})
+"""Refusals of forwarded transactions that are the peer's fault, not a client's."""
 EVIDENCE_KEPT = 64
 
 
@@ -409,6 +411,8 @@ class ReplicaHost:
             await self._door.bulk(action.body, f"peer {action.peer.hex()[:16]}")
         except DoorError as error:
             log.info("transactions of an observer were refused: %s", error.detail)
+            if error.code in NO_BULK_BODY:
+                self._peers.penalise(action.peer, "transactions that are no bulk body", False)
 
     # --- proposals -----------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from bubi.consensus.engine import (
 from bubi.messages import Consensus
 from bubi.replica.events import Action, Alarm, Peer, PenalisePeer, SendTo
 from bubi.replica.links import CONSENSUS_PER_SECOND, INVALID_PER_SECOND, Link, Links
-from bubi.replica.relay import KNOWN, NEW, Routes, Seen
+from bubi.replica.relay import BYTES_PER_MEMBER_MAX, KNOWN, NEW, Routes, Seen, size_of
 from bubi.replica.settings import Checks
 from bubi.replica.status import Statuses
 
@@ -101,6 +101,12 @@ class Intake:
         message = envelope.message
         signed = message.signed
         height = signed.request.height
+        configuration = self._configuration
+        assert configuration is not None
+        if size_of(message) > (len(configuration.members) + 1) * BYTES_PER_MEMBER_MAX:
+            # Before anything is verified or passed on.
+            self._out.append(PenalisePeer(peer, "a consensus message longer than any may be"))
+            return None
         direct = self._statuses.member(peer) == signed.validator
         verdict = self._seen.look(message, height, early=height > self._height, direct=direct)
         if verdict != NEW:

@@ -10,7 +10,7 @@ INVALID_PER_SECOND = 16
 """Consensus messages with a wrong signature; after so many none is checked any more."""
 BATCHES_PER_SECOND = 2_000
 WISHES_PER_SECOND = 512
-WISHES_GRANTED_PER_SECOND = 2
+WISHES_GRANTED_PER_SECOND = 1
 """Wishes for a block that count; more are no offence, because peers pass them on."""
 TRANSACTIONS_PER_SECOND = 256
 STATUSES_PER_SECOND = 1_024

@@ -18,6 +18,9 @@ PER_AUTHOR_BYTES_MAX = 64 * 1024 * 1024
 """Bytes of what is kept of one member for the height in work; more than a round of any set."""
 PER_AUTHOR_EARLY_BYTES_MAX = 16 * 1024 * 1024 + 65_536
 """The same for each height above; at least one message of any size."""
+BYTES_PER_MEMBER_MAX = 131_072
+"""Bytes of one message per member of the set, and as many again: a new view carries a view change
+of each, with a proposal and its certificate."""
 VARIANTS_MAX = 4
 """Different messages with one signature (what it does not cover may have been changed).
 

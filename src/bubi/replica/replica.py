@@ -693,7 +693,9 @@ class Replica:
             self._links.flood(peer, link, "transactions")
             return
         assert self._configuration is not None
-        if self._configuration.own is not None:
+        if not link.observer:
+            self._out.append(PenalisePeer(peer, "transactions of a validator"))
+        elif self._configuration.own is not None:
             self._out.append(Forwarded(peer, message.body))
 
     def _on_status(self, peer: Peer, link: Link, message: Status) -> None:
