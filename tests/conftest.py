@@ -24,7 +24,7 @@ def fuzz_seed(request: pytest.FixtureRequest) -> int:
 def development(tmp_path_factory):
     """A running development network: its folder and what `status --json` says."""
     folder = tmp_path_factory.mktemp("development") / "network"
-    started = command("up", "--detach", "--data", folder, "--json")
+    started = command("up", "--detach", "--nodes", "1", "--data", folder, "--json")
     assert started.status == 0, started.err
     yield folder, started.json
     assert command("reset", "--yes", "--data", folder).status == 0

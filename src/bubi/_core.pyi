@@ -278,7 +278,8 @@ class Chain:
         """The proposal of these batches on top of the newest block; `parent_round` is the round of the certificate of that
         block (0 at height 1). Raises CoreError("proposal_invalid") as `check_proposal`."""
     def proposal_digest(self, proposal: bytes) -> bytes: ...
-    def proposal_fields(self, proposal: bytes) -> tuple[int, int, bytes, int]:
+    @staticmethod
+    def proposal_fields(proposal: bytes) -> tuple[int, int, bytes, int]:
         """(height, time, parent, parent_round); nothing is checked but the encoding."""
     def check_proposal(
         self, proposal: bytes, digest: bytes, batches: list[Batch], parent_round: int | None

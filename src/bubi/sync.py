@@ -58,11 +58,13 @@ SYNC_TIMER = TimerId(0, 0, "sync")
 class _Source:
     """A connected peer. `height` is what it claims (-1: nothing yet).
 
+    `stated` is the height of its newest status; its votes may have shown a later one.
     `resting`: it lacked a height that it had not claimed; it is not asked again in this beat.
     `distrusted` are the seconds for which its claims still count for nothing.
     """
 
     height: int = -1
+    stated: int = -1
     requests: int = 0
     undelivered: int = 0
     slow: int = 0
@@ -178,15 +180,26 @@ class Sync:
         self._advance()
 
     def claimed(self, peer: Peer, height: int) -> None:
-        """A peer says that it has this height."""
+        """A peer's status says that it has this height."""
         source = self._sources.get(peer)
         if source is None or source.banned:
             return
-        if height < source.height:
-            self._ban(peer, source, f"its height fell from {source.height} to {height}")
+        if height < source.stated:
+            self._ban(peer, source, f"its height fell from {source.stated} to {height}")
             return
-        source.height = height
+        source.stated = height
+        source.height = max(source.height, height)
         self._advance()
+
+    def shown(self, peer: Peer, height: int) -> None:
+        """A peer's vote shows that it has this height.
+
+        Votes overtake statuses on their way, so that a later status may well name a lower height.
+        """
+        source = self._sources.get(peer)
+        if source is not None and not source.banned and height > source.height:
+            source.height = height
+            self._advance()
 
     def wanted(self, last: int) -> None:
         """Consensus showed that this height is decided and cannot decide it here."""

@@ -31,7 +31,7 @@ def alive(pid):
 
 
 def test_up_status_down_and_up_again(folder):
-    started = command("up", "--detach", "--data", folder, "--json")
+    started = command("up", "--detach", "--nodes", "1", "--data", folder, "--json")
     assert started.status == 0, started.err
     fields = started.json
     assert fields["schema"] == 1
@@ -49,7 +49,7 @@ def test_up_status_down_and_up_again(folder):
     password = Path(fields["accounts"][0]["keystore"]).with_name("password")
     assert stat.S_IMODE(password.stat().st_mode) == 0o600
 
-    again = command("up", "--detach", "--data", folder)
+    again = command("up", "--detach", "--nodes", "1", "--data", folder)
     assert again.status == 0
     assert "already running" in again.out
     assert command("status", "--data", folder, "--json").json["nodes"][0]["pid"] == node["pid"]
@@ -64,7 +64,7 @@ def test_up_status_down_and_up_again(folder):
     checked = command("node", "check", node["data"], "--json")
     assert (checked.status, checked.json["ok"]) == (0, True), checked.out
 
-    resumed = command("up", "--detach", "--data", folder, "--json").json
+    resumed = command("up", "--detach", "--nodes", "1", "--data", folder, "--json").json
     assert resumed["chain_id"] == fields["chain_id"]
     assert resumed["height"] > fields["height"]
     assert command("reset", "--yes", "--data", folder).status == 0
@@ -74,18 +74,18 @@ def test_up_status_down_and_up_again(folder):
 
 def test_two_networks_have_different_chains_and_ports(folder, tmp_path, development):
     _, first = development
-    second = command("up", "--detach", "--data", folder, "--json").json
+    second = command("up", "--detach", "--nodes", "1", "--data", folder, "--json").json
     assert second["chain_id"] != first["chain_id"]
     assert second["nodes"][0]["url"] != first["nodes"][0]["url"]
     assert second["accounts"][0]["address"] != first["accounts"][0]["address"]
 
 
 def test_a_port_taken_since_the_last_run_is_replaced(folder):
-    first = command("up", "--detach", "--data", folder, "--json").json
+    first = command("up", "--detach", "--nodes", "1", "--data", folder, "--json").json
     command("down", "--data", folder)
     port = int(first["nodes"][0]["url"].rpartition(":")[2])
     with socket.create_server(("127.0.0.1", port)):
-        second = command("up", "--detach", "--data", folder, "--json")
+        second = command("up", "--detach", "--nodes", "1", "--data", folder, "--json")
         assert second.status == 0, second.err
         assert second.json["nodes"][0]["url"] != first["nodes"][0]["url"]
         assert second.json["chain_id"] == first["chain_id"]
@@ -102,6 +102,8 @@ def test_a_failed_start_leaves_nothing_behind(folder, tmp_path):
     failed = command(
         "up",
         "--detach",
+        "--nodes",
+        "1",
         "--data",
         folder,
         "--json",
@@ -125,7 +127,7 @@ def test_what_an_unfinished_start_left_is_replaced(folder):
     (folder / "starting").write_text("1", encoding="utf-8")
     codes = [one["code"] for one in command("doctor", "--data", folder, "--json").json["findings"]]
     assert codes == ["start_unfinished"]
-    assert command("up", "--detach", "--data", folder).status == 0
+    assert command("up", "--detach", "--nodes", "1", "--data", folder).status == 0
     assert not (folder / "accounts" / "old.json").exists()
     assert not (folder / "starting").exists()
 
@@ -133,14 +135,16 @@ def test_what_an_unfinished_start_left_is_replaced(folder):
 def test_a_folder_that_holds_something_else_is_left_alone(folder):
     folder.mkdir()
     (folder / "thesis.txt").write_text("years of work", encoding="utf-8")
-    refused = command("up", "--detach", "--data", folder, "--json")
+    refused = command("up", "--detach", "--nodes", "1", "--data", folder, "--json")
     assert (refused.status, refused.json["error"]["code"]) == (1, "folder_not_empty")
     assert command("reset", "--yes", "--data", folder).status == 3
     assert [one.name for one in folder.iterdir() if one.name != "lock"] == ["thesis.txt"]
 
 
 def test_a_killed_node_is_reported_and_started_again(folder):
-    pid = command("up", "--detach", "--data", folder, "--json").json["nodes"][0]["pid"]
+    pid = command("up", "--detach", "--nodes", "1", "--data", folder, "--json").json["nodes"][0][
+        "pid"
+    ]
     os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 10
     while alive(pid) and time.monotonic() < deadline:
@@ -149,11 +153,13 @@ def test_a_killed_node_is_reported_and_started_again(folder):
     assert found.status == 1
     assert "node_gone" in [one["code"] for one in found.json["findings"]]
     assert command("status", "--data", folder).status == 3
-    assert command("up", "--detach", "--data", folder).status == 0
+    assert command("up", "--detach", "--nodes", "1", "--data", folder).status == 0
 
 
 def test_a_damaged_state_file_is_named_and_can_be_reset(folder):
-    pid = command("up", "--detach", "--data", folder, "--json").json["nodes"][0]["pid"]
+    pid = command("up", "--detach", "--nodes", "1", "--data", folder, "--json").json["nodes"][0][
+        "pid"
+    ]
     (folder / "network.json").write_text("{", encoding="utf-8")
     for name in ("status", "up", "down"):
         said = command(name, "--data", folder, "--json")
@@ -167,7 +173,7 @@ def test_a_damaged_state_file_is_named_and_can_be_reset(folder):
 
 def test_in_front_it_runs_until_ctrl_c(folder):
     with subprocess.Popen(
-        [sys.executable, "-m", "bubi", "up", "--data", str(folder), "--json"],
+        [sys.executable, "-m", "bubi", "up", "--nodes", "1", "--data", str(folder), "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

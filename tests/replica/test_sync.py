@@ -407,3 +407,13 @@ def test_the_buffer_is_bounded() -> None:
         seen |= set(range(request.first, request.last + 1))
         bench.give(peer, request)
     assert max(seen) <= WINDOW
+
+
+def test_a_vote_that_overtakes_a_status_does_not_make_a_liar() -> None:
+    bench = Bench(tip=9)
+    bench.up((ONE, 10))
+    bench.sync.shown(ONE, 12)
+    bench.sync.claimed(ONE, 11)
+    assert bench.bans() == []
+    bench.sync.claimed(ONE, 10)
+    assert bench.bans() == [ONE]

@@ -150,12 +150,19 @@ def record(wanted: VoteRequest) -> bytes:
 def test_persisted_before_sent(world: World) -> None:
     made = vote(0, request())
     world.checkers.sent(world.place(0), made, made)
-    assert world.failed == ["persisted_before_sent"]
+    assert world.failed == ["persisted_before_sent", "recorded_before_sent"]
+
+
+def test_the_prepared_certificate_is_recorded_before_the_vote_is_sent(world: World) -> None:
+    made = vote(0, request())
+    world.checkers.durable(world.place(0), [record(request())], [(2, 1)])
+    world.checkers.sent(world.place(0), made, made)
+    assert world.failed == ["recorded_before_sent"]
 
 
 def test_no_double_signing_across_restarts(world: World) -> None:
     first, second = request(number=1), request(number=2)
-    world.checkers.durable(world.place(0), [record(first), record(second)])
+    world.checkers.durable(world.place(0), [record(first), record(second)], [(4, 1)])
     for wanted in (first, second):
         made = vote(0, wanted)
         world.checkers.sent(world.place(0), made, made)

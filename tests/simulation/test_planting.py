@@ -26,8 +26,9 @@ def test_a_bug_that_moved_is_refused(tmp_path: Path) -> None:
         planting.plant(moved, tmp_path)
 
 
-def test_the_canary_is_caught() -> None:
+def test_the_canary_is_caught_and_the_control_is_not() -> None:
     assert planting.try_bug(CANARY, 60).caught_by
+    assert not planting.try_bug(planting.CONTROL, 5, unit=False).caught_by
 
 
 def test_a_bug_is_caught_in_a_copy_only() -> None:
@@ -42,5 +43,6 @@ def test_a_bug_is_caught_in_a_copy_only() -> None:
 def test_every_bug_is_caught() -> None:
     totals = planting.run_all(planting.names(), len(os.sched_getaffinity(0)), 300)
     assert totals.canary
+    assert totals.control
     assert totals.survivors == []
-    assert totals.unit_only == []
+    assert len(totals.verdicts) - len(totals.unit_only) >= 25

@@ -52,8 +52,6 @@ def test_many_seeds() -> None:
 
 
 def test_solo_runs_in_the_same_harness() -> None:
-    totals = runner.run_all(
-        [runner.Job(seed, 1, "solo", faults.CLASSES) for seed in range(4)], 1
-    )
+    totals = runner.run_all([runner.Job(seed, 1, "solo", faults.CLASSES) for seed in range(4)], 1)
     assert totals.details == []
     assert totals.heights >= 120

@@ -44,7 +44,7 @@ def make_door(threads: HeldThreads) -> Door:
     pool: Mempool[core.Admission] = Mempool(Limits(100, POOL_BYTES))
     health = Health()
     health.clear("starting")
-    door = Door(chain, threads, clock, pool, Recent(10, 10), health, Metrics(), 0)
+    door = Door(chain, threads, clock, pool, Recent(10, 10), health, Metrics(), 0, 100)
     door.block_limits = door.group_limits = BlockLimits(100, POOL_BYTES)
     return door
 
@@ -60,18 +60,18 @@ async def refusal(request: Awaitable[Any]) -> str:
 async def test_singles_that_wait_for_their_check_count_as_bytes_of_the_pool() -> None:
     threads = HeldThreads()
     door = make_door(threads)
-    first = [asyncio.create_task(door.single(bytes(400))) for _ in range(2)]
+    first = [asyncio.create_task(door.single(bytes(400), "a")) for _ in range(2)]
     await asyncio.sleep(0.01)
-    assert await refusal(door.single(bytes(400))) == "pool_full"
-    assert await refusal(door.bulk(bytes(400))) == "pool_full"
+    assert await refusal(door.single(bytes(400), "a")) == "pool_full"
+    assert await refusal(door.bulk(bytes(400), "a")) == "pool_full"
     # One of the callers goes away; its bytes are still in the queue.
     first[0].cancel()
     await asyncio.sleep(0)
-    assert await refusal(door.single(bytes(400))) == "pool_full"
+    assert await refusal(door.single(bytes(400), "a")) == "pool_full"
     threads.go.set()
     assert await refusal(first[1]) == "not_canonical"
     # Once checked they are gone, and there is room again.
-    assert await refusal(door.single(bytes(POOL_BYTES - 100))) == "not_canonical"
+    assert await refusal(door.single(bytes(POOL_BYTES - 100), "a")) == "not_canonical"
 
 
 class World:
@@ -81,7 +81,7 @@ class World:
         self.stopping = asyncio.Event()
         self.decided = asyncio.Event()
         self.submitted = 0
-        self.settings = SimpleNamespace(waiting_max=1, streams_max=1)
+        self.settings = SimpleNamespace(waiting_max=1, streams_max=1, allow=(), deny=())
         self.waiting = self.streams = 0
         self.heights = SimpleNamespace(height=0, beyond=self.beyond)
         self.door = SimpleNamespace(single=self.single)
@@ -92,7 +92,7 @@ class World:
         await asyncio.wait_for(self.stopping.wait(), seconds)
         return True
 
-    async def single(self, transaction: bytes) -> Any:
+    async def single(self, transaction: bytes, origin: str) -> Any:
         self.submitted += 1
         await self.decided.wait()
         raise DoorError("stopping", "a test")

@@ -9,6 +9,7 @@ from bubi.messages import Status
 from bubi.node.explain import Explainer
 from bubi.node.health import Health
 from bubi.replica.view import HeardStatus, MemberView, ReplicaView
+from bubi.sync import SyncCounters
 
 NAMES = ("a", "b", "c", "d")
 
@@ -34,7 +35,7 @@ def view(*silent: int, **more: object) -> ReplicaView:
     made = ReplicaView(
         height=8, tip=7, round=3, leader=1, phase="waiting", progress=None, members=members,
         quorum=3, peers=(), observers=(), unordered=0, own_unordered=0, missing=0, work=False,
-        in_sync=True, target=7, quiet_seconds=0, silent=None, halted=None,
+        in_sync=True, target=7, quiet_seconds=0, silent=None, halted=None, counters=SyncCounters(),
     )  # fmt: skip
     return replace(made, **more)  # type: ignore[arg-type]
 
@@ -56,7 +57,7 @@ class World:
         self.health = Health()
         self.health.clear("starting")
         self.clock = Clock()
-        self.explainer = Explainer(self, self.health, self.clock, list, list)
+        self.explainer = Explainer(self, self.health, self.clock, list, list, dict)
 
     def view(self) -> ReplicaView:
         return self.shown

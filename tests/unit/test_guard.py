@@ -194,6 +194,8 @@ def test_restore_after_the_log_was_cut_up_to_a_decided_block() -> None:
         (encoded(*HEIGHT_7), encoded(HEIGHT_8[0])[0], 7),
         (encoded(*HEIGHT_7), encoded(request(height=7, digest=DIGESTS[1]))[0], 7),
         (encoded(HEIGHT_7[0], *HEIGHT_8), encoded(HEIGHT_7[1])[0], 8),
+        (encoded(*HEIGHT_7, *HEIGHT_8), b"", 9),
+        (encoded(*HEIGHT_7, *HEIGHT_8), encoded(HEIGHT_7[0])[0], 9),
         ([], encoded(HEIGHT_8[0])[0], 7),
         (encoded(*HEIGHT_7)[::-1], b"", 1),
         ([b"damaged"], b"", 0),

@@ -1,9 +1,9 @@
-"""The host of a replica: order of writes, the clock's verdict, foreign blocks, the end of deciding."""
+"""The host of a replica: order of writes, verdicts of the clock, foreign blocks, halts."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -98,7 +98,7 @@ ANSWERS: dict[str, Callable[[Chain], Any]] = {
 class Ledger:
     """What the host reads for the replica."""
 
-    parameters: dict[str, Any] = {}
+    parameters: ClassVar[dict[str, Any]] = {}
     clock_tolerance_ms = TOLERANCE
 
     def tip(self) -> Tip:

@@ -64,13 +64,11 @@ PACKAGES = [
     "src/bubi/consensus",
     "src/bubi/network",
     "src/bubi/node",
-    "src/bubi/replica",
     "src/bubi/node/api",
     "src/bubi/simulation",
     "sdk",
     "sdk/python",
     "spec",
-    "spec/consensus",
     "docs",
     "tests",
     "tests/model",
@@ -79,6 +77,7 @@ PACKAGES = [
     "examples",
     "data/vectors",
     "scripts",
+    "src/bubi/replica",
 ]
 
 

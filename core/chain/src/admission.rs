@@ -42,6 +42,10 @@ pub struct Verified {
 }
 
 impl Verified {
+    fn with_capacity(count: usize) -> Self {
+        Self { transactions: Vec::with_capacity(count), entries: Vec::with_capacity(count) }
+    }
+
     /// Bytes of all together.
     pub fn bytes(&self) -> usize {
         self.entries.iter().map(|entry| entry.range.len()).sum()
@@ -135,7 +139,7 @@ impl Gate<'_> {
                     .map_err(|error| ChainError::Broken(format!("a logged transaction does not decode: {error}")))
             })
             .collect::<Result<_>>()?;
-        let mut verified = Verified::default();
+        let mut verified = Verified::with_capacity(decoded.len());
         for one in decoded {
             let range = one.transaction.bytes.clone();
             verified.entries.push(Entry { leaf: one.leaf, wire: Arc::clone(&wire), range });
@@ -168,17 +172,18 @@ pub(crate) struct Entered {
 }
 
 impl Entered {
-    /// The part of the door that reads state. `door` makes one check per thread and chunk: what it has read serves the whole
-    /// chunk. It comes before the signatures, because it is cheaper, and holds the state no longer than it must.
+    /// The part of the door that reads state. `door` makes one check per chunk, whose transactions it is shown first: what it has
+    /// read serves the whole chunk. It comes before the signatures, because it is cheaper, and holds the state no longer than it must.
     ///
     /// # Errors
     /// The state is damaged.
-    pub(crate) fn check<C>(&mut self, door: impl Fn() -> C + Sync) -> Result<()>
+    pub(crate) fn check<C>(&mut self, door: impl Fn(&[&VerifiedTransaction]) -> C + Sync) -> Result<()>
     where
         C: FnMut(&VerifiedTransaction) -> Result<std::result::Result<(), &'static str>>,
     {
         self.decoded.par_chunks_mut(DOOR_CHUNK).try_for_each(|chunk| {
-            let mut check = door();
+            let expected: Vec<&VerifiedTransaction> = chunk.iter().flatten().map(|one| &one.transaction).collect();
+            let mut check = door(&expected);
             for entry in chunk {
                 if let Ok(one) = entry {
                     if let Err(code) = check(&one.transaction)? {
@@ -198,7 +203,14 @@ impl Entered {
     /// Verifies every signature and says what became of each transaction.
     pub(crate) fn verify(self) -> Admission {
         let verdicts = verify_signatures(self.rule, &self.decoded);
-        let mut admission = Admission::default();
+        let count = self.decoded.len();
+        let mut admission = Admission {
+            verified: Verified::with_capacity(count),
+            verdicts: Vec::with_capacity(count),
+            hashes: Vec::with_capacity(count),
+            expiries: Vec::with_capacity(count),
+            operations: Vec::with_capacity(count),
+        };
         for (entry, good) in self.decoded.into_iter().zip(verdicts) {
             let (mut expiry, mut operations) = (0, 0);
             let (hash, verdict) = match entry {
@@ -268,8 +280,9 @@ pub fn split_bulk(bulk: &[u8]) -> Result<Vec<Range<usize>>> {
 }
 
 /// A bulk body from signed transactions.
-pub fn join_bulk<'a>(count: usize, transactions: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut bulk = Vec::new();
+pub fn join_bulk<'a>(count: usize, transactions: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
+    let length: usize = transactions.clone().map(|bytes| bytes.len() + 5).sum();
+    let mut bulk = Vec::with_capacity(length + 5);
     write_length(&mut bulk, count);
     for bytes in transactions {
         write_length(&mut bulk, bytes.len());

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use std::{
     path::Path,
     sync::{mpsc::sync_channel, Arc},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Transactions with many operations that set up accounts: per block.
@@ -39,8 +39,12 @@ pub struct Measured {
     pub prechecked: Vec<f64>,
     /// Of these, the part that executes and computes the root.
     pub execute: Vec<f64>,
+    /// One per block of the prechecked run: processor time of all threads, those behind the log included.
+    pub prechecked_cpu: Vec<f64>,
     /// One per round: the whole signed run.
     pub signed: Vec<f64>,
+    /// One per round: processor time of all threads in the signed run.
+    pub signed_cpu: Vec<f64>,
     /// Group syncs of the log, and blocks, in the prechecked run.
     pub fsyncs: (u64, usize),
     /// Opening the folder again until one more transaction is final.
@@ -71,6 +75,9 @@ struct Bench {
     workload: Workload,
     next: u64,
     algorithm: SignatureAlgorithm,
+    issuer: PublicKey,
+    /// Public keys of the accounts: deriving them again for each transfer would take longer than what is measured.
+    keys: Vec<PublicKey>,
 }
 
 fn seed(label: &str, number: u64) -> [u8; 32] {
@@ -91,19 +98,24 @@ pub fn run(directory: &Path, workload: Workload, mut progress: impl FnMut(&str, 
     bench.set_up(&mut progress)?;
     let before = bench.fsyncs();
     let blocks = workload.blocks * workload.rounds;
-    for number in 0..blocks {
-        let block = bench.transfers(true)?;
-        let verified = bench.chain.gate().reread(&block)?;
-        drop(block);
-        let start = Instant::now();
-        let execute = bench.commit_verified(verified)?;
-        measured.prechecked.push(start.elapsed().as_secs_f64());
-        measured.execute.push(execute);
-        progress("prechecked", fraction(number + 1, blocks));
+    for round in 0..workload.rounds {
+        let made: Vec<Vec<u8>> = (0..workload.blocks).map(|_| bench.transfers(true)).collect::<Result<_>>()?;
+        for (number, block) in made.into_iter().enumerate() {
+            let verified = bench.chain.gate().reread(&block)?;
+            drop(block);
+            let (start, cpu) = (Instant::now(), processor_time());
+            let execute = bench.commit_verified(verified)?;
+            measured.prechecked.push(start.elapsed().as_secs_f64());
+            measured.prechecked_cpu.push(processor_time().saturating_sub(cpu).as_secs_f64());
+            measured.execute.push(execute);
+            progress("prechecked", fraction(round * workload.blocks + number + 1, blocks));
+        }
     }
     measured.fsyncs = (bench.fsyncs() - before, blocks);
     for _ in 0..workload.rounds {
-        measured.signed.push(bench.signed_run(&mut progress)?);
+        let (seconds, cpu) = bench.signed_run(&mut progress)?;
+        measured.signed.push(seconds);
+        measured.signed_cpu.push(cpu);
     }
     measured.cells = bench.chain.read().state.cell_count();
     measured.start = bench.restart(directory, &genesis)?;
@@ -113,6 +125,15 @@ pub fn run(directory: &Path, workload: Workload, mut progress: impl FnMut(&str, 
 #[allow(clippy::cast_precision_loss, clippy::float_arithmetic)] // A progress bar.
 fn fraction(done: usize, all: usize) -> f64 {
     done as f64 / all.max(1) as f64
+}
+
+/// Processor time of all living threads (Linux; elsewhere 0): other work on the machine does not count.
+fn processor_time() -> Duration {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let time = |path: std::path::PathBuf| {
+        std::fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse::<u64>().ok()
+    };
+    Duration::from_nanos(threads.filter_map(|thread| time(thread.path())).sum())
 }
 
 impl Bench {
@@ -156,7 +177,7 @@ impl Bench {
         let disk = RealDisk::new(directory).map_err(broken)?;
         let chain = Arc::new(Chain::open(disk, &genesis, Options::default())?);
         let asset = AssetId::derived(workload.suite, &address, "points");
-        Ok((Self { chain, validator, asset, workload, next: 0, algorithm }, genesis))
+        Ok((Self { chain, validator, asset, workload, next: 0, algorithm, issuer, keys: Vec::new() }, genesis))
     }
 
     fn fsyncs(&self) -> u64 {
@@ -165,10 +186,9 @@ impl Bench {
 
     /// A transaction of the issuer, without a real signature: it only goes where signatures were checked before.
     fn issuer_transaction(&mut self, bodies: Vec<OperationBody>) -> Result<Vec<u8>> {
-        let issuer = key(self.algorithm, "issuer", 0)?.public_key();
-        let body = self.body(Address::of_key(self.workload.suite, &issuer), self.next, bodies);
+        let body = self.body(Address::of_key(self.workload.suite, &self.issuer), self.next, bodies);
         self.next += 1;
-        wire(&body, issuer, Signature([0; 64]))
+        wire(&body, self.issuer, Signature([0; 64]))
     }
 
     fn body(&self, source: Address, number: u64, bodies: Vec<OperationBody>) -> TransactionBody {
@@ -219,6 +239,7 @@ impl Bench {
                 transactions.push(self.issuer_transaction(operations)?);
             }
             self.commit_bulk(&join_bulk(transactions.len(), transactions.iter().map(Vec::as_slice)))?;
+            self.keys.extend(keys);
             made = until;
             #[allow(clippy::cast_possible_truncation)]
             progress("accounts", fraction(made as usize, self.workload.accounts as usize));
@@ -243,20 +264,26 @@ impl Bench {
                 if from == to {
                     to = (to + 1) % accounts;
                 }
-                let secret = key(self.algorithm, "account", from)?;
-                let public = secret.public_key();
-                let to = Address::of_key(self.workload.suite, &key(self.algorithm, "account", to)?.public_key());
+                let public = self.account(from)?;
+                let to = Address::of_key(self.workload.suite, &self.account(to)?);
                 let transfer = OperationBody::Transfer { asset: self.asset, to, amount: 1 };
                 let body = self.body(Address::of_key(self.workload.suite, &public), number, vec![transfer]);
                 let signature = if unsigned {
                     Signature([0; 64])
                 } else {
-                    secret.sign(&signing_bytes(self.chain.chain_id(), &encode(&body)?)).map_err(broken)?
+                    key(self.algorithm, "account", from)?
+                        .sign(&signing_bytes(self.chain.chain_id(), &encode(&body)?))
+                        .map_err(broken)?
                 };
                 wire(&body, public, signature)
             })
             .collect::<Result<_>>()?;
         Ok(join_bulk(transactions.len(), transactions.iter().map(Vec::as_slice)))
+    }
+
+    fn account(&self, number: u64) -> Result<PublicKey> {
+        let key = usize::try_from(number).ok().and_then(|number| self.keys.get(number));
+        key.copied().ok_or_else(|| broken("an account of the workload without a key"))
     }
 
     fn commit_bulk(&self, bulk: &[u8]) -> Result<()> {
@@ -303,14 +330,14 @@ impl Bench {
         Ok(seconds)
     }
 
-    /// Signed blocks: the door works on the next block while this one is decided.
-    fn signed_run(&mut self, progress: &mut impl FnMut(&str, f64)) -> Result<f64> {
+    /// Signed blocks: the door works on the next block while this one is decided. Seconds, and processor seconds.
+    fn signed_run(&mut self, progress: &mut impl FnMut(&str, f64)) -> Result<(f64, f64)> {
         let blocks: Vec<Vec<u8>> = (0..self.workload.blocks).map(|_| self.transfers(false)).collect::<Result<_>>()?;
         let count = blocks.len();
         let (sender, receiver) = sync_channel::<Result<Verified>>(1);
         let door = Arc::clone(&self.chain);
         let now = door.tip().time;
-        let start = Instant::now();
+        let (start, cpu) = (Instant::now(), processor_time());
         let thread = std::thread::spawn(move || {
             for block in blocks {
                 let admitted =
@@ -328,20 +355,21 @@ impl Bench {
             progress("signed", fraction(number + 1, count));
         }
         let seconds = start.elapsed().as_secs_f64();
+        let cpu = processor_time().saturating_sub(cpu).as_secs_f64();
         thread.join().map_err(|_| broken("the door of the workload panicked"))?;
-        Ok(seconds)
+        Ok((seconds, cpu))
     }
 
     /// Closes the folder, opens it again and decides one more transaction; seconds.
     fn restart(mut self, directory: &Path, genesis: &[u8]) -> Result<f64> {
         self.chain.flush()?;
-        let last = Self { workload: Workload { block_size: 1, ..self.workload }, ..self };
-        let Self { chain, validator, asset, workload, next, algorithm } = last;
+        self.workload.block_size = 1;
+        let Self { chain, validator, asset, workload, next, algorithm, issuer, keys } = self;
         drop(chain);
         let start = Instant::now();
         let disk = RealDisk::new(directory).map_err(broken)?;
         let chain = Arc::new(Chain::open(disk, genesis, Options::default())?);
-        self = Self { chain, validator, asset, workload, next, algorithm };
+        self = Self { chain, validator, asset, workload, next, algorithm, issuer, keys };
         let block = self.transfers(false)?;
         let now = self.chain.tip().time;
         let admission = self.chain.admit(&block, now)?;

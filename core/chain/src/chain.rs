@@ -164,6 +164,13 @@ pub(crate) struct StoreChanges {
     ordered: Option<Ordered>,
 }
 
+/// About the bytes of an encoded receipt, its list of events begun.
+const RECEIPT_BYTES: usize = 80;
+/// About the bytes of an encoded event: three identifiers and an amount.
+const EVENT_BYTES: usize = 114;
+/// About the bytes of a changed cell of an account as the state store keeps it.
+const CELL_BYTES: usize = 112;
+
 /// A [`BlockRecord`] that borrows its parts: the same bytes without copying thousands of receipts.
 #[derive(Serialize)]
 pub(crate) enum RecordParts<'a> {
@@ -269,13 +276,11 @@ impl<D: Disk> Chain<D> {
     /// Runs work that uses many cores: in threads of its own, for a block that is being decided must not queue behind
     /// signatures of the next one.
     fn wide<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        match &self.door {
-            Some(threads) => threads.install(work),
-            None => {
-                inline::claim();
-                work()
-            }
+        if let Some(threads) = &self.door {
+            return threads.install(work);
         }
+        inline::claim();
+        work()
     }
 
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer<D>> {
@@ -338,8 +343,9 @@ impl<D: Disk> Chain<D> {
                 let inner = self.read();
                 let view = inner.view()?;
                 let context = self.context(&inner, now)?;
-                entered.check(|| {
+                entered.check(|expected| {
                     let mut door = Door::new(&view, inner.live.view(&[]), &context);
+                    door.expect(expected.iter().copied());
                     move |transaction: &VerifiedTransaction| {
                         Ok(door.authorise(transaction).map_err(broken)?.map_err(SkipReason::name))
                     }
@@ -496,7 +502,11 @@ impl<D: Disk> Chain<D> {
 
     fn write_block(&self, execution: &Execution, certificate: &Certificate) -> Result<()> {
         let height = execution.height();
-        let record = bcs::to_bytes(&execution.record(certificate)).map_err(broken)?;
+        // Room for receipts and events of the usual size: growing a record of megabytes step by step touches twice its memory.
+        let events: usize = execution.block.events.iter().map(Vec::len).sum();
+        let room = 4096 + execution.block.receipts.len() * RECEIPT_BYTES + events * EVENT_BYTES;
+        let mut record = Vec::with_capacity(room);
+        bcs::serialize_into(&mut record, &execution.record(certificate)).map_err(broken)?;
         let mut writer = self.writer();
         // After a full disk the record waits in the log, or is durable and only the mark is missing.
         if writer.log.last_height() != Some(height) {
@@ -534,9 +544,9 @@ impl<D: Disk> Chain<D> {
         calm(self.records.lock()).put(tip.height, Arc::new(record));
         {
             let mut inner = calm(self.inner.write());
-            let undo = inner.state.merge(overlay).map_err(broken)?;
-            inner.window.push(undo);
-            inner.live.merge(ids);
+            let Inner { state, live, window, .. } = &mut *inner;
+            let (undo, ()) = rayon::join(|| state.merge(overlay), || live.merge(ids));
+            window.push(undo.map_err(broken)?);
             inner.tip = tip;
             while inner.id_lists.front().is_some_and(|key| index::passed(key, tip.time)) {
                 inner.id_lists.pop_front();
@@ -589,7 +599,9 @@ impl<D: Disk> Chain<D> {
             state_root: execution.block.overlay.root(),
         };
         let inner = self.read();
-        let mut batch = bubi_store::Batch::new();
+        let changed = execution.block.overlay.changed_count();
+        let ids = execution.block.ids.encode().map_err(broken)?;
+        let mut batch = bubi_store::Batch::with_capacity(changed + 64, (changed + 64) * CELL_BYTES + ids.len());
         if tip.height == 1 {
             // The store begins with the first block: the cells of the genesis go with it.
             index::add_state(&mut batch, &inner.state)?;
@@ -600,7 +612,7 @@ impl<D: Disk> Chain<D> {
         let passed = tip.time.saturating_add(parameters.max_lifetime).saturating_add(parameters.id_bucket);
         let id_list =
             [&[index::LIVE_IDS], passed.to_be_bytes().as_slice(), tip.height.to_be_bytes().as_slice()].concat();
-        batch.put(Keyspace::Derived, &id_list, &execution.block.ids.encode().map_err(broken)?)?;
+        batch.put(Keyspace::Derived, &id_list, &ids)?;
         for key in inner.id_lists.iter().take_while(|key| index::passed(key, tip.time)) {
             batch.delete(Keyspace::Derived, key)?;
         }

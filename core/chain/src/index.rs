@@ -28,13 +28,16 @@ pub(crate) fn cell_key(owner: &OwnerKey, key: &[u8]) -> Vec<u8> {
 
 /// Adds the cells that an overlay changes, and the derived keys that follow from them. `before` is the state without the overlay.
 pub(crate) fn add_changes(batch: &mut Batch, before: &View<'_>, overlay: &Overlay) -> Result<()> {
-    for (owner, key, value) in overlay.changed_cells() {
-        let stored = cell_key(owner, key);
+    let mut stored = Vec::with_capacity(192);
+    for (owner, key, value, existed) in overlay.changed_cells_since(before) {
+        stored.clear();
+        stored.extend_from_slice(owner.as_bytes());
+        stored.extend_from_slice(key);
         match value {
             Some(value) => batch.put(Keyspace::Cells, &stored, value)?,
             None => batch.delete(Keyspace::Cells, &stored)?,
         }
-        if value.is_some() != before.get(owner, key).is_some() {
+        if value.is_some() != existed {
             add_derived(batch, owner, key, value)?;
         }
     }

@@ -196,7 +196,7 @@ fn load_stored<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity, window: usi
     }
     let (parameters, validators) = settings(&state)?;
     let window = ProofWindow::new(window, tip.height);
-    Ok(Some(Inner { window, live, state, tip, id_lists, ordered, parameters, validators }))
+    Ok(Some(Inner { state, window, live, tip, id_lists, ordered, parameters, validators }))
 }
 
 /// None for damage: the state is then built again from the log.

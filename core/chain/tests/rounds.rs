@@ -139,7 +139,7 @@ fn block(chain: &TestChain, parent_round: u64, round: u64, batches: &[Arc<Batch>
 }
 
 fn refusal(result: Result<impl Sized, ChainError>) -> String {
-    let error = result.err().expect("it must be refused");
+    let error = result.err().unwrap();
     assert_eq!(error.code(), "proposal_invalid", "{error}");
     error.to_string()
 }

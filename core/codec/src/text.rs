@@ -205,7 +205,8 @@ pub(crate) mod bytes16 {
         if serializer.is_human_readable() {
             serializer.serialize_str(&bubi_crypto::to_hex(bytes))
         } else {
-            bytes.serialize(serializer)
+            // The same sixteen bytes as a tuple of bytes.
+            u128::from_le_bytes(*bytes).serialize(serializer)
         }
     }
 
@@ -214,7 +215,7 @@ pub(crate) mod bytes16 {
             let bytes: Vec<u8> = unhex(&String::deserialize(deserializer)?)?;
             bytes.try_into().map_err(|_| D::Error::custom("expected 16 bytes"))
         } else {
-            <[u8; 16]>::deserialize(deserializer)
+            u128::deserialize(deserializer).map(u128::to_le_bytes)
         }
     }
 }

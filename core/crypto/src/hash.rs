@@ -3,7 +3,7 @@
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::{block_api::compress256, Digest, Sha256};
 use sm3::Sm3;
 
 /// A 32-byte digest. Its serialised form is the 32 raw bytes, without a length.
@@ -81,10 +81,40 @@ impl HashSuite {
     /// Digest of the concatenation of `parts`, without building it.
     pub fn hash(self, parts: &[&[u8]]) -> Hash {
         match self {
-            Self::Standard => digest_parts::<Sha256>(parts),
+            Self::Standard => short_sha256(parts).unwrap_or_else(|| digest_parts::<Sha256>(parts)),
             Self::National => digest_parts::<Sm3>(parts),
         }
     }
+}
+
+/// Blocks of the longest input that [`short_sha256`] takes.
+const SHORT_BLOCKS: usize = 8;
+
+/// First state of SHA-256 (FIPS 180-4, 5.3.3).
+const SHA256_START: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+
+/// SHA-256 of an input of few blocks: padded here and compressed in one call. A ledger hashes millions of short inputs, for which
+/// keeping a buffer between calls costs a quarter of the time. `None` if it is longer.
+fn short_sha256(parts: &[&[u8]]) -> Option<Hash> {
+    let mut blocks = [[0_u8; 64]; SHORT_BLOCKS];
+    let bytes = blocks.as_flattened_mut();
+    let mut length = 0;
+    for part in parts {
+        bytes.get_mut(length..length + part.len())?.copy_from_slice(part);
+        length += part.len();
+    }
+    *bytes.get_mut(length)? = 0x80;
+    // The padding ends with the length in bits, at the end of a block.
+    let end = (length + 9).next_multiple_of(64);
+    bytes.get_mut(end - 8..end)?.copy_from_slice(&(8 * length as u64).to_be_bytes());
+    let mut state = SHA256_START;
+    compress256(&mut state, blocks.get(..end / 64)?);
+    let mut digest = [0; 32];
+    for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+    Some(Hash(digest))
 }
 
 fn digest_parts<D>(parts: &[&[u8]]) -> Hash
@@ -97,4 +127,21 @@ where
         digest.update(part);
     }
     Hash(digest.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_inputs_have_the_digest_of_the_general_code() {
+        let bytes: Vec<u8> = (0..=250_u8).cycle().take(700).collect();
+        for length in 0..bytes.len() {
+            let whole = &bytes[..length];
+            let expected = digest_parts::<Sha256>(&[whole]);
+            let (one, other) = whole.split_at(length / 3);
+            assert_eq!(HashSuite::Standard.hash(&[one, &[], other]), expected, "length {length}");
+            assert_eq!(short_sha256(&[whole]).is_some(), length + 9 <= SHORT_BLOCKS * 64);
+        }
+    }
 }

@@ -134,6 +134,24 @@ fn named_asset(operation: &OperationBody) -> Option<&AssetId> {
     }
 }
 
+/// The account that an operation names beside its source, if it looks at one.
+pub(crate) fn named_account(operation: &OperationBody) -> Option<&Address> {
+    match operation {
+        OperationBody::Issue { to, .. }
+        | OperationBody::Transfer { to, .. }
+        | OperationBody::IssueItem { to, .. }
+        | OperationBody::TransferItem { to, .. } => Some(to),
+        OperationBody::Clawback { from, .. } => Some(from),
+        OperationBody::FreezeHolder { holder, .. }
+        | OperationBody::AuthoriseHolder { holder, .. }
+        | OperationBody::Capture { holder, .. }
+        | OperationBody::Release { holder, .. } => Some(holder),
+        OperationBody::Reserve { beneficiary, .. } => Some(beneficiary),
+        OperationBody::SetClaim { subject, .. } => Some(subject),
+        _ => None,
+    }
+}
+
 fn named_namespace(operation: &OperationBody) -> Option<&NamespaceId> {
     match operation {
         OperationBody::SetNamespace { namespace, .. } | OperationBody::PutRecord { namespace, .. } => Some(namespace),

@@ -4,7 +4,7 @@
 //! back in time linear in the cells it wrote.
 
 use crate::table::Positions;
-use crate::tree::{Changes, OwnerKey, OwnerView, View};
+use crate::tree::{CellChange, OwnerKey, OwnerView, OwnerWrites, View};
 use bubi_codec::{
     identity::{Address, AssetId, NamespaceId},
     state::{
@@ -14,6 +14,7 @@ use bubi_codec::{
     ResultCode, Wire,
 };
 use rayon::prelude::*;
+use serde::Serialize;
 use std::{
     collections::BTreeSet,
     ops::{Bound, Range},
@@ -103,26 +104,45 @@ cell_values! {
 }
 
 impl Value {
-    fn encode(&self) -> Result<Vec<u8>, Defect> {
-        let bytes = match self {
-            Self::Header(value) => bcs::to_bytes(value.as_ref()),
-            Self::Holding(value) => bcs::to_bytes(&Holding::V1(value.clone())),
-            Self::Asset(value) => bcs::to_bytes(&AssetDefinition::V1(value.as_ref().clone())),
-            Self::Item(value) => bcs::to_bytes(value),
-            Self::Data(value) => bcs::to_bytes(value.as_ref()),
-            Self::Claim(value) => bcs::to_bytes(value),
-            Self::Hold(value) => bcs::to_bytes(value.as_ref()),
-            Self::Use(value) => bcs::to_bytes(value),
-            Self::Namespace(value) => bcs::to_bytes(value.as_ref()),
-            Self::Head(value) => bcs::to_bytes(value),
-            Self::Version(value) => bcs::to_bytes(value.as_ref()),
-            Self::Bucket(value) => bcs::to_bytes(value),
-            Self::Schedule(value) => bcs::to_bytes(&Schedule::V1(value.as_ref().clone())),
-            Self::Lane(value) => Ok(value.to_le_bytes().to_vec()),
-            Self::Empty => Ok(Vec::new()),
+    /// Appends the bytes of the cell.
+    fn encode(&self, to: &mut Vec<u8>) -> Result<(), Defect> {
+        let done = match self {
+            Self::Header(value) => bcs::serialize_into(to, value.as_ref()),
+            Self::Holding(value) => bcs::serialize_into(to, &HoldingRef::V1(value)),
+            Self::Asset(value) => bcs::serialize_into(to, &AssetRef::V1(value)),
+            Self::Item(value) => bcs::serialize_into(to, value),
+            Self::Data(value) => bcs::serialize_into(to, value.as_ref()),
+            Self::Claim(value) => bcs::serialize_into(to, value),
+            Self::Hold(value) => bcs::serialize_into(to, value.as_ref()),
+            Self::Use(value) => bcs::serialize_into(to, value),
+            Self::Namespace(value) => bcs::serialize_into(to, value.as_ref()),
+            Self::Head(value) => bcs::serialize_into(to, value),
+            Self::Version(value) => bcs::serialize_into(to, value.as_ref()),
+            Self::Bucket(value) => bcs::serialize_into(to, value),
+            Self::Schedule(value) => bcs::serialize_into(to, &ScheduleRef::V1(value)),
+            Self::Lane(value) => bcs::serialize_into(to, value),
+            Self::Empty => Ok(()),
         };
-        bytes.map_err(|_| Defect("a cell cannot be encoded"))
+        done.map_err(|_| Defect("a cell cannot be encoded"))
     }
+}
+
+/// [`bubi_codec::state::Holding`], borrowed.
+#[derive(Serialize)]
+enum HoldingRef<'v> {
+    V1(&'v HoldingV1),
+}
+
+/// [`AssetDefinition`], borrowed.
+#[derive(Serialize)]
+enum AssetRef<'v> {
+    V1(&'v AssetV1),
+}
+
+/// [`Schedule`], borrowed.
+#[derive(Serialize)]
+enum ScheduleRef<'v> {
+    V1(&'v ScheduleV1),
 }
 
 /// What stands in a cell.
@@ -164,7 +184,6 @@ pub(crate) struct Owner(u32);
 pub(crate) struct Cell(u32);
 
 struct OwnerSlot<'a> {
-    key: OwnerKey,
     base: OwnerView<'a>,
     /// Its cell looked at last; the others hang on that one.
     last: Option<Cell>,
@@ -234,14 +253,34 @@ impl<'a> Scratch<'a> {
 
     pub(crate) fn owner(&mut self, key: &OwnerKey) -> Owner {
         let hash = self.owner_index.hash(&[key.as_bytes()]);
-        if let Some(owner) = self.owner_index.find(hash, |owner| self.owners[owner.0 as usize].key == *key) {
-            return *owner;
+        match self.find(hash, key) {
+            Some(owner) => owner,
+            None => self.insert(hash, self.view.owner(key)),
         }
+    }
+
+    fn find(&self, hash: u64, key: &OwnerKey) -> Option<Owner> {
+        self.owner_index.find(hash, |owner| self.owners[owner.0 as usize].base.key == *key).copied()
+    }
+
+    fn insert(&mut self, hash: u64, base: OwnerView<'a>) -> Owner {
         let owner = Owner(position(self.owners.len()));
-        self.owners.push(OwnerSlot { key: *key, base: self.view.owner(key), last: None });
+        self.owners.push(OwnerSlot { base, last: None });
         let owners = &self.owners;
-        self.owner_index.insert(hash, owner, |index, owner| index.hash(&[owners[owner.0 as usize].key.as_bytes()]));
+        let rehash =
+            |index: &Positions<Owner>, owner: &Owner| index.hash(&[owners[owner.0 as usize].base.key.as_bytes()]);
+        self.owner_index.insert(hash, owner, rehash);
         owner
+    }
+
+    /// Takes in owners that were looked up in the view of this working set, so that nothing waits for them later.
+    pub(crate) fn adopt(&mut self, owners: impl IntoIterator<Item = OwnerView<'a>>) {
+        for base in owners {
+            let hash = self.owner_index.hash(&[base.key.as_bytes()]);
+            if self.find(hash, &base.key).is_none() {
+                self.insert(hash, base);
+            }
+        }
     }
 
     pub(crate) fn account(&mut self, address: &Address) -> Owner {
@@ -261,7 +300,7 @@ impl<'a> Scratch<'a> {
     }
 
     pub(crate) fn owner_key(&self, owner: Owner) -> &OwnerKey {
-        &self.owners[owner.0 as usize].key
+        &self.owners[owner.0 as usize].base.key
     }
 
     pub(crate) fn cell(&mut self, owner: Owner, key: &[u8]) -> Cell {
@@ -356,8 +395,7 @@ impl<'a> Scratch<'a> {
 
     /// The cells of an owner that the block has looked at.
     fn slots(&self, owner: Owner) -> impl Iterator<Item = &Slot<'a>> {
-        let slot = |cell: Option<Cell>| cell.map(|cell| &self.cells[cell.0 as usize]);
-        std::iter::successors(slot(self.owners[owner.0 as usize].last), move |current| slot(current.previous))
+        slots(&self.cells, self.owners[owner.0 as usize].last)
     }
 
     /// Keys of an owner's cells that begin with `prefix`, ascending.
@@ -400,23 +438,39 @@ impl<'a> Scratch<'a> {
     }
 
     /// The write set of the block.
-    pub(crate) fn into_changes(self) -> Result<Changes, Defect> {
-        let encode = |owner: u32| {
-            let written = self.slots(Owner(owner)).filter(|slot| slot.written);
-            let writes = written.map(|slot| {
-                let key: Box<[u8]> = key_of(&self.keys, slot).into();
-                Ok(match &slot.content {
-                    Content::Decoded(value) => (key, Some(value.encode()?.into_boxed_slice())),
-                    Content::Absent => (key, None),
-                    Content::Stored(bytes) => (key, Some((*bytes).into())),
-                })
-            });
-            Ok((self.owners[owner as usize].key, writes.collect::<Result<_, Defect>>()?))
-        };
-        let owners = (0..position(self.owners.len())).into_par_iter().with_min_len(256);
-        let owners: Result<Vec<_>, Defect> = owners.map(encode).collect();
-        Ok(Changes::from_owners(owners?))
+    pub(crate) fn into_writes(self) -> Result<Vec<OwnerWrites<'a>>, Defect> {
+        let Self { owners, cells, keys, .. } = self;
+        let writes = owners.into_par_iter().with_min_len(256).filter(|slot| slot.last.is_some());
+        let writes = writes.map_init(Vec::new, |buffer, owner| {
+            let slots = slots(&cells, owner.last).filter(|slot| slot.written);
+            let changes = slots.map(|slot| change(slot, &keys, buffer)).collect::<Result<Vec<_>, _>>();
+            changes.map(|mut cells| {
+                cells.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+                (!cells.is_empty()).then_some(OwnerWrites { view: owner.base, cells })
+            })
+        });
+        writes.filter_map(Result::transpose).collect()
     }
+}
+
+/// A cell and the ones of its owner looked at before it.
+fn slots<'s, 'a>(cells: &'s [Slot<'a>], last: Option<Cell>) -> impl Iterator<Item = &'s Slot<'a>> {
+    let slot = move |cell: Option<Cell>| cell.map(|cell| &cells[cell.0 as usize]);
+    std::iter::successors(slot(last), move |current| slot(current.previous))
+}
+
+/// What a block writes to a cell; `buffer` is for its bytes.
+fn change(slot: &Slot<'_>, keys: &[u8], buffer: &mut Vec<u8>) -> Result<CellChange, Defect> {
+    let value = match &slot.content {
+        Content::Decoded(value) => {
+            buffer.clear();
+            value.encode(buffer)?;
+            Some(buffer.as_slice().into())
+        }
+        Content::Absent => None,
+        Content::Stored(bytes) => Some((*bytes).into()),
+    };
+    Ok(CellChange { key: key_of(keys, slot).into(), value })
 }
 
 fn key_of<'k>(keys: &'k [u8], slot: &Slot<'_>) -> &'k [u8] {

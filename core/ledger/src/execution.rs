@@ -3,13 +3,13 @@
 use crate::{
     accounts, amounts, assets,
     authority::{self, Actor, Keys},
-    cells::{AccountState, Cell, Defect, Owner, Scratch},
+    cells::{account_key, AccountState, Cell, Defect, Owner, Scratch},
     due, holds, invariants, items,
     live_ids::{IdDelta, IdScratch, IdState, IdsView},
     protocol::{self, Flags},
     receipts::{self, Ended},
     records, schedule,
-    tree::{Changes, Overlay, View},
+    tree::{Overlay, OwnerView, OwnerWrites, View},
 };
 use bubi_codec::{
     block::{self, Event, Outcome, Receipt},
@@ -21,6 +21,7 @@ use bubi_codec::{
     DecodeError, ResultCode,
 };
 use bubi_crypto::{Hash, HashSuite, PublicKey};
+use rayon::prelude::*;
 use std::{
     ops::Range,
     panic::{catch_unwind, AssertUnwindSafe},
@@ -184,9 +185,9 @@ pub struct Alarm {
 }
 
 /// What executing a block gives. Nothing is changed until it is merged.
-pub struct BlockResult {
-    /// Cells written.
-    pub changes: Changes,
+pub struct BlockResult<'a> {
+    /// Cells written, by owner.
+    writes: Vec<OwnerWrites<'a>>,
     /// Receipts in order; the last may be that of what fell due.
     pub receipts: Vec<Receipt>,
     /// Events of each receipt.
@@ -223,10 +224,10 @@ pub struct ExecutedBlock {
     pub alarms: Vec<Alarm>,
 }
 
-impl BlockResult {
+impl BlockResult<'_> {
     /// Computes the state root on the view that the block was executed on.
     pub fn finish(self, view: &View<'_>) -> ExecutedBlock {
-        let overlay = view.finish(self.changes);
+        let overlay = view.finish_owners(self.writes);
         let outcome = Outcome::V1 {
             receipt_root: self.receipt_root,
             state_root: overlay.root(),
@@ -242,14 +243,15 @@ impl BlockResult {
 ///
 /// # Errors
 /// [`BlockError::Defect`] if the state itself is damaged; the node then withholds its vote and stops.
-pub fn execute(
-    view: &View<'_>,
+pub fn execute<'a>(
+    view: &View<'a>,
     ids: IdsView<'_>,
     context: &Context,
     batches: &[&[VerifiedTransaction]],
-) -> Result<BlockResult, BlockError> {
+) -> Result<BlockResult<'a>, BlockError> {
     let transactions: usize = batches.iter().map(|batch| batch.len()).sum();
     let mut block = Block::new(view, ids, context, transactions);
+    block.look_up(batches);
     let passed = block.ids.passed();
     for bucket in &passed {
         let cell = block.cells.cell(block.system, &key::id_bucket(*bucket));
@@ -257,27 +259,28 @@ pub fn execute(
     }
     schedule::record(&mut block.cells, context)?;
     let due_events = due::retire(&mut block.cells, context)?;
-    let mut ended = Vec::with_capacity(transactions + 1);
     let mut skipped = Vec::new();
-    for (batch, transactions) in (0_u32..).zip(batches) {
-        for (index, transaction) in (0_u32..).zip(*transactions) {
-            match block.transaction(transaction, Keys::Signed(&transaction.signers))? {
-                Ok((code, operation, events)) => {
-                    ended.push(Ended { transaction: transaction.hash, batch, index, code, operation, events });
+    let (receipts, events, receipt_root) = receipts::sealing(context.suite, |ended| {
+        for (batch, transactions) in (0_u32..).zip(batches) {
+            for (index, transaction) in (0_u32..).zip(*transactions) {
+                match block.transaction(transaction, Keys::Signed(&transaction.signers))? {
+                    Ok((code, operation, events)) => {
+                        ended(Ended { transaction: transaction.hash, batch, index, code, operation, events });
+                    }
+                    Err(reason) => skipped.push(Skipped { transaction: transaction.hash, batch, index, reason }),
                 }
-                Err(reason) => skipped.push(Skipped { transaction: transaction.hash, batch, index, reason }),
             }
         }
-    }
-    if !due_events.is_empty() {
-        let batch = u32::try_from(batches.len()).unwrap_or(u32::MAX);
-        let code = ResultCode::Final;
-        ended.push(Ended { transaction: Hash::ZERO, batch, index: 0, code, operation: None, events: due_events });
-    }
-    let (receipts, events, receipt_root) = receipts::seal(context.suite, ended)?;
-    let (changes, ids, alarms) = block.finish()?;
+        if !due_events.is_empty() {
+            let batch = u32::try_from(batches.len()).unwrap_or(u32::MAX);
+            let code = ResultCode::Final;
+            ended(Ended { transaction: Hash::ZERO, batch, index: 0, code, operation: None, events: due_events });
+        }
+        Ok::<(), BlockError>(())
+    })?;
+    let (writes, ids, alarms) = block.finish()?;
     let (validators, parameters) = (context.validators_hash, context.parameters_hash);
-    Ok(BlockResult { changes, receipts, events, skipped, ids, alarms, receipt_root, validators, parameters })
+    Ok(BlockResult { writes, receipts, events, skipped, ids, alarms, receipt_root, validators, parameters })
 }
 
 /// What a transaction would do.
@@ -317,12 +320,22 @@ pub fn simulate(
 
 /// The door of a node: refuses what a block on top of the same state would skip. One door serves many transactions and
 /// keeps what it has read; make a new one for every new state.
-pub struct Door<'a>(Block<'a>);
+pub struct Door<'a>(Block<'a, 'a>);
 
 impl<'a> Door<'a> {
     /// A door in front of a state; `context` is that of the next block.
     pub fn new(view: &View<'a>, ids: IdsView<'a>, context: &'a Context) -> Self {
         Self(Block::new(view, ids, context, 1))
+    }
+
+    /// Looks up the sources of transactions that will be shown next; many at a time take less time.
+    pub fn expect<'t>(&mut self, transactions: impl Iterator<Item = &'t VerifiedTransaction>) {
+        let view = self.0.cells.view().clone();
+        let named = transactions.map(|transaction| account_key(&transaction.body.source));
+        let named: Vec<_> = named.map(|key| (key, view.path(&key))).collect();
+        for some in named.chunks(LOOKED_UP) {
+            self.0.cells.adopt(view.owners_at(some));
+        }
     }
 
     /// Whether a transaction may enter, else why not.
@@ -345,31 +358,61 @@ struct Admitted {
     lane: Option<(Cell, u64)>,
 }
 
+/// Transactions whose accounts are looked up together.
+const LOOKED_UP: usize = 32;
+
+/// The accounts that transactions name, as they stand in a view.
+fn look_up<'a, 't>(view: &View<'a>, transactions: impl Iterator<Item = &'t VerifiedTransaction>) -> Vec<OwnerView<'a>> {
+    let mut named = Vec::with_capacity(2 * LOOKED_UP);
+    for transaction in transactions {
+        let body = &transaction.body;
+        let operations = body.operations.iter();
+        let beside =
+            operations.flat_map(|operation| [operation.source.as_ref(), authority::named_account(&operation.body)]);
+        for address in std::iter::once(Some(&body.source)).chain(beside).flatten() {
+            let key = account_key(address);
+            named.push((key, view.path(&key)));
+        }
+    }
+    view.owners_at(&named)
+}
+
 /// A block under execution.
-struct Block<'a> {
-    context: &'a Context,
+struct Block<'a, 'c> {
+    context: &'c Context,
     cells: Scratch<'a>,
-    ids: IdScratch<'a>,
+    ids: IdScratch<'c>,
     system: Owner,
     alarms: Vec<Alarm>,
 }
 
-impl<'a> Block<'a> {
+impl<'a, 'c> Block<'a, 'c> {
     /// `transactions`: about how many it has.
-    fn new(view: &View<'a>, ids: IdsView<'a>, context: &'a Context, transactions: usize) -> Self {
+    fn new(view: &View<'a>, ids: IdsView<'c>, context: &'c Context, transactions: usize) -> Self {
         let mut cells = Scratch::new(view.clone(), transactions);
         let system = cells.system();
         let ids = IdScratch::new(ids, context.parameters.id_bucket, context.time);
         Self { context, cells, ids, system, alarms: Vec::new() }
     }
 
-    fn finish(mut self) -> Result<(Changes, IdDelta, Vec<Alarm>), Defect> {
+    /// Looks up the accounts that transactions name, by all cores and many at a time: one after the other they would be waited
+    /// for one by one.
+    fn look_up(&mut self, batches: &[&[VerifiedTransaction]]) {
+        for batch in batches {
+            let view = self.cells.view().clone();
+            let found: Vec<Vec<OwnerView<'a>>> =
+                batch.par_chunks(LOOKED_UP).map(|chunk| look_up(&view, chunk.iter())).collect();
+            self.cells.adopt(found.into_iter().flatten());
+        }
+    }
+
+    fn finish(mut self) -> Result<(Vec<OwnerWrites<'a>>, IdDelta, Vec<Alarm>), Defect> {
         let delta = self.ids.finish(self.context.suite);
         for (bucket, value) in delta.cells(self.context.suite) {
             let cell = self.cells.cell(self.system, &key::id_bucket(bucket));
             self.cells.write(cell, value);
         }
-        Ok((self.cells.into_changes()?, delta, self.alarms))
+        Ok((self.cells.into_writes()?, delta, self.alarms))
     }
 
     /// The reasons to skip, in order.

@@ -75,8 +75,11 @@ fn leaf(suite: HashSuite, entry: &IdEntry) -> Hash {
     suite.leaf_hash(LeafTag::Id, &entry_bytes(entry))
 }
 
-fn entry_bytes(entry: &IdEntry) -> [u8; 88] {
-    let mut bytes = [0; 88];
+/// Bytes of an encoded entry.
+const ENTRY_BYTES: usize = 88;
+
+fn entry_bytes(entry: &IdEntry) -> [u8; ENTRY_BYTES] {
+    let mut bytes = [0; ENTRY_BYTES];
     bytes[..32].copy_from_slice(entry.source.bytes());
     bytes[32..48].copy_from_slice(&entry.id);
     bytes[48..80].copy_from_slice(entry.transaction.as_bytes());
@@ -221,9 +224,32 @@ enum Blob {
 #[error("not a list of live ids: {0}")]
 pub struct BadIdList(String);
 
+/// The bytes of a [`Blob`], put together by hand because there is one entry per transaction; a test compares them with BCS.
 fn encode(dropped: &[u64], entries: &BTreeMap<u64, Vec<IdEntry>>) -> Result<Vec<u8>, BadIdList> {
-    let added = entries.iter().map(|(bucket, list)| (*bucket, list.clone())).collect();
-    bcs::to_bytes(&Blob::V1 { dropped: dropped.to_vec(), added }).map_err(|error| BadIdList(error.to_string()))
+    let length = |bytes: &mut Vec<u8>, count: usize| {
+        let count = u32::try_from(count).ok().filter(|count| *count < 1 << 31);
+        let mut rest = count.ok_or_else(|| BadIdList("a list beyond 2^31 entries".to_owned()))?;
+        while rest >= 0x80 {
+            bytes.push(rest.to_le_bytes()[0] | 0x80);
+            rest >>= 7;
+        }
+        bytes.push(rest.to_le_bytes()[0]);
+        Ok(())
+    };
+    let count: usize = entries.values().map(Vec::len).sum();
+    let mut bytes = Vec::with_capacity(count * ENTRY_BYTES + (entries.len() + dropped.len()) * 16 + 16);
+    bytes.push(0);
+    length(&mut bytes, dropped.len())?;
+    bytes.extend(dropped.iter().flat_map(|bucket| bucket.to_le_bytes()));
+    length(&mut bytes, entries.len())?;
+    for (bucket, list) in entries {
+        bytes.extend_from_slice(&bucket.to_le_bytes());
+        length(&mut bytes, list.len())?;
+        for entry in list {
+            bytes.extend_from_slice(&entry_bytes(entry));
+        }
+    }
+    Ok(bytes)
 }
 
 impl LiveIds {
@@ -481,6 +507,19 @@ mod tests {
     fn entries_are_hashed_as_bcs() {
         let entry = entry(77, 5);
         assert_eq!(bcs::to_bytes(&entry).unwrap(), entry_bytes(&entry));
+    }
+
+    #[test]
+    fn lists_are_encoded_as_bcs() {
+        for counts in [vec![], vec![1], vec![127, 128, 3], vec![300]] {
+            let lists: BTreeMap<u64, Vec<IdEntry>> = (1..)
+                .zip(&counts)
+                .map(|(bucket, count)| (bucket, (0..*count).map(|number| entry(number, bucket)).collect()))
+                .collect();
+            let dropped: Vec<u64> = (0..counts.len() as u64 * 70).collect();
+            let blob = Blob::V1 { dropped: dropped.clone(), added: lists.clone().into_iter().collect() };
+            assert_eq!(encode(&dropped, &lists).unwrap(), bcs::to_bytes(&blob).unwrap());
+        }
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Walk {
 
 /// The schedule after a block at `height` whose header records `parent_round`.
 pub fn fold(before: &ScheduleV1, members: u32, turn_blocks: u32, height: u64, parent_round: u64) -> ScheduleV1 {
-    let turn_ended = height > 2 && (height - 2) % u64::from(turn_blocks.max(1)) == 0;
+    let turn_ended = height > 2 && (height - 2).is_multiple_of(u64::from(turn_blocks.max(1)));
     let expected = before.round.saturating_add(u64::from(turn_ended));
     if height < 2 || parent_round < expected || parent_round == before.round {
         return before.clone();

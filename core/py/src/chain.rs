@@ -418,7 +418,8 @@ impl Chain {
         Ok(bytes(py, &digest.map_err(decode_error)?.0))
     }
 
-    fn proposal_fields<'py>(&self, py: Python<'py>, proposal: &[u8]) -> PyResult<(u64, u64, Bound<'py, PyBytes>, u64)> {
+    #[staticmethod]
+    fn proposal_fields<'py>(py: Python<'py>, proposal: &[u8]) -> PyResult<(u64, u64, Bound<'py, PyBytes>, u64)> {
         let Proposal::V1(fields) = decode(proposal).map_err(decode_error)?;
         Ok((fields.height, fields.time, bytes(py, &fields.parent.0), fields.parent_round))
     }

@@ -14,8 +14,7 @@ use bubi_codec::{
 };
 use bubi_crypto::{
     from_hex, merkle_root, verify_batch, CipherKey, CipherSuite, HashSuite, LeafTag, PublicKey, SecretKey, Signature,
-    SignatureAlgorithm,
-    SignedItem,
+    SignatureAlgorithm, SignedItem,
 };
 use pyo3::{prelude::*, types::PyBytes};
 use rayon::prelude::*;

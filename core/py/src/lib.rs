@@ -31,8 +31,8 @@ mod _core {
     use super::disk::SimulatedDisk;
     #[pymodule_export]
     use super::keys::{
-        certificate, certificate_fields, commit_message, ideal_sign, key_address, open, proposal_binds, seal, status_message,
-        verify_certificate, verify_rate, verify_receipt_proof, verify_vote, vote_message, SigningKey,
+        certificate, certificate_fields, commit_message, ideal_sign, key_address, open, proposal_binds, seal,
+        status_message, verify_certificate, verify_rate, verify_receipt_proof, verify_vote, vote_message, SigningKey,
     };
     #[pymodule_export]
     use super::model::ledger_model_run;

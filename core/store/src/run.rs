@@ -161,14 +161,39 @@ impl Layer {
         (place.key(&self.bytes) == key).then(|| place.value(&self.bytes).map_or(Found::Deleted, Found::Value))
     }
 
-    /// An empty layer of a tier, filled in key order.
-    pub(crate) fn of_tier(tier: u8) -> Self {
-        Self { tier, ..Self::default() }
+    /// An empty layer with room: growing a large one step by step touches twice its memory.
+    pub(crate) fn with_capacity(entries: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), entries: Vec::with_capacity(entries), tier: 0 }
     }
 
-    pub(crate) fn push_raw(&mut self, raw: &[u8]) {
-        self.entries.push(length32(self.bytes.len()));
-        self.bytes.extend_from_slice(raw);
+    /// Several sorted layers, newest first, as one of a tier: of equal keys the newest entry stays.
+    ///
+    /// A stable sort recognises the sorted stretches and merges them, comparing mostly the first bytes of keys as one number.
+    pub(crate) fn merged(layers: &[Arc<Self>], tier: u8) -> Self {
+        let count = layers.iter().map(|layer| layer.count()).sum();
+        let mut order: Vec<(u64, u32, u32)> = Vec::with_capacity(count);
+        for (layer, source) in layers.iter().zip(0_u32..) {
+            let fronts = layer.entries.iter().map(|offset| {
+                let start = usize::try_from(*offset).unwrap_or(usize::MAX);
+                front(Place::at(&layer.bytes, start).map_or(&[][..], |place| place.key(&layer.bytes)))
+            });
+            order.extend(fronts.zip(0_u32..).map(|(front, number)| (front, source, number)));
+        }
+        let at = |source: u32, number: u32| {
+            let layer = layers.get(usize::try_from(source).ok()?)?;
+            Some((layer.place(usize::try_from(number).ok()?)?, layer.bytes.as_slice()))
+        };
+        let key = |source: u32, number: u32| at(source, number).map_or(&[][..], |(place, bytes)| place.key(bytes));
+        order.sort_by(|one, other| one.0.cmp(&other.0).then_with(|| key(one.1, one.2).cmp(key(other.1, other.2))));
+        order.dedup_by(|next, kept| next.0 == kept.0 && key(next.1, next.2) == key(kept.1, kept.2));
+        let mut merged = Self::with_capacity(order.len(), layers.iter().map(|layer| layer.size()).sum());
+        merged.tier = tier;
+        for (_, source, number) in order {
+            let raw = at(source, number).and_then(|(place, bytes)| bytes.get(place.start..place.end()));
+            merged.entries.push(length32(merged.bytes.len()));
+            merged.bytes.extend_from_slice(raw.unwrap_or_default());
+        }
+        merged
     }
 }
 

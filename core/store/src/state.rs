@@ -34,6 +34,9 @@ const RUN_LIMIT: usize = 24;
 /// How long the writer waits before it looks again.
 const STALL: Duration = Duration::from_millis(5);
 
+/// Bytes of an entry in memory beside key and value.
+const ENTRY_OVERHEAD: usize = 7;
+
 /// Settings of a [`StateStore`].
 #[derive(Clone, Copy, Debug)]
 pub struct StateOptions {
@@ -65,6 +68,11 @@ impl Batch {
     /// An empty batch.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty batch with room for so many changes of so many bytes together, keys included.
+    pub fn with_capacity(changes: usize, bytes: usize) -> Self {
+        Self { layer: Layer::with_capacity(changes, bytes + changes * ENTRY_OVERHEAD) }
     }
 
     /// Sets a key.
@@ -292,7 +300,7 @@ impl<D: Disk> Core<D> {
             view.height = height;
             view.meta = meta;
         });
-        self.merge_layers()?;
+        self.merge_layers();
         let commits = self.commits_in_memory.fetch_add(1, Ordering::SeqCst) + 1;
         let full = self.view().memory() >= self.options.flush_bytes;
         if full || length64(commits) >= self.options.flush_commits {
@@ -302,23 +310,17 @@ impl<D: Disk> Core<D> {
     }
 
     /// Keeps the number of layers small, so that reads stay fast; each entry is merged once per tier.
-    fn merge_layers(&self) -> Result<()> {
+    fn merge_layers(&self) {
         loop {
             let view = self.view();
             let group = view.layers.get(..LAYERS_PER_TIER).unwrap_or_default();
             let Some(tier) = group.first().map(|layer| layer.tier) else {
-                return Ok(());
+                return;
             };
             if group.iter().any(|layer| layer.tier != tier) {
-                return Ok(());
+                return;
             }
-            let sources = group.iter().map(|layer| Cursor::<D>::memory(layer, &[])).collect();
-            let mut merge = Merge::new(sources)?;
-            let mut merged = Layer::of_tier(tier.saturating_add(1));
-            while let Some(seen) = merge.current() {
-                merged.push_raw(seen.raw);
-                merge.advance()?;
-            }
+            let merged = Layer::merged(group, tier.saturating_add(1));
             self.change_view(|view| {
                 view.layers.splice(..LAYERS_PER_TIER, [Arc::new(merged)]);
             });
@@ -331,9 +333,9 @@ impl<D: Disk> Core<D> {
         if view.height == self.manifest().height {
             return Ok(());
         }
-        let sources = view.layers.iter().map(|layer| Cursor::memory(layer, &[])).collect();
+        let whole = Arc::new(Layer::merged(&view.layers, 0));
         let number = self.take_number();
-        let run = self.write_run(number, Merge::new(sources)?, Purpose::Flush)?;
+        let run = self.write_run(number, Merge::new(vec![Cursor::memory(&whole, &[])])?, Purpose::Flush)?;
         let Some(run) = run else { return Ok(()) };
         let path = run.path.clone();
         let (height, meta) = (view.height, view.meta.clone());

@@ -60,7 +60,7 @@ CHINESE: Final[dict[str, str]] = {
     "Assets held": "持有资产数",
     "Balance": "余额",
     "Balances": "余额",
-    "Blocks per round.": "每轮的区块数。",
+    "Blocks per round; 20, of the national suite 4.": "每轮的区块数；默认 20，国密套件为 4。",
     "Bubi, an enterprise ledger: several organisations keep one ledger together.": (
         "Bubi 企业账本：多个机构共同维护同一个账本。"
     ),
@@ -78,6 +78,7 @@ CHINESE: Final[dict[str, str]] = {
     "Collection file of the transaction.": "交易的签名收集文件。",
     "Command": "命令",
     "Connections that send single transactions.": "发送单笔交易的连接数。",
+    "Consensus engine.": "共识引擎。",
     "Consensus engine; solo for one node, else pbft.": "共识引擎；单节点为 solo，否则为 pbft。",
     "Consensus engine; solo for one validator, else pbft.": (
         "共识引擎；单个验证节点为 solo，否则为 pbft。"
@@ -547,7 +548,9 @@ CHINESE: Final[dict[str, str]] = {
     "{text} is not a public key: {reason}": "{text} 不是公钥：{reason}",
     "{text} is not LANE:NUMBER.": "{text} 不是 通道：序号 的形式。",
     "{url} is no address.": "{url} 不是地址。",
-    "Simulate whole networks from a seed and try to break them.": "从种子出发模拟整个网络并设法破坏它。",
+    "Simulate whole networks from a seed and try to break them.": (
+        "从种子出发模拟整个网络并设法破坏它。"
+    ),
     "Sizes of the simulated networks.": "模拟网络的节点数。",
     "Processes that share the work; else all cores.": "分担工作的进程数；默认用全部核心。",
     "Classes or groups of faults; else all.": "故障类别或类别组；默认全部。",
@@ -562,7 +565,9 @@ CHINESE: Final[dict[str, str]] = {
     "Seed of the scenarios.": "场景的种子。",
     "Scenarios": "场景",
     "Twins": "孪生",
-    "Plant bugs in a copy and see that the simulator catches them.": "在副本中植入错误，检验模拟器能否发现。",
+    "Plant bugs in a copy and see that the simulator catches them.": (
+        "在副本中植入错误，检验模拟器能否发现。"
+    ),
     "Only these planted bugs.": "仅这些植入的错误。",
     "Most seconds for one planted bug.": "每个植入错误的最长秒数。",
     "There is no planted bug {name}.": "没有名为 {name} 的植入错误。",

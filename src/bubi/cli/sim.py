@@ -194,8 +194,15 @@ def replay(
         for one in result.violations
     ]
     if as_json:
-        emit({"engine": engine, "seed": seed, "nodes": nodes, "violations": found,
-              "trace_hash": result.trace_hash})
+        emit(
+            {
+                "engine": engine,
+                "seed": seed,
+                "nodes": nodes,
+                "violations": found,
+                "trace_hash": result.trace_hash,
+            }
+        )
     else:
         for one in result.violations:
             say(f"{one.checker}, {one.height}: {one.detail}")

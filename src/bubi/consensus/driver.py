@@ -358,6 +358,9 @@ class _Run(Generic[State]):
         by a later round or height is thrown away: nobody has seen it, and it is not needed.
         """
         state = self.state
+        if event.request.height < state.height:
+            # Its height was decided meanwhile.
+            return
         record = guards.GuardRecord(event.request, event.signature)
         match guards.decide(state.guard, event.request):
             case guards.Refuse() as refusal:

@@ -21,6 +21,8 @@ ENTRIES_MAX = 64
 They answer repeated requests and tell an engine what it has signed before a restart.
 """
 
+HEIGHTS_BELOW = 2
+"""Heights below the newest decided one whose records a restart reads too."""
 RECOVERY_HEIGHTS = 10
 """Heights beyond the newest known one in which a recovered guard stays silent."""
 RECOVERY_ROUNDS = 1_000
@@ -160,12 +162,12 @@ def is_later(record: GuardRecord, other: GuardRecord | None) -> bool:
 def restore(log: Sequence[bytes], second: bytes, decided: int) -> GuardState:
     """The state after a restart.
 
-    `log` holds the records of the block log from `decided` on or earlier, oldest first; `decided`
-    is the newest decided height. `second` is the one record of the second place. It is written
-    after a sync of the log and may lag behind it: the log alone is complete. It must not be ahead
-    of the log and must not hold anything else than the log does.
-    What was recorded before a floor (`floor_above`) no longer counts, and one in the second place
-    counts though the log lacks it.
+    `log` holds the records of the block log from HEIGHTS_BELOW below `decided` on, oldest first;
+    `decided` is the newest decided height. `second` is the one record of the second place. It is
+    written after a sync of the log and may lag behind it, but not by whole blocks. It must not be
+    ahead of the log and must not hold anything else than the log does. What was recorded before a
+    floor (`floor_above`) no longer counts, and one in the second place counts though the log lacks
+    it.
     """
     try:
         records = [decode(data) for data in _from_floor(log)]
@@ -198,6 +200,11 @@ def _disagreement(
         # later.
         ahead = mirror is not None and mirror.request.height > decided
         return "the log lacks a vote that the second place holds" if ahead else None
+    # A block is announced only after the second place holds all that was signed before it, so that
+    # two blocks later no crash explains its absence.
+    settled = [record for record in records if record.request.height < decided - 1]
+    if settled and (mirror is None or _order(mirror.request) < _order(settled[-1].request)):
+        return "the second place lacks a vote that the log holds: was it lost, or an old copy?"
     if mirror is None:
         return None
     if _order(mirror.request) > _order(records[-1].request):

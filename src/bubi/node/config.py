@@ -83,10 +83,11 @@ class NetworkSection:
 
 @dataclass(frozen=True, slots=True)
 class PoolSection:
-    """Limits of the pool of waiting transactions."""
+    """Limits of the pool of waiting transactions; `share_max` is that of one address or peer."""
 
     transactions_max: int
     bytes_max: int
+    share_max: int
     remembered_max: int
 
 
@@ -261,6 +262,7 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
     "pool": {
         "transactions_max": (200_000, _number(1, 10_000_000)),
         "bytes_max": (256 * MEBIBYTE, _number(MEBIBYTE, 64 * 1024 * MEBIBYTE)),
+        "share_max": (100_000, _number(1, 10_000_000)),
         "remembered_max": (1_000_000, _number(1_000, 100_000_000)),
     },
     "block": {"heartbeat_ms": (0, _number(0, 3_600_000))},

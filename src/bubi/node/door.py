@@ -6,6 +6,7 @@ which the block loop resolves.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -50,12 +51,14 @@ class Decision:
 class Ticket:
     """A group in the pool and the promise of its decision.
 
-    `body` is what was received, kept where it has to be forwarded.
+    `body` is what was received, kept where it has to be forwarded. `origins` counts its
+    transactions by whoever sent them.
     """
 
     entry: Entry[core.Admission]
     decision: asyncio.Future[Decision]
-    body: bytes | None = None
+    body: bytes | None
+    origins: Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,15 @@ class Single:
 
 
 @dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A single transaction before its check."""
+
+    transaction: bytes
+    future: asyncio.Future[Single]
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class BlockLimits:
     """What one block, or one group in it, can hold."""
 
@@ -84,7 +96,7 @@ class BlockLimits:
 class Door:
     """See the module. All methods belong to the event loop's thread."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the composition root hands over every part
         self,
         chain: core.Chain,
         threads: Threads,
@@ -94,7 +106,9 @@ class Door:
         health: Health,
         metrics: Metrics,
         linger_ms: int,
+        share_max: int,
     ) -> None:
+        """`share_max` is how many waiting transactions one origin may have."""
         self._chain = chain
         self._threads = threads
         self._clock = clock
@@ -103,7 +117,9 @@ class Door:
         self._health = health
         self._metrics = metrics
         self._linger = linger_ms / 1000
-        self._queue: list[tuple[bytes, asyncio.Future[Single]]] = []
+        self._share_max = share_max
+        self._shares: Counter[str] = Counter()
+        self._queue: list[_Waiting] = []
         self._flush: asyncio.Task[None] | None = None
         self._tickets: dict[int, Ticket] = {}
         # Bytes that are being checked, or wait for it: not in the pool yet, but on their way.
@@ -123,13 +139,15 @@ class Door:
             min(block.bytes, batch["BATCH_BYTES_MAX"]),
         )
 
-    async def bulk(self, body: bytes) -> tuple[core.Admission, Ticket | None]:
+    async def bulk(self, body: bytes, origin: str) -> tuple[core.Admission, Ticket | None]:
         """Checks a bulk body; the ticket is None if nothing in it was admitted.
+
+        `origin` is the address or peer that it came from.
 
         Raises:
             DoorError: the request as a whole is refused.
         """
-        self._refuse_if_blocked(len(body))
+        self._refuse_if_blocked(len(body), origin)
         self._checking += len(body)
         try:
             admission = await self._threads.admit(partial(self._chain.admit, body, self._now()))
@@ -144,19 +162,20 @@ class Door:
                 f"a bulk must fit one batch: at most {limits.transactions} transactions "
                 f"and {limits.bytes} bytes",
             )
-        return admission, self._take(admission, body)
+        self._refuse_if_greedy(origin, len(admission))
+        return admission, self._take(admission, body, Counter({origin: len(admission)}))
 
-    async def single(self, transaction: bytes) -> Single:
+    async def single(self, transaction: bytes, origin: str) -> Single:
         """Checks one encoded transaction, together with others that arrive at the same time.
 
         Raises:
             DoorError: the request is refused for a reason outside the transaction.
         """
-        self._refuse_if_blocked(len(transaction))
+        self._refuse_if_blocked(len(transaction), origin)
         if len(self._queue) >= QUEUE_MAX:
             raise DoorError("pool_full", "too many transactions wait to be checked")
         future: asyncio.Future[Single] = asyncio.get_running_loop().create_future()
-        self._queue.append((transaction, future))
+        self._queue.append(_Waiting(transaction, future, origin))
         # Until its group is checked; also if the caller gives up, for the bytes stay in the queue.
         self._checking += len(transaction)
         if self._flush is None:
@@ -191,6 +210,8 @@ class Door:
         receipts = first_receipt
         for entry, group_codes in zip(entries, codes, strict=True):
             ticket = self._tickets.pop(entry.number, None)
+            if ticket is not None:
+                self._shares -= ticket.origins
             if ticket is not None and not ticket.decision.done():
                 ticket.decision.set_result(Decision(height, group_codes, receipts))
             numbers = memoryview(group_codes).cast("H")
@@ -215,28 +236,32 @@ class Door:
         finally:
             self._flush = None
 
-    def _cut_queue(self) -> list[tuple[bytes, asyncio.Future[Single]]]:
+    def _cut_queue(self) -> list[_Waiting]:
         limits = self.group_limits
         most, room = min(SINGLES_MAX, limits.transactions), min(SINGLES_BYTES_MAX, limits.bytes)
         count = 0
-        for transaction, _ in self._queue[:most]:
-            room -= len(transaction)
+        for one in self._queue[:most]:
+            room -= len(one.transaction)
             if room < 0 and count:
                 break
             count += 1
         taken, self._queue = self._queue[:count], self._queue[count:]
         return taken
 
-    async def _check_singles(self, taken: list[tuple[bytes, asyncio.Future[Single]]]) -> None:
-        body = core.bulk_body([transaction for transaction, _ in taken])
+    async def _check_singles(self, taken: list[_Waiting]) -> None:
+        body = core.bulk_body([one.transaction for one in taken])
         try:
             try:
                 admission = await self._threads.admit(
                     partial(self._chain.admit, body, self._now())
                 )
             finally:
-                self._checking -= sum(len(transaction) for transaction, _ in taken)
-            ticket = self._take(admission, body)
+                self._checking -= sum(len(one.transaction) for one in taken)
+            verdicts = admission.verdicts if admission.refused else [""] * len(taken)
+            admitted = (
+                one.origin for one, verdict in zip(taken, verdicts, strict=True) if not verdict
+            )
+            ticket = self._take(admission, body, Counter(admitted))
         except core.CoreError as error:
             self._fail(taken, DoorError(core.error_code(error), core.error_detail(error)))
         except DoorError as error:
@@ -249,7 +274,7 @@ class Door:
 
     def _answer(
         self,
-        taken: list[tuple[bytes, asyncio.Future[Single]]],
+        taken: list[_Waiting],
         admission: core.Admission,
         ticket: Ticket | None,
     ) -> None:
@@ -258,8 +283,8 @@ class Door:
         verdicts = admission.verdicts if admission.refused else [""] * len(taken)
         operations = admission.operations
         place = 0
-        for index, (_, future) in enumerate(taken):
-            verdict = verdicts[index]
+        for index, one in enumerate(taken):
+            future, verdict = one.future, verdicts[index]
             if not future.done():
                 own = None if verdict else ticket
                 digest = hashes[32 * index : 32 * index + 32]
@@ -268,12 +293,14 @@ class Door:
             place += not verdict
 
     @staticmethod
-    def _fail(taken: list[tuple[bytes, asyncio.Future[Single]]], error: DoorError) -> None:
-        for _, future in taken:
-            if not future.done():
-                future.set_exception(DoorError(error.code, error.detail))
+    def _fail(taken: list[_Waiting], error: DoorError) -> None:
+        for one in taken:
+            if not one.future.done():
+                one.future.set_exception(DoorError(error.code, error.detail))
 
-    def _take(self, admission: core.Admission, body: bytes) -> Ticket | None:
+    def _take(
+        self, admission: core.Admission, body: bytes, origins: Counter[str]
+    ) -> Ticket | None:
         if admission.refused:
             for verdict in admission.verdicts:
                 if verdict:
@@ -288,17 +315,26 @@ class Door:
         self.recent.add(admission.hashes, admission.expiries)
         self._metrics.admitted.inc(len(admission))
         kept = body if self.forwards else None
-        ticket = Ticket(entry, asyncio.get_running_loop().create_future(), kept)
+        ticket = Ticket(entry, asyncio.get_running_loop().create_future(), kept, origins)
+        self._shares += origins
         self._tickets[entry.number] = ticket
         self.on_admitted(entry)
         return ticket
 
-    def _refuse_if_blocked(self, size: int) -> None:
+    def _refuse_if_greedy(self, origin: str, count: int) -> None:
+        if self._shares[origin] + count > self._share_max:
+            raise DoorError(
+                "pool_full",
+                f"{origin} has {self._shares[origin]} transactions waiting here already",
+            )
+
+    def _refuse_if_blocked(self, size: int, origin: str) -> None:
         reason = self._health.blocking()
         if reason is not None:
             raise DoorError(reason.code, reason.text)
         if not self.pool.has_room(1, size + self._checking):
             raise DoorError("pool_full", "the pool is full: wait for the next blocks, then retry")
+        self._refuse_if_greedy(origin, 1)
 
     def _now(self) -> int:
         return max(self._clock.now_ms(), self._chain.time + 1)

@@ -46,12 +46,14 @@ class Explainer:
         clock: Clock,
         evidence: Callable[[], Sequence[ReportEvidence]],
         snapshot: Callable[[], Sequence[Mapping[str, Any]]],
+        totals: Callable[[], Mapping[str, int]],
     ) -> None:
         self._replica = replica
         self._health = health
         self._clock = clock
         self._evidence = evidence
         self._snapshot = snapshot
+        self._totals = totals
         self._since: int | None = None
 
     async def run(self) -> None:
@@ -121,6 +123,12 @@ class Explainer:
     def missing(self) -> list[str]:
         """Names of the validators whose votes are missing."""
         return [one.name for one in self._replica.view().members if is_missing(one)]
+
+    def totals(self) -> dict[str, int]:
+        """Totals since the start, for metrics: of the network, and of sync with `sync_` before."""
+        counters = self._replica.view().counters
+        sync = {f"sync_{name}": getattr(counters, name) for name in counters.__slots__}
+        return {**self._totals(), **sync}
 
     def peers(self) -> list[dict[str, Any]]:
         """The items of `/v1/peers`: all known nodes, connected or only heard of."""

@@ -405,7 +405,7 @@ class ReplicaHost:
 
     async def _forwarded(self, action: Forwarded) -> None:
         try:
-            await self._door.bulk(action.body)
+            await self._door.bulk(action.body, f"peer {action.peer.hex()[:16]}")
         except DoorError as error:
             log.info("transactions of an observer were refused: %s", error.detail)
 
@@ -477,7 +477,8 @@ class ReplicaHost:
     def _answer_check(
         self, action: CheckProposal[core.Batch], reason: str = "", *, untimely: bool = False
     ) -> None:
-        if reason:
+        if reason and action.height > self._chain.height:
+            # One that comes late, after its height was decided, is nobody's fault.
             log.warning("the proposal of height %d is refused: %s", action.height, reason)
         self.put(ProposalChecked(action.height, action.digest, not reason, untimely, reason))
 

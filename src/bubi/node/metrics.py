@@ -30,6 +30,9 @@ class Metrics:
         self.unsent = Counter(
             "bubi_peer_unsent", "Messages that a peer's full queue did not take", registry=make
         )
+        self.network = Gauge(
+            "bubi_network", "Totals of the peer network since the start", ["what"], registry=make
+        )
         self.phase = Histogram(
             "bubi_block_phase_seconds",
             "Time per phase of a block",

@@ -188,7 +188,17 @@ async def _serve(parts: _Parts) -> int:
         Limits(settings.pool.transactions_max, settings.pool.bytes_max)
     )
     recent = Recent(settings.pool.remembered_max, RECENT_RETENTION_MS)
-    door = Door(chain, threads, clock, pool, recent, health, metrics, settings.api.linger_ms)
+    door = Door(
+        chain,
+        threads,
+        clock,
+        pool,
+        recent,
+        health,
+        metrics,
+        settings.api.linger_ms,
+        settings.pool.share_max,
+    )
     own_key = parts.key.public_key if parts.key is not None else None
     ledger = LedgerView(chain, own_key)
     configuration = ledger.configuration()
@@ -225,6 +235,7 @@ async def _serve(parts: _Parts) -> int:
         clock,
         lambda: host.evidence,
         list if links is None else links.snapshot,
+        dict if links is None else links.counters,
     )
     stopping = asyncio.Event()
     services = Services(
@@ -276,7 +287,8 @@ def _replica_settings(settings: config.Config, clock: SystemClock) -> ReplicaSet
 def _restored_guard(chain: core.Chain, health: Health) -> guard.GuardState:
     """The signer guard from its two places; where they disagree it stays silent."""
     height = chain.height
-    records = [data for _, data in chain.log_records(core.RecordKind.GUARD, height)]
+    start = max(0, height - guard.HEIGHTS_BELOW)
+    records = [data for _, data in chain.log_records(core.RecordKind.GUARD, start)]
     restored = guard.restore(records, chain.guard_read(), height)
     if restored.silent is not None:
         log.error("guard_silent: %s", restored.silent)

@@ -93,7 +93,8 @@ def _open(settings: Config) -> core.Chain:
 
 
 def _records(chain: core.Chain) -> list[bytes]:
-    return [data for _, data in chain.log_records(core.RecordKind.GUARD, chain.height)]
+    start = max(0, chain.height - guard.HEIGHTS_BELOW)
+    return [data for _, data in chain.log_records(core.RecordKind.GUARD, start)]
 
 
 def _look(chain: core.Chain) -> Silent:

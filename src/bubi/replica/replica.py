@@ -649,7 +649,7 @@ class Replica:
 
     def _peer_is_ahead(self, peer: Peer, height: int) -> None:
         if height > self._sync.target:
-            self._sync.claimed(peer, height)
+            self._sync.shown(peer, height)
 
     def _on_batch_body(self, peer: Peer, link: Link, message: BatchBody) -> None:
         if self._may_send_batches(peer, link):

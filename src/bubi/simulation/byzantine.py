@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 REMEMBERED = 400
 TICK = 400 * MILLISECOND
+LIE_ODDS = 3
+"""How much likelier a lie in a view change is than each other act."""
 ACTIVE = ("replay", "garbage", "lie_view_change", "equivocate", "fake_sync")
 
 
@@ -42,6 +44,8 @@ class Behaviour:
         self._random = random
         self._heard: deque[ConsensusMessage] = deque(maxlen=REMEMBERED)
         self._active = [act for act in ACTIVE if act in self._acts]
+        if "lie_view_change" in self._acts:
+            self._active += ["lie_view_change"] * (LIE_ODDS - 1)
         self.resting = False
         """True after the end of the phase of faults, if the plan lets it keep quiet."""
 
@@ -57,9 +61,7 @@ class Behaviour:
 
     # --- what leaves it ----------------------------------------------------------------------
 
-    def send(
-        self, host: "Host", peers: tuple[bytes, ...], message: messages.PeerMessage
-    ) -> None:
+    def send(self, host: "Host", peers: tuple[bytes, ...], message: messages.PeerMessage) -> None:
         """Sends what its replica wants to send, or something else, or nothing."""
         match message:
             case messages.Consensus():
@@ -179,7 +181,9 @@ class Behaviour:
             return None
         return self._engine_message(request, message.kind, body)
 
-    def _lying_view(self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage) -> bool:
+    def _lying_view(
+        self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
+    ) -> bool:
         """A new view that proposes what its view changes do not allow."""
         justification = lies.new_view(self._random, message, host.configuration)
         if justification is None:
@@ -264,7 +268,7 @@ class Behaviour:
         asked = replace(request, height=height, round=round_, phase=Phase.CHANGE, outcome=b"")
         return messages.Consensus(self._engine_message(asked, "view_change", body))
 
-    def _garbage(
+    def _garbage(  # noqa: PLR0911 - one line per kind of nonsense
         self, recent: ConsensusMessage | None, host: "Host"
     ) -> messages.PeerMessage | None:
         """Small changes of real messages, nonsense of the right shape, and plain noise."""
@@ -303,12 +307,9 @@ class Behaviour:
             {"phase": self._random.choice(list(Phase))},
         ]
         changed = replace(request, **self._random.choice(changes))
-        outcome = changed.outcome
-        if changed.phase is Phase.COMMIT:
-            outcome = outcome or self._random.randbytes(32)
-        else:
-            outcome = b""
-        return replace(changed, outcome=outcome)
+        if changed.phase is not Phase.COMMIT:
+            return replace(changed, outcome=b"")
+        return replace(changed, outcome=changed.outcome or self._random.randbytes(32))
 
     def _noise(self, recent: ConsensusMessage) -> messages.PeerMessage | None:
         """A frame with a flipped bit: most are refused by the decoder, as at the transport."""

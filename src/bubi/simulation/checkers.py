@@ -21,7 +21,9 @@ from bubi.consensus.engine import (
     VoteMessage,
 )
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.consensus.pbft_bytes import NewView, decode_change, decode_justification
 from bubi.replica.events import Tip
+from bubi.simulation.ledger import PREPARED_RECORD, PROPOSAL_RECORD
 
 if TYPE_CHECKING:
     from bubi.simulation.host import Host, Place
@@ -39,6 +41,10 @@ PRODUCTION = (
     "bubi.mempool",
 )
 """Modules whose objects are looked into."""
+
+RECORD_OF_PHASE = {Phase.FIRST: PROPOSAL_RECORD, Phase.COMMIT: PREPARED_RECORD}
+"""Kind of record that must be durable before a vote of a phase leaves: the accepted proposal, the
+prepared certificate."""
 
 Slot = tuple[int, int, str, int, int, Phase]
 """Who may sign only one thing: (author, epoch, engine, height, round, phase)."""
@@ -75,6 +81,7 @@ class Checkers:
         self._certified: set[tuple[int, bytes]] = set()
         self._sent: dict[Slot, VoteRequest] = {}
         self._durable: dict[int, set[VoteRequest]] = {}
+        self._recorded: dict[int, set[tuple[int, int]]] = {}
         self._heights: dict[int, int] = {}
         self._proposed: dict[int, dict[bytes, int]] = {}
         self._first_votes: dict[int, set[bytes]] = {}
@@ -103,8 +110,14 @@ class Checkers:
         if request.phase is Phase.CHANGE:
             self._changed.add((place.index, request.height))
 
-    def durable(self, place: "Place", records: Iterable[bytes]) -> None:
-        """Records of the guard became durable."""
+    def durable(
+        self,
+        place: "Place",
+        records: Iterable[bytes],
+        kinds: Iterable[tuple[int, int]] = (),
+    ) -> None:
+        """Records of the guard became durable, and others by (kind, height)."""
+        self._recorded.setdefault(place.index, set()).update(kinds)
         known = self._durable.setdefault(place.index, set())
         for record in records:
             known.add(guard.decode(record).request)
@@ -121,7 +134,16 @@ class Checkers:
             self._sent[_slot(place.index, request)] = request
             if request not in self._durable.get(place.index, ()):
                 self.fail("persisted_before_sent", f"{place.name}: {request}", request.height)
+            wanted = RECORD_OF_PHASE.get(request.phase)
+            if wanted is not None and (wanted, request.height) not in self._recorded.get(
+                place.index, ()
+            ):
+                self.fail("recorded_before_sent", f"{place.name}: {request}", request.height)
             self._mark_sent(message, request)
+            if isinstance(message, ProposalMessage) and self._configuration is not None:
+                fault = new_view_fault(self._signatures, self._configuration, message)
+                if fault is not None:
+                    self.fail("new_views_hold", f"{place.name}: {fault}", request.height)
         elif first != request:
             self.fail("no_double_signing", f"{place.name}: {first} and {request}", request.height)
 
@@ -155,6 +177,7 @@ class Checkers:
             self.fail("no_evidence_against_correct", f"node-{author + 1}: {report}")
 
     _correct: frozenset[int] = frozenset()
+    _configuration: Configuration | None = None
 
     def watch(self, correct: frozenset[int]) -> None:
         """Says which members follow the protocol."""
@@ -179,6 +202,7 @@ class Checkers:
     def committed(self, place: "Place", host: "Host", tip: Tip, configuration: Any) -> None:
         """A correct node made a block durable; `configuration` decided it."""
         height = tip.height
+        self._configuration = configuration
         before = self._heights.get(place.index, 0)
         if height != before + 1:
             self.fail("commit_index_monotone", f"{place.name}: {before} → {height}", height)
@@ -201,6 +225,8 @@ class Checkers:
         durable = self._durable.get(place.index)
         if durable is not None and len(durable) > 512:
             self._durable[place.index] = {one for one in durable if one.height >= height}
+            recorded = self._recorded.get(place.index, set())
+            self._recorded[place.index] = {one for one in recorded if one[1] >= height}
 
     def _first_decision(
         self, place: "Place", host: "Host", tip: Tip, configuration: Configuration
@@ -273,6 +299,42 @@ def _slot(author: int, request: VoteRequest) -> Slot:
         request.round,
         request.phase,
     )
+
+
+def new_view_fault(
+    signatures: Signatures, configuration: Configuration, message: ProposalMessage
+) -> str | None:
+    """What is wrong with the view changes by which a correct leader justifies a new view."""
+    if configuration.engine != "pbft":
+        return None
+    height, round_ = message.height, message.signed.request.round
+    view = decode_justification(message.justification, configuration, height)
+    if not isinstance(view, NewView):
+        return None
+    members = {change.member for change in view.changes}
+    if len(members) != len(view.changes) or len(members) < configuration.quorum:
+        return f"view changes of {[change.member for change in view.changes]}"
+    highest: tuple[int, bytes] | None = None
+    for change in view.changes:
+        prepared = decode_change(change.body)
+        if prepared is None:
+            continue
+        signers = {member for member, _ in prepared.votes}
+        request = prepared.certificate(configuration, height).request
+        if (
+            len(signers) != len(prepared.votes)
+            or len(signers) < configuration.quorum
+            or prepared.round >= round_
+            or not all(
+                signatures.verify(configuration, VoteMessage(member, request, signature))
+                for member, signature in prepared.votes
+            )
+        ):
+            return f"member {change.member} shows a certificate that does not hold"
+        highest = max(highest or (-1, b""), (prepared.round, prepared.digest))
+    if highest is not None and highest[1] != message.signed.request.digest:
+        return "it proposes something else than what was prepared last"
+    return None
 
 
 def entries(root: Any, depth: int) -> int:

@@ -24,8 +24,8 @@ from bubi.simulation.byzantine import Behaviour
 from bubi.simulation.checkers import Checkers, Violation
 from bubi.simulation.host import EPOCH_MS, Host, Place
 from bubi.simulation.ledger import Key
-from bubi.simulation.network import Network
 from bubi.simulation.nemesis import Nemesis
+from bubi.simulation.network import Network
 from bubi.simulation.parallel import make_engine
 from bubi.simulation.scheduler import MILLISECOND, SECOND, Scheduler
 from bubi.simulation.signing import IdealSignatures, RealSignatures
@@ -84,7 +84,7 @@ class Result:
 class Cluster:
     """The nodes of one run and what connects them."""
 
-    def __init__(  # noqa: PLR0913 - what a run is asked for
+    def __init__(
         self,
         seed: int,
         nodes: int,
@@ -126,9 +126,7 @@ class Cluster:
         self._add_twins(keys)
         self.workload = Workload(self, [key.secret for key in clients], self.random("workload"))
         self.nemesis = Nemesis(self, self.random("nemesis"))
-        self.checkers.watch(
-            frozenset(place.index for place in self.places if not place.faulty)
-        )
+        self.checkers.watch(frozenset(place.index for place in self.places if not place.faulty))
 
     def random(self, purpose: str) -> Random:
         """A generator of its own for each purpose, so that one's draws do not move another's."""

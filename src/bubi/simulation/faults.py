@@ -70,8 +70,7 @@ def possible(classes: Iterable[str], nodes: int, faulty_max: int) -> tuple[str, 
     return tuple(
         name
         for name in classes
-        if (nodes > 1 or name not in NEEDS_PEERS)
-        and (faulty_max > 0 or name not in FAULTY_ONLY)
+        if (nodes > 1 or name not in NEEDS_PEERS) and (faulty_max > 0 or name not in FAULTY_ONLY)
     )
 
 
@@ -102,7 +101,7 @@ class Plan:
     """Classes of which at least one injection is demanded of this seed."""
 
 
-def draw(  # noqa: PLR0914 - every draw of a seed stands in one place
+def draw(
     seed: int, nodes: int, classes: tuple[str, ...], faulty_max: int, ratio: tuple[int, int]
 ) -> Plan:
     """The plan of a seed. The order of the draws is part of what a seed means."""

@@ -128,6 +128,9 @@ class Host:
         self._writing = False
         # What was found after a crash of the process may stand in memory of the machine only.
         self._unsynced: list[bytes] = [guard.encode(entry) for entry in restored.entries]
+        self._unsynced_kinds = [
+            (kind, self.ledger.height + 1) for kind, _ in self.ledger.records()
+        ]
         self._busy_until = 0
         self._beat = 0
 
@@ -193,16 +196,15 @@ class Host:
                     cluster.tell(place, event)
                 for action in handle(event):
                     if self.dead:
-                        return
+                        # An action may have ended this host.
+                        return  # type: ignore[unreachable]
                     if trace.say is not None:
                         cluster.tell(place, action)
                     kind = type(action)
                     if kind is not events.SendTo:
-                        trace.add(
-                            scheduler.now, place.index, KINDS[kind], event_print(action)
-                        )
+                        trace.add(scheduler.now, place.index, KINDS[kind], event_print(action))
                     perform[kind](action)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a node must not raise it
+        except Exception as error:
             cluster.checkers.raised(place, error)
         finally:
             self._handling = False
@@ -215,7 +217,7 @@ class Host:
                 call(action)
 
         def plan(action: Any) -> None:
-                self.cluster.scheduler.after(delay * self.place.slow, done, action)
+            self.cluster.scheduler.after(delay * self.place.slow, done, action)
 
         return plan
 
@@ -404,7 +406,7 @@ class Host:
         except core.StorageFatal:
             self.cluster.exit_process(self)
             return
-        except Exception as error:  # noqa: BLE001 - whatever it is, a node must not raise it
+        except Exception as error:
             self.cluster.checkers.raised(self.place, error)
             return
         self._writes.popleft()
@@ -424,11 +426,14 @@ class Host:
         self.ledger.append(action.kind, action.height, action.data)
         if action.kind == GUARD_RECORD:
             self._unsynced.append(action.data)
+        else:
+            self._unsynced_kinds.append((action.kind, action.height))
 
     def _durable(self) -> None:
-        if self._unsynced:
-            self.cluster.checkers.durable(self.place, self._unsynced)
+        if self._unsynced or self._unsynced_kinds:
+            self.cluster.checkers.durable(self.place, self._unsynced, self._unsynced_kinds)
             self._unsynced = []
+            self._unsynced_kinds = []
 
     def _sync(self, action: events.SyncLog) -> None:
         self._write(self.cluster.plan.disk_us, self._do_sync, action)
@@ -490,9 +495,7 @@ class Host:
         self.feed(events.Signed(request, signature))
 
     def _sign_status(self, action: events.SignStatus) -> None:
-        links = tuple(
-            messages.Link(peer, self.cluster.plan.latency_us * 2) for peer in self.peers
-        )
+        links = tuple(messages.Link(peer, self.cluster.plan.latency_us * 2) for peer in self.peers)
         status = replace(
             action.status,
             time=self.time,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bubi import core
+from bubi.consensus import guard
 from bubi.consensus.engine import Certificate, Configuration, Member
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.consensus.quorum import quorum
@@ -223,7 +224,9 @@ class Ledger:
 
     def guard_records(self) -> tuple[list[bytes], bytes]:
         """Records of the guard in the log from the tip on, and the one in its second place."""
-        records = self._chain.log_records(GUARD_RECORD, self._chain.height)
+        records = self._chain.log_records(
+            GUARD_RECORD, max(0, self._chain.height - guard.HEIGHTS_BELOW)
+        )
         return [data for _, data in records], self._chain.guard_read()
 
     # --- actions -----------------------------------------------------------------------------

@@ -67,9 +67,7 @@ def _invented(
     random: Random, height: int, round_: int, heard: Sequence[ConsensusMessage]
 ) -> Prepared | None:
     """A certificate of the first votes that were heard for some proposal, however few they are."""
-    proposals = [
-        one for one in heard if isinstance(one, ProposalMessage) and one.height == height
-    ]
+    proposals = [one for one in heard if isinstance(one, ProposalMessage) and one.height == height]
     if not proposals:
         return None
     chosen = random.choice(proposals)
@@ -93,7 +91,9 @@ def _invented(
     )
 
 
-def new_view(random: Random, message: ProposalMessage, configuration: Configuration) -> bytes | None:
+def new_view(
+    random: Random, message: ProposalMessage, configuration: Configuration
+) -> bytes | None:
     """Another justification for a proposal in a new view, None if it is none."""
     request = message.signed.request
     try:
@@ -113,5 +113,3 @@ def new_view(random: Random, message: ProposalMessage, configuration: Configurat
         case _:
             pass
     return encode_justification(NewView(changes, justification.parent))
-
-

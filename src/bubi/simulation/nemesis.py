@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from bubi.simulation.host import Place
-from bubi.simulation.scheduler import MILLISECOND, SECOND
+from bubi.simulation.scheduler import SECOND
 
 if TYPE_CHECKING:
     from bubi.simulation.cluster import Cluster
@@ -267,5 +267,3 @@ class Nemesis:
 
     def _quick(self, place: Place) -> None:
         place.slow = 1
-
-

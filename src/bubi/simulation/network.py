@@ -20,7 +20,7 @@ REORDER_MAX = 200 * MILLISECOND
 class Network:
     """Carries messages between the places of a cluster."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - wired once
+    def __init__(
         self,
         scheduler: Scheduler,
         random: Random,
@@ -91,8 +91,7 @@ class Network:
             time += int(REORDER_MAX * self._random())
         else:
             newest = self._newest.get(link, 0)
-            if time <= newest:
-                time = newest
+            time = max(newest, time)
             self._newest[link] = time
         self._scheduler.at(time, self._arrive, (source, target, message))
         if self._duplicate and self._random() < self._duplicate:

@@ -31,9 +31,7 @@ def make_engine(name: str, signatures: Any, factory: Callable[[Any], Any] | None
     return engine_named(name, signatures) if factory is None else factory(signatures)
 
 
-def each(
-    call: Callable[[Any], Any], arguments: Sequence[Any], processes: int
-) -> Iterator[Any]:
+def each(call: Callable[[Any], Any], arguments: Sequence[Any], processes: int) -> Iterator[Any]:
     """Results in the order in which they come."""
     if processes <= 1:
         yield from map(call, arguments)

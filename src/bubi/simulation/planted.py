@@ -146,7 +146,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "new_view_not_recomputed",
         PBFT,
-        "                holds = chosen is not None and chosen[0] in {b\"\", digest}\n",
+        '                holds = chosen is not None and chosen[0] in {b"", digest}\n',
         "                holds = True\n",
     ),
     Planted(

@@ -47,8 +47,7 @@ class RealSignatures:
 
     def binds(self, digest: bytes, proposal: bytes, payload: tuple[bytes, ...]) -> bool:
         """Whether a digest stands for this proposal and payload."""
-        hashed = core.hash(self._suite, b"bubi:proposal..." + self._chain_id + proposal)
-        return hashed == digest and list_root(self._suite, payload) in proposal
+        return core.proposal_binds(self._suite, self._chain_id, digest, proposal, list(payload))
 
     def hash(self, data: bytes) -> bytes:
         """Hash in the suite of the chain."""
@@ -80,16 +79,3 @@ class IdealSignatures(RealSignatures):
     def check(self, key: bytes, message: bytes, signature: bytes) -> bool:
         """Whether a key signed a message."""
         return signature == core.ideal_sign(key, message)
-
-
-def list_root(suite: int, payload: tuple[bytes, ...]) -> bytes:
-    """The list root of RFC 9162 over batch digests."""
-    if not payload:
-        return core.hash(suite, b"")
-    if len(payload) == 1:
-        return core.hash(suite, b"\x00\x02" + payload[0])
-    half = 1
-    while half * 2 < len(payload):
-        half *= 2
-    left, right = list_root(suite, payload[:half]), list_root(suite, payload[half:])
-    return core.hash(suite, b"\x01" + left + right)

@@ -93,7 +93,9 @@ def _text(text: str) -> int:
 
 def _status(status: messages.Status) -> int:
     return crc32(
-        repr((status.sequence, status.height, status.round, status.time, len(status.links))).encode(),
+        repr(
+            (status.sequence, status.height, status.round, status.time, len(status.links))
+        ).encode(),
         crc32(status.node, crc32(status.state_root)),
     )
 

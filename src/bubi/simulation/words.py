@@ -124,7 +124,9 @@ def describe(cluster: "Cluster", event: Any) -> str:  # noqa: PLR0911, PLR0912, 
         case events.Committed():
             return f"DECIDED height {event.tip.height}, root {_short(event.tip.state_root)}"
         case events.PenalisePeer():
-            return f"{'bans' if event.ban else 'counts against'} {name[event.peer]}: {event.reason}"
+            return (
+                f"{'bans' if event.ban else 'counts against'} {name[event.peer]}: {event.reason}"
+            )
         case ReportEvidence():
             return f"EVIDENCE against node-{event.first.validator + 1}"
         case events.Alarm():

@@ -20,7 +20,7 @@ fn run(members: u32, heights: u64, down: &[u32]) -> (Vec<u32>, ScheduleV1) {
     for height in 1..=heights {
         let parent_round = if height == 1 { 0 } else { round };
         // What a node at this height knows is the schedule after the block below.
-        let mut now = parent_round + u64::from(height > 1 && (height - 1) % u64::from(TURN) == 0);
+        let mut now = parent_round + u64::from(height > 1 && (height - 1).is_multiple_of(u64::from(TURN)));
         let known = leaders(&schedule, members, 400);
         let leader = |round: u64| known[usize::try_from(round - schedule.round).unwrap()];
         while down.contains(&leader(now)) {
@@ -48,7 +48,7 @@ fn a_member_that_fails_is_passed_over_longer_and_longer() {
     let (mut round, mut turns, mut waits) = (0, 0_u32, Vec::new());
     for height in 1..4_000_u64 {
         let parent_round = round;
-        let turn_ended = height > 1 && (height - 1) % u64::from(TURN) == 0;
+        let turn_ended = height > 1 && (height - 1).is_multiple_of(u64::from(TURN));
         round += u64::from(turn_ended);
         let known = leaders(&schedule, 4, 200);
         let place = usize::try_from(round - schedule.round).unwrap();
@@ -153,7 +153,7 @@ proptest! {
         let (led, _) = run(members, heights, &down);
         for member in (0..members).filter(|member| !down.contains(member)) {
             let turns = led.iter().filter(|leader| **leader == member).count();
-            prop_assert!(turns as u32 >= TURN, "member {} led {} heights of {}", member, turns, heights);
+            prop_assert!(turns >= TURN as usize, "member {} led {} heights of {}", member, turns, heights);
         }
     }
 }

@@ -38,6 +38,47 @@ pub(crate) fn direct_root(suite: HashSuite, cells: &[CellRef<'_>]) -> Slot {
     }
 }
 
+/// As [`direct_root`], with paths from a memo.
+pub(crate) fn remembered_root(suite: HashSuite, cells: &[CellRef<'_>], memo: &mut PathMemo) -> Slot {
+    match cells {
+        [] => Slot::EMPTY,
+        [(key, value)] => Slot { hash: cell_leaf(suite, key, value), count: 1 },
+        _ => {
+            let leaf =
+                |(key, value): &CellRef<'_>| Leaf { path: memo.path(suite, key), hash: cell_leaf(suite, key, value) };
+            let mut leaves: Vec<Leaf> = cells.iter().map(leaf).collect();
+            leaves.sort_unstable_by_key(|leaf| leaf.path);
+            subtrie(suite, &leaves, 0)
+        }
+    }
+}
+
+/// Places in a [`PathMemo`].
+const REMEMBERED: usize = 64;
+
+/// Paths of cell keys met before: most accounts of a block have the same few keys (header, holding of one asset).
+#[derive(Default)]
+pub(crate) struct PathMemo(Vec<Option<(Box<[u8]>, Path)>>);
+
+impl PathMemo {
+    /// Path of a cell key. One memo serves one suite.
+    fn path(&mut self, suite: HashSuite, key: &[u8]) -> Path {
+        if self.0.is_empty() {
+            self.0.resize_with(REMEMBERED, || None);
+        }
+        // Keys are prefixes with hashes: their last byte and their length tell them apart well enough.
+        let place = (usize::from(key.last().copied().unwrap_or(0)) + key.len()) % REMEMBERED;
+        match &mut self.0[place] {
+            Some((known, path)) if **known == *key => *path,
+            slot => {
+                let path = path_of(suite, key);
+                *slot = Some((key.into(), path));
+                path
+            }
+        }
+    }
+}
+
 /// Leaves of a few cells, sorted by path.
 pub(crate) fn direct_leaves(suite: HashSuite, cells: &[CellRef<'_>]) -> Vec<Leaf> {
     let leaf = |(key, value): &CellRef<'_>| Leaf { path: path_of(suite, key), hash: cell_leaf(suite, key, value) };

@@ -30,6 +30,11 @@ impl Path {
         head.checked_shr(32 - level).unwrap_or(0)
     }
 
+    /// The first 64 bits as a number, for quick comparisons.
+    pub(crate) fn head(&self) -> u64 {
+        self.0.first_chunk::<8>().copied().map_or(0, u64::from_be_bytes)
+    }
+
     /// True if both paths agree in their first `bits` bits.
     pub(crate) fn shares_prefix(&self, other: &Self, bits: u32) -> bool {
         self.common_bits(other) >= bits
@@ -48,46 +53,25 @@ impl Path {
     }
 }
 
-/// Longest input that [`hash_short`] assembles on the stack: two SHA-256 or SM3 blocks need no more.
-const SHORT: usize = 192;
-
-/// Hashes a few short parts in one go: one call on contiguous bytes is faster than many on pieces.
-fn hash_short(suite: HashSuite, parts: &[&[u8]]) -> Hash {
-    let mut buffer = [0; SHORT];
-    let mut length = 0;
-    for part in parts {
-        match buffer.get_mut(length..length + part.len()) {
-            Some(target) => target.copy_from_slice(part),
-            None => return suite.hash(parts),
-        }
-        length += part.len();
-    }
-    suite.hash(&[&buffer[..length]])
-}
-
 /// Path of a key (owner key or cell key): H(0x02 ‖ key).
 pub(crate) fn path_of(suite: HashSuite, key: &[u8]) -> Path {
-    Path(hash_short(suite, &[&[PATH], key]).0)
+    Path(suite.hash(&[&[PATH], key]).0)
 }
 
 /// Hash of an inner node: H(0x01 ‖ left ‖ right).
 pub(crate) fn node_hash(suite: HashSuite, left: &Hash, right: &Hash) -> Hash {
-    let mut buffer = [0; 65];
-    buffer[0] = NODE;
-    buffer[1..33].copy_from_slice(&left.0);
-    buffer[33..].copy_from_slice(&right.0);
-    suite.hash(&[&buffer])
+    suite.hash(&[&[NODE], &left.0, &right.0])
 }
 
 /// Leaf of a cell: H(0x00 ‖ 0x04 ‖ uleb128(len key) ‖ key ‖ uleb128(len value) ‖ value).
 pub(crate) fn cell_leaf(suite: HashSuite, key: &[u8], value: &[u8]) -> Hash {
     let (key_length, value_length) = (Uleb::of(key.len()), Uleb::of(value.len()));
-    hash_short(suite, &[&[LEAF, CELL_TAG], key_length.bytes(), key, value_length.bytes(), value])
+    suite.hash(&[&[LEAF, CELL_TAG], key_length.bytes(), key, value_length.bytes(), value])
 }
 
 /// Leaf of an owner: H(0x00 ‖ 0x06 ‖ owner key ‖ cells root).
 pub(crate) fn owner_leaf(suite: HashSuite, owner: &OwnerKey, cells_root: &Hash) -> Hash {
-    hash_short(suite, &[&[LEAF, OWNER_TAG], owner.as_bytes(), &cells_root.0])
+    suite.hash(&[&[LEAF, OWNER_TAG], owner.as_bytes(), &cells_root.0])
 }
 
 /// An unsigned LEB128 number on the stack.

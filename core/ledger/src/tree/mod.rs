@@ -15,7 +15,7 @@ mod window;
 pub use cells::CellRef;
 pub use hashing::EMPTY_ROOT;
 pub use key::{OwnerKey, TreeError, MAX_KEY_BYTES, MAX_VALUE_BYTES, OWNER_KEY_BYTES};
-pub(crate) use overlay::OwnerView;
+pub(crate) use overlay::{CellChange, OwnerView, OwnerWrites};
 pub use overlay::{Changes, MergedCells, Overlay, View};
 pub use proof::{
     AccountEvidence, AccountProof, CellEvidence, CellGap, CellProof, OwnerGap, ProofError, MAX_ACCOUNT_CELLS,

@@ -184,17 +184,19 @@ impl<E: Entry> Trie<E> {
             let (suite, level) = (self.suite, self.depth);
             let old = std::mem::take(&mut self.buckets);
             self.depth += 1;
-            let halves: Vec<[Vec<E>; 2]> = old
-                .into_par_iter()
-                .with_min_len(256)
-                .map(|mut bucket| {
-                    let cut = bucket.partition_point(|entry| !entry.path(suite).bit(level));
-                    let right = bucket.split_off(cut);
-                    bucket.shrink_to_fit();
-                    [bucket, right]
-                })
-                .collect();
-            self.buckets = halves.into_iter().flatten().collect();
+            self.buckets.resize_with(2 * old.len(), Vec::new);
+            // In place and by all cores: with millions of buckets, putting halves together afterwards takes longer than splitting.
+            let pairs = self.buckets.par_chunks_exact_mut(2).with_min_len(256);
+            pairs.zip(old).for_each(|(pair, mut bucket)| {
+                let cut = bucket.partition_point(|entry| !entry.path(suite).bit(level));
+                if let [left, right] = pair {
+                    if cut < bucket.len() {
+                        *right = bucket.split_off(cut);
+                        bucket.shrink_to_fit();
+                    }
+                    *left = bucket;
+                }
+            });
             let below = self.depth;
             let slots = self
                 .buckets
@@ -308,8 +310,11 @@ pub(crate) struct TrieDelta {
 }
 
 impl TrieDelta {
-    fn empty(depth: u32) -> Self {
-        Self { depth, levels: vec![Vec::new(); depth as usize + 1] }
+    /// A delta with room for the nodes above so many changes.
+    fn with_room(depth: u32, changes: usize) -> Self {
+        // A level has no more nodes than there are numbers of its length, and no more than changes.
+        let room = |level: u32| 1_usize.checked_shl(level).map_or(changes, |nodes| nodes.min(changes));
+        Self { depth, levels: (0..=depth).map(|level| Vec::with_capacity(room(level))).collect() }
     }
 
     fn node(&self, level: u32, index: Index) -> Option<Slot> {
@@ -448,7 +453,7 @@ impl<C: Change> Stack<'_, C> {
     /// Hashes the tree above `changes` (sorted by path, seen on top of this stack) with `depth` stored
     /// levels.
     pub(crate) fn update(&self, changes: &[C], depth: u32) -> TrieDelta {
-        let mut work = Work::new(depth.max(self.depth()));
+        let mut work = Work::new(depth.max(self.depth()), changes.len());
         if !changes.is_empty() {
             self.update_node(0, 0, changes, &mut work);
         }
@@ -485,7 +490,7 @@ impl<C: Change> Stack<'_, C> {
             let left = self.child(level, index, left, work);
             (left, self.child(level, index + 1, right, work))
         } else {
-            let mut other = Work::new(work.delta.depth);
+            let mut other = Work::new(work.delta.depth, right.len());
             let slots = rayon::join(
                 || self.child(level, index, left, work),
                 || self.child(level, index + 1, right, &mut other),
@@ -539,8 +544,8 @@ struct Work {
 }
 
 impl Work {
-    fn new(depth: u32) -> Self {
-        Self { delta: TrieDelta::empty(depth), leaves: Vec::new(), paths: Vec::new(), warm: false }
+    fn new(depth: u32, changes: usize) -> Self {
+        Self { delta: TrieDelta::with_room(depth, changes), leaves: Vec::new(), paths: Vec::new(), warm: false }
     }
 }
 

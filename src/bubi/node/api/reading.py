@@ -482,5 +482,7 @@ async def metrics(request: Request) -> Response:
         values["ready"] = float(node.health.ready)
         return values
 
+    for name, total in node.explainer.totals().items():
+        node.metrics.network.labels(name).set(total)
     text = node.metrics.render(sources)
     return Response(text, media_type=METRICS_TYPE)

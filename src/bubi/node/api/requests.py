@@ -177,3 +177,8 @@ def address(node: Services, text: str) -> str:
 def segment(text: str) -> str:
     """A path segment as the client meant it: with the slashes that it sent as %2F."""
     return text.replace(SLASH, "/")
+
+
+def origin(request: Request) -> str:
+    """Address that a request came from."""
+    return request.client.host if request.client is not None else ""

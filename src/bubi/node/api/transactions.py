@@ -34,7 +34,7 @@ async def submit(request: Request) -> Response:
         requests.check_chain(request, node)
         transaction = await _read_transaction(request, node)
         try:
-            single = await node.door.single(transaction)
+            single = await node.door.single(transaction, requests.origin(request))
         except DoorError as error:
             raise ProblemError(error.code, error.detail) from None
         if single.verdict:
@@ -53,7 +53,7 @@ async def submit_bulk(request: Request) -> Response:
         requests.content_type(request, {requests.TRANSACTIONS, requests.OCTETS})
         body = await requests.read_body(request, node.settings.bulk_bytes_max)
         try:
-            admission, ticket = await node.door.bulk(body)
+            admission, ticket = await node.door.bulk(body, requests.origin(request))
         except DoorError as error:
             raise ProblemError(error.code, error.detail) from None
         document = _admitted(admission)

@@ -1,0 +1,264 @@
+"""The binding for several validators, on simulated disks: what a replica and the simulator use."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from bubi import core
+
+TIME = 1_700_000_000_000
+KEYS = [core.SigningKey.generate(0, bytes([number + 1]) * 32) for number in range(4)]
+OWNER = core.SigningKey.generate(0, bytes([99]) * 32)
+ADDRESS = core.address_to_text("bubidev", core.key_address(0, OWNER.public_key))
+
+
+def key_json(key: core.SigningKey) -> dict[str, str]:
+    return {"ed25519": key.public_key[1:].hex()}
+
+
+def genesis_document(**changed: Any) -> dict[str, Any]:
+    validators = [
+        {"name": f"v{number}", "organisation": f"o{number}", "key": key_json(key), "weight": 1}
+        for number, key in enumerate(KEYS)
+    ]
+    parameters: dict[str, Any] = {
+        "max_lifetime": "600000",
+        "clock_tolerance": "5000",
+        "id_bucket": "10000",
+        "block_transactions": 20_000,
+        "block_bytes": 33_554_432,
+        "due_per_block": 1_000,
+        "quota_window": "10000",
+        "quota_operations": "0",
+        "algorithms": [0, 1, 2, 3],
+        "turn_blocks": 4,
+        "timeout": "2000",
+        "timeout_max": "30000",
+    }
+    return {
+        "v1": {
+            "nonce": "07" * 32,
+            "name": "simulated",
+            "kind": changed.pop("kind", "development"),
+            "suite": "standard",
+            "time": str(TIME),
+            "protocol_version": 1,
+            "authorities": changed.pop("authorities", []),
+            "parameters": parameters | changed,
+            "validators": {
+                "v1": {
+                    "epoch": "0",
+                    "engine": "pbft",
+                    "validators": validators,
+                    "quorum_numerator": 2,
+                    "quorum_denominator": 3,
+                }
+            },
+            "accounts": [
+                {
+                    "address": ADDRESS,
+                    "signers": [{"key": key_json(OWNER), "weight": 1, "limits": None}],
+                    "thresholds": {"default": 1, "operations": {}},
+                }
+            ],
+            "predecessor": None,
+        }
+    }
+
+
+def genesis(**changed: Any) -> bytes:
+    document = genesis_document(**changed)
+    if document["v1"]["kind"] != "development":
+        document["v1"]["accounts"] = []
+    return core.genesis_from_json(json.dumps(document).encode())
+
+
+def open_chain(disk: core.SimulatedDisk) -> core.Chain:
+    return core.Chain.open_simulated(disk, genesis(), ideal=True)
+
+
+def batch(chain: core.Chain, author: int, number: int) -> core.Batch:
+    body = {
+        "v1": {
+            "source": ADDRESS,
+            "replay": {"id": number.to_bytes(16, "big").hex()},
+            "valid_until": str(TIME + 300_000),
+            "preconditions": [],
+            "memo": "",
+            "operations": [
+                {
+                    "source": None,
+                    "body": {"set_data": {"name": "n", "value": "01", "expected_version": None}},
+                }
+            ],
+        }
+    }
+    encoded = core.body_from_json("bubidev", json.dumps(body).encode())
+    message = core.signing_bytes(chain.chain_id, encoded)
+    entry = {
+        "key": key_json(OWNER),
+        "signature": core.ideal_sign(OWNER.public_key, message).hex(),
+    }
+    text = json.dumps({"v1": {"body": body, "signatures": [entry]}}).encode()
+    admission = chain.admit_json(text, chain.time)
+    assert admission.verdicts == [""]
+    made = chain.batch([admission], number, KEYS[author])
+    assert (made.author, made.latest_expiry) == (KEYS[author].public_key, TIME + 300_000)
+    again = chain.decode_batch(made.header, made.body)
+    assert (again.digest, again.header, again.body) == (made.digest, made.header, made.body)
+    return again
+
+
+def certificate(chain: core.Chain, round_: int, execution: core.Execution) -> bytes:
+    fields = (0, "pbft", execution.height, round_, execution.digest, execution.outcome_hash)
+    message = core.commit_message(chain.chain_id, *fields)
+    votes = [(at, core.ideal_sign(KEYS[at].public_key, message)) for at in range(3)]
+    made = core.certificate(*fields, votes)
+    assert core.certificate_fields(made) == (*fields, votes)
+    return made
+
+
+def decide(
+    chain: core.Chain, batches: list[core.Batch], parent_round: int = 0, round_: int = 0
+) -> None:
+    time = chain.time + 10
+    proposal = chain.propose(time, parent_round, batches)
+    height = chain.height + 1
+    assert chain.proposal_fields(proposal) == (height, time, chain.digest, parent_round)
+    chain.check_proposal(proposal, chain.proposal_digest(proposal), batches, parent_round)
+    chain.append_bodies(height, batches)
+    execution = chain.execute(proposal, batches)
+    made = certificate(chain, round_, execution)
+    chain.check_certificate(made)
+    chain.commit(execution, made)
+
+
+def code_of(error: pytest.ExceptionInfo[core.CoreError]) -> str:
+    return core.error_code(error.value)
+
+
+def test_a_chain_decides_and_another_follows_from_parts() -> None:
+    chain = open_chain(core.SimulatedDisk(1))
+    assert (chain.tip_certificate(), chain.tip_batches(), chain.block_parts(1)) == (None, [], None)
+    first = batch(chain, 0, 1)
+    decide(chain, [first, batch(chain, 1, 2)], round_=1)
+    decide(chain, [], parent_round=1, round_=1)
+    assert chain.leaders(4) == (1, [1, 2, 3, 1])
+    assert chain.tip_batches() == []
+    assert [height for height, _ in chain.ordered_batches()] == [1, 1]
+    with pytest.raises(core.CoreError) as refused:
+        chain.propose(chain.time + 1, 1, [first])
+    assert code_of(refused) == "proposal_invalid"
+    other = open_chain(core.SimulatedDisk(2))
+    for height in (1, 2):
+        parts = chain.block_parts(height)
+        assert parts is not None
+        proposal, made, headers, bodies = parts
+        batches = [
+            other.decode_batch(header, body) for header, body in zip(headers, bodies, strict=True)
+        ]
+        other.check_proposal(proposal, other.proposal_digest(proposal), batches, None)
+        other.append_bodies(height, batches)
+        other.commit(other.execute(proposal, batches), made)
+    assert (other.height, other.state_root) == (chain.height, chain.state_root)
+    assert other.tip_certificate() == chain.tip_certificate()
+
+
+@pytest.mark.parametrize("mode", ["process", "lost", "torn", "reordered"])
+def test_a_crash_loses_nothing_that_was_synced(mode: str) -> None:
+    disk = core.SimulatedDisk(7)
+    chain = open_chain(disk)
+    decide(chain, [batch(chain, 0, 1)])
+    pending = batch(chain, 1, 2)
+    chain.append_bodies(2, [pending])
+    chain.append(core.RecordKind.PREPARED, 2, b"prepared")
+    chain.sync()
+    chain.append(core.RecordKind.GUARD, 2, b"not synced")
+    root = chain.state_root
+    disk.crash(mode)
+    with pytest.raises(core.StorageFatal):
+        chain.sync()
+    del chain
+    chain = open_chain(disk)
+    assert (chain.height, chain.state_root) == (1, root)
+    assert [one.digest for one in chain.pending_bodies()] == [pending.digest]
+    assert chain.log_records(core.RecordKind.PREPARED, 2) == [(2, b"prepared")]
+    assert chain.log_records(core.RecordKind.GUARD, 2) == []
+    decide(chain, chain.pending_bodies())
+    assert disk.counts["crashes"] == 1
+
+
+def test_disks_fail_as_asked() -> None:
+    disk = core.SimulatedDisk(3)
+    chain = open_chain(disk)
+    decide(chain, [])
+    disk.set_full(True)
+    chain.append(core.RecordKind.GUARD, 2, bytes(100))
+    with pytest.raises(core.StorageFull):
+        chain.sync()
+    disk.set_full(False)
+    chain.sync()
+    chain.append(core.RecordKind.GUARD, 2, bytes(100))
+    disk.fail_next_sync()
+    with pytest.raises(core.StorageFatal):
+        chain.sync()
+    with pytest.raises(core.StorageFatal):
+        chain.sync()
+    disk.crash("lost")
+    del chain
+    assert disk.flip("log", 8 * 100)
+    with pytest.raises(core.Damaged):
+        open_chain(disk)
+    assert not disk.flip("state", 1)
+    with pytest.raises(core.CoreError):
+        disk.flip("everything", 1)
+
+
+def test_only_ideal_chains_take_ideal_signatures() -> None:
+    digest = hashlib.sha256(b"bubi:ideal" + OWNER.public_key + b"message").digest()
+    assert core.ideal_sign(OWNER.public_key, b"message") == digest * 2
+    assert not core.verify_vote(OWNER.public_key, b"message", digest * 2)
+    ideal = open_chain(core.SimulatedDisk(1))
+    made = batch(ideal, 0, 1)
+    real = core.Chain.open_simulated(core.SimulatedDisk(2), genesis(), ideal=False)
+    with pytest.raises(core.CoreError) as refused:
+        real.decode_batch(made.header, made.body)
+    assert code_of(refused) == "batch_invalid"
+
+
+def test_votes_before_the_commit_have_phases_of_their_own() -> None:
+    chain_id, digest = bytes(32), bytes([1]) * 32
+    messages = {core.vote_message(chain_id, 0, "pbft", 1, 2, phase, digest) for phase in range(4)}
+    assert len(messages) == 4
+    with pytest.raises(core.CoreError):
+        core.vote_message(chain_id, 0, "pbft", 1, 2, 4, digest)
+    assert core.status_message(chain_id, b"body") == b"bubi:node-status" + chain_id + b"body"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"turn_blocks": 3},
+        {"turn_blocks": 99, "kind": "main"},
+        {"timeout": "199"},
+        {"timeout": "60001", "timeout_max": "70000"},
+        {"timeout_max": "1999"},
+        {"timeout_max": "600001"},
+        {"authorities": [{"organisation": "b", "certificate": ""}]},
+        {"authorities": [{"organisation": "b", "certificate": "00" * 4_097}]},
+        {"authorities": [{"organisation": "b", "certificate": "00"}] * 2},
+        {"authorities": [{"organisation": name, "certificate": "00"} for name in ("b", "a")]},
+    ],
+)
+def test_a_genesis_out_of_bounds_is_refused(changed: dict[str, Any]) -> None:
+    with pytest.raises(core.CoreError):
+        genesis(**changed)
+
+
+def test_a_genesis_within_bounds_is_kept() -> None:
+    authorities = [{"organisation": name, "certificate": "3000"} for name in ("a", "b")]
+    encoded = genesis(authorities=authorities, timeout="60000", timeout_max="60000")
+    assert json.loads(core.genesis_to_json(encoded))["v1"]["authorities"] == authorities
+    genesis(turn_blocks=100, kind="main")
