@@ -222,15 +222,14 @@ impl Execution {
         &self.block.alarms
     }
 
-    /// One entry per transaction of a batch: number of its result code, or none if it was skipped.
-    pub fn codes(&self, batch: usize) -> Vec<Option<u16>> {
-        let count = self.batches.get(batch).map_or(0, |batch| batch.verified.transactions.len());
-        let mut codes = vec![None; count];
-        for Receipt::V1 { batch: of, index, code, .. } in &self.block.receipts {
-            if usize::try_from(*of) == Ok(batch) {
-                if let Some(entry) = codes.get_mut(*index as usize) {
-                    *entry = Some(*code);
-                }
+    /// For each batch one entry per transaction: number of its result code, or none if it was skipped.
+    pub fn codes(&self) -> Vec<Vec<Option<u16>>> {
+        let mut codes: Vec<Vec<Option<u16>>> =
+            self.batches.iter().map(|batch| vec![None; batch.verified.transactions.len()]).collect();
+        for Receipt::V1 { batch, index, code, .. } in &self.block.receipts {
+            let of = usize::try_from(*batch).ok().and_then(|place| codes.get_mut(place));
+            if let Some(entry) = of.and_then(|codes| codes.get_mut(*index as usize)) {
+                *entry = Some(*code);
             }
         }
         codes

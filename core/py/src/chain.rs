@@ -161,16 +161,16 @@ pub(crate) struct Execution {
 }
 
 impl Execution {
-    fn new(execution: core::Execution, batches: usize) -> PyResult<Self> {
+    fn new(execution: core::Execution) -> PyResult<Self> {
         let finals = execution
             .receipts()
             .iter()
             .filter(|receipt| matches!(receipt, bubi_codec::block::Receipt::V1 { code: 0, .. }))
             .count();
-        let codes = (0..batches)
-            .map(|batch| {
-                execution.codes(batch).iter().flat_map(|code| code.unwrap_or(u16::MAX).to_le_bytes()).collect()
-            })
+        let codes = execution
+            .codes()
+            .iter()
+            .map(|batch| batch.iter().flat_map(|code| code.unwrap_or(u16::MAX).to_le_bytes()).collect())
             .collect();
         Ok(Self {
             digest: execution.digest,
@@ -481,9 +481,8 @@ impl Chain {
     fn execute(&self, py: Python<'_>, proposal: &[u8], batches: Vec<PyRef<'_, Batch>>) -> PyResult<Execution> {
         let (chain, batches) = (self.chain()?, inner(&batches));
         let proposal = decode(proposal).map_err(decode_error)?;
-        let count = batches.len();
         let execution = run(py, || chain.execute(&proposal, &batches))?;
-        py.detach(|| Execution::new(execution, count))
+        py.detach(|| Execution::new(execution))
     }
 
     fn commit(&self, py: Python<'_>, execution: PyRef<'_, Execution>, certificate: &[u8]) -> PyResult<()> {
