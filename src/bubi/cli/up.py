@@ -36,6 +36,8 @@ from bubi.cli.output import (
 
 DEFAULT_NODES: Final = 4
 START_SECONDS: Final = 60.0
+START_ATTEMPTS: Final = 3
+PORT_LOST: Final = "port_taken"
 _POLL_SECONDS: Final = 0.05
 _LOG_LINES: Final = 20
 
@@ -165,12 +167,26 @@ def start(home: Home, asked: Asked) -> tuple[NetworkState, bool]:
 def run_nodes(home: Home, state: NetworkState, chosen: Sequence[NodeState]) -> NetworkState:
     """Starts nodes and waits until they answer; with a quorum, until a transaction is final.
 
+    A port that was free may be another program's when the node wants it: then all start again
+    with others.
+
     Raises:
         Failure: a node did not get that far; the ones started are stopped again.
     """
-    launched: list[NodeState] = []
-    state = network.with_free_ports(state, list(chosen))
     names = {one.name for one in chosen}
+    attempts = 1
+    while True:
+        state = network.with_free_ports(state, [one for one in state.nodes if one.name in names])
+        try:
+            return _run_nodes(home, state, names)
+        except Failure as failure:
+            if failure.code != PORT_LOST or attempts == START_ATTEMPTS:
+                raise
+            attempts += 1
+
+
+def _run_nodes(home: Home, state: NetworkState, names: set[str]) -> NetworkState:
+    launched: list[NodeState] = []
     try:
         for node in state.nodes:
             if node.name in names:
@@ -179,7 +195,7 @@ def run_nodes(home: Home, state: NetworkState, chosen: Sequence[NodeState]) -> N
                 state = state.with_node(running)
         enough = len(state.running()) >= quorum_here(home)
         for node in launched:
-            wait_ready(node, fully=enough)
+            wait_ready(node, launched, fully=enough)
         if enough:
             prove(home, state)
         else:
@@ -243,16 +259,17 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 """Nodes started by this process, kept so that nothing warns about them while they run on."""
 
 
-def wait_ready(node: NodeState, *, fully: bool) -> None:
+def wait_ready(node: NodeState, launched: Sequence[NodeState], *, fully: bool) -> None:
     """Waits until the node says that it is ready; or, if not `fully`, that it has started.
 
     Raises:
-        Failure: it ended, or took too long.
+        Failure: one of those launched with it ended, or it took too long.
     """
     deadline = time.monotonic() + START_SECONDS
     while not _has_started(node, fully=fully):
-        if not node.running():
-            raise _did_not_start(node)
+        ended = [one for one in launched if not one.running()]
+        if ended:
+            raise _did_not_start(ended[0])
         if time.monotonic() > deadline:
             raise _did_not_start(node)
         time.sleep(_POLL_SECONDS)
@@ -271,7 +288,7 @@ def _did_not_start(node: NodeState) -> Failure:
     return finding(
         _("The node {name} did not start. The end of its log:", name=node.name) + f"\n{lines}",
         _("If the reason is not plain from the log, run `bubi doctor`."),
-        code="start_failed",
+        code=PORT_LOST if "cannot listen" in lines else "start_failed",
     )
 
 
