@@ -96,7 +96,9 @@ def vote(missing: Mapping[str, Any]) -> str:
 
 def explanation(health: Mapping[str, Any], consensus: Mapping[str, Any]) -> dict[str, Any]:
     """What `why --json` reports, from a node's health and its account of consensus."""
-    reasons = [f"{one['code']}: {one['text']}" for one in health.get("reasons") or ()]
+    # The account of consensus is the newer of the two: what it says must fit what it names.
+    told = consensus if "reasons" in consensus else health
+    reasons = [f"{one['code']}: {one['text']}" for one in told.get("reasons") or ()]
     validators = list(consensus.get("validators") or ())
     missing = [
         {
