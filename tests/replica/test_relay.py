@@ -24,9 +24,21 @@ def test_variants_made_by_others_do_not_keep_out_the_author() -> None:
     assert seen.look(later, 5, early=False, direct=True) == KNOWN
 
 
+def vote(number: int) -> VoteMessage:
+    return VoteMessage(1, REQUEST, bytes([number]) * 64)
+
+
 def test_an_author_is_bounded_as_well() -> None:
     seen = Seen()
     for number in range(PER_AUTHOR_EARLY_MAX):
+        seen.take(vote(number), 5)
+    assert seen.look(vote(200), 5, early=True, direct=True) == FULL
+    assert seen.look(vote(200), 5, early=False, direct=True) == NEW
+
+
+def test_an_author_may_not_change_what_it_signed_without_end() -> None:
+    seen = Seen()
+    for number in range(2 * VARIANTS_MAX):
+        assert seen.look(variant(number), 5, early=False, direct=True) == NEW
         seen.take(variant(number), 5)
-    assert seen.look(variant(200), 5, early=True, direct=True) == FULL
-    assert seen.look(variant(200), 5, early=False, direct=True) == NEW
+    assert seen.look(variant(200), 5, early=False, direct=True) == FULL
