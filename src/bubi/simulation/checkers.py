@@ -191,6 +191,9 @@ class Checkers:
         if ledger.height < before and not place.faulty:
             self.fail("commit_index_monotone", f"{place.name}: {before} → {ledger.height}")
         self._heights[place.index] = max(before, ledger.height)
+        if ledger.height and not place.faulty:
+            # It may have died after the block was durable and before it could say so.
+            self._found(place, ledger, ledger.tip(), ledger.configuration())
         known = self._durable.get(place.index)
         if known is None or place.faulty:
             return
@@ -207,19 +210,7 @@ class Checkers:
         if height != before + 1:
             self.fail("commit_index_monotone", f"{place.name}: {before} → {height}", height)
         self._heights[place.index] = height
-        certificate = tip.certificate
-        assert certificate is not None
-        outcome = certificate.request.outcome
-        decision = self.decisions.get(height)
-        if decision is None:
-            self._first_decision(place, host, tip, configuration)
-        elif decision.digest != tip.digest:
-            self.fail("agreement", f"{place.name} decided another block", height)
-        elif (decision.outcome, decision.state_root) != (outcome, tip.state_root):
-            self.fail("equal_outcomes", f"{place.name} has another outcome", height)
-        if (height, certificate.request.digest) not in self._certified:
-            self._certified.add((height, certificate.request.digest))
-            self._check_certificate(place, tip, configuration)
+        self._found(place, host.ledger, tip, configuration)
         if (place.index, height) in self._changed and host.applying:
             self._marks["sync_during_view_change"] += 1
         durable = self._durable.get(place.index)
@@ -228,14 +219,31 @@ class Checkers:
             recorded = self._recorded.get(place.index, set())
             self._recorded[place.index] = {one for one in recorded if one[1] >= height}
 
-    def _first_decision(
-        self, place: "Place", host: "Host", tip: Tip, configuration: Configuration
+    def _found(
+        self, place: "Place", ledger: "Ledger", tip: Tip, configuration: Configuration
     ) -> None:
+        """The newest block of a correct node: that of all others, with a valid certificate."""
         height = tip.height
-        parts = host.ledger.read_blocks(height, height, 1 << 30)
-        at, time, parent, _ = host.ledger.proposal_fields(parts[0].proposal)
+        certificate = tip.certificate
+        assert certificate is not None
+        outcome = certificate.request.outcome
+        decision = self.decisions.get(height)
+        if decision is None:
+            self._first_decision(place, ledger, tip)
+        elif decision.digest != tip.digest:
+            self.fail("agreement", f"{place.name} decided another block", height)
+        elif (decision.outcome, decision.state_root) != (outcome, tip.state_root):
+            self.fail("equal_outcomes", f"{place.name} has another outcome", height)
+        if (height, certificate.request.digest) not in self._certified:
+            self._certified.add((height, certificate.request.digest))
+            self._check_certificate(place, tip, configuration)
+
+    def _first_decision(self, place: "Place", ledger: "Ledger", tip: Tip) -> None:
+        height = tip.height
+        parts = ledger.read_blocks(height, height, 1 << 30)
+        at, time, parent, _ = ledger.proposal_fields(parts[0].proposal)
         below = self.decisions.get(height - 1)
-        expected = host.ledger.chain_id if below is None else below.digest
+        expected = ledger.chain_id if below is None else below.digest
         if at != height or parent != expected:
             self.fail("hash_chain", f"{place.name}: the parent of {height} is wrong", height)
         if below is not None and time <= below.time:
