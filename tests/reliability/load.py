@@ -15,6 +15,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -38,6 +39,16 @@ class Target:
 
     client: httpx.AsyncClient
     requests: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+def read_document(answer: httpx.Response) -> dict[str, Any]:
+    """The JSON of an answer; any other answer is a defect of the node, and is shown."""
+    try:
+        document: dict[str, Any] = answer.json()
+    except ValueError as error:
+        msg = f"{answer.status_code} with {answer.content[:200]!r}"
+        raise AssertionError(msg) from error
+    return document
 
 
 class Load:
@@ -98,7 +109,7 @@ class Load:
         except httpx.HTTPError:
             self.again.extend(chosen)
             return
-        document = answer.json()
+        document = read_document(answer)
         if answer.status_code != 200 or not document.get("codes"):
             self.again.extend(chosen)
             return
@@ -126,7 +137,7 @@ class Load:
         except httpx.HTTPError:
             self.again.append(chosen)
             return
-        document = answer.json()
+        document = read_document(answer)
         if answer.status_code == 200 and document["status"] == "final":
             assert document["id"] == chosen[0]
             self.write([f"A {chosen[0]} {document['height']}"])

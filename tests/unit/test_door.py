@@ -74,6 +74,36 @@ async def test_singles_that_wait_for_their_check_count_as_bytes_of_the_pool() ->
     assert await refusal(door.single(bytes(POOL_BYTES - 100), "a")) == "not_canonical"
 
 
+class Admitted:
+    """One admitted transaction, as the core gives it."""
+
+    refused = 0
+    bytes = 100
+
+    def __len__(self) -> int:
+        return 1
+
+
+class LateThreads(HeldThreads):
+    """Lets a check end when told to, and admits."""
+
+    async def admit(self, work: Callable[[], Any]) -> Any:
+        await self.go.wait()
+        return Admitted()
+
+
+@in_a_loop
+async def test_a_check_that_ends_after_the_door_closed_is_refused() -> None:
+    threads = LateThreads()
+    door = make_door(threads)
+    under_way = asyncio.create_task(door.bulk(bytes(100), "a"))
+    await asyncio.sleep(0.01)
+    door.close()
+    threads.go.set()
+    # Without it the request would wait for a block of a process that decides none.
+    assert await refusal(under_way) == "stopping"
+
+
 class World:
     """What the routes under test need from a node, with room for one of each."""
 

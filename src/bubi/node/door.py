@@ -124,6 +124,7 @@ class Door:
         self._tickets: dict[int, Ticket] = {}
         # Bytes that are being checked, or wait for it: not in the pool yet, but on their way.
         self._checking = 0
+        self._closed = False
         self.block_limits = self.group_limits = BlockLimits(0, 0)
         self.forwards = False
         """Whether groups go to another node, which makes the batches: this one has no vote."""
@@ -220,7 +221,8 @@ class Door:
                 receipts -= sum(1 for number in numbers if number == core.SKIPPED)
 
     def close(self) -> None:
-        """Tells those who wait that this process decides nothing more."""
+        """Tells those who wait, and those whose check is under way, that nothing more is decided."""
+        self._closed = True
         for ticket in self._tickets.values():
             if not ticket.decision.done():
                 ticket.decision.set_exception(DoorError("stopping", "the node is stopping"))
@@ -307,6 +309,9 @@ class Door:
                     self._metrics.refused.labels(verdict).inc()
         if not len(admission):
             return None
+        if self._closed:
+            # It began before the node stopped: nobody would resolve its ticket any more.
+            raise DoorError("stopping", "the node is stopping")
         latest = max(memoryview(admission.expiries).cast("Q"))
         try:
             entry = self.pool.add(admission, latest)
