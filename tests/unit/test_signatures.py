@@ -3,8 +3,8 @@
 from bubi import core
 from bubi.consensus.engine import Configuration, Member, VoteMessage
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.ledger import CoreSignatures, vote_bytes
 from bubi.messages import Status
-from bubi.node.ledger import CoreSignatures, vote_bytes
 
 CHAIN = bytes(32)
 KEY = core.SigningKey.generate(0, b"\1" * 32)

@@ -18,13 +18,13 @@ from cryptography import x509
 from bubi import core
 from bubi.consensus.quorum import heavy, live_faults
 from bubi.consensus.quorum import quorum as quorum_of
+from bubi.ledger import is_signed, key_bytes
 from bubi.network.addresses import Address
 from bubi.node import certificates
 from bubi.node.config import ConfigError
 from bubi.node.config import address as parse_address
 from bubi.node.files import (
     FileError,
-    key_bytes,
     key_json,
     read_genesis,
     read_key,
@@ -44,7 +44,6 @@ from bubi.node.init import (
     node_settings,
     write_node,
 )
-from bubi.node.ledger import is_signed
 from bubi.node.trust import write_trust
 
 REQUEST_FILE = "request.json"

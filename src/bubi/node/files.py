@@ -10,15 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bubi import core
+from bubi.ledger import ALGORITHMS
 
 SECRET_MODE = 0o600
 PUBLIC_MODE = 0o644
-ALGORITHMS = {
-    "ed25519": core.Algorithm.ED25519,
-    "secp256k1": core.Algorithm.SECP256K1,
-    "p256": core.Algorithm.P256,
-    "sm2": core.Algorithm.SM2,
-}
 
 
 class FileError(Exception):
@@ -88,12 +83,6 @@ def read_key(path: Path) -> core.SigningKey:
     except (KeyError, ValueError, core.CoreError):
         msg = f"{path} is not a key file: expected one line `ed25519:` and hex digits"
         raise FileError(msg) from None
-
-
-def key_bytes(key: dict[str, str]) -> bytes:
-    """Tagged bytes of a public key given as JSON."""
-    ((name, digits),) = key.items()
-    return bytes([ALGORITHMS[name]]) + bytes.fromhex(digits)
 
 
 def key_json(tagged: bytes) -> dict[str, str]:

@@ -16,19 +16,19 @@ from typing import Any, Protocol
 from bubi import core
 from bubi.consensus.engine import Certificate, ReportEvidence, TimerId
 from bubi.consensus.guard import VoteRequest
-from bubi.mempool import Entry
-from bubi.messages import BlockParts, Link, PeerMessage, Transactions
-from bubi.node.door import Door, DoorError
-from bubi.node.expiries import Expiries
-from bubi.node.health import Health
-from bubi.node.heights import Heights
-from bubi.node.ledger import (
+from bubi.ledger import (
     LedgerView,
     decode_certificate,
     encode_certificate,
     status_bytes,
     vote_bytes,
 )
+from bubi.mempool import Entry
+from bubi.messages import BlockParts, Link, PeerMessage, Transactions
+from bubi.node.door import Door, DoorError
+from bubi.node.expiries import Expiries
+from bubi.node.health import Health
+from bubi.node.heights import Heights
 from bubi.node.metrics import Metrics
 from bubi.node.misdeeds import kind_of
 from bubi.node.ports import Clock, Threads

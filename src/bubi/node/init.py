@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bubi import core
+from bubi.ledger import ALGORITHMS
 from bubi.node import config
 from bubi.node.certificates import issue, make_authority, to_der
-from bubi.node.files import ALGORITHMS, FileError, key_json, write_file, write_key
+from bubi.node.files import FileError, key_json, write_file, write_key
 from bubi.node.trust import PREFIXES, write_trust
 
 VOTE_ALGORITHM = {"standard": "ed25519", "national": "sm2"}

@@ -19,6 +19,7 @@ import uvicorn
 
 from bubi import core
 from bubi.consensus import engine_named, guard
+from bubi.ledger import CoreSignatures, LedgerView, key_bytes, set_quorum
 from bubi.mempool import Limits, Mempool, Recent
 from bubi.network import certificates as network_certificates
 from bubi.network.certificates import Authority
@@ -30,14 +31,12 @@ from bubi.node.certificates import read_certificate
 from bubi.node.door import Door
 from bubi.node.explain import Explainer
 from bubi.node.fatal import exit_at_once
-from bubi.node.files import key_bytes
 from bubi.node.health import Health
 from bubi.node.host import ReplicaHost
-from bubi.node.ledger import CoreSignatures, LedgerView
 from bubi.node.links import Links, Place
 from bubi.node.metrics import Metrics
 from bubi.node.ports import SystemClock, Threads
-from bubi.node.trust import set_quorum, trust_document
+from bubi.node.trust import trust_document
 from bubi.replica.replica import Replica
 from bubi.replica.settings import ReplicaSettings
 

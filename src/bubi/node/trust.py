@@ -3,12 +3,11 @@
 What a verifier must know beforehand to check proofs of this network without asking it.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bubi import core
-from bubi.consensus.quorum import quorum
+from bubi.ledger import set_quorum
 from bubi.node.files import write_json
 
 SUITES = {core.Suite.STANDARD: "standard", core.Suite.NATIONAL: "national"}
@@ -36,12 +35,6 @@ def trust_document(genesis: bytes) -> dict[str, Any]:
         "validators": validators["validators"],
         "quorum": set_quorum(validators),
     }
-
-
-def set_quorum(validators: Mapping[str, Any]) -> int:
-    """Quorum of a validator set given as JSON."""
-    total = sum(int(validator["weight"]) for validator in validators["validators"])
-    return quorum(total, validators["quorum_numerator"], validators["quorum_denominator"])
 
 
 def write_trust(path: Path, genesis: bytes) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from bubi.consensus.engine import (
     VoteMessage,
 )
 from bubi.consensus.guard import Phase, VoteRequest
-from bubi.simulation.ledger import vote_bytes
+from bubi.ledger import vote_bytes
 from bubi.simulation.lies import PBFT
 from bubi.simulation.lies_raft import RAFT
 from bubi.simulation.scheduler import MILLISECOND

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from bubi import core, messages
 from bubi.consensus import guard
 from bubi.consensus.engine import ReportEvidence, TimerId
+from bubi.ledger import vote_bytes
 from bubi.mempool import Limits as PoolLimits
 from bubi.mempool import Mempool
 from bubi.replica import events
 from bubi.replica.replica import Replica
-from bubi.simulation.ledger import GUARD_RECORD, PREPARED_RECORD, Key, Ledger, vote_bytes
+from bubi.simulation.ledger import GUARD_RECORD, PREPARED_RECORD, Key, Ledger
 from bubi.simulation.scheduler import MILLISECOND, SECOND
 from bubi.simulation.trace import KINDS, event_print, message_print
 

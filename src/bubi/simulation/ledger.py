@@ -5,23 +5,18 @@ that the host performs.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bubi import core
 from bubi.consensus import guard
-from bubi.consensus.engine import Certificate, Configuration, Member
-from bubi.consensus.guard import Phase, VoteRequest
-from bubi.consensus.quorum import quorum
+from bubi.consensus.engine import Certificate, Configuration
+from bubi.ledger import LedgerView, decode_certificate, encode_certificate
 from bubi.mempool import Entry
 from bubi.messages import BlockParts
 from bubi.replica.events import Limits, Tip
 
-LEADERS = 128
-"""Rounds ahead that a configuration knows the leaders of."""
-SHARE_VALIDATORS_MIN = 4
-"""From so many validators on, one author may fill half a block at most (protocol.md 4)."""
 PROPOSAL_RECORD = 2
 GUARD_RECORD = 3
 PREPARED_RECORD = 4
@@ -46,54 +41,6 @@ class Key:
         return self.secret.sign(message)
 
 
-def vote_bytes(chain: bytes, request: VoteRequest) -> bytes:
-    """What a vote signs."""
-    if request.phase is Phase.COMMIT:
-        return core.commit_message(
-            chain,
-            request.epoch,
-            request.engine,
-            request.height,
-            request.round,
-            request.digest,
-            request.outcome,
-        )
-    return core.vote_message(
-        chain,
-        request.epoch,
-        request.engine,
-        request.height,
-        request.round,
-        request.phase,
-        request.digest,
-    )
-
-
-def encode_certificate(certificate: Certificate) -> bytes:
-    """A commit certificate in the form that the ledger stores."""
-    request = certificate.request
-    return core.certificate(
-        request.epoch,
-        request.engine,
-        request.height,
-        request.round,
-        request.digest,
-        request.outcome,
-        list(certificate.votes),
-    )
-
-
-def decode_certificate(data: bytes) -> Certificate:
-    """A commit certificate from its stored form.
-
-    Raises:
-        CoreError: it is none.
-    """
-    epoch, engine, height, round_, digest, outcome, votes = core.certificate_fields(data)
-    request = VoteRequest(epoch, engine, height, round_, Phase.COMMIT, digest, outcome)
-    return Certificate(request, tuple((index, signature) for index, signature in votes))
-
-
 class Ledger:
     """Ledger of one incarnation of a node. A restart opens another one on the same disk."""
 
@@ -105,11 +52,9 @@ class Ledger:
         """
         ideal = key is None or key.ideal
         self._chain = core.Chain.open_simulated(disk, genesis, ideal=ideal)
+        self._view = LedgerView(self._chain, None if key is None else key.public)
         self._key = key
         self._executions: dict[bytes, core.Execution] = {}
-        self._parsed_from = (b"", b"")
-        self._parsed: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {})
-        self._members: tuple[Member, ...] = ()
 
     @property
     def chain(self) -> core.Chain:
@@ -135,76 +80,20 @@ class Ledger:
 
     def tip(self) -> Tip:
         """The newest block."""
-        chain = self._chain
-        data = chain.tip_certificate()
-        certificate = None if data is None else decode_certificate(data)
-        return Tip(
-            chain.height,
-            chain.time,
-            chain.digest,
-            chain.state_root,
-            certificate,
-            tuple(chain.tip_batches()),
-        )
+        return self._view.tip()
 
     def configuration(self) -> Configuration:
         """What the next height is decided under."""
-        fields, parameters = self._settings()
-        members = self._members
-        own = None
-        if self._key is not None:
-            keys = [member.key for member in members]
-            own = keys.index(self._key.public) if self._key.public in keys else None
-        first_round, leaders = self._chain.leaders(LEADERS)
-        return Configuration(
-            int(fields["epoch"]),
-            fields["engine"],
-            members,
-            quorum(
-                sum(member.weight for member in members),
-                fields["quorum_numerator"],
-                fields["quorum_denominator"],
-            ),
-            own,
-            timeout_ms=int(parameters["timeout"]),
-            timeout_ms_max=int(parameters["timeout_max"]),
-            first_round=first_round,
-            leaders=tuple(leaders),
-            turn_blocks=int(parameters["turn_blocks"]),
-        )
+        return self._view.configuration()
 
     def limits(self) -> Limits:
         """Limits of the next block."""
-        fields, parameters = self._settings()
-        transactions = int(parameters["block_transactions"])
-        size = int(parameters["block_bytes"])
-        shares = 2 if len(fields["validators"]) >= SHARE_VALIDATORS_MIN else 1
-        return Limits(
-            transactions,
-            size,
-            transactions // shares,
-            size // shares,
-            int(parameters["max_lifetime"]),
-        )
+        return self._view.limits()
 
     @property
     def clock_tolerance_ms(self) -> int:
         """How far a block's time may be from this node's clock."""
-        return int(self._settings()[1]["clock_tolerance"])
-
-    def _settings(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """Validator set and parameters in force; parsed again only when they changed."""
-        chain = self._chain
-        key = (chain.validator_set, chain.parameters_json())
-        if key != self._parsed_from:
-            fields = core.decode_json(core.validator_set_to_json(key[0]))["v1"]
-            self._parsed = (fields, core.decode_json(key[1])["v1"])
-            self._parsed_from = key
-            self._members = tuple(
-                Member(index, one["name"], one["organisation"], _tagged(one["key"]), one["weight"])
-                for index, one in enumerate(fields["validators"])
-            )
-        return self._parsed
+        return self._view.clock_tolerance_ms
 
     def records(self) -> tuple[tuple[int, bytes], ...]:
         """Records of the height in work that the log holds, oldest first."""
@@ -395,8 +284,3 @@ class Ledger:
                 found[str(one["holder"])] = int(one["holding"]["v1"]["balance"])
             if not after:
                 return found
-
-
-def _tagged(key: dict[str, str]) -> bytes:
-    ((name, text),) = key.items()
-    return bytes([core.Algorithm[name.upper().replace("-", "_")]]) + bytes.fromhex(text)

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from bubi import core
 from bubi.consensus.engine import Configuration, VoteMessage
+from bubi.ledger import vote_bytes
 from bubi.messages import Status, status_statement
-from bubi.simulation.ledger import Key, vote_bytes
+from bubi.simulation.ledger import Key
 
 KNOWN_MAX = 60_000
 

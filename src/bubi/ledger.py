@@ -1,4 +1,8 @@
-"""What consensus needs to know of the ledger, read from the core."""
+"""What consensus needs to know of the ledger, read from the core; the same in node and simulator.
+
+Bytes that are signed, certificates in the ledger's encoding, and the tip, configuration and limits
+of the next height.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,11 +10,17 @@ from typing import Any
 from bubi import core
 from bubi.consensus.engine import Certificate, Configuration, Member, VoteMessage
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.consensus.quorum import quorum
 from bubi.messages import Status, status_statement
-from bubi.node.files import key_bytes
-from bubi.node.trust import set_quorum
 from bubi.replica.events import Limits, Tip
 
+ALGORITHMS = {
+    "ed25519": core.Algorithm.ED25519,
+    "secp256k1": core.Algorithm.SECP256K1,
+    "p256": core.Algorithm.P256,
+    "sm2": core.Algorithm.SM2,
+}
+"""Signature algorithms by their names in JSON."""
 LEADERS_AHEAD = 64
 """Rounds whose leaders are read; the list repeats behind them."""
 SHARE_VALIDATORS_MIN = 4
@@ -95,13 +105,25 @@ def decode_certificate(data: bytes) -> Certificate:
     return Certificate(request, tuple(votes))
 
 
+def key_bytes(key: Mapping[str, str]) -> bytes:
+    """Tagged bytes of a public key given as JSON."""
+    ((name, digits),) = key.items()
+    return bytes([ALGORITHMS[name]]) + bytes.fromhex(digits)
+
+
+def set_quorum(validators: Mapping[str, Any]) -> int:
+    """Quorum of a validator set given as JSON."""
+    total = sum(int(validator["weight"]) for validator in validators["validators"])
+    return quorum(total, validators["quorum_numerator"], validators["quorum_denominator"])
+
+
 class LedgerView:
     """Tip, configuration and limits of the next height; parsed again only when they changed."""
 
     def __init__(self, chain: core.Chain, own_key: bytes | None) -> None:
         self._chain = chain
         self._own_key = own_key
-        self._set: tuple[bytes, Mapping[str, Any]] = (b"", {})
+        self._set: tuple[bytes, Mapping[str, Any], tuple[Member, ...]] = (b"", {}, ())
         self._parameters: tuple[bytes, Mapping[str, Any]] = (b"", {})
 
     @property
@@ -132,20 +154,8 @@ class LedgerView:
 
     def configuration(self) -> Configuration:
         """Under what the next height is decided."""
-        encoded = self._chain.validator_set
-        if encoded != self._set[0]:
-            self._set = (encoded, core.decode_json(core.validator_set_to_json(encoded))["v1"])
-        fields, parameters = self._set[1], self.parameters
-        members = tuple(
-            Member(
-                index,
-                validator["name"],
-                validator["organisation"],
-                key_bytes(validator["key"]),
-                int(validator["weight"]),
-            )
-            for index, validator in enumerate(fields["validators"])
-        )
+        fields, members = self._validators()
+        parameters = self.parameters
         own = next((member.index for member in members if member.key == self._own_key), None)
         first_round, leaders = self._chain.leaders(LEADERS_AHEAD)
         return Configuration(
@@ -163,10 +173,10 @@ class LedgerView:
 
     def limits(self) -> Limits:
         """Limits of the next block."""
-        parameters, fields = self.parameters, self._set[1]
+        parameters = self.parameters
         transactions = int(parameters["block_transactions"])
         size = int(parameters["block_bytes"])
-        shares = 2 if len(fields["validators"]) >= SHARE_VALIDATORS_MIN else 1
+        shares = 2 if len(self._validators()[1]) >= SHARE_VALIDATORS_MIN else 1
         return Limits(
             transactions,
             size,
@@ -174,3 +184,21 @@ class LedgerView:
             size // shares,
             int(parameters["max_lifetime"]),
         )
+
+    def _validators(self) -> tuple[Mapping[str, Any], tuple[Member, ...]]:
+        """The validator set in force, as JSON and as members."""
+        encoded = self._chain.validator_set
+        if encoded != self._set[0]:
+            fields = core.decode_json(core.validator_set_to_json(encoded))["v1"]
+            members = tuple(
+                Member(
+                    index,
+                    validator["name"],
+                    validator["organisation"],
+                    key_bytes(validator["key"]),
+                    int(validator["weight"]),
+                )
+                for index, validator in enumerate(fields["validators"])
+            )
+            self._set = (encoded, fields, members)
+        return self._set[1:]
