@@ -221,7 +221,7 @@ class Door:
                 receipts -= sum(1 for number in numbers if number == core.SKIPPED)
 
     def close(self) -> None:
-        """Tells those who wait, and those whose check is under way, that nothing more is decided."""
+        """Tells those who wait, or are being checked, that this process decides nothing more."""
         self._closed = True
         for ticket in self._tickets.values():
             if not ticket.decision.done():
