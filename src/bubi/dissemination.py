@@ -325,8 +325,17 @@ class Dissemination:
                 self._hold(batch, batch.digest, None)
 
     def epoch_changed(self) -> None:
-        """Counts acknowledgements again from nothing: members have other indexes now."""
+        """Counts acknowledgements again from nothing: members have other indexes now.
+
+        Batches of an author that left the set are dropped: nobody else would take them any more.
+        What this node had in its own goes back to the pool.
+        """
         own = self._configuration.own if self._configuration is not None else None
+        gone = [held for held in self._held.values() if held.author not in self._members]
+        for held in gone:
+            self._drop(held)
+            if held.entries is not None:
+                self._pool.give_back(held.entries)
         for held in self._held.values():
             held.holders.clear()
             held.weight = 0
@@ -363,6 +372,10 @@ class Dissemination:
         """The host signed a batch: it goes to all direct peers."""
         entries = self._sealing.pop(number, None)
         if entries is None:
+            return
+        if batch.author not in self._members:
+            # This node lost its vote meanwhile.
+            self._pool.give_back(entries)
             return
         self._hold(batch, batch.digest, entries)
         if peers:

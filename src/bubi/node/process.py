@@ -18,7 +18,7 @@ from pathlib import Path
 import uvicorn
 
 from bubi import core
-from bubi.consensus import engine_named, guard
+from bubi.consensus import ENGINES, engine_in_force, guard
 from bubi.ledger import CoreSignatures, LedgerView, key_bytes, set_quorum
 from bubi.mempool import Limits, Mempool, Recent
 from bubi.network import certificates as network_certificates
@@ -204,7 +204,7 @@ async def _serve(parts: _Parts) -> int:
     door.forwards = configuration.own is None
     signatures = CoreSignatures(chain.chain_id, chain.suite)
     replica = Replica(
-        engine_named(configuration.engine, signatures),
+        engine_in_force(signatures),
         signatures,
         _replica_settings(settings, clock),
         _restored_guard(chain, health),
@@ -280,6 +280,7 @@ def _replica_settings(settings: config.Config, clock: SystemClock) -> ReplicaSet
         clock.now_ms(),
         limits["BATCH_TRANSACTIONS_MAX"],
         limits["BATCH_BYTES_MAX"],
+        engines=frozenset(ENGINES),
     )
 
 

@@ -26,7 +26,7 @@ from bubi.simulation.host import EPOCH_MS, Host, Place
 from bubi.simulation.ledger import Key
 from bubi.simulation.nemesis import Nemesis
 from bubi.simulation.network import Network
-from bubi.simulation.parallel import make_engine
+from bubi.simulation.parallel import switching_engine
 from bubi.simulation.scheduler import MILLISECOND, SECOND, Scheduler
 from bubi.simulation.signing import IdealSignatures, RealSignatures
 from bubi.simulation.trace import Say, Trace
@@ -206,7 +206,7 @@ class Cluster:
         pool: Mempool[core.Admission],
     ) -> Replica:
         """The production replica of a node."""
-        made = make_engine(self.engine_name, self.signatures, self._engine_factory)
+        made = switching_engine(self.engine_name, self.signatures, self._engine_factory)
         first = self.scheduler.now // MILLISECOND + 1
         settings = ReplicaSettings(place.name, place.organisation, first_number=first)
         return Replica(made, self.signatures, settings, restored, pool, place.peer)
