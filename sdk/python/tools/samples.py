@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bubi_sdk import block, events, hashes, merkle, proof, state
+from bubi_sdk import block, events, governance, hashes, merkle, proof, state
 from bubi_sdk import operations as ops
 from bubi_sdk import transaction as tx
 from bubi_sdk.address import Address
@@ -120,6 +120,42 @@ OPERATIONS: dict[str, ops.OperationBody] = {
     ),
 }
 
+PROPOSAL_ID, EVIDENCE_ID = filled("proposal"), filled("evidence")
+VALIDATOR = governance.Validator("validator-9", "组织 9", KEYS[0], 2**32 - 1)
+CHANGES: tuple[governance.Change, ...] = (
+    governance.SetParameter("block_bytes", 2**64 - 1),
+    governance.AddValidator(VALIDATOR),
+    governance.RemoveValidator("validator-1"),
+    governance.ChangeValidator("validator-2", 3, KEYS[1]),
+    governance.ChangeValidator("validator-2", None, KEYS[2]),
+    governance.SetOrganisation("组织 9", BOB, filled("certificate") * 20),
+    governance.SetOrganisation("组织 9", None, b""),
+    governance.RemoveOrganisation("组织 1"),
+    governance.SetEngine("raft"),
+    governance.SetQuorum(9, 10),
+    governance.SetAlgorithms((0, 3), (0,), TIME),
+    governance.SetProtocolVersion(2),
+    governance.AllowNode(filled("node one")),
+    governance.DenyNode(filled("node two")),
+    governance.ClearNode(filled("node three")),
+    governance.RevokeCertificate(filled("fingerprint")),
+)
+VOTED = governance.Vote(governance.VoteStatement(1, "pbft", 2, 3, 3, DIGEST))
+COMMITTED = governance.Commit(governance.CommitStatement(1, "pbft", 2, 3, DIGEST, NAMESPACE))
+TWO_SIGNATURES = filled("one", 32) * 2, filled("two", 32) * 2
+OPERATIONS |= {
+    "propose": ops.Propose(
+        CHANGES, TIME, 2**40, (governance.NO_FAULT_TOLERANCE, "validator-2"), "why 为什么"
+    ),
+    "propose without more": ops.Propose(CHANGES[:1], TIME),
+    "vote": ops.Vote(PROPOSAL_ID, True),
+    "withdraw_proposal": ops.WithdrawProposal(PROPOSAL_ID),
+    "ready": ops.Ready(PROPOSAL_ID),
+    "report_evidence": ops.ReportEvidence(
+        KEYS[0], VOTED, TWO_SIGNATURES[0], COMMITTED, TWO_SIGNATURES[1]
+    ),
+}
+
 EVENTS: tuple[events.Event, ...] = (
     events.AccountCreated(BOB, ALICE),
     events.SignersChanged(ALICE),
@@ -145,6 +181,12 @@ EVENTS: tuple[events.Event, ...] = (
     events.NamespaceCreated(NAMESPACE, ALICE),
     events.NamespaceChanged(NAMESPACE, BOB),
     events.RecordPut(NAMESPACE, "file/一", 2**32 - 1, ALICE),
+    events.ProposalChanged(PROPOSAL_ID, governance.ProposalStatus.LAPSED),
+    events.Voted(PROPOSAL_ID, "组织 9", False),
+    events.ValidatorReady(PROPOSAL_ID, "validator-9"),
+    events.ActivationFixed(PROPOSAL_ID, 2**40),
+    events.EpochBegins(2**32, 2**40),
+    events.EvidenceRecorded(EVIDENCE_ID, "validator-9", governance.Scheduled(PROPOSAL_ID)),
 )
 
 PRECONDITIONS: tuple[tx.Precondition, ...] = (
@@ -202,6 +244,19 @@ PARAMETERS = state.Parameters(
     128,
     2_000,
     30_000,
+    (0, 1, 2, 3),
+    (),
+    604_800_000,
+    3_600_000,
+    1,
+    1_000_000,
+)
+OTHER_PARAMETERS = replace(
+    PARAMETERS,
+    algorithms=(0, 3),
+    vote_algorithms=(0,),
+    retired_algorithms=(state.RetiredAlgorithm(1, TIME), state.RetiredAlgorithm(2, 2**64 - 1)),
+    evidence_policy=3,
 )
 VALIDATOR_SET = state.ValidatorSet(2**64 - 1, "pbft", VALIDATORS, 9, 10)
 HASHES = [filled(f"hash {number}") for number in range(8)]
@@ -235,9 +290,12 @@ GENESIS = block.Genesis(
     TIME,
     1,
     PARAMETERS,
-    VALIDATOR_SET,
+    replace(VALIDATOR_SET, epoch=0),
     tuple(block.GenesisAccount(one, SIGNERS[:2], THRESHOLDS) for one in sorted((ALICE, BOB))),
-    tuple(block.Authority(f"组织 {at}", filled(f"certificate {at}") * 20) for at in range(2)),
+    (
+        block.GenesisOrganisation("组织 0", ALICE, filled("certificate 0") * 20),
+        block.GenesisOrganisation("组织 1", None, b""),
+    ),
     block.Predecessor(*HASHES[:3]),
 )
 LOTS = (state.Lot(TIME, 1), state.Lot(TIME + 1, 10**38 - 2))
@@ -294,6 +352,7 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
         state.Schedule(2**64 - 1, 3, (state.Strike(0, 7, 64), state.Strike(2, 1, 0))),
     ),
     "parameters": ("Parameters", PARAMETERS),
+    "parameters of a vote": ("Parameters", OTHER_PARAMETERS),
     "validator set": ("ValidatorSet", VALIDATOR_SET),
 }
 
