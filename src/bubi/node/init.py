@@ -31,6 +31,12 @@ PARAMETERS: dict[str, Any] = {
     "turn_blocks": 128,
     "timeout": "2000",
     "timeout_max": "30000",
+    "vote_algorithms": [0, 1, 2, 3],
+    "retired_algorithms": [],
+    "proposal_lifetime": "604800000",
+    "ready_lifetime": "3600000",
+    "evidence_policy": 1,
+    "evidence_max_age": "1000000",
 }
 """Parameters of a genesis unless others are asked for, in the JSON form of `ParametersV1`."""
 
@@ -58,13 +64,15 @@ def initialise(  # noqa: PLR0913 - each argument is one answer of the person who
     kind: str = "development",
     suite: str = "standard",
     accounts: Sequence[bytes] = (),
+    governance: bytes | None = None,
     parameters: dict[str, Any] | None = None,
     api_port: int = 8080,
     now_ms: int | None = None,
 ) -> Initialised:
     """Makes a network of one validator in a new or empty folder.
 
-    `accounts` are public keys (tagged bytes) whose own accounts exist from the start.
+    `accounts` are public keys (tagged bytes) whose own accounts exist from the start; that of
+    `governance` votes for the organisation.
 
     Raises:
         FileError: the folder holds something, or cannot be written.
@@ -86,7 +94,9 @@ def initialise(  # noqa: PLR0913 - each argument is one answer of the person who
         accounts=accounts,
         engine="solo",
         validators=[validator],
-        authorities=[(organisation, to_der(authority.certificate))],
+        organisations=[
+            Organisation(organisation, governance, to_der(authority.certificate)),
+        ],
     )
     settings = node_settings(name, organisation, api_port)
     config.parse(settings, directory)
@@ -103,6 +113,19 @@ class Validator:
     organisation: str
     key: bytes
     weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """An organisation of a genesis.
+
+    `governance` is the key (tagged bytes) whose own account votes for it, None if it has no voice;
+    `certificate` is that of its authority (DER).
+    """
+
+    name: str
+    governance: bytes | None
+    certificate: bytes
 
 
 def check_kind(kind: str, suite: str) -> None:
@@ -184,17 +207,22 @@ def make_genesis(  # noqa: PLR0913 - the whole agreement of the members
     accounts: Sequence[bytes],
     engine: str,
     validators: Sequence[Validator],
-    authorities: Sequence[tuple[str, bytes]],
+    organisations: Sequence[Organisation],
     quorum: tuple[int, int] = (0, 1),
     time: int | None = None,
 ) -> bytes:
-    """An encoded genesis with a new nonce. `authorities` are (organisation, certificate in DER).
+    """An encoded genesis with a new nonce.
 
     Raises:
         CoreError: the core refuses it.
     """
     number = core.Suite[suite.upper()]
-    owners = sorted((core.key_address(number, key), key) for key in set(accounts))
+    voters = {one.governance for one in organisations if one.governance is not None}
+    owners = sorted((core.key_address(number, key), key) for key in voters | set(accounts))
+
+    def account(key: bytes) -> str:
+        return core.address_to_text(PREFIXES[kind], core.key_address(number, key))
+
     document = {
         "nonce": secrets.token_hex(32),
         "name": network,
@@ -220,9 +248,13 @@ def make_genesis(  # noqa: PLR0913 - the whole agreement of the members
                 "quorum_denominator": quorum[1],
             }
         },
-        "authorities": [
-            {"organisation": organisation, "certificate": certificate.hex()}
-            for organisation, certificate in authorities
+        "organisations": [
+            {
+                "name": one.name,
+                "governance": None if one.governance is None else account(one.governance),
+                "certificate": one.certificate.hex(),
+            }
+            for one in sorted(organisations, key=lambda one: one.name.encode())
         ],
         "accounts": [
             {

@@ -60,6 +60,12 @@ PARAMETERS: dict[str, Any] = {
     "algorithms": [0, 1, 2, 3],
     "timeout": str(TIMEOUT_MS),
     "timeout_max": str(TIMEOUT_MAX_MS),
+    "vote_algorithms": [0, 1, 2, 3],
+    "retired_algorithms": [],
+    "proposal_lifetime": "600000",
+    "ready_lifetime": "60000",
+    "evidence_policy": 1,
+    "evidence_max_age": "1000000",
 }
 
 
@@ -109,6 +115,8 @@ class Cluster:
         self.expired: dict[bytes, int] = {}
         keys = [self._key("validator", index) for index in range(nodes)]
         clients = [self._key("client", index) for index in range(self.plan.clients)]
+        self.voters = [self._key("governance", index).secret for index in range(nodes)]
+        """Keys of the governance accounts, one organisation per validator."""
         self.genesis = self._make_genesis(keys, [key.secret for key in clients])
         self.chain_id = core.chain_id(self.genesis)
         kind = IdealSignatures if self.ideal else RealSignatures
@@ -137,7 +145,10 @@ class Cluster:
         return Key(core.SigningKey.from_bytes(core.Algorithm.ED25519, secret), self.ideal)
 
     def _make_genesis(self, keys: list[Key], clients: list[core.SigningKey]) -> bytes:
-        owners = sorted((core.key_address(0, key.public_key), key.public_key) for key in clients)
+        owners = sorted(
+            (core.key_address(0, key.public_key), key.public_key)
+            for key in [*clients, *self.voters]
+        )
         numerator, denominator = self.plan.quorum_ratio
         document = {
             "nonce": self.random("nonce").randbytes(32).hex(),
@@ -156,7 +167,16 @@ class Cluster:
                 for address, key in owners
             ],
             "predecessor": None,
-            "authorities": [],
+            "organisations": [
+                {
+                    "name": f"organisation-{index + 1}",
+                    "governance": core.address_to_text(
+                        PREFIX, core.key_address(0, voter.public_key)
+                    ),
+                    "certificate": "",
+                }
+                for index, voter in enumerate(self.voters)
+            ],
             "validators": {
                 "v1": {
                     "epoch": "0",
