@@ -61,9 +61,9 @@ def show(
 ) -> None:
     """Shows one piece of evidence."""
     with client(url, data) as (node, _network):
-        fields: Any = dict(node.evidence_record(evidence).data)
+        fields: Any = node.evidence_record(evidence).data["value"]
     if as_json:
-        emit({name: value for name, value in fields.items() if name != "schema"})
+        emit(fields)
         return
     details(
         _("Evidence"),
