@@ -259,7 +259,8 @@ class Host:
     def peer_up(self, other: Place) -> None:
         """A connection to another node is open."""
         self.peers[other.peer] = other.index
-        self.feed(events.PeerUp(other.peer, other.name, other.organisation))
+        observer = other.host is not None and other.host.configuration.own is None
+        self.feed(events.PeerUp(other.peer, other.name, other.organisation, observer))
 
     def peer_down(self, other: Place) -> None:
         """The connection to another node ended."""
