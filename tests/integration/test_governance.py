@@ -8,6 +8,7 @@ import sys
 import httpx
 import pytest
 from bubi_sdk import governance as changes
+from bubi_sdk.proof import FinalityProof
 from governance import PATIENCE, Governed, Load
 from network import Net, command, environment, wait_for
 from nodes import free_port
@@ -234,9 +235,9 @@ def _votes(net, name):
     url = net.url("node1")
     height = httpx.get(f"{url}/v1/network", timeout=10).json()["height"]
     members = [one["name"] for one in httpx.get(f"{url}/v1/validators").json()["items"]]
-    proof = httpx.get(f"{url}/v1/blocks/{height}/finality", timeout=10).json()
-    voted = {one["validator"] for one in proof["certificate"]["v1"]["votes"]}
-    return members.index(name) in voted
+    proof = httpx.get(f"{url}/v1/blocks/{height}/finality", timeout=10).json()["proof"]
+    certificate = FinalityProof.decode(bytes.fromhex(proof)).certificate
+    return members.index(name) in {one.validator for one in certificate.votes}
 
 
 def _start(folder):
