@@ -23,6 +23,7 @@ from bubi.cli.home import AccountState, Home, NetworkState, NodeState, folder, w
 from bubi.cli.messages import _
 from bubi.cli.node import Kind, Suite, key_from_text, node_errors
 from bubi.cli.output import AsJson, details, emit, finding, note, say, usage
+from bubi.cli.tolerance import AcknowledgeOption, WeightOption, tolerance_errors, weights
 
 if TYPE_CHECKING:
     from bubi.network.addresses import Address
@@ -65,7 +66,8 @@ def ceremony_errors() -> Iterator[None]:
         from bubi.node.ceremony import CeremonyError  # noqa: PLC0415 - needs the compiled core
 
         try:
-            yield
+            with tolerance_errors():
+                yield
         except CeremonyError as error:
             raise finding(str(error), code="ceremony_refused") from error
 
@@ -144,6 +146,8 @@ def create(  # noqa: PLR0913, PLR0917 - each is one option of the command
         str | None,
         typer.Option(metavar="N/D", help=_("Share of the votes that decides; at least 2/3.")),
     ] = None,
+    weight: WeightOption = None,
+    acknowledge: AcknowledgeOption = None,
     dev: Annotated[
         bool,
         typer.Option("--dev", help=_("Make all keys here and mark the genesis as development.")),
@@ -176,6 +180,8 @@ def create(  # noqa: PLR0913, PLR0917 - each is one option of the command
             engine=engine,
             quorum=_ratio(quorum),
             accounts=keys,
+            weights=weights(weight),
+            acknowledged=acknowledge or (),
         )
     validators = sum(1 for one in created.members if one.vote_key is not None)
     warnings = warnings_of(created.heavy, created.spare, validators)
@@ -211,7 +217,7 @@ def _ratio(text: str | None) -> tuple[int, int]:
 
 
 @app.command("join", help=_("Check a genesis against one's own request and configure the node."))
-def join(
+def join(  # noqa: PLR0913, PLR0917 - each is one option of the command
     directory: Annotated[Path, typer.Argument(help=_("The folder that `request` made."))],
     network: Annotated[
         Path, typer.Option("--network", metavar="DIR", help=_("The folder that `create` made."))
@@ -232,6 +238,7 @@ def join(
         list[str] | None,
         typer.Option(metavar="HOST:PORT", help=_("Node to connect to first; repeatable.")),
     ] = None,
+    acknowledge: AcknowledgeOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Completes a node's folder."""
@@ -253,6 +260,7 @@ def join(
             port=port,
             api_port=api_port,
             seeds=[_endpoint("--seed", text) for text in seed or ()],
+            acknowledged=acknowledge or (),
         )
     fields = {
         "chain_id": made.chain_id,
