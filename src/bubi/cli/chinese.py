@@ -628,4 +628,17 @@ CHINESE: Final[dict[str, str]] = {
         "{total} 票中须有 {needed} 票才能作出决定：任何一个验证节点停机都会使网络停止。"
     ),
     "{text} is no weight.": "{text} 不是权重。",
+    "Agreement held": "一致性保持",
+    "Attack vote thresholds by members that equivocate, until they fork.": (
+        "用两面投票的成员攻击投票门槛，直至分叉。"
+    ),
+    "Fork shown": "已演示分叉",
+    "Liars for a fork": "造成分叉所需作恶权重",
+    "Number of members, or the weight of each.": "成员数，或每个成员的权重。",
+    "There are {least} to {most} members.": "成员数须为 {least} 至 {most}。",
+    "Thresholds": "门槛",
+    "Thresholds of weight {total}": "总权重 {total} 的投票门槛",
+    "Write a number of members, or their weights like 3,2,1,1.": (
+        "请写成员数，或 3,2,1,1 这样的权重。"
+    ),
 }
