@@ -18,7 +18,9 @@ from bubi_sdk.events import Event
 from bubi_sdk.hashes import HashSuite
 from bubi_sdk.keys import PublicKey
 from bubi_sdk.operations import AccountSigner, Thresholds, check_authority
-from bubi_sdk.state import Parameters, ValidatorSet, check_parameters
+from bubi_sdk.state import Parameters, check_parameters
+from bubi_sdk.statements import CommitStatement, VoteStatement
+from bubi_sdk.validators import ValidatorSet
 
 BareParameters: TypeAlias = Annotated[Parameters, Fields(Parameters)]
 """Parameters without a version of their own: the genesis has one."""
@@ -175,42 +177,6 @@ class BlockOutcome(Shape):
     state_root: Hash
     validators: Hash
     parameters: Hash
-
-
-@dataclass(frozen=True, slots=True)
-class CommitStatement(Shape):
-    """What a commit vote signs (after the domain `commit-vote` and the chain id)."""
-
-    VERSION: ClassVar[str] = "v1"
-    BYTES_MAX: ClassVar[int] = 512
-    epoch: U64
-    engine: str
-    height: U64
-    round: U64
-    digest: Hash
-    outcome: Hash
-
-
-@dataclass(frozen=True, slots=True)
-class VoteStatement(Shape):
-    """What a vote before the commit signs (after the domain `vote` and the chain id).
-
-    `phase`: 0 asks for the round, 1 supports its leader, 2 proposes, 3 is a first-phase vote.
-    """
-
-    VERSION: ClassVar[str] = "v1"
-    BYTES_MAX: ClassVar[int] = 512
-    epoch: U64
-    engine: str
-    height: U64
-    round: U64
-    phase: U8
-    digest: Hash
-
-    def check(self) -> None:
-        """Raises `Malformed` for a statement that can never be valid."""
-        if self.phase > 3:
-            raise Malformed("phase: a vote before the commit has a phase of 0 to 3")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,11 @@ from bubi_sdk.codec import (
     Integer,
     NumberMap,
     Shape,
+    SignatureBytes,
     at_most,
 )
 from bubi_sdk.errors import Malformed
+from bubi_sdk.governance import Change, Statement, check_proposal, check_statement
 from bubi_sdk.keys import PublicKey
 
 OperationThresholds: TypeAlias = Annotated[Mapping[int, int], NumberMap(Integer(1), Integer(4))]
@@ -602,6 +604,64 @@ class PutRecord(OperationShape):
                 raise Malformed("parent version: versions start at 1")
 
 
+@dataclass(frozen=True, slots=True)
+class Propose(OperationShape):
+    """24: opens a proposal of changes, for the organisation for which the source votes.
+
+    Nobody votes any more from the block time `expires` on; `not_before` is a height before which
+    it must not be in force. `acknowledged` ascend: `no_fault_tolerance`, and members that the next
+    set cannot miss.
+    """
+
+    changes: tuple[Change, ...]
+    expires: U64
+    not_before: U64 | None = None
+    acknowledged: tuple[str, ...] = ()
+    memo: str = ""
+
+    def check_for(self, source: Address) -> None:
+        """Raises for an operation that can never be valid."""
+        check_proposal(self.changes, self.acknowledged, self.memo)
+
+
+@dataclass(frozen=True, slots=True)
+class Vote(OperationShape):
+    """25: votes on an open proposal; a later vote of the organisation replaces an earlier one."""
+
+    proposal: Hash
+    approve: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawProposal(OperationShape):
+    """26: takes back an open proposal of the source's organisation."""
+
+    proposal: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(OperationShape):
+    """27: the source, first account of a next validator's key, is ready for an approved change."""
+
+    proposal: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class ReportEvidence(OperationShape):
+    """28: reports two contradicting statements of one validator, with its signatures."""
+
+    member: PublicKey
+    statement_one: Statement
+    signature_one: SignatureBytes
+    statement_two: Statement
+    signature_two: SignatureBytes
+
+    def check_for(self, source: Address) -> None:
+        """Raises for an operation that can never be valid."""
+        check_statement(self.statement_one)
+        check_statement(self.statement_two)
+
+
 OperationBody: TypeAlias = (
     CreateAccount
     | SetSigners
@@ -627,6 +687,11 @@ OperationBody: TypeAlias = (
     | CreateNamespace
     | SetNamespace
     | PutRecord
+    | Propose
+    | Vote
+    | WithdrawProposal
+    | Ready
+    | ReportEvidence
 )
 """Every operation, in the order of its number on the wire."""
 

@@ -21,7 +21,6 @@ from bubi_sdk.codec import (
     codec_of,
 )
 from bubi_sdk.errors import Malformed
-from bubi_sdk.keys import PublicKey
 from bubi_sdk.operations import (
     AccountSigner,
     AssetFeatures,
@@ -32,6 +31,7 @@ from bubi_sdk.operations import (
     Thresholds,
     Writers,
 )
+from bubi_sdk.validators import Validator, ValidatorSet
 
 
 class OwnerKind(enum.IntEnum):
@@ -52,6 +52,49 @@ HEADER_KEY: Final = b"\x00"
 """Account, asset or namespace: its header or definition. System: parameters."""
 VALIDATORS_KEY: Final = b"\x02"
 """System: validator set."""
+
+
+SCHEDULE_KEY: Final = b"\x04"
+"""System: leader schedule."""
+GOVERNANCE_KEY: Final = b"\x06"
+"""System: what governance is about."""
+PROTOCOL_VERSION_KEY: Final = b"\x0a"
+"""System: protocol version in force."""
+
+
+def organisation_key(name: str) -> bytes:
+    """System: an organisation."""
+    return b"\x05" + name.encode()
+
+
+def proposal_key(proposal: bytes) -> bytes:
+    """System: a proposal of changes."""
+    return b"\x07" + proposal
+
+
+def epoch_key(epoch: int) -> bytes:
+    """System: the begin of an epoch."""
+    return b"\x08" + epoch.to_bytes(8, "big")
+
+
+def evidence_key(evidence: bytes) -> bytes:
+    """System: evidence, by its key."""
+    return b"\x09" + evidence
+
+
+def node_key(node: bytes) -> bytes:
+    """System: a node on the black or the white list, by its id."""
+    return b"\x0b" + node
+
+
+def revoked_key(fingerprint: bytes) -> bytes:
+    """System: a revoked certificate."""
+    return b"\x0c" + fingerprint
+
+
+def voter_key(account: Address) -> bytes:
+    """System: for whom an account votes."""
+    return b"\x0d" + account.raw
 
 
 def holding_key(asset: bytes) -> bytes:
@@ -310,52 +353,3 @@ class Schedule(Shape):
     round: U64
     leader: U32
     strikes: tuple[Strike, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Validator(Shape):
-    """A validator."""
-
-    name: str
-    organisation: str
-    key: PublicKey
-    weight: U32
-
-
-@dataclass(frozen=True, slots=True)
-class ValidatorSet(Shape):
-    """Validators in force, with the quorum ratio."""
-
-    VERSION: ClassVar[str] = "v1"
-    epoch: U64
-    engine: str
-    validators: tuple[Validator, ...]
-    quorum_numerator: U32
-    quorum_denominator: U32
-
-    @property
-    def total(self) -> int:
-        """Sum of all weights."""
-        return sum(validator.weight for validator in self.validators)
-
-    @property
-    def quorum(self) -> int:
-        """Weight that a certificate needs: max(⌊2T/3⌋ + 1, ⌈T·num/den⌉)."""
-        safe = self.total * 2 // 3 + 1
-        return max(safe, -(-self.total * self.quorum_numerator // self.quorum_denominator))
-
-    def check(self) -> None:
-        """Raises `TooLarge` or `Malformed` for a set that can never be valid."""
-        checks.text("engine", self.engine, limits.NAME_BYTES_MAX)
-        at_most(limits.VALIDATORS_MAX, "validators", len(self.validators))
-        if not self.validators or any(not one.weight for one in self.validators):
-            raise Malformed("validators: give at least one, each with a weight of at least 1")
-        if len({one.key for one in self.validators}) != len(self.validators):
-            raise Malformed("validators: each needs a key of its own")
-        for validator in self.validators:
-            checks.text("validator name", validator.name, limits.NAME_BYTES_MAX)
-            checks.text("organisation", validator.organisation, limits.NAME_BYTES_MAX)
-        if self.total > 0xFFFFFFFF:
-            raise Malformed("weights: their sum must be at most 2^32 - 1")
-        if not self.quorum_denominator or self.quorum_numerator > self.quorum_denominator:
-            raise Malformed("quorum ratio: it must lie between 0 and 1")

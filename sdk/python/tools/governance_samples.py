@@ -1,0 +1,175 @@
+"""Fixed values of governance and evidence, for vectors and tests."""
+
+from __future__ import annotations
+
+from bubi_sdk import events, hashes
+from bubi_sdk import governance as gov
+from bubi_sdk import operations as ops
+from bubi_sdk.address import Address
+from bubi_sdk.codec import Shape
+from bubi_sdk.hashes import sha256
+from bubi_sdk.keys import Algorithm, PublicKey, SecretKey
+from bubi_sdk.statements import CommitStatement, VoteStatement
+from bubi_sdk.validators import Validator, ValidatorSet
+
+TIME = 1_790_000_000_000
+
+
+def filled(name: str, length: int = 32) -> bytes:
+    """Bytes that look random and never change."""
+    return sha256(b"bubi vectors: " + name.encode())[:length]
+
+
+CHAIN = filled("chain")
+ALICE, BOB = (Address(filled(f"address {name}")) for name in ("alice", "bob"))
+PROPOSAL, EVIDENCE, NODE = filled("proposal"), filled("evidence"), filled("node")
+KEYS: list[PublicKey] = sorted(
+    SecretKey(algorithm, filled(f"{algorithm.value} alice")).public_key for algorithm in Algorithm
+)
+VALIDATOR = Validator("validator-9", "组织 9", KEYS[0], 2**32 - 1)
+CHANGES: tuple[gov.Change, ...] = (
+    gov.SetParameter("evidence_policy", 2**64 - 1),
+    gov.AddValidator(VALIDATOR),
+    gov.RemoveValidator("validator-1"),
+    gov.ChangeValidator("validator-2", 7),
+    gov.ChangeValidator("validator-2", None, KEYS[3]),
+    gov.ChangeValidator("validator-2", 1, KEYS[1]),
+    gov.SetOrganisation("组织 1", BOB, filled("certificate 1") * 20),
+    gov.SetOrganisation("silent", None, b""),
+    gov.RemoveOrganisation("组织 2"),
+    gov.SetEngine("raft"),
+    gov.SetQuorum(9, 10),
+    gov.SetAlgorithms((0, 3), (0,), TIME),
+    gov.SetProtocolVersion(2),
+    gov.AllowNode(NODE),
+    gov.DenyNode(NODE),
+    gov.ClearNode(NODE),
+    gov.RevokeCertificate(NODE),
+)
+SLOT = (3, "pbft", 70, 2)
+VOTER = SecretKey(Algorithm.ED25519, filled("ed25519 voter"))
+VOTES = tuple(
+    gov.SignedVote(VoteStatement(*SLOT, 3, filled(f"digest {name}"))) for name in ("one", "two")
+)
+COMMITS = tuple(
+    gov.SignedCommit(CommitStatement(*SLOT, filled(f"digest {name}"), filled("outcome")))
+    for name in ("one", "two")
+)
+
+
+def signature(statement: gov.Statement, key: SecretKey = VOTER, chain: bytes = CHAIN) -> bytes:
+    """The signature of a validator under a statement."""
+    commit = isinstance(statement, gov.SignedCommit)
+    domain = hashes.COMMIT_VOTE if commit else hashes.FIRST_VOTE
+    return key.sign(domain + chain + statement.vote.encode())
+
+
+def evidence(one: gov.Statement, two: gov.Statement) -> ops.ReportEvidence:
+    """A report of two statements of the voter."""
+    return ops.ReportEvidence(VOTER.public_key, one, signature(one), two, signature(two))
+
+
+OPERATIONS: dict[str, ops.OperationBody] = {
+    "propose": ops.Propose(
+        CHANGES, TIME, 2**64 - 1, ("no_fault_tolerance", "validator-9"), "Why 为什么"
+    ),
+    "propose without more": ops.Propose(CHANGES[:1], 1),
+    "vote": ops.Vote(PROPOSAL, True),
+    "vote against": ops.Vote(PROPOSAL, False),
+    "withdraw_proposal": ops.WithdrawProposal(PROPOSAL),
+    "ready": ops.Ready(PROPOSAL),
+    "report_evidence of votes": evidence(*VOTES),
+    "report_evidence of commit votes": evidence(*COMMITS),
+}
+
+EVENTS: tuple[events.Event, ...] = (
+    *(events.ProposalChanged(PROPOSAL, status) for status in gov.ProposalStatus),
+    events.Voted(PROPOSAL, "组织 1", False),
+    events.ValidatorReady(PROPOSAL, "validator-9"),
+    events.ActivationFixed(PROPOSAL, 2**64 - 1),
+    events.EpochBegins(1, 2**64 - 1),
+    events.EvidenceRecorded(EVIDENCE, "validator-1", gov.Alarmed()),
+)
+
+ACTIONS: tuple[gov.EvidenceAction, ...] = (
+    gov.Ignored(),
+    gov.Alarmed(),
+    gov.Proposed(PROPOSAL),
+    gov.Scheduled(PROPOSAL),
+    gov.Queued(),
+    gov.Kept(),
+    gov.Gone(),
+)
+MEMBERS = (
+    gov.NextMember("validator-1", ALICE, 1, True),
+    gov.NextMember("validator-2", BOB, 2**32 - 1, False),
+)
+CELLS: tuple[tuple[str, Shape], ...] = (
+    (
+        "open",
+        gov.ChangeProposal(
+            "组织 1",
+            None,
+            CHANGES,
+            5,
+            TIME,
+            9,
+            ("no_fault_tolerance",),
+            "why",
+            (gov.OrganisationVote("a", True), gov.OrganisationVote("组织 1", False)),
+            gov.ProposalStatus.OPEN,
+            5,
+        ),
+    ),
+    (
+        "by evidence",
+        gov.ChangeProposal(
+            None,
+            EVIDENCE,
+            CHANGES[2:3],
+            5,
+            TIME,
+            None,
+            (),
+            "",
+            (),
+            gov.ProposalStatus.LAPSED,
+            2**64 - 1,
+        ),
+    ),
+    ("nothing", gov.Governance((), None, ())),
+    (
+        "everything",
+        gov.Governance(
+            (PROPOSAL, NODE),
+            gov.PendingChange(PROPOSAL, 7, TIME, 2**64 - 1, 4, MEMBERS),
+            (gov.Exclusion(EVIDENCE, KEYS[2]),),
+        ),
+    ),
+    ("with a voice", gov.Organisation(BOB, filled("certificate 1") * 20)),
+    ("without", gov.Organisation(None, b"")),
+    ("first", gov.Voter("组织 1")),
+    (
+        "second epoch",
+        gov.EpochRecord(20, TIME, ValidatorSet(1, "raft", (VALIDATOR,), 0, 1)),
+    ),
+    ("two", gov.ProtocolVersion(2)),
+    *(
+        (
+            f"action {number}",
+            gov.EvidenceRecord(
+                KEYS[1],
+                "validator-1",
+                *SLOT,
+                gov.COMMIT_PHASE,
+                filled("digest one"),
+                filled("digest two"),
+                ALICE,
+                80,
+                action,
+            ),
+        )
+        for number, action in enumerate(ACTIONS)
+    ),
+)
+"""Values of cells by name; the type is that of the value."""
