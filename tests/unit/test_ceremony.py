@@ -56,7 +56,7 @@ def test_the_ceremony_ends_with_configured_nodes(tmp_path: Path) -> None:
     assert (created.heavy, created.spare) == ((), 1)
     genesis = core.decode_json(core.genesis_to_json(created.genesis))["v1"]
     assert genesis["validators"]["v1"]["engine"] == "pbft"
-    assert [one["organisation"] for one in genesis["authorities"]] == ["o1", "o2", "o3", "o4"]
+    assert [one["name"] for one in genesis["organisations"]] == ["o1", "o2", "o3", "o4"]
     for path in paths:
         made = join(path, public, api_port=9100)
         assert made.chain_id == created.chain_id

@@ -23,7 +23,7 @@ use bubi_crypto::{merkle_root, Hash, HashSuite, SecretKey};
 use bubi_ledger::{
     execute,
     tree::{ProofWindow, State, View},
-    Alarm, Context, Door, ExecutedBlock, LiveIds, SkipReason, Skipped, VerifiedTransaction,
+    Alarm, Context, Door, ExecutedBlock, LiveIds, Network, SkipReason, Skipped, VerifiedTransaction,
 };
 use bubi_store::{
     BlockLog, Disk, GuardFile, Keyspace, LogReader, Mark, RecordKind, StateStore, StoreError, TransactionIndex,
@@ -95,6 +95,8 @@ pub(crate) struct Identity {
     pub(crate) chain: ChainId,
     pub(crate) suite: HashSuite,
     pub(crate) rule: Rule,
+    /// What execution must know of it.
+    pub(crate) network: Network,
 }
 
 /// The ledger of one node.
@@ -366,8 +368,7 @@ impl<D: Disk> Chain<D> {
     pub(crate) fn context(&self, inner: &Inner, time: u64) -> Result<Context> {
         let height = inner.tip.height.saturating_add(1);
         let time = time.max(inner.tip.time.saturating_add(1));
-        let version = self.identity.genesis.v1().protocol_version;
-        Context::new(&inner.view()?, self.identity.chain, height, time, version).map_err(broken)
+        Context::new(&inner.view()?, &self.identity.network, height, time).map_err(broken)
     }
 
     /// Makes a batch of admitted transactions, signed by this validator.

@@ -54,7 +54,15 @@ pub(crate) fn parties(event: &Event) -> Vec<Address> {
             vec![*issuer, *subject]
         }
         Event::AssetCreated { issuer, .. } => vec![*issuer],
-        Event::AssetFrozen { .. } | Event::Captured { .. } | Event::Released { .. } => vec![],
+        Event::AssetFrozen { .. }
+        | Event::Captured { .. }
+        | Event::Released { .. }
+        | Event::ProposalChanged { .. }
+        | Event::Voted { .. }
+        | Event::ValidatorReady { .. }
+        | Event::ActivationFixed { .. }
+        | Event::EpochBegins { .. }
+        | Event::EvidenceRecorded { .. } => vec![],
         Event::HolderFrozen { holder, .. }
         | Event::HolderAuthorised { holder, .. }
         | Event::Lapsed { holder, .. }

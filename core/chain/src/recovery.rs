@@ -18,7 +18,7 @@ use bubi_crypto::Hash;
 use bubi_ledger::{
     genesis_outcome, genesis_state,
     tree::{Chunk, OwnerKey, ProofWindow, State, StateBuilder},
-    LiveIds,
+    LiveIds, Network,
 };
 use bubi_store::{
     newest_witness, BlockLog, Cure, DamageKind, Disk, GuardFile, IndexOptions, Keyspace, LogOptions, LogReader,
@@ -97,7 +97,8 @@ fn identity(bytes: &[u8], rule: Rule) -> Result<Identity> {
     let genesis: Genesis = decode(bytes)?;
     let chain = genesis.chain_id(bytes);
     let suite = genesis.v1().suite;
-    Ok(Identity { genesis, genesis_bytes: bytes.to_vec(), chain, suite, rule })
+    let network = Network { vote_rule: rule.votes(), ..Network::new(&genesis, chain) };
+    Ok(Identity { genesis, genesis_bytes: bytes.to_vec(), chain, suite, rule, network })
 }
 
 /// The block that the guard's second place has marked must be the one in the log.

@@ -12,19 +12,21 @@ use crate::{
     tree::{Overlay, OwnerView, OwnerWrites, View},
 };
 use bubi_codec::{
-    block::{self, Event, Outcome, Receipt},
+    block::{self, Event, Genesis, NetworkKind, Outcome, Receipt},
     decode, domain,
+    governance::{EpochRecord, ProtocolVersion},
     identity::{Address, ChainId},
     operation::{Operation, OperationBody},
     state::{key, HoldingV1, IdEntry, Parameters, ParametersV1, Use, ValidatorSet, SEQUENCE_LIFETIME},
     transaction::{transaction_hash, BodyV1, Precondition, ReplayKey, SignedTransaction, TransactionBody},
     DecodeError, ResultCode,
 };
-use bubi_crypto::{Hash, HashSuite, PublicKey};
+use bubi_crypto::{Hash, HashSuite, PublicKey, Signature};
 use rayon::prelude::*;
 use std::{
     ops::Range,
     panic::{catch_unwind, AssertUnwindSafe},
+    sync::Arc,
 };
 
 /// A transaction whose signatures were checked, decoded once.
@@ -58,6 +60,36 @@ impl VerifiedTransaction {
     }
 }
 
+/// Checks the signature of a vote: key, signed bytes, signature.
+pub type VoteRule = fn(&PublicKey, &[u8], &Signature) -> bool;
+
+/// The strict rule, which every chain but a simulated one uses.
+pub fn strict_vote_rule(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
+    bubi_crypto::verify_vote(key, message, signature).is_ok()
+}
+
+/// What is the same for every block of a chain.
+#[derive(Debug, Clone, Copy)]
+pub struct Network {
+    /// The chain.
+    pub chain: ChainId,
+    /// Main, test or development.
+    pub kind: NetworkKind,
+    /// Protocol version of the genesis.
+    pub genesis_version: u32,
+    /// Which signatures of votes are good.
+    pub vote_rule: VoteRule,
+}
+
+impl Network {
+    /// The network of a genesis, with the strict rule for votes.
+    pub fn new(genesis: &Genesis, chain: ChainId) -> Self {
+        let genesis = genesis.v1();
+        let (kind, genesis_version) = (genesis.kind, genesis.protocol_version);
+        Self { chain, kind, genesis_version, vote_rule: strict_vote_rule }
+    }
+}
+
 /// What execution knows beside state, live ids and transactions.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -65,6 +97,10 @@ pub struct Context {
     pub suite: HashSuite,
     /// The chain.
     pub chain: ChainId,
+    /// Main, test or development.
+    pub kind: NetworkKind,
+    /// Which signatures of votes are good.
+    pub vote_rule: VoteRule,
     /// Height of the block.
     pub height: u64,
     /// Block time (ms since 1970).
@@ -72,7 +108,13 @@ pub struct Context {
     /// Round of the parent as the header records it; 0 in [`Context::new`].
     pub parent_round: u64,
     /// Validators in force.
-    pub members: u32,
+    pub validators: Arc<ValidatorSet>,
+    /// First height of the epoch in force.
+    pub epoch_start: u64,
+    /// Protocol version in force.
+    pub protocol_version: u32,
+    /// One bit for the number of each algorithm whose signatures of accounts count no more.
+    pub retired: u8,
     /// Parameters in force.
     pub parameters: ParametersV1,
     /// Flags of the protocol version in force.
@@ -102,32 +144,42 @@ impl Context {
     ///
     /// # Errors
     /// The state has no readable parameters or validators, or the protocol version is unknown.
-    pub fn new(
-        view: &View<'_>,
-        chain: ChainId,
-        height: u64,
-        time: u64,
-        protocol_version: u32,
-    ) -> Result<Self, BlockError> {
+    pub fn new(view: &View<'_>, network: &Network, height: u64, time: u64) -> Result<Self, BlockError> {
         let system = crate::cells::system_key();
-        let cell = |key| view.get(&system, key).ok_or(Defect("the state has no parameters or validators"));
+        let cell = |key: &[u8]| view.get(&system, key).ok_or(Defect("the state has no parameters or validators"));
         let Parameters::V1(parameters) = decode(cell(key::PARAMETERS)?)?;
         let validators: ValidatorSet = decode(cell(key::VALIDATORS)?)?;
-        let ValidatorSet::V1 { validators: members, .. } = &validators;
-        let members = u32::try_from(members.len()).unwrap_or(u32::MAX);
-        let suite = view.suite();
+        let ValidatorSet::V1 { epoch, .. } = &validators;
+        let EpochRecord::V1 { height: epoch_start, .. } = decode(cell(&key::epoch(*epoch))?)?;
+        let protocol_version = match view.get(&system, key::PROTOCOL_VERSION).map(decode).transpose()? {
+            Some(ProtocolVersion::V1 { version }) => version,
+            None => network.genesis_version,
+        };
+        let (suite, chain) = (view.suite(), network.chain);
+        let retired = parameters.retired_algorithms.iter().filter(|retired| retired.until <= time);
         Ok(Self {
             suite,
             chain,
+            kind: network.kind,
+            vote_rule: network.vote_rule,
             height,
             time,
             parent_round: 0,
-            members,
             parameters_hash: block::digest(suite, domain::PARAMETERS, &chain, &Parameters::V1(parameters.clone()))?,
             validators_hash: block::digest(suite, domain::VALIDATORS, &chain, &validators)?,
+            validators: Arc::new(validators),
+            epoch_start,
+            protocol_version,
+            retired: retired.fold(0, |bits, retired| bits | 1_u8.checked_shl(retired.algorithm.into()).unwrap_or(0)),
             parameters,
             flags: protocol::flags(protocol_version).ok_or(BlockError::UnknownVersion(protocol_version))?,
         })
+    }
+
+    /// Validators in force.
+    pub(crate) fn members(&self) -> u32 {
+        let ValidatorSet::V1 { validators, .. } = self.validators.as_ref();
+        u32::try_from(validators.len()).unwrap_or(u32::MAX)
     }
 }
 
@@ -676,6 +728,11 @@ impl Run<'_, '_> {
                 &records::Version { digest, content, parents },
                 *expected_version,
             ),
+            Op::Propose { .. }
+            | Op::Vote { .. }
+            | Op::WithdrawProposal { .. }
+            | Op::Ready { .. }
+            | Op::ReportEvidence { .. } => Err(ResultCode::NotPermitted),
         }
     }
 }

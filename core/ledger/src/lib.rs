@@ -29,8 +29,8 @@ pub mod tree;
 
 pub use cells::Defect;
 pub use execution::{
-    execute, simulate, Alarm, BlockError, BlockResult, Context, Door, ExecutedBlock, Simulation, SkipReason, Skipped,
-    VerifiedTransaction,
+    execute, simulate, strict_vote_rule, Alarm, BlockError, BlockResult, Context, Door, ExecutedBlock, Network,
+    Simulation, SkipReason, Skipped, VerifiedTransaction, VoteRule,
 };
 pub use genesis::{genesis_outcome, genesis_state};
 pub use invariants::check_all;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bubi_sdk import block, events, hashes, merkle, proof, state
 from bubi_sdk import operations as ops
@@ -202,6 +202,12 @@ PARAMETERS = state.Parameters(
     128,
     2_000,
     30_000,
+    (0, 1, 2, 3),
+    (),
+    604_800_000,
+    3_600_000,
+    1,
+    1_000_000,
 )
 VALIDATOR_SET = state.ValidatorSet(2**64 - 1, "pbft", VALIDATORS, 9, 10)
 HASHES = [filled(f"hash {number}") for number in range(8)]
@@ -235,9 +241,12 @@ GENESIS = block.Genesis(
     TIME,
     1,
     PARAMETERS,
-    VALIDATOR_SET,
+    replace(VALIDATOR_SET, epoch=0),
     tuple(block.GenesisAccount(one, SIGNERS[:2], THRESHOLDS) for one in sorted((ALICE, BOB))),
-    tuple(block.Authority(f"组织 {at}", filled(f"certificate {at}") * 20) for at in range(2)),
+    tuple(
+        block.Organisation(f"组织 {at}", voter, filled(f"certificate {at}") * 20)
+        for at, voter in enumerate((None, ALICE))
+    ),
     block.Predecessor(*HASHES[:3]),
 )
 LOTS = (state.Lot(TIME, 1), state.Lot(TIME + 1, 10**38 - 2))

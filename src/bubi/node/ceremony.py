@@ -454,7 +454,7 @@ def join(
 
 def _check_own_part(directory: Path, request: Request, genesis: Any) -> None:
     mine = certificates.to_der(request.authority).hex()
-    listed = {one["certificate"]: one["organisation"] for one in genesis["authorities"]}
+    listed = {one["certificate"]: one["name"] for one in genesis["organisations"]}
     if listed.get(mine) != request.organisation:
         msg = "the genesis does not list your authority: was another request sent in your name?"
         raise CeremonyError(msg)

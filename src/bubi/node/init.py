@@ -32,6 +32,12 @@ PARAMETERS: dict[str, Any] = {
     "turn_blocks": 128,
     "timeout": "2000",
     "timeout_max": "30000",
+    "vote_algorithms": [0, 1, 2, 3],
+    "retired_algorithms": [],
+    "proposal_lifetime": "604800000",
+    "ready_lifetime": "3600000",
+    "evidence_policy": 1,
+    "evidence_max_age": "1000000",
 }
 """Parameters of a genesis unless others are asked for, in the JSON form of `ParametersV1`."""
 
@@ -222,8 +228,8 @@ def make_genesis(  # noqa: PLR0913 - the whole agreement of the members
                 "quorum_denominator": quorum[1],
             }
         },
-        "authorities": [
-            {"organisation": organisation, "certificate": certificate.hex()}
+        "organisations": [
+            {"name": organisation, "governance": None, "certificate": certificate.hex()}
             for organisation, certificate in authorities
         ],
         "accounts": [

@@ -323,8 +323,9 @@ def _authorities(genesis: bytes) -> tuple[Authority, ...]:
     """Authorities that the genesis lists."""
     fields = core.decode_json(core.genesis_to_json(genesis))["v1"]
     return tuple(
-        Authority(one["organisation"], bytes.fromhex(one["certificate"]))
-        for one in fields["authorities"]
+        Authority(one["name"], bytes.fromhex(one["certificate"]))
+        for one in fields["organisations"]
+        if one["certificate"]
     )
 
 

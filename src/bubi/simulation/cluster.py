@@ -60,6 +60,12 @@ PARAMETERS: dict[str, Any] = {
     "algorithms": [0, 1, 2, 3],
     "timeout": str(TIMEOUT_MS),
     "timeout_max": str(TIMEOUT_MAX_MS),
+    "vote_algorithms": [0, 1, 2, 3],
+    "retired_algorithms": [],
+    "proposal_lifetime": "604800000",
+    "ready_lifetime": "3600000",
+    "evidence_policy": 1,
+    "evidence_max_age": "1000000",
 }
 
 
@@ -157,7 +163,7 @@ class Cluster:
                 for address, key in owners
             ],
             "predecessor": None,
-            "authorities": [],
+            "organisations": [],
             "validators": {
                 "v1": {
                     "epoch": "0",

@@ -3,7 +3,7 @@
 use crate::{
     check_all, execute, genesis_state, simulate,
     tree::{OwnerKey, State, View},
-    Context, Door, ExecutedBlock, LiveIds, Simulation, SkipReason, VerifiedTransaction,
+    Context, Door, ExecutedBlock, LiveIds, Network, Simulation, SkipReason, VerifiedTransaction,
 };
 use bubi_codec::{
     block::{Event, Genesis, GenesisAccount, GenesisV1, NetworkKind, Receipt},
@@ -42,6 +42,7 @@ pub(crate) fn thresholds(default: u32) -> Thresholds {
 pub(crate) struct World {
     pub(crate) suite: HashSuite,
     pub(crate) chain: ChainId,
+    pub(crate) network: Network,
     pub(crate) state: State,
     pub(crate) ids: LiveIds,
     pub(crate) height: u64,
@@ -80,7 +81,7 @@ pub(crate) fn genesis(suite: HashSuite, parameters: ParametersV1) -> Genesis {
             quorum_denominator: 3,
         },
         accounts,
-        authorities: Vec::new(),
+        organisations: Vec::new(),
         predecessor: None,
     })
 }
@@ -97,6 +98,7 @@ impl World {
         Self {
             suite,
             chain,
+            network: Network::new(&genesis, chain),
             state,
             ids: LiveIds::new(suite),
             height: 1,
@@ -145,7 +147,7 @@ impl World {
 
     pub(crate) fn context(&self) -> Context {
         let view = View::new(&self.state, &[]).unwrap();
-        Context::new(&view, self.chain, self.height, self.time, 1).unwrap()
+        Context::new(&view, &self.network, self.height, self.time).unwrap()
     }
 
     /// Executes and merges a block of one batch, and checks every invariant of the new state.

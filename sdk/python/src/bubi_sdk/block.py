@@ -57,10 +57,12 @@ class GenesisAccount(Shape):
 
 
 @dataclass(frozen=True, slots=True)
-class Authority(Shape):
-    """The certificate authority of an organisation: its root certificate (X.509, DER)."""
+class Organisation(Shape):
+    """An organisation of the genesis: its governance account, if any, and its authority's root
+    certificate (X.509, DER; may be empty)."""
 
-    organisation: str
+    name: str
+    governance: Address | None
     certificate: bytes
 
 
@@ -88,7 +90,7 @@ class Genesis(Shape):
     parameters: BareParameters
     validators: ValidatorSet
     accounts: tuple[GenesisAccount, ...]
-    authorities: tuple[Authority, ...]
+    organisations: tuple[Organisation, ...]
     predecessor: Predecessor | None
 
     def check(self) -> None:
@@ -99,7 +101,7 @@ class Genesis(Shape):
         checks.ascending("accounts", [account.address for account in self.accounts])
         for account in self.accounts:
             check_authority(account.signers, account.thresholds)
-        _check_authorities(self.authorities)
+        _check_organisations(self)
         check_parameters(self.parameters)
         least = TURN_BLOCKS_MIN[self.kind]
         if self.parameters.turn_blocks < least:
@@ -111,14 +113,19 @@ class Genesis(Shape):
         return self.suite.hash(hashes.GENESIS, self.encode())
 
 
-def _check_authorities(authorities: tuple[Authority, ...]) -> None:
-    at_most(limits.AUTHORITIES_MAX, "authorities", len(authorities))
-    checks.ascending("authorities", [one.organisation.encode() for one in authorities])
-    for authority in authorities:
-        checks.text("organisation", authority.organisation, limits.NAME_BYTES_MAX)
-        at_most(limits.AUTHORITY_BYTES_MAX, "bytes of a certificate", len(authority.certificate))
-        if not authority.certificate:
-            raise Malformed("certificate: an authority needs its certificate")
+def _check_organisations(genesis: Genesis) -> None:
+    organisations = genesis.organisations
+    at_most(limits.ORGANISATIONS_MAX, "organisations", len(organisations))
+    checks.ascending("organisations", [one.name.encode() for one in organisations])
+    accounts = {account.address for account in genesis.accounts}
+    voters = [one.governance for one in organisations if one.governance is not None]
+    if len(set(voters)) != len(voters):
+        raise Malformed("governance: an account votes for one organisation only")
+    if not accounts.issuperset(voters):
+        raise Malformed("governance: the account must be one of the genesis")
+    for one in organisations:
+        checks.text("organisation", one.name, limits.NAME_BYTES_MAX)
+        at_most(limits.AUTHORITY_BYTES_MAX, "bytes of a certificate", len(one.certificate))
 
 
 @dataclass(frozen=True, slots=True)

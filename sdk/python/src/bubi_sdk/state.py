@@ -294,6 +294,14 @@ class IdEntry(Shape):
 
 
 @dataclass(frozen=True, slots=True)
+class RetiredAlgorithm(Shape):
+    """An algorithm whose signatures of accounts count no more from a time (ms) on."""
+
+    algorithm: U8
+    until: U64
+
+
+@dataclass(frozen=True, slots=True)
 class Parameters(Shape):
     """Parameters that every node must share."""
 
@@ -310,6 +318,12 @@ class Parameters(Shape):
     turn_blocks: U32
     timeout: U64
     timeout_max: U64
+    vote_algorithms: tuple[U8, ...]
+    retired_algorithms: tuple[RetiredAlgorithm, ...]
+    proposal_lifetime: U64
+    ready_lifetime: U64
+    evidence_policy: U32
+    evidence_max_age: U64
 
 
 def check_parameters(parameters: Parameters) -> None:
@@ -327,13 +341,28 @@ def check_parameters(parameters: Parameters) -> None:
         or not parameters.due_per_block
     ):
         raise Malformed("block_transactions: room for one largest transaction and one due entry")
-    if not parameters.algorithms or max(parameters.algorithms) > 3:
-        raise Malformed("algorithms: name at least one of 0, 1, 2, 3")
+    for numbers in (parameters.algorithms, parameters.vote_algorithms):
+        if not numbers or max(numbers) > 3:
+            raise Malformed("algorithms: name at least one of 0, 1, 2, 3")
+        checks.ascending("algorithms", numbers)
+    _check_governance(parameters)
     if not 200 <= parameters.timeout <= 60_000:
         raise Malformed("timeout: it must be 200 ms to 60 s")
     if not parameters.timeout <= parameters.timeout_max <= 600_000:
         raise Malformed("timeout_max: it must be at least the timeout and at most 10 min")
-    checks.ascending("algorithms", parameters.algorithms)
+
+
+def _check_governance(parameters: Parameters) -> None:
+    retired = [one.algorithm for one in parameters.retired_algorithms]
+    checks.ascending("retired_algorithms", retired)
+    if any(number > 3 or number in parameters.algorithms for number in retired):
+        raise Malformed("retired_algorithms: an algorithm for new keys is not retired")
+    if not 10_000 <= parameters.proposal_lifetime <= 31_536_000_000:
+        raise Malformed("proposal_lifetime: it must be 10 s to one year")
+    if not 10_000 <= parameters.ready_lifetime <= 2_592_000_000:
+        raise Malformed("ready_lifetime: it must be 10 s to 30 days")
+    if parameters.evidence_policy > 3 or not 1 <= parameters.evidence_max_age <= 10**9:
+        raise Malformed("evidence: the policy is 0 to 3, the age 1 to 1,000,000,000 blocks")
 
 
 @dataclass(frozen=True, slots=True)
