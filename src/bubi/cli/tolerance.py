@@ -66,7 +66,7 @@ def tolerance_errors() -> Iterator[None]:
 
 def _failure(error: ToleranceError) -> Failure:
     options = " ".join(f'--acknowledge "{name}"' for name in error.missing)
-    if error.spare >= 1:
+    if not error.nobody:
         named = ", ".join(f"{name} ({error.weights[name]})" for name in error.missing)
         text = _(
             "{needed} of {total} votes decide. Weight {spare} may be down, and more has {named}: "

@@ -96,13 +96,13 @@ def to_acknowledge(weights: Iterable[tuple[str, int]], needed: int) -> list[str]
     """Names without whose acknowledgement a set of members is refused, ascending.
 
     `weights` are (member, weight). A member heavier than T − q stops the network when it is down:
-    it has to be named. Where T − q is 0 that is true of everyone, and one name stands for all.
+    it has to be named. Where that is true of everyone, one name stands for all. The same rule
+    judges proposals (spec/ledger.md 10, judge 4).
     """
     members = list(weights)
     spare = live_faults(sum(weight for _, weight in members), needed)
-    if spare < 1:
-        return [NO_FAULT_TOLERANCE]
-    return sorted(name for name, weight in members if weight > spare)
+    names = sorted(name for name, weight in members if weight > spare)
+    return [NO_FAULT_TOLERANCE] if len(names) == len(members) else names
 
 
 def unacknowledged(

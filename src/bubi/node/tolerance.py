@@ -49,9 +49,14 @@ class ToleranceError(ConfigError):
         return live_faults(self.total, self.needed)
 
     @property
+    def nobody(self) -> bool:
+        """Whether not a single one may be down, not even the lightest."""
+        return NO_FAULT_TOLERANCE in self.missing
+
+    @property
     def reason(self) -> str:
         """Why the set is refused."""
-        if self.spare < 1:
+        if self.nobody:
             return (
                 f"{self.needed} of {self.total} votes decide: no validator may be down, a single "
                 "one stops the network"
@@ -65,7 +70,7 @@ class ToleranceError(ConfigError):
     @property
     def cure(self) -> str:
         """What changes that."""
-        if self.spare >= 1:
+        if not self.nobody:
             return "spread the weights or add validators"
         if self.least is None:
             return "lower the quorum ratio: unanimity survives no silence, however many vote"
