@@ -10,7 +10,6 @@ from bubi_sdk.block import (
     BlockOutcome,
     Certificate,
     CertificateVote,
-    CommitStatement,
     Proposal,
     Receipt,
     digest,
@@ -19,7 +18,8 @@ from bubi_sdk.documents import DocumentReceipt, Entry, digests_of_file, record_k
 from bubi_sdk.hashes import HashSuite
 from bubi_sdk.merkle import LeafTag
 from bubi_sdk.proof import FinalityProof, ListPath, ReceiptProof
-from bubi_sdk.state import Validator, ValidatorSet
+from bubi_sdk.statements import CommitStatement
+from bubi_sdk.validators import Validator, ValidatorSet
 
 from bubi import cli
 from bubi.cli import messages

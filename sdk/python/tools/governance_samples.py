@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bubi_sdk import events, hashes
+from bubi_sdk import events
 from bubi_sdk import governance as gov
 from bubi_sdk import operations as ops
 from bubi_sdk.address import Address
@@ -59,9 +59,7 @@ COMMITS = tuple(
 
 def signature(statement: gov.Statement, key: SecretKey = VOTER, chain: bytes = CHAIN) -> bytes:
     """The signature of a validator under a statement."""
-    commit = isinstance(statement, gov.SignedCommit)
-    domain = hashes.COMMIT_VOTE if commit else hashes.FIRST_VOTE
-    return key.sign(domain + chain + statement.vote.encode())
+    return key.sign(gov.statement_bytes(chain, statement))
 
 
 def evidence(one: gov.Statement, two: gov.Statement) -> ops.ReportEvidence:
@@ -82,15 +80,6 @@ OPERATIONS: dict[str, ops.OperationBody] = {
     "report_evidence of commit votes": evidence(*COMMITS),
 }
 
-EVENTS: tuple[events.Event, ...] = (
-    *(events.ProposalChanged(PROPOSAL, status) for status in gov.ProposalStatus),
-    events.Voted(PROPOSAL, "组织 1", False),
-    events.ValidatorReady(PROPOSAL, "validator-9"),
-    events.ActivationFixed(PROPOSAL, 2**64 - 1),
-    events.EpochBegins(1, 2**64 - 1),
-    events.EvidenceRecorded(EVIDENCE, "validator-1", gov.Alarmed()),
-)
-
 ACTIONS: tuple[gov.EvidenceAction, ...] = (
     gov.Ignored(),
     gov.Alarmed(),
@@ -100,6 +89,22 @@ ACTIONS: tuple[gov.EvidenceAction, ...] = (
     gov.Kept(),
     gov.Gone(),
 )
+EVENTS: dict[str, events.Event] = {
+    **{
+        f"proposal_changed to {status.value}": events.ProposalChanged(PROPOSAL, status)
+        for status in gov.ProposalStatus
+    },
+    "voted": events.Voted(PROPOSAL, "组织 1", False),
+    "validator_ready": events.ValidatorReady(PROPOSAL, "validator-9"),
+    "activation_fixed": events.ActivationFixed(PROPOSAL, 2**64 - 1),
+    "epoch_begins": events.EpochBegins(1, 2**64 - 1),
+    **{
+        f"evidence_recorded, {action.variant_name()}": events.EvidenceRecorded(
+            EVIDENCE, "validator-1", action
+        )
+        for action in ACTIONS
+    },
+}
 MEMBERS = (
     gov.NextMember("validator-1", ALICE, 1, True),
     gov.NextMember("validator-2", BOB, 2**32 - 1, False),
@@ -173,3 +178,69 @@ CELLS: tuple[tuple[str, Shape], ...] = (
     ),
 )
 """Values of cells by name; the type is that of the value."""
+
+
+def proposing(*changes: gov.Change) -> ops.Propose:
+    """A proposal of these changes."""
+    return ops.Propose(changes, TIME)
+
+
+PHASE_FOUR = gov.SignedVote(VoteStatement(*SLOT, 4, filled("digest one")))
+NO_ENGINE = gov.SignedCommit(CommitStatement(3, "", 70, 2, filled("a"), filled("b")))
+INVALID: list[tuple[str, ops.OperationBody, str]] = [
+    ("proposal of no change", proposing(), "malformed"),
+    ("proposal of 65 changes", proposing(*[gov.SetQuorum(2, 3)] * 65), "too_large"),
+    (
+        "proposal of 32,786 bytes",
+        proposing(*[gov.SetOrganisation("a", None, bytes(4_092))] * 8),
+        "too_large",
+    ),
+    ("parameter without a name", proposing(gov.SetParameter("", 1)), "malformed"),
+    ("engine of 65 bytes", proposing(gov.SetEngine("a" * 65)), "too_large"),
+    (
+        "new validator of weight 0",
+        proposing(gov.AddValidator(Validator("a", "b", KEYS[0], 0))),
+        "malformed",
+    ),
+    (
+        "new validator without an organisation",
+        proposing(gov.AddValidator(Validator("a", "", KEYS[0], 1))),
+        "malformed",
+    ),
+    ("validator changed to weight 0", proposing(gov.ChangeValidator("a", 0)), "malformed"),
+    ("validator changed in nothing", proposing(gov.ChangeValidator("a")), "malformed"),
+    ("removed validator with a line end", proposing(gov.RemoveValidator("a\n")), "malformed"),
+    (
+        "certificate of 4,097 bytes",
+        proposing(gov.SetOrganisation("a", None, bytes(4_097))),
+        "too_large",
+    ),
+    ("organisation without a name", proposing(gov.SetOrganisation("", None, b"")), "malformed"),
+    ("no algorithm for accounts", proposing(gov.SetAlgorithms((), (0,), TIME)), "malformed"),
+    ("algorithms not sorted", proposing(gov.SetAlgorithms((1, 0), (0,), TIME)), "malformed"),
+    ("algorithm 4 for votes", proposing(gov.SetAlgorithms((0,), (4,), TIME)), "malformed"),
+    (
+        "acknowledgements not sorted",
+        ops.Propose(CHANGES[:1], TIME, None, ("b", "a")),
+        "malformed",
+    ),
+    ("empty acknowledgement", ops.Propose(CHANGES[:1], TIME, None, ("",)), "malformed"),
+    (
+        "257 acknowledgements",
+        ops.Propose(CHANGES[:1], TIME, None, tuple(f"{n:03}" for n in range(257))),
+        "too_large",
+    ),
+    ("memo of 257 bytes", ops.Propose(CHANGES[:1], TIME, memo="a" * 257), "too_large"),
+    ("memo with a line end", ops.Propose(CHANGES[:1], TIME, memo="a\nb"), "malformed"),
+    (
+        "evidence of a vote with the phase of commit votes",
+        ops.ReportEvidence(VOTER.public_key, PHASE_FOUR, bytes(64), VOTES[0], bytes(64)),
+        "malformed",
+    ),
+    (
+        "evidence without an engine",
+        ops.ReportEvidence(VOTER.public_key, COMMITS[0], bytes(64), NO_ENGINE, bytes(64)),
+        "malformed",
+    ),
+]
+"""Operations that no ledger ever sees, with the code of their refusal."""

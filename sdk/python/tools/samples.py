@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bubi_sdk import block, events, hashes, merkle, proof, state
+import governance_samples
+from bubi_sdk import (
+    block,
+    events,
+    governance,
+    hashes,
+    merkle,
+    proof,
+    state,
+    statements,
+    validators,
+)
 from bubi_sdk import operations as ops
 from bubi_sdk import transaction as tx
 from bubi_sdk.address import Address
@@ -118,6 +129,7 @@ OPERATIONS: dict[str, ops.OperationBody] = {
         ops.Digest(ops.DigestAlgorithm.SALTED_SHA256, DIGEST),
         ops.CipherContent(ops.CipherSuite.AES256_GCM, bytes(128)),
     ),
+    **governance_samples.OPERATIONS,
 }
 
 EVENTS: tuple[events.Event, ...] = (
@@ -145,6 +157,7 @@ EVENTS: tuple[events.Event, ...] = (
     events.NamespaceCreated(NAMESPACE, ALICE),
     events.NamespaceChanged(NAMESPACE, BOB),
     events.RecordPut(NAMESPACE, "file/一", 2**32 - 1, ALICE),
+    *governance_samples.EVENTS.values(),
 )
 
 PRECONDITIONS: tuple[tx.Precondition, ...] = (
@@ -187,7 +200,8 @@ BODIES: dict[str, tx.TransactionBody] = {
 }
 
 VALIDATORS = tuple(
-    state.Validator(f"validator-{at}", f"组织 {at}", key, at + 1) for at, key in enumerate(KEYS)
+    validators.Validator(f"validator-{at}", f"组织 {at}", key, at + 1)
+    for at, key in enumerate(KEYS)
 )
 PARAMETERS = state.Parameters(
     600_000,
@@ -209,12 +223,12 @@ PARAMETERS = state.Parameters(
     1,
     1_000_000,
 )
-VALIDATOR_SET = state.ValidatorSet(2**64 - 1, "pbft", VALIDATORS, 9, 10)
+VALIDATOR_SET = validators.ValidatorSet(2**64 - 1, "pbft", VALIDATORS, 9, 10)
 HASHES = [filled(f"hash {number}") for number in range(8)]
 H0, H1, H2, H3, H4 = HASHES[:5]
 PROPOSAL = block.Proposal(CHAIN, 2**64 - 1, TIME, H0, H1, 2**64 - 2, H2, H3, H4, 1)
 OUTCOME = block.BlockOutcome(*HASHES[:4])
-STATEMENT = block.CommitStatement(1, "pbft", 2, 3, HASHES[0], HASHES[1])
+STATEMENT = statements.CommitStatement(1, "pbft", 2, 3, HASHES[0], HASHES[1])
 SIGNATURE = filled("signature a") + filled("signature b")
 CERTIFICATE = block.Certificate(
     STATEMENT, (block.CertificateVote(0, SIGNATURE), block.CertificateVote(2, SIGNATURE))
@@ -256,11 +270,12 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
     **{f"body: {label}": ("TransactionBody", value) for label, value in BODIES.items()},
     "signed transaction": ("SignedTransaction", SIGNED),
     **{f"event: {one.variant_name()}": ("Event", one) for one in EVENTS},
+    **{f"event: {label}": ("Event", one) for label, one in governance_samples.EVENTS.items()},
     "event: issued without expiry": ("Event", events.Issued(ASSET, BOB, 1, None)),
     "proposal": ("Proposal", PROPOSAL),
     "outcome": ("Outcome", OUTCOME),
     "commit statement": ("CommitStatement", STATEMENT),
-    "vote statement": ("VoteStatement", block.VoteStatement(1, "paxos", 2, 3, 1, HASHES[0])),
+    "vote statement": ("VoteStatement", statements.VoteStatement(1, "paxos", 2, 3, 1, HASHES[0])),
     "certificate": ("Certificate", CERTIFICATE),
     "receipt": ("Receipt", RECEIPT),
     "receipt of what fell due": (
@@ -303,12 +318,34 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
         state.Schedule(2**64 - 1, 3, (state.Strike(0, 7, 64), state.Strike(2, 1, 0))),
     ),
     "parameters": ("Parameters", PARAMETERS),
+    "parameters with retired algorithms": (
+        "Parameters",
+        replace(
+            PARAMETERS,
+            algorithms=(0,),
+            retired_algorithms=(
+                state.RetiredAlgorithm(1, TIME),
+                state.RetiredAlgorithm(3, 2**64 - 1),
+            ),
+        ),
+    ),
     "validator set": ("ValidatorSet", VALIDATOR_SET),
+    **{
+        f"{type(value).__name__}, {label}": (type(value).__name__, value)
+        for label, value in governance_samples.CELLS
+    },
+    "node allowed": ("NodeListing", governance.NodeListing.ALLOWED),
+    "node denied": ("NodeListing", governance.NodeListing.DENIED),
 }
 
+SPECIAL = {
+    "Event": events.EVENT,
+    "AccountHeader": state.ACCOUNT_HEADER,
+    "NodeListing": governance.NODE_LISTING,
+}
 TYPES: dict[str, TopLevel[object]] = {
     name: (
-        {"Event": events.EVENT, "AccountHeader": state.ACCOUNT_HEADER}.get(name)  # type: ignore[misc]
+        SPECIAL.get(name)  # type: ignore[misc]
         or TopLevel.of(type(value))
     )
     for name, value in TOP_LEVEL.values()
@@ -327,13 +364,13 @@ class World:
         """Keys of the four validators of every epoch; the algorithm may be mixed in by index."""
         return [secret(self.algorithm, f"validator {number}") for number in range(4)]
 
-    def set_of(self, epoch: int) -> state.ValidatorSet:
+    def set_of(self, epoch: int) -> validators.ValidatorSet:
         """The validators of an epoch."""
         members = tuple(
-            state.Validator(f"v{at}", f"o{at}", key.public_key, 1)
+            validators.Validator(f"v{at}", f"o{at}", key.public_key, 1)
             for at, key in enumerate(self.keys)
         )
-        return state.ValidatorSet(epoch, "pbft", members, 2, 3)
+        return validators.ValidatorSet(epoch, "pbft", members, 2, 3)
 
     @property
     def trust(self) -> Trust:
@@ -361,7 +398,7 @@ class World:
         voters: tuple[int, ...] = (0, 1, 3),
     ) -> block.Certificate:
         """Votes of these validators."""
-        statement = block.CommitStatement(
+        statement = statements.CommitStatement(
             epoch,
             "pbft",
             proposal.height,

@@ -19,7 +19,7 @@ from bubi_sdk.hashes import HashSuite
 from bubi_sdk.keys import PublicKey
 from bubi_sdk.operations import AccountSigner, Thresholds, check_authority
 from bubi_sdk.state import Parameters, check_parameters
-from bubi_sdk.statements import CommitStatement, VoteStatement
+from bubi_sdk.statements import CommitStatement
 from bubi_sdk.validators import ValidatorSet
 
 BareParameters: TypeAlias = Annotated[Parameters, Fields(Parameters)]
@@ -58,8 +58,11 @@ class GenesisAccount(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Organisation(Shape):
-    """An organisation of the genesis: its governance account, if any, and its authority's root
-    certificate (X.509, DER; may be empty)."""
+    """An organisation of the genesis.
+
+    Its governance account, if any, and its authority's root certificate (X.509, DER; may be
+    empty).
+    """
 
     name: str
     governance: Address | None

@@ -80,7 +80,8 @@ RESULT_CODES: Final[dict[int, tuple[str, str]]] = {
     ),
     179: (
         "not_acknowledged",
-        "The set would tolerate no fault, or depend on one member, and the proposal does not acknowledge it.",
+        "The set would tolerate no fault, or depend on one member, and the proposal does not "
+        "acknowledge it.",
     ),
     180: (
         "governance_lost",

@@ -6,10 +6,11 @@ import enum
 from dataclasses import dataclass
 from typing import ClassVar, Final, TypeAlias
 
-from bubi_sdk import checks, limits
+from bubi_sdk import checks, hashes, limits
 from bubi_sdk.address import Address
 from bubi_sdk.codec import U8, U32, U64, Hash, Shape, TopLevel, at_most, codec_of
 from bubi_sdk.errors import Malformed
+from bubi_sdk.hashes import HashSuite
 from bubi_sdk.keys import PublicKey
 from bubi_sdk.statements import CommitStatement, VoteStatement
 from bubi_sdk.validators import Validator, ValidatorSet
@@ -216,6 +217,36 @@ class SignedCommit(Shape):
 
 
 Statement: TypeAlias = SignedVote | SignedCommit
+
+
+@dataclass(frozen=True, slots=True)
+class Slot(Shape):
+    """Where a member may sign one statement only; `phase` 4 is the commit vote."""
+
+    epoch: U64
+    engine: str
+    height: U64
+    round: U64
+    phase: U8
+
+
+def slot_of(statement: Statement) -> Slot:
+    """The slot in which a statement was signed."""
+    vote = statement.vote
+    phase = vote.phase if isinstance(vote, VoteStatement) else COMMIT_PHASE
+    return Slot(vote.epoch, vote.engine, vote.height, vote.round, phase)
+
+
+def evidence_id(suite: HashSuite, chain: bytes, member: PublicKey, statement: Statement) -> bytes:
+    """Key under which evidence of a member in the slot of a statement is recorded."""
+    slot = slot_of(statement).encode()
+    return suite.hash(hashes.EVIDENCE, chain, member.tagged, slot)
+
+
+def statement_bytes(chain: bytes, statement: Statement) -> bytes:
+    """The bytes that a member signs for a statement."""
+    commit = isinstance(statement, SignedCommit)
+    return (hashes.COMMIT_VOTE if commit else hashes.FIRST_VOTE) + chain + statement.vote.encode()
 
 
 def check_statement(statement: Statement) -> None:

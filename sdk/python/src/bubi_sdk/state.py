@@ -17,7 +17,6 @@ from bubi_sdk.codec import (
     Hash,
     Shape,
     TopLevel,
-    at_most,
     codec_of,
 )
 from bubi_sdk.errors import Malformed
@@ -31,7 +30,6 @@ from bubi_sdk.operations import (
     Thresholds,
     Writers,
 )
-from bubi_sdk.validators import Validator, ValidatorSet
 
 
 class OwnerKind(enum.IntEnum):
