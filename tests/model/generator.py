@@ -750,7 +750,7 @@ class Generator:
         if self.often(3):
             self.time += 700_000
         self.trial = self.ledger.copy()
-        self.trial.height, self.trial.time = self.ledger.height + 1, self.time
+        self.trial.begin(self.time)
         start = Block(self.trial)
         start.drop_passed_buckets()
         start.due()

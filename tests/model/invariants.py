@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from .ledger import SYSTEM, Ledger, asset_cell, due_cell
+from .governance import SYSTEM
+from .ledger import Ledger, asset_cell, due_cell
 from .values import AMOUNT_MAX, LOTS_MAX, AssetKind, Holding
 
 
