@@ -265,6 +265,9 @@ class Chain:
     def validator_set(self) -> bytes:
         """Encoded ValidatorSet in force for the next height."""
     @property
+    def epoch(self) -> tuple[int, int]:
+        """Number and first height of the epoch of the next height."""
+    @property
     def statistics(self) -> dict[str, int]:
         """fsyncs, cells, owners, live_ids, log_bytes, store_height, replayed_blocks, due …"""
     def admit(self, body: bytes, now: int) -> Admission:
@@ -297,7 +300,8 @@ class Chain:
         """(height, digest) of the batches that decided blocks ordered within max_lifetime, oldest first: a proposal must
         not name them again."""
     def check_certificate(self, certificate: bytes) -> None:
-        """Raises CoreError("certificate_invalid") unless a quorum of the validator set in force signed the statement."""
+        """Raises CoreError("certificate_invalid") unless a quorum of the validator set of its height signed the statement;
+        above the newest block that is the set in force for the next height."""
     def append(self, kind: int, height: int, data: bytes) -> None:
         """Buffers a log record: 2 proposal, 3 guard record, 4 prepared certificate."""
     def append_bodies(self, height: int, batches: list[Batch]) -> None:

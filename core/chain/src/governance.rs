@@ -7,10 +7,7 @@ use crate::{
 };
 use bubi_codec::{
     decode,
-    governance::{
-        ChangeProposal, EpochRecord, EvidenceRecord, Governance, GovernanceV1, NodeListing, Organisation,
-        ProtocolVersion,
-    },
+    governance::{ChangeProposal, EvidenceRecord, Governance, GovernanceV1, NodeListing, Organisation},
     identity::ProposalId,
     state::{key, OwnerKind, ValidatorSet},
     text::to_json_value,
@@ -84,13 +81,8 @@ impl<D: Disk> Chain<D> {
     /// The state is damaged.
     pub fn governance_json(&self) -> Result<Value> {
         let inner = self.read();
-        let ValidatorSet::V1 { epoch, .. } = &inner.validators;
-        let EpochRecord::V1 { height, .. } =
-            inner.system_cell(&key::epoch(*epoch))?.ok_or_else(|| broken("the state has no epoch"))?;
-        let version = match inner.system_cell(key::PROTOCOL_VERSION)? {
-            Some(ProtocolVersion::V1 { version }) => version,
-            None => self.identity.network.genesis_version,
-        };
+        let ValidatorSet::V1 { epoch, .. } = inner.settings.validators()?;
+        let begun = inner.settings.epochs.last().map_or(1, |epoch| epoch.height);
         let governance = inner.system_cell(key::GOVERNANCE)?;
         let GovernanceV1 { open, pending, exclusions } =
             governance.map_or_else(GovernanceV1::default, |Governance::V1(governance)| governance);
@@ -98,8 +90,8 @@ impl<D: Disk> Chain<D> {
         Ok(json!({
             "height": inner.tip.height.to_string(),
             "epoch": epoch.to_string(),
-            "epoch_height": height.to_string(),
-            "protocol_version": version,
+            "epoch_height": begun.to_string(),
+            "protocol_version": inner.settings.protocol_version,
             "open": open.iter().map(|proposal| proposal.0.to_string()).collect::<Vec<_>>(),
             "pending": to_json_value(self.prefix(), &pending)?,
             "exclusions": to_json_value(self.prefix(), &exclusions)?,
@@ -157,11 +149,8 @@ impl<D: Disk> Chain<D> {
     }
 
     /// The validator set of an epoch; none if it has not begun.
-    ///
-    /// # Errors
-    /// The state is damaged.
-    pub fn validators_of_epoch(&self, epoch: u64) -> Result<Option<ValidatorSet>> {
-        let found = self.read().system_cell(&key::epoch(epoch))?;
-        Ok(found.map(|EpochRecord::V1 { validators, .. }| validators))
+    pub fn validators_of_epoch(&self, epoch: u64) -> Option<ValidatorSet> {
+        let place = usize::try_from(epoch).ok()?;
+        self.read().settings.epochs.get(place).map(|epoch| epoch.validators.clone())
     }
 }

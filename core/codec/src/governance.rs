@@ -459,10 +459,7 @@ pub(crate) fn check_organisation(name: &str, certificate: &[u8]) -> Result<(), D
 /// Checks a list of algorithm numbers.
 pub(crate) fn check_algorithms(what: &'static str, numbers: &[u8]) -> Result<(), DecodeError> {
     if numbers.is_empty() || numbers.iter().any(|number| *number > 3) {
-        return Err(DecodeError::invalid(
-            what,
-            "name at least one of 0 (Ed25519), 1 (secp256k1), 2 (P-256), 3 (SM2)",
-        ));
+        return Err(DecodeError::invalid(what, "name at least one of 0 (Ed25519), 1 (secp256k1), 2 (P-256), 3 (SM2)"));
     }
     check_ascending(what, numbers.iter())
 }
@@ -483,8 +480,8 @@ pub(crate) fn check_proposal(changes: &[Change], acknowledged: &[String], memo: 
     if memo.chars().any(char::is_control) {
         return Err(DecodeError::invalid("memo", "it must not hold control characters"));
     }
-    let size = bcs::serialized_size(&(changes, acknowledged))
-        .map_err(|error| DecodeError::NotCanonical(error.to_string()))?;
+    let size =
+        bcs::serialized_size(&(changes, acknowledged)).map_err(|error| DecodeError::NotCanonical(error.to_string()))?;
     at_most(limits::PROPOSAL_BYTES_MAX, "bytes of a proposal", size)
 }
 
@@ -499,7 +496,6 @@ pub(crate) fn check_statements(one: &Statement, two: &Statement) -> Result<(), D
     }
     Ok(())
 }
-
 
 macro_rules! cell_values {
     ($($name:ident),*) => {$(

@@ -4,7 +4,9 @@ use crate::{
     accounts, amounts, assets,
     authority::{self, Actor, Keys},
     cells::{account_key, AccountState, Cell, Defect, Owner, Scratch},
-    due, holds, invariants, items,
+    due,
+    governance::{self, Draft},
+    holds, invariants, items,
     live_ids::{IdDelta, IdScratch, IdState, IdsView},
     protocol::{self, Flags},
     receipts::{self, Ended},
@@ -176,6 +178,11 @@ impl Context {
         })
     }
 
+    /// Whether signatures of accounts by the algorithm of a key count no more.
+    pub(crate) fn is_retired(&self, key: &PublicKey) -> bool {
+        self.retired & (1 << (key.algorithm() as u8)) != 0
+    }
+
     /// Validators in force.
     pub(crate) fn members(&self) -> u32 {
         let ValidatorSet::V1 { validators, .. } = self.validators.as_ref();
@@ -310,7 +317,8 @@ pub fn execute<'a>(
         block.cells.remove(cell);
     }
     schedule::record(&mut block.cells, context)?;
-    let due_events = due::retire(&mut block.cells, context)?;
+    let mut own_events = due::retire(&mut block.cells, context)?;
+    let mut next = None;
     let mut skipped = Vec::new();
     let (receipts, events, receipt_root) = receipts::sealing(context.suite, |ended| {
         for (batch, transactions) in (0_u32..).zip(batches) {
@@ -323,15 +331,17 @@ pub fn execute<'a>(
                 }
             }
         }
-        if !due_events.is_empty() {
+        next = block.pass_barrier(&mut own_events)?;
+        if !own_events.is_empty() {
             let batch = u32::try_from(batches.len()).unwrap_or(u32::MAX);
             let code = ResultCode::Final;
-            ended(Ended { transaction: Hash::ZERO, batch, index: 0, code, operation: None, events: due_events });
+            ended(Ended { transaction: Hash::ZERO, batch, index: 0, code, operation: None, events: own_events });
         }
         Ok::<(), BlockError>(())
     })?;
     let (writes, ids, alarms) = block.finish()?;
-    let (validators, parameters) = (context.validators_hash, context.parameters_hash);
+    let (validators, parameters) =
+        next.map_or((context.validators_hash, context.parameters_hash), |next| (next.validators, next.parameters));
     Ok(BlockResult { writes, receipts, events, skipped, ids, alarms, receipt_root, validators, parameters })
 }
 
@@ -436,6 +446,8 @@ struct Block<'a, 'c> {
     ids: IdScratch<'c>,
     system: Owner,
     alarms: Vec<Alarm>,
+    /// Reports of evidence whose signatures were checked.
+    reports: usize,
 }
 
 impl<'a, 'c> Block<'a, 'c> {
@@ -444,7 +456,7 @@ impl<'a, 'c> Block<'a, 'c> {
         let mut cells = Scratch::new(view.clone(), transactions);
         let system = cells.system();
         let ids = IdScratch::new(ids, context.parameters.id_bucket, context.time);
-        Self { context, cells, ids, system, alarms: Vec::new() }
+        Self { context, cells, ids, system, alarms: Vec::new(), reports: 0 }
     }
 
     /// Looks up the accounts that transactions name, by all cores and many at a time: one after the other they would be waited
@@ -456,6 +468,17 @@ impl<'a, 'c> Block<'a, 'c> {
                 batch.par_chunks(LOOKED_UP).map(|chunk| look_up(&view, chunk.iter())).collect();
             self.cells.adopt(found.into_iter().flatten());
         }
+    }
+
+    /// What governance does at the end of a block; its events go to `events`.
+    fn pass_barrier(&mut self, events: &mut Vec<Event>) -> Result<Option<governance::NextHashes>, Defect> {
+        // Identifiers are derived only by operations, none of which runs here.
+        let replay = ReplayKey::Id([0; 16]);
+        let (cells, context, reports) = (&mut self.cells, self.context, &mut self.reports);
+        let mut run = Run { cells, context, replay: &replay, index: 0, events: Vec::new(), reports };
+        let next = governance::pass(&mut run)?;
+        events.append(&mut run.events);
+        Ok(next)
     }
 
     fn finish(mut self) -> Result<(Vec<OwnerWrites<'a>>, IdDelta, Vec<Alarm>), Defect> {
@@ -538,6 +561,7 @@ impl<'a, 'c> Block<'a, 'c> {
             replay: &transaction.body.replay,
             index: 0,
             events: Vec::new(),
+            reports: &mut self.reports,
         };
         // The overlay of a transaction that panicked is dropped below, so nobody sees what it left half done.
         let ended = catch_unwind(AssertUnwindSafe(|| run.transaction(&transaction.body, &admitted.actors, keys)));
@@ -613,6 +637,8 @@ pub(crate) struct Run<'r, 'a> {
     /// Index of the running operation.
     pub(crate) index: u32,
     pub(crate) events: Vec<Event>,
+    /// Reports of evidence whose signatures this block has checked.
+    pub(crate) reports: &'r mut usize,
 }
 
 impl Run<'_, '_> {
@@ -728,11 +754,17 @@ impl Run<'_, '_> {
                 &records::Version { digest, content, parents },
                 *expected_version,
             ),
-            Op::Propose { .. }
-            | Op::Vote { .. }
-            | Op::WithdrawProposal { .. }
-            | Op::Ready { .. }
-            | Op::ReportEvidence { .. } => Err(ResultCode::NotPermitted),
+            Op::Propose { changes, expires, not_before, acknowledged, memo } => {
+                let (expires, not_before) = (*expires, *not_before);
+                governance::propose(self, actor, &Draft { changes, expires, not_before, acknowledged, memo })
+            }
+            Op::Vote { proposal, approve } => governance::vote(self, actor, proposal, *approve),
+            Op::WithdrawProposal { proposal } => governance::withdraw(self, actor, proposal),
+            Op::Ready { proposal } => governance::ready(self, actor, proposal),
+            Op::ReportEvidence { member, statement_one, signature_one, statement_two, signature_two } => {
+                let (one, two) = ((statement_one, signature_one), (statement_two, signature_two));
+                governance::report(self, actor, member, one, two)
+            }
         }
     }
 }

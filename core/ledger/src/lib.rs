@@ -13,6 +13,7 @@ mod execution;
 #[cfg(test)]
 mod fault;
 mod genesis;
+mod governance;
 mod holds;
 mod invariants;
 mod items;
@@ -33,5 +34,6 @@ pub use execution::{
     Simulation, SkipReason, Skipped, VerifiedTransaction, VoteRule,
 };
 pub use genesis::{genesis_outcome, genesis_state};
+pub use governance::evidence_key;
 pub use invariants::check_all;
 pub use live_ids::{IdDelta, IdsView, LiveIds};

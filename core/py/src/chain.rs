@@ -346,7 +346,13 @@ impl Chain {
 
     #[getter]
     fn validator_set<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(bytes(py, &encode(&self.chain()?.validators()).map_err(decode_error)?))
+        Ok(bytes(py, &encode(&self.chain()?.validators().map_err(chain_error)?).map_err(decode_error)?))
+    }
+
+    #[getter]
+    fn epoch(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
+        let chain = self.chain()?;
+        run(py, || chain.epoch())
     }
 
     #[getter]
@@ -689,7 +695,7 @@ impl Chain {
 
     fn validator_set_of_epoch<'py>(&self, py: Python<'py>, epoch: u64) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let chain = self.chain()?;
-        let found = run(py, || chain.validators_of_epoch(epoch))?;
+        let found = py.detach(|| chain.validators_of_epoch(epoch));
         let encoded = found.map(|set| encode(&set)).transpose().map_err(decode_error)?;
         Ok(encoded.map(|encoded| bytes(py, &encoded)))
     }
