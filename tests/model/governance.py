@@ -403,10 +403,15 @@ class Council:
 
     def result(self, changes: tuple[v.Change, ...], acknowledged: tuple[str, ...]) -> Draft:
         """Apply and judge."""
+        draft = self.applied(changes)
+        draft.judge(self.ledger, acknowledged)
+        return draft
+
+    def applied(self, changes: tuple[v.Change, ...]) -> Draft:
+        """Apply."""
         draft = self.draft()
         for change in changes:
             draft.apply(change)
-        draft.judge(self.ledger, acknowledged)
         return draft
 
     # What happens to proposals
@@ -680,7 +685,7 @@ class Council:
     def activate(self, proposal: bytes) -> None:
         """The next block is the first of a new epoch."""
         known, ledger = self.proposal(proposal), self.ledger
-        draft = self.result(known.changes, known.acknowledged)
+        draft = self.applied(known.changes)
         epoch, height = self.validators.epoch + 1, ledger.height + 1
         validators = replace(draft.validators, epoch=epoch)
         for prefix in (b"\5", b"\r", b"\x0b", b"\x0c"):
