@@ -22,16 +22,14 @@ def test_the_builder_makes_every_operation() -> None:
     one, two = samples.VOTES
     builder = (
         TransactionBuilder(NETWORK, samples.ALICE)
-        .propose(samples.CHANGES, 7, not_before=9, acknowledged=["b", "a", "b"], memo="why")
-        .vote(samples.PROPOSAL)
+        .propose(
+            *samples.CHANGES, expires=7, not_before=9, acknowledged=["b", "a", "b"], memo="why"
+        )
+        .vote(samples.PROPOSAL, approve=True)
         .vote(samples.PROPOSAL.hex(), approve=False)
         .withdraw_proposal(samples.PROPOSAL)
         .ready(samples.PROPOSAL, acting=samples.BOB)
-        .report_evidence(
-            samples.VOTER.public_key,
-            (one, samples.signature(one)),
-            (two, samples.signature(two)),
-        )
+        .report_evidence(samples.evidence(one, two))
     )
     made = builder.build(now=0)
     operations = [operation.body for operation in made.body.operations]
@@ -65,7 +63,7 @@ def test_evidence_is_named_by_member_and_slot_and_not_by_what_was_signed() -> No
         key = samples.KEYS[member]
         return governance.evidence_id(HashSuite.STANDARD, samples.CHAIN, key, statement)
 
-    later = governance.SignedVote(replace(one.vote, round=3))
+    later = governance.Vote(replace(one.statement, round=3))
     assert name(one) == name(two)
     assert len({name(one), name(one, 1), name(later), name(samples.COMMITS[0])}) == 4
     assert governance.slot_of(samples.COMMITS[0]).phase == governance.COMMIT_PHASE

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bubi_sdk import events
 from bubi_sdk import governance as gov
+from bubi_sdk import governance_state as cells
 from bubi_sdk import operations as ops
 from bubi_sdk.address import Address
 from bubi_sdk.codec import Shape
+from bubi_sdk.governance import CommitStatement, Validator, VoteStatement
 from bubi_sdk.hashes import sha256
 from bubi_sdk.keys import Algorithm, PublicKey, SecretKey
-from bubi_sdk.statements import CommitStatement, VoteStatement
-from bubi_sdk.validators import Validator, ValidatorSet
+from bubi_sdk.state import ValidatorSet
 
 TIME = 1_790_000_000_000
 
@@ -49,10 +50,10 @@ CHANGES: tuple[gov.Change, ...] = (
 SLOT = (3, "pbft", 70, 2)
 VOTER = SecretKey(Algorithm.ED25519, filled("ed25519 voter"))
 VOTES = tuple(
-    gov.SignedVote(VoteStatement(*SLOT, 3, filled(f"digest {name}"))) for name in ("one", "two")
+    gov.Vote(VoteStatement(*SLOT, 3, filled(f"digest {name}"))) for name in ("one", "two")
 )
 COMMITS = tuple(
-    gov.SignedCommit(CommitStatement(*SLOT, filled(f"digest {name}"), filled("outcome")))
+    gov.Commit(CommitStatement(*SLOT, filled(f"digest {name}"), filled("outcome")))
     for name in ("one", "two")
 )
 
@@ -106,8 +107,8 @@ EVENTS: dict[str, events.Event] = {
     },
 }
 MEMBERS = (
-    gov.NextMember("validator-1", ALICE, 1, True),
-    gov.NextMember("validator-2", BOB, 2**32 - 1, False),
+    cells.NextMember("validator-1", ALICE, 1, True),
+    cells.NextMember("validator-2", BOB, 2**32 - 1, False),
 )
 CELLS: tuple[tuple[str, Shape], ...] = (
     (
@@ -142,27 +143,27 @@ CELLS: tuple[tuple[str, Shape], ...] = (
             2**64 - 1,
         ),
     ),
-    ("nothing", gov.Governance((), None, ())),
+    ("nothing", cells.Governance((), None, ())),
     (
         "everything",
-        gov.Governance(
+        cells.Governance(
             (PROPOSAL, NODE),
-            gov.PendingChange(PROPOSAL, 7, TIME, 2**64 - 1, 4, MEMBERS),
-            (gov.Exclusion(EVIDENCE, KEYS[2]),),
+            cells.PendingChange(PROPOSAL, 7, TIME, 2**64 - 1, 4, MEMBERS),
+            (cells.Exclusion(EVIDENCE, KEYS[2]),),
         ),
     ),
     ("with a voice", gov.Organisation(BOB, filled("certificate 1") * 20)),
     ("without", gov.Organisation(None, b"")),
-    ("first", gov.Voter("组织 1")),
+    ("first", cells.Voter("组织 1")),
     (
         "second epoch",
-        gov.EpochRecord(20, TIME, ValidatorSet(1, "raft", (VALIDATOR,), 0, 1)),
+        cells.EpochRecord(20, TIME, ValidatorSet(1, "raft", (VALIDATOR,), 0, 1)),
     ),
-    ("two", gov.ProtocolVersion(2)),
+    ("two", cells.ProtocolVersion(2)),
     *(
         (
             f"action {number}",
-            gov.EvidenceRecord(
+            cells.EvidenceRecord(
                 KEYS[1],
                 "validator-1",
                 *SLOT,
@@ -185,8 +186,8 @@ def proposing(*changes: gov.Change) -> ops.Propose:
     return ops.Propose(changes, TIME)
 
 
-PHASE_FOUR = gov.SignedVote(VoteStatement(*SLOT, 4, filled("digest one")))
-NO_ENGINE = gov.SignedCommit(CommitStatement(3, "", 70, 2, filled("a"), filled("b")))
+PHASE_FOUR = gov.Vote(VoteStatement(*SLOT, 4, filled("digest one")))
+NO_ENGINE = gov.Commit(CommitStatement(3, "", 70, 2, filled("a"), filled("b")))
 INVALID: list[tuple[str, ops.OperationBody, str]] = [
     ("proposal of no change", proposing(), "malformed"),
     ("proposal of 65 changes", proposing(*[gov.SetQuorum(2, 3)] * 65), "too_large"),

@@ -5,17 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import governance_samples
-from bubi_sdk import (
-    block,
-    events,
-    governance,
-    hashes,
-    merkle,
-    proof,
-    state,
-    statements,
-    validators,
-)
+from bubi_sdk import block, events, governance_state, hashes, merkle, proof, state
 from bubi_sdk import operations as ops
 from bubi_sdk import transaction as tx
 from bubi_sdk.address import Address
@@ -129,8 +119,9 @@ OPERATIONS: dict[str, ops.OperationBody] = {
         ops.Digest(ops.DigestAlgorithm.SALTED_SHA256, DIGEST),
         ops.CipherContent(ops.CipherSuite.AES256_GCM, bytes(128)),
     ),
-    **governance_samples.OPERATIONS,
 }
+
+OPERATIONS |= governance_samples.OPERATIONS
 
 EVENTS: tuple[events.Event, ...] = (
     events.AccountCreated(BOB, ALICE),
@@ -200,8 +191,7 @@ BODIES: dict[str, tx.TransactionBody] = {
 }
 
 VALIDATORS = tuple(
-    validators.Validator(f"validator-{at}", f"组织 {at}", key, at + 1)
-    for at, key in enumerate(KEYS)
+    state.Validator(f"validator-{at}", f"组织 {at}", key, at + 1) for at, key in enumerate(KEYS)
 )
 PARAMETERS = state.Parameters(
     600_000,
@@ -223,12 +213,19 @@ PARAMETERS = state.Parameters(
     1,
     1_000_000,
 )
-VALIDATOR_SET = validators.ValidatorSet(2**64 - 1, "pbft", VALIDATORS, 9, 10)
+OTHER_PARAMETERS = replace(
+    PARAMETERS,
+    algorithms=(0, 3),
+    vote_algorithms=(0,),
+    retired_algorithms=(state.RetiredAlgorithm(1, TIME), state.RetiredAlgorithm(2, 2**64 - 1)),
+    evidence_policy=3,
+)
+VALIDATOR_SET = state.ValidatorSet(2**64 - 1, "pbft", VALIDATORS, 9, 10)
 HASHES = [filled(f"hash {number}") for number in range(8)]
 H0, H1, H2, H3, H4 = HASHES[:5]
 PROPOSAL = block.Proposal(CHAIN, 2**64 - 1, TIME, H0, H1, 2**64 - 2, H2, H3, H4, 1)
 OUTCOME = block.BlockOutcome(*HASHES[:4])
-STATEMENT = statements.CommitStatement(1, "pbft", 2, 3, HASHES[0], HASHES[1])
+STATEMENT = block.CommitStatement(1, "pbft", 2, 3, HASHES[0], HASHES[1])
 SIGNATURE = filled("signature a") + filled("signature b")
 CERTIFICATE = block.Certificate(
     STATEMENT, (block.CertificateVote(0, SIGNATURE), block.CertificateVote(2, SIGNATURE))
@@ -257,9 +254,9 @@ GENESIS = block.Genesis(
     PARAMETERS,
     replace(VALIDATOR_SET, epoch=0),
     tuple(block.GenesisAccount(one, SIGNERS[:2], THRESHOLDS) for one in sorted((ALICE, BOB))),
-    tuple(
-        block.Organisation(f"组织 {at}", voter, filled(f"certificate {at}") * 20)
-        for at, voter in enumerate((None, ALICE))
+    (
+        block.GenesisOrganisation("组织 0", ALICE, filled("certificate 0") * 20),
+        block.GenesisOrganisation("组织 1", None, b""),
     ),
     block.Predecessor(*HASHES[:3]),
 )
@@ -275,7 +272,7 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
     "proposal": ("Proposal", PROPOSAL),
     "outcome": ("Outcome", OUTCOME),
     "commit statement": ("CommitStatement", STATEMENT),
-    "vote statement": ("VoteStatement", statements.VoteStatement(1, "paxos", 2, 3, 1, HASHES[0])),
+    "vote statement": ("VoteStatement", block.VoteStatement(1, "paxos", 2, 3, 1, HASHES[0])),
     "certificate": ("Certificate", CERTIFICATE),
     "receipt": ("Receipt", RECEIPT),
     "receipt of what fell due": (
@@ -318,31 +315,21 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
         state.Schedule(2**64 - 1, 3, (state.Strike(0, 7, 64), state.Strike(2, 1, 0))),
     ),
     "parameters": ("Parameters", PARAMETERS),
-    "parameters with retired algorithms": (
-        "Parameters",
-        replace(
-            PARAMETERS,
-            algorithms=(0,),
-            retired_algorithms=(
-                state.RetiredAlgorithm(1, TIME),
-                state.RetiredAlgorithm(3, 2**64 - 1),
-            ),
-        ),
-    ),
+    "parameters of a vote": ("Parameters", OTHER_PARAMETERS),
     "validator set": ("ValidatorSet", VALIDATOR_SET),
     **{
         f"{type(value).__name__}, {label}": (type(value).__name__, value)
         for label, value in governance_samples.CELLS
     },
-    "node allowed": ("NodeListing", governance.NodeListing.ALLOWED),
-    "node denied": ("NodeListing", governance.NodeListing.DENIED),
+    "node allowed": ("NodeListing", governance_state.NodeListing.ALLOWED),
+    "node denied": ("NodeListing", governance_state.NodeListing.DENIED),
 }
-
 SPECIAL = {
     "Event": events.EVENT,
     "AccountHeader": state.ACCOUNT_HEADER,
-    "NodeListing": governance.NODE_LISTING,
+    "NodeListing": governance_state.NODE_LISTING,
 }
+
 TYPES: dict[str, TopLevel[object]] = {
     name: (
         SPECIAL.get(name)  # type: ignore[misc]
@@ -364,13 +351,13 @@ class World:
         """Keys of the four validators of every epoch; the algorithm may be mixed in by index."""
         return [secret(self.algorithm, f"validator {number}") for number in range(4)]
 
-    def set_of(self, epoch: int) -> validators.ValidatorSet:
+    def set_of(self, epoch: int) -> state.ValidatorSet:
         """The validators of an epoch."""
         members = tuple(
-            validators.Validator(f"v{at}", f"o{at}", key.public_key, 1)
+            state.Validator(f"v{at}", f"o{at}", key.public_key, 1)
             for at, key in enumerate(self.keys)
         )
-        return validators.ValidatorSet(epoch, "pbft", members, 2, 3)
+        return state.ValidatorSet(epoch, "pbft", members, 2, 3)
 
     @property
     def trust(self) -> Trust:
@@ -398,7 +385,7 @@ class World:
         voters: tuple[int, ...] = (0, 1, 3),
     ) -> block.Certificate:
         """Votes of these validators."""
-        statement = statements.CommitStatement(
+        statement = block.CommitStatement(
             epoch,
             "pbft",
             proposal.height,

@@ -26,7 +26,7 @@ from bubi.simulation.host import EPOCH_MS, Host, Place
 from bubi.simulation.ledger import Key
 from bubi.simulation.nemesis import Nemesis
 from bubi.simulation.network import Network
-from bubi.simulation.parallel import make_engine
+from bubi.simulation.parallel import switching_engine
 from bubi.simulation.scheduler import MILLISECOND, SECOND, Scheduler
 from bubi.simulation.signing import IdealSignatures, RealSignatures
 from bubi.simulation.trace import Say, Trace
@@ -62,8 +62,8 @@ PARAMETERS: dict[str, Any] = {
     "timeout_max": str(TIMEOUT_MAX_MS),
     "vote_algorithms": [0, 1, 2, 3],
     "retired_algorithms": [],
-    "proposal_lifetime": "604800000",
-    "ready_lifetime": "3600000",
+    "proposal_lifetime": "600000",
+    "ready_lifetime": "60000",
     "evidence_policy": 1,
     "evidence_max_age": "1000000",
 }
@@ -116,6 +116,8 @@ class Cluster:
         self.expired: dict[bytes, int] = {}
         keys = [self._key("validator", index) for index in range(nodes)]
         clients = [self._key("client", index) for index in range(self.plan.clients)]
+        self.voters = [self._key("governance", index).secret for index in range(nodes)]
+        """Keys of the governance accounts, one organisation per validator."""
         self.genesis = self._make_genesis(keys, [key.secret for key in clients])
         self.chain_id = core.chain_id(self.genesis)
         kind = IdealSignatures if self.ideal else RealSignatures
@@ -144,7 +146,10 @@ class Cluster:
         return Key(core.SigningKey.from_bytes(core.Algorithm.ED25519, secret), self.ideal)
 
     def _make_genesis(self, keys: list[Key], clients: list[core.SigningKey]) -> bytes:
-        owners = sorted((core.key_address(0, key.public_key), key.public_key) for key in clients)
+        owners = sorted(
+            (core.key_address(0, key.public_key), key.public_key)
+            for key in [*clients, *self.voters]
+        )
         numerator, denominator = self.plan.quorum_ratio
         document = {
             "nonce": self.random("nonce").randbytes(32).hex(),
@@ -163,7 +168,16 @@ class Cluster:
                 for address, key in owners
             ],
             "predecessor": None,
-            "organisations": [],
+            "organisations": [
+                {
+                    "name": f"organisation-{index + 1}",
+                    "governance": core.address_to_text(
+                        PREFIX, core.key_address(0, voter.public_key)
+                    ),
+                    "certificate": "",
+                }
+                for index, voter in enumerate(self.voters)
+            ],
             "validators": {
                 "v1": {
                     "epoch": "0",
@@ -213,7 +227,7 @@ class Cluster:
         pool: Mempool[core.Admission],
     ) -> Replica:
         """The production replica of a node."""
-        made = make_engine(self.engine_name, self.signatures, self._engine_factory)
+        made = switching_engine(self.engine_name, self.signatures, self._engine_factory)
         first = self.scheduler.now // MILLISECOND + 1
         settings = ReplicaSettings(place.name, place.organisation, first_number=first)
         return Replica(made, self.signatures, settings, restored, pool, place.peer)

@@ -248,7 +248,7 @@ class ValidatorReady(Shape):
 
 @dataclass(frozen=True, slots=True)
 class ActivationFixed(Shape):
-    """27: enough of them are ready: the first height at which the change is in force."""
+    """27: enough are ready; the height is fixed at which the change is in force."""
 
     proposal: Hash
     height: U64
@@ -264,7 +264,7 @@ class EpochBegins(Shape):
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRecorded(Shape):
-    """29: evidence was recorded, and what it led to."""
+    """29: evidence was recorded."""
 
     evidence: Hash
     validator: str

@@ -1,42 +1,93 @@
-"""What organisations vote on, what becomes of it, and evidence (core/codec/src/governance.rs)."""
+"""What organisations vote on, and evidence against a validator (core/codec/src/governance.rs)."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from bubi_sdk import checks, hashes, limits
 from bubi_sdk.address import Address
-from bubi_sdk.codec import U8, U32, U64, Hash, Shape, TopLevel, at_most, codec_of
+from bubi_sdk.codec import (
+    U8,
+    U32,
+    U64,
+    Blob,
+    Hash,
+    Shape,
+    at_most,
+    codec_of,
+    uleb,
+)
 from bubi_sdk.errors import Malformed
 from bubi_sdk.hashes import HashSuite
 from bubi_sdk.keys import PublicKey
-from bubi_sdk.statements import CommitStatement, VoteStatement
-from bubi_sdk.validators import Validator, ValidatorSet
 
-NO_FAULT_TOLERANCE: Final = "no_fault_tolerance"
-"""Acknowledges a set of validators in which every single vote is needed."""
-COMMIT_PHASE: Final = 4
-"""Phase of a commit vote where phases are numbered (0 to 3: `VoteStatement`)."""
+NO_FAULT_TOLERANCE = "no_fault_tolerance"
+"""What a proposer acknowledges whose set of validators could not go on without one of them."""
+COMMIT_PHASE = 4
+"""Phase of a commit vote in what names a place of evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validator(Shape):
+    """A validator."""
+
+    name: str
+    organisation: str
+    key: PublicKey
+    weight: U32
+
+    def check(self) -> None:
+        """Raises `TooLarge` or `Malformed` for a validator that can never be valid."""
+        checks.text("validator name", self.name, limits.NAME_BYTES_MAX)
+        checks.text("organisation", self.organisation, limits.NAME_BYTES_MAX)
+        _check_weight(self.weight)
+
+
+def _check_weight(weight: int | None) -> None:
+    if weight == 0:
+        raise Malformed("weight: it must be at least 1; remove the validator instead")
+
+
+def check_organisation(name: str, certificate: Blob) -> None:
+    """Checks the name and the certificate of an organisation."""
+    checks.text("organisation", name, limits.NAME_BYTES_MAX)
+    at_most(limits.AUTHORITY_BYTES_MAX, "bytes of a certificate", len(certificate))
+
+
+def check_algorithms(what: str, numbers: tuple[int, ...]) -> None:
+    """Checks a list of algorithm numbers."""
+    if not numbers or max(numbers) > 3:
+        raise Malformed(
+            f"{what}: name at least one of 0 (Ed25519), 1 (secp256k1), 2 (P-256), 3 (SM2)"
+        )
+    checks.ascending(what, numbers)
+
+
+# --- changes -------------------------------------------------------------------------------------
 
 
 class ChangeShape(Shape):
-    """One change of the network's rules or members."""
+    """A change; `check` decides what it alone decides."""
 
     __slots__ = ()
 
 
+def _check_name(name: str) -> None:
+    checks.text("name", name, limits.NAME_BYTES_MAX)
+
+
 @dataclass(frozen=True, slots=True)
 class SetParameter(ChangeShape):
-    """0: sets a parameter, named as JSON spells it."""
+    """0: sets a parameter by its name in JSON."""
 
     name: str
     value: U64
 
     def check(self) -> None:
         """Raises for a change that can never be valid."""
-        checks.text("name", self.name, limits.NAME_BYTES_MAX)
+        _check_name(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +99,18 @@ class AddValidator(ChangeShape):
 
     def check(self) -> None:
         """Raises for a change that can never be valid."""
-        _check_weight(self.validator.weight)
-        checks.text("validator name", self.validator.name, limits.NAME_BYTES_MAX)
-        checks.text("organisation", self.validator.organisation, limits.NAME_BYTES_MAX)
+        self.validator.check()
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveValidator(ChangeShape):
-    """2: removes a validator; those behind it move up."""
+    """2: removes a validator."""
 
     name: str
 
     def check(self) -> None:
         """Raises for a change that can never be valid."""
-        checks.text("name", self.name, limits.NAME_BYTES_MAX)
+        _check_name(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +131,7 @@ class ChangeValidator(ChangeShape):
 
 @dataclass(frozen=True, slots=True)
 class SetOrganisation(ChangeShape):
-    """4: adds an organisation or replaces what is known of it.
-
-    Without a governance account it has no voice; without a certificate (X.509, DER) it vouches for
-    no node.
-    """
+    """4: adds an organisation or replaces what is known of it."""
 
     name: str
     governance: Address | None
@@ -99,13 +144,13 @@ class SetOrganisation(ChangeShape):
 
 @dataclass(frozen=True, slots=True)
 class RemoveOrganisation(ChangeShape):
-    """5: removes an organisation, which must have no validator left."""
+    """5: removes an organisation without validators."""
 
     name: str
 
     def check(self) -> None:
         """Raises for a change that can never be valid."""
-        checks.text("name", self.name, limits.NAME_BYTES_MAX)
+        _check_name(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +161,7 @@ class SetEngine(ChangeShape):
 
     def check(self) -> None:
         """Raises for a change that can never be valid."""
-        checks.text("name", self.name, limits.NAME_BYTES_MAX)
+        _check_name(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +174,9 @@ class SetQuorum(ChangeShape):
 
 @dataclass(frozen=True, slots=True)
 class SetAlgorithms(ChangeShape):
-    """8: sets the signature algorithms that new keys may use.
+    """8: sets the algorithms that new keys may use.
 
-    Signatures of accounts by an algorithm that is left out count until the block time `old_until`.
+    Signatures of accounts by one that is left out count until the block time `old_until` (ms).
     """
 
     accounts: tuple[U8, ...]
@@ -146,14 +191,14 @@ class SetAlgorithms(ChangeShape):
 
 @dataclass(frozen=True, slots=True)
 class SetProtocolVersion(ChangeShape):
-    """9: sets the protocol version, which is that in force plus one."""
+    """9: sets the protocol version: that in force plus one."""
 
     version: U32
 
 
 @dataclass(frozen=True, slots=True)
 class AllowNode(ChangeShape):
-    """10: puts a node on the white list. While that is not empty, no other node is let in."""
+    """10: puts a node on the white list. While it is not empty, no other node is let in."""
 
     node: Hash
 
@@ -198,25 +243,84 @@ Change: TypeAlias = (
 """Every change, in the order of its number on the wire."""
 
 
+def check_proposal(changes: tuple[Change, ...], acknowledged: tuple[str, ...], memo: str) -> None:
+    """Checks everything that a proposal alone decides."""
+    at_most(limits.CHANGES_MAX, "changes", len(changes))
+    if not changes:
+        raise Malformed("changes: a proposal needs at least one")
+    for change in changes:
+        change.check()
+    at_most(limits.VALIDATORS_MAX, "acknowledged", len(acknowledged))
+    checks.ascending("acknowledged", [name.encode() for name in acknowledged])
+    for name in acknowledged:
+        checks.text("acknowledged", name, limits.NAME_BYTES_MAX)
+    at_most(limits.MEMO_BYTES_MAX, "memo", checks.byte_length(memo))
+    if memo:
+        checks.text("memo", memo, limits.MEMO_BYTES_MAX)
+    encoded = bytearray(uleb(len(changes)))
+    for change in changes:
+        codec_of(Change).write(encoded, change)
+    codec_of(tuple[str, ...]).write(encoded, acknowledged)
+    at_most(limits.PROPOSAL_BYTES_MAX, "bytes of a proposal", len(encoded))
+
+
+# --- statements of validators --------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
-class SignedVote(Shape):
-    """A vote before the commit, as one half of evidence."""
+class CommitStatement(Shape):
+    """What a commit vote signs (after the domain `commit-vote` and the chain id)."""
 
-    VARIANT: ClassVar[str] = "vote"
-    TRANSPARENT: ClassVar[bool] = True
-    vote: VoteStatement
+    VERSION: ClassVar[str] = "v1"
+    BYTES_MAX: ClassVar[int] = 512
+    epoch: U64
+    engine: str
+    height: U64
+    round: U64
+    digest: Hash
+    outcome: Hash
 
 
 @dataclass(frozen=True, slots=True)
-class SignedCommit(Shape):
-    """A commit vote, as one half of evidence."""
+class VoteStatement(Shape):
+    """What a vote before the commit signs (after the domain `vote` and the chain id).
 
-    VARIANT: ClassVar[str] = "commit"
+    `phase`: 0 asks for the round, 1 supports its leader, 2 proposes, 3 is a first-phase vote.
+    """
+
+    VERSION: ClassVar[str] = "v1"
+    BYTES_MAX: ClassVar[int] = 512
+    epoch: U64
+    engine: str
+    height: U64
+    round: U64
+    phase: U8
+    digest: Hash
+
+    def check(self) -> None:
+        """Raises `Malformed` for a statement that can never be valid."""
+        if self.phase > 3:
+            raise Malformed("phase: a vote before the commit has a phase of 0 to 3")
+
+
+@dataclass(frozen=True, slots=True)
+class Vote(Shape):
+    """A vote before the commit."""
+
     TRANSPARENT: ClassVar[bool] = True
-    vote: CommitStatement
+    statement: VoteStatement
 
 
-Statement: TypeAlias = SignedVote | SignedCommit
+@dataclass(frozen=True, slots=True)
+class Commit(Shape):
+    """A commit vote."""
+
+    TRANSPARENT: ClassVar[bool] = True
+    statement: CommitStatement
+
+
+Statement: TypeAlias = Vote | Commit
+"""What one member signed: one of the two halves of evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +336,7 @@ class Slot(Shape):
 
 def slot_of(statement: Statement) -> Slot:
     """The slot in which a statement was signed."""
-    vote = statement.vote
+    vote = statement.statement
     phase = vote.phase if isinstance(vote, VoteStatement) else COMMIT_PHASE
     return Slot(vote.epoch, vote.engine, vote.height, vote.round, phase)
 
@@ -245,18 +349,22 @@ def evidence_id(suite: HashSuite, chain: bytes, member: PublicKey, statement: St
 
 def statement_bytes(chain: bytes, statement: Statement) -> bytes:
     """The bytes that a member signs for a statement."""
-    commit = isinstance(statement, SignedCommit)
-    return (hashes.COMMIT_VOTE if commit else hashes.FIRST_VOTE) + chain + statement.vote.encode()
+    commit = isinstance(statement, Commit)
+    return (
+        (hashes.COMMIT_VOTE if commit else hashes.FIRST_VOTE)
+        + chain
+        + statement.statement.encode()
+    )
 
 
-def check_statement(statement: Statement) -> None:
-    """Raises for a statement that no validator ever signs."""
-    if isinstance(statement, SignedVote):
-        statement.vote.check()
-    checks.text("engine", statement.vote.engine, limits.NAME_BYTES_MAX)
+def check_statements(one: Statement, two: Statement) -> None:
+    """Checks the two halves of evidence as far as they alone decide."""
+    for half in (one, two):
+        half.statement.check()
+        checks.text("engine", half.statement.engine, limits.NAME_BYTES_MAX)
 
 
-# Cells
+# --- state ---------------------------------------------------------------------------------------
 
 
 class ProposalStatus(enum.Enum):
@@ -281,7 +389,7 @@ class OrganisationVote(Shape):
 
 @dataclass(frozen=True, slots=True)
 class ChangeProposal(Shape):
-    """A proposal of changes. Without a proposer it was opened by evidence."""
+    """A proposal of changes."""
 
     VERSION: ClassVar[str] = "v1"
     proposer: str | None
@@ -298,109 +406,30 @@ class ChangeProposal(Shape):
 
 
 @dataclass(frozen=True, slots=True)
-class NextMember(Shape):
-    """A validator of the set that a change leads to, and whether it said that it is ready."""
-
-    name: str
-    account: Address
-    weight: U32
-    ready: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PendingChange(Shape):
-    """An approved change that is not in force yet.
-
-    It lapses at the block time `until` unless its `activation` (first height in force) is fixed.
-    """
-
-    proposal: Hash
-    approved: U64
-    until: U64
-    activation: U64 | None
-    quorum: U64
-    members: tuple[NextMember, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Exclusion(Shape):
-    """A member whose exclusion waits until no change is pending."""
-
-    evidence: Hash
-    member: PublicKey
-
-
-@dataclass(frozen=True, slots=True)
-class Governance(Shape):
-    """What governance is about now: open proposals, the pending change, exclusions that wait."""
-
-    VERSION: ClassVar[str] = "v1"
-    open: tuple[Hash, ...]
-    pending: PendingChange | None
-    exclusions: tuple[Exclusion, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Organisation(Shape):
-    """An organisation: the account that votes for it, and its authority's certificate."""
+    """An organisation: its governance account and its authority's certificate (X.509, DER)."""
 
     VERSION: ClassVar[str] = "v1"
     governance: Address | None
     certificate: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Voter(Shape):
-    """For whom an account votes."""
-
-    VERSION: ClassVar[str] = "v1"
-    organisation: str
-
-
-@dataclass(frozen=True, slots=True)
-class EpochRecord(Shape):
-    """The begin of an epoch: its first height, the time of the block before, its validators."""
-
-    VERSION: ClassVar[str] = "v1"
-    height: U64
-    time: U64
-    validators: ValidatorSet
-
-
-@dataclass(frozen=True, slots=True)
-class ProtocolVersion(Shape):
-    """The protocol version in force; without this cell that of the genesis."""
-
-    VERSION: ClassVar[str] = "v1"
-    version: U32
-
-
-class NodeListing(enum.Enum):
-    """On which list a node stands."""
-
-    ALLOWED = "allowed"
-    DENIED = "denied"
-
-
-NODE_LISTING: Final[TopLevel[NodeListing]] = TopLevel(
-    "NodeListing", codec_of(NodeListing), limits.CELL_VALUE_BYTES_MAX
-)
-"""Canonical bytes of a listing."""
+# --- what evidence led to ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored(Shape):
-    """0: evidence has no effect here."""
+    """Nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alarmed(Shape):
-    """1: nodes alarm."""
+    """Nodes alarm."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposed(Shape):
-    """2: organisations vote on the removal of the member."""
+    """Organisations vote on the removal of the member."""
 
     TRANSPARENT: ClassVar[bool] = True
     proposal: Hash
@@ -408,7 +437,7 @@ class Proposed(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Scheduled(Shape):
-    """3: the member goes at the next barrier."""
+    """The member goes at the next barrier."""
 
     TRANSPARENT: ClassVar[bool] = True
     proposal: Hash
@@ -416,79 +445,18 @@ class Scheduled(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Queued(Shape):
-    """4: the same once the pending change has ended."""
+    """The same once the pending change has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept(Shape):
-    """5: the set without the member would not be valid; it stays."""
+    """The set without the member would not be valid: it stays."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gone(Shape):
-    """6: the key is in the set no more."""
+    """The key is in the set no more."""
 
 
 EvidenceAction: TypeAlias = Ignored | Alarmed | Proposed | Scheduled | Queued | Kept | Gone
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceRecord(Shape):
-    """Evidence that was recorded. `validator` is the member's name in the set of that epoch."""
-
-    VERSION: ClassVar[str] = "v1"
-    member: PublicKey
-    validator: str
-    epoch: U64
-    engine: str
-    height: U64
-    round: U64
-    phase: U8
-    digest_one: Hash
-    digest_two: Hash
-    reporter: Address
-    recorded: U64
-    action: EvidenceAction
-
-
-# Checks
-
-
-def _check_weight(weight: int | None) -> None:
-    if weight == 0:
-        raise Malformed("weight: it must be at least 1; remove the validator instead")
-
-
-def check_organisation(name: str, certificate: bytes) -> None:
-    """Checks the name and the certificate of an organisation."""
-    checks.text("organisation", name, limits.NAME_BYTES_MAX)
-    at_most(limits.AUTHORITY_BYTES_MAX, "bytes of a certificate", len(certificate))
-
-
-def check_algorithms(what: str, numbers: tuple[int, ...]) -> None:
-    """Checks a list of algorithm numbers."""
-    if not numbers or max(numbers) > 3:
-        raise Malformed(
-            f"{what}: name at least one of 0 (Ed25519), 1 (secp256k1), 2 (P-256), 3 (SM2)"
-        )
-    checks.ascending(what, numbers)
-
-
-def check_proposal(changes: tuple[Change, ...], acknowledged: tuple[str, ...], memo: str) -> None:
-    """Checks everything that a proposal alone decides."""
-    at_most(limits.CHANGES_MAX, "changes", len(changes))
-    if not changes:
-        raise Malformed("changes: a proposal needs at least one")
-    for change in changes:
-        change.check()
-    at_most(limits.VALIDATORS_MAX, "acknowledged", len(acknowledged))
-    checks.ascending("acknowledged", [checks.utf8(name) for name in acknowledged])
-    for name in acknowledged:
-        checks.text("acknowledged", name, limits.NAME_BYTES_MAX)
-    at_most(limits.MEMO_BYTES_MAX, "memo", checks.byte_length(memo))
-    if checks.has_control(memo):
-        raise Malformed("memo: it must not hold control characters")
-    out = bytearray()
-    codec_of(tuple[Change, ...]).write(out, changes)
-    codec_of(tuple[str, ...]).write(out, acknowledged)
-    at_most(limits.PROPOSAL_BYTES_MAX, "bytes of a proposal", len(out))
+"""What evidence led to, in the order of its number on the wire."""

@@ -13,7 +13,7 @@ from bubi_sdk.codec import Json, parse_json
 from bubi_sdk.errors import InvalidInput, MalformedJson
 from bubi_sdk.hashes import HashSuite
 from bubi_sdk.keys import PublicKey
-from bubi_sdk.validators import ValidatorSet
+from bubi_sdk.state import ValidatorSet
 
 AddressLike: TypeAlias = Address | str | PublicKey
 """An address, its text, or a key that stands for its own account."""

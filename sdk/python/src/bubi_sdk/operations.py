@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Final, TypeAlias
 
-from bubi_sdk import checks, hashes, limits
+from bubi_sdk import checks, governance, hashes, limits
 from bubi_sdk.address import Address
 from bubi_sdk.codec import (
     U8,
@@ -28,7 +28,7 @@ from bubi_sdk.codec import (
     at_most,
 )
 from bubi_sdk.errors import Malformed
-from bubi_sdk.governance import Change, Statement, check_proposal, check_statement
+from bubi_sdk.governance import Change, Statement
 from bubi_sdk.keys import PublicKey
 
 OperationThresholds: TypeAlias = Annotated[Mapping[int, int], NumberMap(Integer(1), Integer(4))]
@@ -606,11 +606,11 @@ class PutRecord(OperationShape):
 
 @dataclass(frozen=True, slots=True)
 class Propose(OperationShape):
-    """24: opens a proposal of changes, for the organisation for which the source votes.
+    """24: opens a proposal for the organisation whose governance account the source is.
 
-    Nobody votes any more from the block time `expires` on; `not_before` is a height before which
-    it must not be in force. `acknowledged` ascend: `no_fault_tolerance`, and members that the next
-    set cannot miss.
+    `expires` is the block time (ms) from which nobody may vote, `not_before` the height before
+    which it must not be in force. `acknowledged` (ascending) names risks: `no_fault_tolerance`,
+    and members heavier than what may be missing.
     """
 
     changes: tuple[Change, ...]
@@ -621,12 +621,12 @@ class Propose(OperationShape):
 
     def check_for(self, source: Address) -> None:
         """Raises for an operation that can never be valid."""
-        check_proposal(self.changes, self.acknowledged, self.memo)
+        governance.check_proposal(self.changes, self.acknowledged, self.memo)
 
 
 @dataclass(frozen=True, slots=True)
 class Vote(OperationShape):
-    """25: votes on an open proposal; a later vote of the organisation replaces an earlier one."""
+    """25: votes for the organisation of the source; a later vote replaces an earlier one."""
 
     proposal: Hash
     approve: bool
@@ -641,14 +641,14 @@ class WithdrawProposal(OperationShape):
 
 @dataclass(frozen=True, slots=True)
 class Ready(OperationShape):
-    """27: the source, first account of a next validator's key, is ready for an approved change."""
+    """27: the source, the first account of a next validator's key, is ready for a change."""
 
     proposal: Hash
 
 
 @dataclass(frozen=True, slots=True)
 class ReportEvidence(OperationShape):
-    """28: reports two contradicting statements of one validator, with its signatures."""
+    """28: reports two contradicting statements of one validator."""
 
     member: PublicKey
     statement_one: Statement
@@ -658,8 +658,7 @@ class ReportEvidence(OperationShape):
 
     def check_for(self, source: Address) -> None:
         """Raises for an operation that can never be valid."""
-        check_statement(self.statement_one)
-        check_statement(self.statement_two)
+        governance.check_statements(self.statement_one, self.statement_two)
 
 
 OperationBody: TypeAlias = (

@@ -16,8 +16,8 @@ from bubi_sdk.hashes import HashSuite
 from bubi_sdk.merkle import LeafTag
 from bubi_sdk.network import Trust
 from bubi_sdk.operations import Digest, PutRecord
+from bubi_sdk.state import ValidatorSet
 from bubi_sdk.transaction import TransactionBody
-from bubi_sdk.validators import ValidatorSet
 
 OwnerKey: TypeAlias = Annotated[bytes, Bytes(33)]
 Cells: TypeAlias = Annotated[tuple[tuple[bytes, bytes], ...], SequenceCodec(Pair())]

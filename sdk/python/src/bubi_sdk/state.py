@@ -17,9 +17,11 @@ from bubi_sdk.codec import (
     Hash,
     Shape,
     TopLevel,
+    at_most,
     codec_of,
 )
 from bubi_sdk.errors import Malformed
+from bubi_sdk.governance import Validator, check_algorithms
 from bubi_sdk.operations import (
     AccountSigner,
     AssetFeatures,
@@ -293,7 +295,7 @@ class IdEntry(Shape):
 
 @dataclass(frozen=True, slots=True)
 class RetiredAlgorithm(Shape):
-    """An algorithm whose signatures of accounts count no more from a time (ms) on."""
+    """An algorithm whose signatures of accounts count no more from a block time (ms) on."""
 
     algorithm: U8
     until: U64
@@ -339,28 +341,32 @@ def check_parameters(parameters: Parameters) -> None:
         or not parameters.due_per_block
     ):
         raise Malformed("block_transactions: room for one largest transaction and one due entry")
-    for numbers in (parameters.algorithms, parameters.vote_algorithms):
-        if not numbers or max(numbers) > 3:
-            raise Malformed("algorithms: name at least one of 0, 1, 2, 3")
-        checks.ascending("algorithms", numbers)
-    _check_governance(parameters)
+    check_algorithms("algorithms", parameters.algorithms)
+    check_algorithms("vote_algorithms", parameters.vote_algorithms)
+    _check_retired(parameters)
     if not 200 <= parameters.timeout <= 60_000:
         raise Malformed("timeout: it must be 200 ms to 60 s")
     if not parameters.timeout <= parameters.timeout_max <= 600_000:
         raise Malformed("timeout_max: it must be at least the timeout and at most 10 min")
+    _check_governance(parameters)
+
+
+def _check_retired(parameters: Parameters) -> None:
+    numbers = [one.algorithm for one in parameters.retired_algorithms]
+    checks.ascending("retired_algorithms", numbers)
+    if any(number > 3 or number in parameters.algorithms for number in numbers):
+        raise Malformed("retired_algorithms: one that new keys may use is not retired")
 
 
 def _check_governance(parameters: Parameters) -> None:
-    retired = [one.algorithm for one in parameters.retired_algorithms]
-    checks.ascending("retired_algorithms", retired)
-    if any(number > 3 or number in parameters.algorithms for number in retired):
-        raise Malformed("retired_algorithms: an algorithm for new keys is not retired")
     if not 10_000 <= parameters.proposal_lifetime <= 31_536_000_000:
         raise Malformed("proposal_lifetime: it must be 10 s to one year")
     if not 10_000 <= parameters.ready_lifetime <= 2_592_000_000:
         raise Malformed("ready_lifetime: it must be 10 s to 30 days")
-    if parameters.evidence_policy > 3 or not 1 <= parameters.evidence_max_age <= 10**9:
-        raise Malformed("evidence: the policy is 0 to 3, the age 1 to 1,000,000,000 blocks")
+    if parameters.evidence_policy > 3:
+        raise Malformed("evidence_policy: 0 (ignore), 1 (alarm), 2 (vote) or 3 (exclude)")
+    if not 1 <= parameters.evidence_max_age <= 1_000_000_000:
+        raise Malformed("evidence_max_age: it must be 1 to 1,000,000,000 blocks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,3 +386,42 @@ class Schedule(Shape):
     round: U64
     leader: U32
     strikes: tuple[Strike, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorSet(Shape):
+    """Validators in force, with the quorum ratio."""
+
+    VERSION: ClassVar[str] = "v1"
+    epoch: U64
+    engine: str
+    validators: tuple[Validator, ...]
+    quorum_numerator: U32
+    quorum_denominator: U32
+
+    @property
+    def total(self) -> int:
+        """Sum of all weights."""
+        return sum(validator.weight for validator in self.validators)
+
+    @property
+    def quorum(self) -> int:
+        """Weight that a certificate needs: max(⌊2T/3⌋ + 1, ⌈T·num/den⌉)."""
+        safe = self.total * 2 // 3 + 1
+        return max(safe, -(-self.total * self.quorum_numerator // self.quorum_denominator))
+
+    def check(self) -> None:
+        """Raises `TooLarge` or `Malformed` for a set that can never be valid."""
+        checks.text("engine", self.engine, limits.NAME_BYTES_MAX)
+        at_most(limits.VALIDATORS_MAX, "validators", len(self.validators))
+        if not self.validators or any(not one.weight for one in self.validators):
+            raise Malformed("validators: give at least one, each with a weight of at least 1")
+        if len({one.key for one in self.validators}) != len(self.validators):
+            raise Malformed("validators: each needs a key of its own")
+        for validator in self.validators:
+            checks.text("validator name", validator.name, limits.NAME_BYTES_MAX)
+            checks.text("organisation", validator.organisation, limits.NAME_BYTES_MAX)
+        if self.total > 0xFFFFFFFF:
+            raise Malformed("weights: their sum must be at most 2^32 - 1")
+        if not self.quorum_denominator or self.quorum_numerator > self.quorum_denominator:
+            raise Malformed("quorum ratio: it must lie between 0 and 1")

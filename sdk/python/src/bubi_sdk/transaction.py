@@ -220,7 +220,7 @@ class Transaction:
         return self._derived(hashes.HOLD, index)
 
     def proposal_id(self, index: int = 0) -> bytes:
-        """The proposal that operation `index` opens."""
+        """The proposal of changes that operation `index` opens."""
         return self._derived(hashes.GOVERNANCE, index)
 
     def _derived(self, domain: bytes, index: int) -> bytes:
