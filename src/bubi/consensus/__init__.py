@@ -7,13 +7,23 @@ from collections.abc import Callable
 from typing import Any
 
 from bubi.consensus.engine import Engine, Signatures
+from bubi.consensus.paxos import PaxosEngine
 from bubi.consensus.pbft import PbftEngine
 from bubi.consensus.raft import RaftEngine
 from bubi.consensus.solo import SoloEngine
 
-__all__ = ["ENGINES", "Engine", "PbftEngine", "RaftEngine", "SoloEngine", "engine_named"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "PaxosEngine",
+    "PbftEngine",
+    "RaftEngine",
+    "SoloEngine",
+    "engine_named",
+]
 
 ENGINES: dict[str, Callable[[Signatures], Engine[Any]]] = {
+    PaxosEngine.name: PaxosEngine,
     PbftEngine.name: PbftEngine,
     RaftEngine.name: RaftEngine,
     SoloEngine.name: lambda _: SoloEngine(),
