@@ -786,15 +786,16 @@ def invent_promise(
 ) -> None:
     """A 1b with a claim that is made up, or that leaves something out."""
     chance = cluster.random
-    state = cluster.nodes[liar].state.engine
+    state: Any = cluster.nodes[liar].state.engine
     settings = cluster.configuration_of(liar)
-    shown, value = None, (b"", ())
+    shown: Shown | None = None
+    value: tuple[bytes, tuple[bytes, ...]] = (b"", ())
     if state.proposals and chance.random() < 0.7:
         digest, known = chance.choice(list(state.proposals.items()))
         value = known.proposal, known.payload
         ballot = max(0, round_ - chance.randrange(3))
         votes = chance.choice([*heard_votes(state), ()])
-        if getattr(state, "voted", None) is not None and chance.random() < 0.4:
+        if state.voted is not None and chance.random() < 0.4:
             ballot, digest, votes = state.voted.round, state.voted.digest, state.voted.votes
         shown = Shown(Voted(ballot, digest), votes)
     body = encode_voted(shown.claim if shown is not None else None)
