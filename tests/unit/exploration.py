@@ -152,7 +152,7 @@ class Explorer:
     def run(self, states_max: int = 10**9, *, decided: bool = False) -> Found:
         """Breadth first, up to a number of states.
 
-        `decided`: only what follows on a value that was chosen in ballot 0, before anybody left it.
+        `decided`: only what follows on a value that was chosen in ballot 0 before anybody left it.
         """
         found = Found(violations=self.violations)
         seen: set[tuple[int, ...]] = set()
@@ -424,7 +424,7 @@ class Explorer:
                 yield encode_proof(Phase1(chosen, evidence, None))
 
     def _of_other(self, ballot: int) -> list[Promise]:
-        """1b of another ballot that nobody had given a 2b before, whether they were said or not."""
+        """1b of another ballot by who gave no 2b, whether they were said or not."""
         return [self._told(other, ballot, None) for other in CORRECT]
 
     # --- messages ------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def promise(
     except EncodingError:
         return None
     lie: Shown | None = None
-    value = b"", ()
+    value: tuple[bytes, tuple[bytes, ...]] = (b"", ())
     values = [
         one
         for one in heard
