@@ -315,6 +315,11 @@ def test_b6_what_is_no_quorum_of_2av(others: list[VoteMessage]) -> None:
     assert member.state.voted is None
 
 
+def test_b6_one_2av_less_is_no_quorum_whatever_comes_last() -> None:
+    member = accepted().feed(first(0), EXECUTED, WorkWaiting(1))
+    assert (member.said(), member.state.voted) == ([], None)
+
+
 def test_b6_what_cannot_be_executed_is_not_voted_for() -> None:
     member = accepted().feed(first(0), first(2), Executed(1, DIGEST, None, "invariant"))
     assert member.place == (Mode.CHANGING, 1)
@@ -532,6 +537,14 @@ def test_b12_one_member_has_one_1b() -> None:
     member = in_phase_1().feed(promise(2, 1), promise(2, 1, VALUE), promise(2, 1))
     assert set(member.state.promises) == {1, 2}
     assert member.of(Validate) == member.of(RequestPayload) == []
+
+
+def test_b12_1b_are_kept_for_one_ballot_only() -> None:
+    member = in_phase_1().feed(promise(2, 1))
+    assert set(member.state.promises) == {1, 2}
+    member.feed(*(opens(other, 5) for other in (0, 2, 3)))
+    assert member.place == (Mode.CHANGING, 5)
+    assert set(member.state.promises) == {1}
 
 
 def test_b12_who_does_not_lead_the_ballot_takes_no_1b() -> None:

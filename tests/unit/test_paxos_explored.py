@@ -21,7 +21,7 @@ from .exploration import LIAR, Explorer, Found
 TWO = [(LIAR, LIAR), (LIAR, 0), (0, LIAR), (0, 1), (0, 0)]
 """Who leads which ballot: every choice, but for the names of correct members."""
 THREE = [(LIAR, LIAR, LIAR), (LIAR, 0, LIAR), (0, LIAR, 1), (LIAR, 0, 1)]
-STATES = 5_000
+STATES = 3_000
 STATES_LONG = 100_000
 Report = Callable[[str, object], None]
 
