@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bubi_sdk import block, events, governance, hashes, merkle, proof, state
+import governance_samples
+from bubi_sdk import block, events, governance_state, hashes, merkle, proof, state
 from bubi_sdk import operations as ops
 from bubi_sdk import transaction as tx
 from bubi_sdk.address import Address
@@ -120,41 +121,7 @@ OPERATIONS: dict[str, ops.OperationBody] = {
     ),
 }
 
-PROPOSAL_ID, EVIDENCE_ID = filled("proposal"), filled("evidence")
-VALIDATOR = governance.Validator("validator-9", "组织 9", KEYS[0], 2**32 - 1)
-CHANGES: tuple[governance.Change, ...] = (
-    governance.SetParameter("block_bytes", 2**64 - 1),
-    governance.AddValidator(VALIDATOR),
-    governance.RemoveValidator("validator-1"),
-    governance.ChangeValidator("validator-2", 3, KEYS[1]),
-    governance.ChangeValidator("validator-2", None, KEYS[2]),
-    governance.SetOrganisation("组织 9", BOB, filled("certificate") * 20),
-    governance.SetOrganisation("组织 9", None, b""),
-    governance.RemoveOrganisation("组织 1"),
-    governance.SetEngine("raft"),
-    governance.SetQuorum(9, 10),
-    governance.SetAlgorithms((0, 3), (0,), TIME),
-    governance.SetProtocolVersion(2),
-    governance.AllowNode(filled("node one")),
-    governance.DenyNode(filled("node two")),
-    governance.ClearNode(filled("node three")),
-    governance.RevokeCertificate(filled("fingerprint")),
-)
-VOTED = governance.Vote(governance.VoteStatement(1, "pbft", 2, 3, 3, DIGEST))
-COMMITTED = governance.Commit(governance.CommitStatement(1, "pbft", 2, 3, DIGEST, NAMESPACE))
-TWO_SIGNATURES = filled("one", 32) * 2, filled("two", 32) * 2
-OPERATIONS |= {
-    "propose": ops.Propose(
-        CHANGES, TIME, 2**40, (governance.NO_FAULT_TOLERANCE, "validator-2"), "why 为什么"
-    ),
-    "propose without more": ops.Propose(CHANGES[:1], TIME),
-    "vote": ops.Vote(PROPOSAL_ID, True),
-    "withdraw_proposal": ops.WithdrawProposal(PROPOSAL_ID),
-    "ready": ops.Ready(PROPOSAL_ID),
-    "report_evidence": ops.ReportEvidence(
-        KEYS[0], VOTED, TWO_SIGNATURES[0], COMMITTED, TWO_SIGNATURES[1]
-    ),
-}
+OPERATIONS |= governance_samples.OPERATIONS
 
 EVENTS: tuple[events.Event, ...] = (
     events.AccountCreated(BOB, ALICE),
@@ -181,12 +148,7 @@ EVENTS: tuple[events.Event, ...] = (
     events.NamespaceCreated(NAMESPACE, ALICE),
     events.NamespaceChanged(NAMESPACE, BOB),
     events.RecordPut(NAMESPACE, "file/一", 2**32 - 1, ALICE),
-    events.ProposalChanged(PROPOSAL_ID, governance.ProposalStatus.LAPSED),
-    events.Voted(PROPOSAL_ID, "组织 9", False),
-    events.ValidatorReady(PROPOSAL_ID, "validator-9"),
-    events.ActivationFixed(PROPOSAL_ID, 2**40),
-    events.EpochBegins(2**32, 2**40),
-    events.EvidenceRecorded(EVIDENCE_ID, "validator-9", governance.Scheduled(PROPOSAL_ID)),
+    *governance_samples.EVENTS.values(),
 )
 
 PRECONDITIONS: tuple[tx.Precondition, ...] = (
@@ -305,6 +267,7 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
     **{f"body: {label}": ("TransactionBody", value) for label, value in BODIES.items()},
     "signed transaction": ("SignedTransaction", SIGNED),
     **{f"event: {one.variant_name()}": ("Event", one) for one in EVENTS},
+    **{f"event: {label}": ("Event", one) for label, one in governance_samples.EVENTS.items()},
     "event: issued without expiry": ("Event", events.Issued(ASSET, BOB, 1, None)),
     "proposal": ("Proposal", PROPOSAL),
     "outcome": ("Outcome", OUTCOME),
@@ -354,11 +317,22 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
     "parameters": ("Parameters", PARAMETERS),
     "parameters of a vote": ("Parameters", OTHER_PARAMETERS),
     "validator set": ("ValidatorSet", VALIDATOR_SET),
+    **{
+        f"{type(value).__name__}, {label}": (type(value).__name__, value)
+        for label, value in governance_samples.CELLS
+    },
+    "node allowed": ("NodeListing", governance_state.NodeListing.ALLOWED),
+    "node denied": ("NodeListing", governance_state.NodeListing.DENIED),
+}
+SPECIAL = {
+    "Event": events.EVENT,
+    "AccountHeader": state.ACCOUNT_HEADER,
+    "NodeListing": governance_state.NODE_LISTING,
 }
 
 TYPES: dict[str, TopLevel[object]] = {
     name: (
-        {"Event": events.EVENT, "AccountHeader": state.ACCOUNT_HEADER}.get(name)  # type: ignore[misc]
+        SPECIAL.get(name)  # type: ignore[misc]
         or TopLevel.of(type(value))
     )
     for name, value in TOP_LEVEL.values()

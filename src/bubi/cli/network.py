@@ -30,6 +30,7 @@ from bubi.cli.node import (
     node_errors,
 )
 from bubi.cli.output import AsJson, details, emit, finding, note, say, usage
+from bubi.cli.tolerance import AcknowledgeOption, WeightOption, tolerance_errors, weights
 
 if TYPE_CHECKING:
     from bubi.network.addresses import Address
@@ -72,7 +73,8 @@ def ceremony_errors() -> Iterator[None]:
         from bubi.node.ceremony import CeremonyError  # noqa: PLC0415 - needs the compiled core
 
         try:
-            yield
+            with tolerance_errors():
+                yield
         except CeremonyError as error:
             raise finding(str(error), code="ceremony_refused") from error
 
@@ -154,6 +156,8 @@ def create(  # noqa: PLR0913, PLR0917 - each is one option of the command
         str | None,
         typer.Option(metavar="N/D", help=_("Share of the votes that decides; at least 2/3.")),
     ] = None,
+    weight: WeightOption = None,
+    acknowledge: AcknowledgeOption = None,
     dev: Annotated[
         bool,
         typer.Option("--dev", help=_("Make all keys here and mark the genesis as development.")),
@@ -186,6 +190,8 @@ def create(  # noqa: PLR0913, PLR0917 - each is one option of the command
             engine=engine,
             quorum=_ratio(quorum),
             accounts=keys,
+            weights=weights(weight),
+            acknowledged=acknowledge or (),
         )
     validators = sum(1 for one in created.members if one.vote_key is not None)
     warnings = warnings_of(created.heavy, created.spare, validators)
@@ -249,6 +255,7 @@ def join(  # noqa: PLR0913, PLR0917 - each is one option of the command
         list[str] | None,
         typer.Option(metavar="HOST:PORT", help=_("Node to connect to first; repeatable.")),
     ] = None,
+    acknowledge: AcknowledgeOption = None,
     by_vote: Annotated[
         bool,
         typer.Option(
@@ -277,6 +284,7 @@ def join(  # noqa: PLR0913, PLR0917 - each is one option of the command
             port=port,
             api_port=api_port,
             seeds=[_endpoint("--seed", text) for text in seed or ()],
+            acknowledged=acknowledge or (),
             by_vote=by_vote,
         )
     fields = {

@@ -8,7 +8,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ from bubi.node.init import (
     node_settings,
     write_node,
 )
+from bubi.node.tolerance import NO_FAULT_TOLERANCE
+from bubi.node.tolerance import check as check_tolerance
 from bubi.node.trust import write_trust
 
 REQUEST_FILE = "request.json"
@@ -273,7 +275,7 @@ class Created:
     """A genesis with what a person must know of it.
 
     `heavy` are organisations, with their weights, that could stop the network by themselves;
-    `spare` validators may fail before nothing is decided any more. `voiceless` are organisations
+    `spare` weight may fail before nothing is decided any more. `voiceless` are organisations
     without governance account, if the others are too few to change anything by vote.
     """
 
@@ -310,27 +312,35 @@ def create(  # noqa: PLR0913 - the agreement of the members
     quorum: tuple[int, int] = (0, 1),
     accounts: Sequence[bytes] = (),
     parameters: dict[str, Any] | None = None,
+    weights: Mapping[str, int] | None = None,
+    acknowledged: Collection[str] = (),
 ) -> Created:
     """Makes the public files of a network in a folder: genesis, trust file, list of members.
 
+    `weights` are those of validators by name, 1 where a name is missing.
+
     Raises:
         CeremonyError: the requests contradict each other, or can never decide anything.
+        ToleranceError: one validator alone could stop the network, and nobody acknowledged that.
         FileError, CoreError: a file cannot be written, or the core refuses the genesis.
     """
     check_kind(kind, suite)
     _refuse_duplicates(requests)
     validators = [
-        Validator(one.name, one.organisation, one.vote_key)
+        Validator(one.name, one.organisation, one.vote_key, (weights or {}).get(one.name, 1))
         for one in requests
         if one.vote_key is not None
     ]
     _check_validators(validators, suite)
+    _refuse_unknown(weights or {}, validators, "weight")
+    _refuse_unknown(set(acknowledged) - {NO_FAULT_TOLERANCE}, validators, "acknowledgement")
     chosen = engine or ("solo" if len(validators) == ALONE else "pbft")
     if (chosen == "solo") != (len(validators) == ALONE):
         msg = f"engine {chosen} does not fit {len(validators)} validators: solo is for one alone"
         raise CeremonyError(msg)
+    total = sum(validator.weight for validator in validators)
     try:
-        needed = quorum_of(len(validators), *quorum)
+        needed = quorum_of(total, *quorum)
     except ValueError as error:
         raise CeremonyError(str(error)) from error
     organisations = _organisations(requests)
@@ -346,6 +356,7 @@ def create(  # noqa: PLR0913 - the agreement of the members
         organisations=organisations,
         quorum=quorum,
     )
+    check_tolerance(core.decode_json(core.genesis_to_json(genesis))["v1"], acknowledged)
     directory.mkdir(parents=True, exist_ok=True)
     write_file(directory / "genesis.bin", genesis)
     write_file(directory / "genesis.json", core.genesis_to_json(genesis) + b"\n")
@@ -356,9 +367,9 @@ def create(  # noqa: PLR0913 - the agreement of the members
         "members": [one.summary for one in requests],
     }
     write_json(directory / MEMBERS_FILE, members)
-    weights = [(validator.organisation, validator.weight) for validator in validators]
-    spare = live_faults(len(validators), needed)
-    alone = heavy(weights, needed)
+    shares = [(validator.organisation, validator.weight) for validator in validators]
+    spare = live_faults(total, needed)
+    alone = heavy(shares, needed)
     silent = _voiceless(organisations, validators, needed)
     return Created(genesis, trust["chain_id"], tuple(requests), tuple(alone), spare, silent)
 
@@ -414,6 +425,14 @@ def _refuse_duplicates(requests: Sequence[Request]) -> None:
             raise CeremonyError(msg)
 
 
+def _refuse_unknown(names: Iterable[str], validators: Sequence[Validator], what: str) -> None:
+    known = {validator.name for validator in validators}
+    for name in sorted(names):
+        if name not in known:
+            msg = f"there is no validator {name!r} to give a {what}: {', '.join(sorted(known))}"
+            raise CeremonyError(msg)
+
+
 def _check_validators(validators: Sequence[Validator], suite: str) -> None:
     if not validators:
         msg = "no request is one of a validator: observers alone decide nothing"
@@ -439,6 +458,7 @@ def join(
     port: int | None = None,
     api_port: int = 8080,
     seeds: Sequence[Address] = (),
+    acknowledged: Collection[str] = (),
     by_vote: bool = False,
 ) -> Initialised:
     """Completes the folder that `make_request` made, for the network in the folder `network`.
@@ -449,6 +469,8 @@ def join(
 
     Raises:
         CeremonyError: the genesis does not hold what this node asked for.
+        ToleranceError: one validator alone could stop the network, and the owner of this one did
+            not acknowledge that.
         FileError, ConfigError: a file or a value cannot be used.
     """
     request = read_request(directory / REQUEST_FILE)
@@ -459,6 +481,10 @@ def join(
     settings = node_settings(
         request.name, request.organisation, api_port, validator=request.vote_key is not None
     )
+    if request.vote_key is not None:
+        check_tolerance(fields, acknowledged)
+    if acknowledged:
+        settings["node"]["acknowledged"] = sorted(acknowledged)
     section: dict[str, Any] = {
         "host": host,
         "certificate": "cert.pem",

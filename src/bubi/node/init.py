@@ -15,6 +15,7 @@ from bubi.ledger import ALGORITHMS
 from bubi.node import config
 from bubi.node.certificates import issue, make_authority, to_der
 from bubi.node.files import FileError, key_json, write_file, write_key
+from bubi.node.tolerance import check as check_tolerance
 from bubi.node.trust import PREFIXES, write_trust
 
 VOTE_ALGORITHM = {"standard": "ed25519", "national": "sm2"}
@@ -98,6 +99,7 @@ def initialise(  # noqa: PLR0913 - each argument is one answer of the person who
             Organisation(organisation, governance, to_der(authority.certificate)),
         ],
     )
+    check_tolerance(core.decode_json(core.genesis_to_json(genesis))["v1"])
     settings = node_settings(name, organisation, api_port)
     config.parse(settings, directory)
     write_key(directory / "validator.key", algorithm, secret)

@@ -23,7 +23,7 @@ from bubi.consensus import ENGINES, engine_in_force, guard
 from bubi.ledger import CoreSignatures, LedgerView, key_bytes, set_quorum
 from bubi.mempool import Limits, Mempool, Recent
 from bubi.network import certificates as network_certificates
-from bubi.node import config, files
+from bubi.node import config, files, tolerance
 from bubi.node.api.app import build
 from bubi.node.api.leases import LeaseTable
 from bubi.node.api.services import Services
@@ -120,7 +120,8 @@ def _open(settings: config.Config) -> _Parts:
         )
         try:
             _check_member(settings, key, chain)
-        except files.FileError:
+            _check_tolerance(settings, key, genesis, chain)
+        except (files.FileError, config.ConfigError):
             _close(chain)
             raise
     except BaseException:
@@ -163,6 +164,23 @@ def _check_member(settings: config.Config, key: core.SigningKey | None, chain: c
             "follows the network",
             settings.node.name,
         )
+
+
+def _check_tolerance(
+    settings: config.Config, key: core.SigningKey | None, genesis: bytes, chain: core.Chain
+) -> None:
+    """Refuses to vote in a set that cannot miss one member, unless its owner knows that."""
+    fields = core.decode_json(core.genesis_to_json(genesis))["v1"]
+    voters = [key_bytes(one["key"]) for one in fields["validators"]["v1"]["validators"]]
+    if key is None or key.public_key not in voters:
+        return
+    present = core.decode_json(core.validator_set_to_json(chain.validator_set))["v1"]
+    try:
+        tolerance.check(fields, settings.node.acknowledged, epoch=int(present["epoch"]))
+    except tolerance.ToleranceError as error:
+        names = ", ".join(f'"{name}"' for name in error.missing)
+        msg = f"{error}; if that is what its owners want, add {names} to node.acknowledged"
+        raise files.FileError(msg) from error
 
 
 def _listen(api: config.ApiSection) -> socket.socket:

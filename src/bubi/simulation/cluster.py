@@ -101,10 +101,11 @@ class Cluster:
         ratio: tuple[int, int] = (0, 1),
         say: Say | None = None,
         engine_factory: Callable[[Any], Any] | None = None,
+        plan: faults.Plan | None = None,
     ) -> None:
         needed = quorum(nodes, *ratio)
         faulty_max = min(safe_faults(nodes, needed), live_faults(nodes, needed))
-        self.plan = faults.draw(seed, nodes, classes, faulty_max, ratio)
+        self.plan = plan or faults.draw(seed, nodes, classes, faulty_max, ratio)
         self.faulty_max = faulty_max
         self.engine_name = engine
         self._engine_factory = engine_factory
@@ -193,7 +194,7 @@ class Cluster:
                             "name": f"node-{index + 1}",
                             "organisation": f"organisation-{index + 1}",
                             "key": {"ed25519": key.public[1:].hex()},
-                            "weight": 1,
+                            "weight": self.plan.weights[index] if self.plan.weights else 1,
                         }
                         for index, key in enumerate(keys)
                     ],
@@ -383,6 +384,31 @@ class Cluster:
 
     def run(self) -> Result:
         """Both phases and the last checks."""
+        self._start()
+        self._first_phase()
+        if not self._broken():
+            self._second_phase()
+        if not self._broken():
+            self._last_checks()
+        return self._result()
+
+    def run_divided(self, sides: tuple[frozenset[int], frozenset[int]], divided_us: int) -> Result:
+        """Two sides (numbers of places) that hear nothing of each other, then one network again.
+
+        Nobody has to decide anything: this is for more faulty members than may be silent. A fork
+        ends the run.
+        """
+        for a in sides[0]:
+            for b in sides[1]:
+                self.network.cut(a, b)
+                self.network.cut(b, a)
+        self._start()
+        self._run_until(divided_us, lambda: False)
+        self.nemesis.heal()
+        self._run_until(2 * divided_us, lambda: False)
+        return self._result()
+
+    def _start(self) -> None:
         for place in self.places:
             self.start_node(place)
             if place.behaviour is not None:
@@ -392,11 +418,8 @@ class Cluster:
             self.governing.start()
         self.nemesis.start()
         self.scheduler.after(TABLES_EVERY, self._watch_tables)
-        self._first_phase()
-        if not self._broken():
-            self._second_phase()
-        if not self._broken():
-            self._last_checks()
+
+    def _result(self) -> Result:
         return Result(
             self.plan.seed,
             self.plan.nodes,

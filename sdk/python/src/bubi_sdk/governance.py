@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
-from bubi_sdk import checks, limits
+from bubi_sdk import checks, hashes, limits
 from bubi_sdk.address import Address
 from bubi_sdk.codec import (
     U8,
@@ -20,6 +20,7 @@ from bubi_sdk.codec import (
     uleb,
 )
 from bubi_sdk.errors import Malformed
+from bubi_sdk.hashes import HashSuite
 from bubi_sdk.keys import PublicKey
 
 NO_FAULT_TOLERANCE = "no_fault_tolerance"
@@ -320,6 +321,40 @@ class Commit(Shape):
 
 Statement: TypeAlias = Vote | Commit
 """What one member signed: one of the two halves of evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot(Shape):
+    """Where a member may sign one statement only; `phase` 4 is the commit vote."""
+
+    epoch: U64
+    engine: str
+    height: U64
+    round: U64
+    phase: U8
+
+
+def slot_of(statement: Statement) -> Slot:
+    """The slot in which a statement was signed."""
+    vote = statement.statement
+    phase = vote.phase if isinstance(vote, VoteStatement) else COMMIT_PHASE
+    return Slot(vote.epoch, vote.engine, vote.height, vote.round, phase)
+
+
+def evidence_id(suite: HashSuite, chain: bytes, member: PublicKey, statement: Statement) -> bytes:
+    """Key under which evidence of a member in the slot of a statement is recorded."""
+    slot = slot_of(statement).encode()
+    return suite.hash(hashes.EVIDENCE, chain, member.tagged, slot)
+
+
+def statement_bytes(chain: bytes, statement: Statement) -> bytes:
+    """The bytes that a member signs for a statement."""
+    commit = isinstance(statement, Commit)
+    return (
+        (hashes.COMMIT_VOTE if commit else hashes.FIRST_VOTE)
+        + chain
+        + statement.statement.encode()
+    )
 
 
 def check_statements(one: Statement, two: Statement) -> None:

@@ -54,6 +54,49 @@ VALIDATORS_KEY: Final = b"\x02"
 """System: validator set."""
 
 
+SCHEDULE_KEY: Final = b"\x04"
+"""System: leader schedule."""
+GOVERNANCE_KEY: Final = b"\x06"
+"""System: what governance is about."""
+PROTOCOL_VERSION_KEY: Final = b"\x0a"
+"""System: protocol version in force."""
+
+
+def organisation_key(name: str) -> bytes:
+    """System: an organisation."""
+    return b"\x05" + name.encode()
+
+
+def proposal_key(proposal: bytes) -> bytes:
+    """System: a proposal of changes."""
+    return b"\x07" + proposal
+
+
+def epoch_key(epoch: int) -> bytes:
+    """System: the begin of an epoch."""
+    return b"\x08" + epoch.to_bytes(8, "big")
+
+
+def evidence_key(evidence: bytes) -> bytes:
+    """System: evidence, by its key."""
+    return b"\x09" + evidence
+
+
+def node_key(node: bytes) -> bytes:
+    """System: a node on the black or the white list, by its id."""
+    return b"\x0b" + node
+
+
+def revoked_key(fingerprint: bytes) -> bytes:
+    """System: a revoked certificate."""
+    return b"\x0c" + fingerprint
+
+
+def voter_key(account: Address) -> bytes:
+    """System: for whom an account votes."""
+    return b"\x0d" + account.raw
+
+
 def holding_key(asset: bytes) -> bytes:
     """Account: holding of a fungible or dated asset, and the flags that an issuer sets."""
     return b"\x01" + asset
