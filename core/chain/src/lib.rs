@@ -7,6 +7,7 @@ mod admission;
 pub mod bench;
 mod chain;
 mod error;
+mod governance;
 mod history;
 mod index;
 mod inline;

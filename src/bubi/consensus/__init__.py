@@ -4,6 +4,7 @@ Engines behind one interface, the driver, the signer guard, quorum arithmetic. A
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from bubi.consensus.engine import Engine, Signatures
@@ -11,6 +12,7 @@ from bubi.consensus.paxos import PaxosEngine
 from bubi.consensus.pbft import PbftEngine
 from bubi.consensus.raft import RaftEngine
 from bubi.consensus.solo import SoloEngine
+from bubi.consensus.switching import SwitchingEngine
 
 __all__ = [
     "ENGINES",
@@ -19,6 +21,8 @@ __all__ = [
     "PbftEngine",
     "RaftEngine",
     "SoloEngine",
+    "SwitchingEngine",
+    "engine_in_force",
     "engine_named",
 ]
 
@@ -43,3 +47,8 @@ def engine_named(name: str, signatures: Signatures) -> Engine[Any]:
         msg = f"unknown engine {name!r}; this version runs: {', '.join(sorted(ENGINES))}"
         raise ValueError(msg) from None
     return make(signatures)
+
+
+def engine_in_force(signatures: Signatures) -> SwitchingEngine:
+    """The engine that the configuration of each height names."""
+    return SwitchingEngine(partial(engine_named, signatures=signatures))

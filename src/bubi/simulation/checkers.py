@@ -266,11 +266,7 @@ class Checkers:
         assert certificate is not None
         request = certificate.request
         members = [index for index, _ in certificate.votes]
-        weight = sum(
-            configuration.members[index].weight
-            for index in set(members)
-            if index < len(configuration.members)
-        )
+        weight = _weight(configuration, members)
         statement = (request.epoch, request.engine, request.height, request.phase, request.digest)
         wanted = (configuration.epoch, configuration.engine, tip.height, Phase.COMMIT, tip.digest)
         valid = (
@@ -313,6 +309,12 @@ def _slot(author: int, request: VoteRequest) -> Slot:
     )
 
 
+def _weight(configuration: Configuration, members: Iterable[int]) -> int:
+    """Weight of these members, each counted once."""
+    known = configuration.members
+    return sum(known[index].weight for index in set(members) if 0 <= index < len(known))
+
+
 def new_view_fault(
     signatures: Signatures, configuration: Configuration, message: ProposalMessage
 ) -> str | None:
@@ -324,7 +326,8 @@ def new_view_fault(
     if not isinstance(view, NewView):
         return None
     members = {change.member for change in view.changes}
-    if len(members) != len(view.changes) or len(members) < configuration.quorum:
+    weight = _weight(configuration, members)
+    if len(members) != len(view.changes) or weight < configuration.quorum:
         return f"view changes of {[change.member for change in view.changes]}"
     highest: tuple[int, bytes] | None = None
     for change in view.changes:
@@ -335,7 +338,7 @@ def new_view_fault(
         request = prepared.certificate(configuration, height).request
         if (
             len(signers) != len(prepared.votes)
-            or len(signers) < configuration.quorum
+            or _weight(configuration, signers) < configuration.quorum
             or prepared.round >= round_
             or not all(
                 signatures.verify(configuration, VoteMessage(member, request, signature))
