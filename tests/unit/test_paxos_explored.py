@@ -80,7 +80,7 @@ def test_three_ballots_from_the_start(leaders: tuple[int, ...], record_property:
     found = Explorer(leaders).run(STATES_LONG)
     tell(record_property, found)
     assert found.violations == []
-    assert found.states == STATES_LONG
+    assert found.complete or found.states == STATES_LONG
 
 
 BUGS = {
