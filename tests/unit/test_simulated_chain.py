@@ -258,8 +258,17 @@ def organisation(
         {"timeout": "60001", "timeout_max": "70000"},
         {"timeout_max": "1999"},
         {"timeout_max": "600001"},
-        {"organisations": [organisation("b", governance=core.address_to_text("bubidev", bytes(32)))]},
-        {"organisations": [organisation("b", governance=ADDRESS), organisation("c", governance=ADDRESS)]},
+        {
+            "organisations": [
+                organisation("b", governance=core.address_to_text("bubidev", bytes(32)))
+            ]
+        },
+        {
+            "organisations": [
+                organisation("b", governance=ADDRESS),
+                organisation("c", governance=ADDRESS),
+            ]
+        },
         {"organisations": [organisation("b", "00" * 4_097)]},
         {"organisations": [organisation("b")] * 2},
         {"organisations": [organisation("b"), organisation("a")]},
