@@ -14,6 +14,7 @@ from typing import Any
 from bubi import core
 from bubi.node.init import key_json
 
+from . import governance
 from .world import (
     DAY,
     QUOTA,
@@ -679,3 +680,10 @@ CONFIGS: list[tuple[str, str, str]] = [
     ("config: heartbeat negative", NODE + "[block]\nheartbeat_ms = -1\n", "block.heartbeat_ms must be"),
     ("config: level unknown", NODE + '[log]\nlevel = "loud"\n', "must be one of debug"),
 ]  # fmt: skip
+
+SUBMISSIONS += [
+    (f"governance: {name}", operation(bad), code) for name, bad, code in governance.MALFORMED
+]
+REJECTIONS += [
+    (f"governance: {name}", attempt, code) for name, attempt, code in governance.REJECTIONS
+]
