@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from bubi.consensus.engine import Engine, Signatures
+from bubi.consensus.paxos import PaxosEngine
 from bubi.consensus.pbft import PbftEngine
 from bubi.consensus.raft import RaftEngine
 from bubi.consensus.solo import SoloEngine
@@ -16,6 +17,7 @@ from bubi.consensus.switching import SwitchingEngine
 __all__ = [
     "ENGINES",
     "Engine",
+    "PaxosEngine",
     "PbftEngine",
     "RaftEngine",
     "SoloEngine",
@@ -25,6 +27,7 @@ __all__ = [
 ]
 
 ENGINES: dict[str, Callable[[Signatures], Engine[Any]]] = {
+    PaxosEngine.name: PaxosEngine,
     PbftEngine.name: PbftEngine,
     RaftEngine.name: RaftEngine,
     SoloEngine.name: lambda _: SoloEngine(),

@@ -42,7 +42,11 @@ PRODUCTION = (
 )
 """Modules whose objects are looked into."""
 
-RECORD_OF_PHASE = {Phase.FIRST: PROPOSAL_RECORD, Phase.COMMIT: PREPARED_RECORD}
+RECORD_OF_PHASE = {
+    Phase.PROPOSAL: PROPOSAL_RECORD,
+    Phase.FIRST: PROPOSAL_RECORD,
+    Phase.COMMIT: PREPARED_RECORD,
+}
 """Kind of record that must be durable before a vote of a phase leaves: the accepted proposal, the
 prepared certificate."""
 
@@ -149,7 +153,7 @@ class Checkers:
 
     def _mark_sent(self, message: ConsensusMessage, request: VoteRequest) -> None:
         match message:
-            case ProposalMessage():
+            case ProposalMessage() if request.phase is not Phase.GRANT:
                 known = self._proposed.setdefault(request.height, {})
                 if request.digest in known:
                     self._marks["view_change_with_prepared_block"] += 1
