@@ -14,7 +14,7 @@ use bubi_codec::{
         GenesisV1, NetworkKind, Proposal, ProposalV1, VoteStatement,
     },
     decode, domain, encode,
-    governance::{Change, Statement},
+    governance::{Change, Evidence, Statement},
     identity::{Address, ProposalId},
     operation::{Operation, OperationBody as Op, Signer, Thresholds},
     proof::FinalityProof,
@@ -522,13 +522,13 @@ fn ideal_votes_convict_in_ideal_simulations_alone() {
             bubi_chain::ideal_signature(&member, &message)
         };
         let (one, two) = (statement(1), statement(2));
-        let report = Op::ReportEvidence {
+        let report = Op::ReportEvidence(Box::new(Evidence {
             member,
             signature_one: sign(&one),
             signature_two: sign(&two),
             statement_one: Statement::Vote(one),
             statement_two: Statement::Vote(two),
-        };
+        }));
         let signed = transaction(&chain, &organisation_key(0), 1, report);
         let simulated = chain.simulate_json(&signed, chain.tip().time).unwrap();
         assert_eq!(simulated["code"].as_str(), Some(code), "{simulated}");
