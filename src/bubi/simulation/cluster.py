@@ -175,16 +175,20 @@ class Cluster:
                 for address, key in owners
             ],
             "predecessor": None,
-            "organisations": [
-                {
-                    "name": f"organisation-{index + 1}",
-                    "governance": core.address_to_text(
-                        PREFIX, core.key_address(0, voter.public_key)
-                    ),
-                    "certificate": "",
-                }
-                for index, voter in enumerate(self.voters)
-            ],
+            # Ascending by name: the tenth stands before the second.
+            "organisations": sorted(
+                (
+                    {
+                        "name": f"organisation-{index + 1}",
+                        "governance": core.address_to_text(
+                            PREFIX, core.key_address(0, voter.public_key)
+                        ),
+                        "certificate": "",
+                    }
+                    for index, voter in enumerate(self.voters)
+                ),
+                key=lambda one: one["name"],
+            ),
             "validators": {
                 "v1": {
                     "epoch": "0",
