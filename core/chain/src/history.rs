@@ -5,7 +5,8 @@ use crate::{
     error::{ChainError, Result},
 };
 use bubi_codec::{
-    block::{digest, BlockRecord, Certificate, CommitStatement, Event, Outcome, Proposal, Receipt, SignedBatch},
+    block::{digest, BlockRecord, Certificate, Event, Outcome, Proposal, Receipt, SignedBatch},
+    comet::LightBlock,
     decode, domain, encode,
     identity::Address,
     proof::{FinalityProof, ListPath, ReceiptProof},
@@ -173,7 +174,18 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// Damage of the log.
     pub fn finality(&self, height: u64) -> Result<Option<FinalityProof>> {
-        Ok(self.record(height)?.map(|record| finality_of(&record)))
+        self.record(height)?.map(|record| self.finality_of(height, &record)).transpose()
+    }
+
+    /// Takes no lock on the state.
+    fn finality_of(&self, height: u64, record: &BlockRecord) -> Result<FinalityProof> {
+        let BlockRecord::V1 { proposal, outcome, certificate, .. } = record;
+        let (proposal, outcome) = (proposal.clone(), outcome.clone());
+        if matches!(certificate, Certificate::Comet { .. }) {
+            let light = self.light_block(height)?;
+            return Ok(FinalityProof::Comet { proposal, outcome, light, handovers: Vec::new() });
+        }
+        Ok(FinalityProof::Native { proposal, outcome, certificate: certificate.clone(), handovers: Vec::new() })
     }
 
     /// Finality of a height of the state in hex; null for the genesis, which nothing decided. Takes no lock on the state.
@@ -184,7 +196,7 @@ impl<D: Disk> Chain<D> {
         if height == 0 {
             return Ok(Value::Null);
         }
-        Ok(Value::String(to_hex(&encode(&finality_of(self.decided(height)?.as_ref()))?)))
+        Ok(Value::String(to_hex(&encode(&self.finality_of(height, self.decided(height)?.as_ref())?)?)))
     }
 
     /// Where a transaction's receipt stands: height and position among the block's receipts.
@@ -293,14 +305,21 @@ impl<D: Disk> Chain<D> {
     pub fn block_json(&self, height: u64, transactions: bool) -> Result<Option<Value>> {
         let Some(record) = self.record(height)? else { return Ok(None) };
         let BlockRecord::V1 { proposal, batches, outcome, certificate, receipts, events } = record.as_ref();
-        let Certificate::V1 { statement: CommitStatement::V1 { digest, .. }, votes } = certificate;
+        let votes = match certificate {
+            Certificate::V1 { votes, .. } => votes.len(),
+            Certificate::Comet { .. } if height <= self.provable() => {
+                let LightBlock::V1 { commit, .. } = self.light_block(height)?;
+                commit.votes.len()
+            }
+            Certificate::Comet { .. } => 0,
+        };
         let Proposal::V1(fields) = proposal;
         let Outcome::V1 { state_root, receipt_root, .. } = outcome;
         let finals = receipts.iter().filter(|Receipt::V1 { code, .. }| *code == 0).count();
         let mut object = json!({
             "height": height.to_string(),
             "time": fields.time.to_string(),
-            "digest": digest.to_string(),
+            "digest": certificate.covers().0.to_string(),
             "parent": fields.parent.to_string(),
             "state_root": state_root.to_string(),
             "receipt_root": receipt_root.to_string(),
@@ -310,7 +329,7 @@ impl<D: Disk> Chain<D> {
             "receipts": receipts.len(),
             "final": finals,
             "rejected": receipts.len() - finals,
-            "votes": votes.len(),
+            "votes": votes,
         });
         if transactions {
             let entries = receipts.iter().zip(events).enumerate().map(|(index, (receipt, events))| {
@@ -393,16 +412,6 @@ impl<D: Disk> Chain<D> {
             }
         }
         Ok(object)
-    }
-}
-
-fn finality_of(record: &BlockRecord) -> FinalityProof {
-    let BlockRecord::V1 { proposal, outcome, certificate, .. } = record;
-    FinalityProof::Native {
-        proposal: proposal.clone(),
-        outcome: outcome.clone(),
-        certificate: certificate.clone(),
-        handovers: Vec::new(),
     }
 }
 

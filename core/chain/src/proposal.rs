@@ -212,6 +212,9 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// `certificate_invalid` with the reason.
     pub fn check_certificate(&self, certificate: &Certificate) -> Result<()> {
+        if matches!(certificate, Certificate::Comet { .. }) {
+            return self.check_comet(certificate);
+        }
         let set = self.validators();
         match crate::proof::verify_votes(self.identity.rule, self.chain_id(), &set, certificate) {
             Ok(_) => Ok(()),

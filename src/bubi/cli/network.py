@@ -39,6 +39,7 @@ DEMO_COST: Final = Cost(n=1 << 12, r=8, p=1)
 """The password lies beside these keystores, so a costly derivation would protect nothing."""
 
 NAME: Final = "development"
+COMETBFT: Final = "cometbft"
 
 SuiteOption = Annotated[Suite, typer.Option(help=_("Hash suite, fixed for ever."))]
 AccountOption = Annotated[
@@ -97,6 +98,10 @@ def request(  # noqa: PLR0913, PLR0917 - each is one option of the command
     ] = None,
     suite: SuiteOption = Suite.STANDARD,
     account: AccountOption = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help=_("Engine that is planned; cometbft needs a key of its own.")),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Makes what only the owner may have, and the request that the others get."""
@@ -113,6 +118,7 @@ def request(  # noqa: PLR0913, PLR0917 - each is one option of the command
             suite=suite.value,
             authority=authority,
             accounts=keys,
+            engine=engine,
         )
     file = directory / ceremony.REQUEST_FILE
     fields = {**made.summary, "directory": str(directory), "request": str(file)}
@@ -228,6 +234,10 @@ def join(
     api_port: Annotated[
         int, typer.Option(min=1, max=65_535, help=_("Port of the interface on loopback."))
     ] = 8080,
+    engine_port: Annotated[
+        int,
+        typer.Option(min=1, max=65_535, help=_("Port of CometBFT's interface on loopback.")),
+    ] = 26_657,
     seed: Annotated[
         list[str] | None,
         typer.Option(metavar="HOST:PORT", help=_("Node to connect to first; repeatable.")),
@@ -252,6 +262,7 @@ def join(
             host=host,
             port=port,
             api_port=api_port,
+            engine_port=engine_port,
             seeds=[_endpoint("--seed", text) for text in seed or ()],
         )
     fields = {
@@ -312,6 +323,12 @@ def create_development(
 
     It is the ceremony of several owners, played by one.
     """
+    if engine == COMETBFT:
+        raise usage(
+            _("A development network runs native engines only."),
+            _("docs/operating/cometbft.md shows a network with CometBFT."),
+            code="engine_unfit",
+        )
     accounts, keys = _demo_accounts(home)
     names = [f"node{number}" for number in range(1, nodes + 1)]
     ports = free_ports(
