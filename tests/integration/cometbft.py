@@ -85,7 +85,7 @@ def violation(lines: list[str]) -> str | None:
         if not re.fullmatch(rule, letters):
             whole = re.match(rule, letters)
             end = whole.end() if whole else 0
-            return f"start {number}: {letters[:end]} then {letters[end:end + 20]!r}"
+            return f"start {number}: {letters[:end]} then {letters[end : end + 20]!r}"
     return None
 
 

@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cometbft
 import httpx
 import pytest
 from bubi_sdk import Client, MemorySigner, SecretKey, TransactionBuilder
@@ -18,14 +19,12 @@ from bubi_sdk.errors import BubiError
 from bubi_sdk.keys import Algorithm
 from bubi_sdk.network import Trust
 from bubi_sdk.proof import ReceiptProof, verify_receipt
+from network import command
+from nodes import free_port
 
 from bubi import core
 from bubi.network.addresses import Address
 from bubi.node import ceremony
-
-import cometbft
-from network import command
-from nodes import free_port
 
 NAMES = ("a", "b", "c", "d")
 PATIENCE = 120.0
@@ -152,9 +151,7 @@ class Network:
         """Sends a transaction to a node and waits until it is final; its outcome."""
         with Client(self.members[name].url, self.identity) as client:
             builder = TransactionBuilder(self.identity, self.source).set_data(entry, b"1")
-            outcome = client.submit_and_wait(
-                builder.build().sign(self.signer), within=PATIENCE
-            )
+            outcome = client.submit_and_wait(builder.build().sign(self.signer), within=PATIENCE)
             outcome.raise_for_status()
             return outcome
 

@@ -80,6 +80,7 @@ PACKAGES = [
     "data/vectors",
     "scripts",
     "src/bubi/replica",
+    "src/bubi/comet",
 ]
 
 

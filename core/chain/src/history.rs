@@ -182,7 +182,7 @@ impl<D: Disk> Chain<D> {
         let BlockRecord::V1 { proposal, outcome, certificate, .. } = record;
         let (proposal, outcome) = (proposal.clone(), outcome.clone());
         if matches!(certificate, Certificate::Comet { .. }) {
-            let light = self.light_block(height)?;
+            let light = Box::new(self.light_block(height)?);
             return Ok(FinalityProof::Comet { proposal, outcome, light, handovers: Vec::new() });
         }
         Ok(FinalityProof::Native { proposal, outcome, certificate: certificate.clone(), handovers: Vec::new() })

@@ -33,7 +33,7 @@ pub enum FinalityProof {
         /// Its outcome.
         outcome: Outcome,
         /// Header and commit of the block of CometBFT behind the one that decided.
-        light: LightBlock,
+        light: Box<LightBlock>,
         /// Epochs since the verifier's trust file, oldest first.
         handovers: Vec<CometHandover>,
     },

@@ -217,7 +217,7 @@ def _ratio(text: str | None) -> tuple[int, int]:
 
 
 @app.command("join", help=_("Check a genesis against one's own request and configure the node."))
-def join(
+def join(  # noqa: PLR0913, PLR0917 - each is one option of the command
     directory: Annotated[Path, typer.Argument(help=_("The folder that `request` made."))],
     network: Annotated[
         Path, typer.Option("--network", metavar="DIR", help=_("The folder that `create` made."))

@@ -46,6 +46,14 @@ class DivergedError(ApplicationError):
     """CometBFT decided a block that is not valid here."""
 
 
+class _UnfitError(Exception):
+    """Why CometBFT shall not keep a transaction."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
 class Work(Protocol):
     """Threads that call the core."""
 
@@ -194,33 +202,37 @@ class Application:
         transaction = request.fields.data(1)
         try:
             found = payload.decode(transaction)
-            if isinstance(found, Wake):
-                return self._check_wake(found)
-            if isinstance(found, bytes):
-                return abci.checked(INVALID, "a proposal header comes from the proposer")
-            batch = await self._batch(transaction, found)
+            if isinstance(found, BatchBytes):
+                self._check_batch(await self._batch(transaction, found))
+            elif isinstance(found, Wake):
+                self._check_wake(found)
+            else:
+                raise PayloadError("a proposal header comes from the proposer")
         except PayloadError as error:
             return abci.checked(INVALID, str(error))
         except core.CoreError as error:
             return abci.checked(INVALID, core.error_detail(error))
-        limits = self._rules.limits()
-        if len(batch) > limits.author_transactions or batch.bytes > limits.author_bytes:
-            return abci.checked(INVALID, "it fills more of a block than one author may")
-        if batch.latest_expiry < self._chain.time:
-            return abci.checked(EXPIRED, "all of its transactions have expired")
-        if any(batch.digest == digest for _, digest in self._chain.ordered_batches()):
-            return abci.checked(ORDERED, "it is in a block")
+        except _UnfitError as error:
+            return abci.checked(error.code, str(error))
         return abci.checked(0)
 
-    def _check_wake(self, wake: Wake) -> bytes:
+    def _check_batch(self, batch: core.Batch) -> None:
+        limits = self._rules.limits()
+        if len(batch) > limits.author_transactions or batch.bytes > limits.author_bytes:
+            raise _UnfitError(INVALID, "it fills more of a block than one author may")
+        if batch.latest_expiry < self._chain.time:
+            raise _UnfitError(EXPIRED, "all of its transactions have expired")
+        if any(batch.digest == digest for _, digest in self._chain.ordered_batches()):
+            raise _UnfitError(ORDERED, "it is in a block")
+
+    def _check_wake(self, wake: Wake) -> None:
         if self._chain.time > wake.time:
-            return abci.checked(EXPIRED, "a later block is there")
+            raise _UnfitError(EXPIRED, "a later block is there")
         if wake.time > self._rules.now() + self._rules.clock_tolerance():
-            return abci.checked(INVALID, "it is ahead of this node's clock")
+            raise _UnfitError(INVALID, "it is ahead of this node's clock")
         keys = {key for key, _ in self._rules.members()}
         if wake.key not in keys or not payload.is_wake_signed(self._chain.chain_id, wake):
-            return abci.checked(INVALID, "no validator signed it")
-        return abci.checked(0)
+            raise _UnfitError(INVALID, "no validator signed it")
 
     async def _batch(self, transaction: bytes, found: BatchBytes) -> core.Batch:
         known = self._checked.get(hashlib.sha256(transaction).digest())
@@ -298,9 +310,12 @@ class Application:
             found = payload.decode(transaction)
             if isinstance(found, BatchBytes):
                 return await self._batch(transaction, found)
-        except (PayloadError, core.CoreError):
+            if isinstance(found, Wake):
+                self._check_wake(found)
+                return found
+        except (PayloadError, core.CoreError, _UnfitError):
             return None
-        return found if isinstance(found, Wake) and _is_good(self._check_wake(found)) else None
+        return None
 
     async def _process(self, request: Request) -> bytes:
         asked = abci.block_request(request)
@@ -314,9 +329,7 @@ class Application:
             return bytes([1 << 3, abci.REJECT])
         return bytes([1 << 3, abci.ACCEPT])
 
-    async def _execute(
-        self, asked: BlockRequest
-    ) -> tuple[core.Execution, tuple[core.Batch, ...]]:
+    async def _execute(self, asked: BlockRequest) -> tuple[core.Execution, tuple[core.Batch, ...]]:
         """Checks a block that holds something, and executes it once."""
         first, *rest = asked.transactions
         proposal = payload.decode(first)
@@ -395,11 +408,6 @@ class Application:
 
 HEADER_ROOM: Final = 512
 """Bytes kept free in a block for the proposal header."""
-
-
-def _is_good(answer: bytes) -> bool:
-    """Whether a check found nothing wrong."""
-    return answer == abci.checked(0)
 
 
 def comet_height(chain: core.Chain) -> int:

@@ -28,9 +28,7 @@ Handler = Callable[[Request], Awaitable[bytes]]
 class Server:
     """See the module."""
 
-    def __init__(
-        self, path: Path, handle: Handler, failed: Callable[[Exception], None]
-    ) -> None:
+    def __init__(self, path: Path, handle: Handler, failed: Callable[[Exception], None]) -> None:
         """`handle` gives the encoded answer; `failed` is told what it raised."""
         self._path = path
         self._handle = handle
