@@ -1,11 +1,13 @@
 """The ledger behind the calls of CometBFT, its messages, and its light blocks."""
 
 import asyncio
+import base64
 import functools
 import json
 import random
 import secrets
 import tempfile
+import tomllib
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,9 @@ from bubi_sdk.proof import FinalityProof, verify_finality
 from bubi_sdk.state import ValidatorSet
 
 from bubi import core
+from bubi.cli.home import Home
+from bubi.cli.network import create_development
+from bubi.cli.output import Failure
 from bubi.comet import abci, home, payload
 from bubi.comet.application import Application, ApplicationError, DivergedError, Rules
 from bubi.comet.protobuf import (
@@ -30,6 +35,8 @@ from bubi.comet.protobuf import (
 from bubi.comet.rpc import light_block_json
 from bubi.comet.server import Server
 from bubi.ledger import LedgerView
+from bubi.network.addresses import Address
+from bubi.node import ceremony, config
 from bubi.node.files import key_json
 from bubi.node.init import Validator, make_genesis
 from bubi.node.trust import trust_document
@@ -557,3 +564,86 @@ async def exchange(path: Path, requests: list[bytes], count: int) -> list[Fields
     finally:
         writer.close()
         await writer.wait_closed()
+
+
+# --- founding ---
+
+
+def founded(folder: Path, engine: str | None = "cometbft", suite: str = "standard") -> list[Any]:
+    requests = []
+    for place, name in enumerate("abcd", 1):
+        made = ceremony.make_request(
+            folder / name,
+            name=name,
+            organisation=f"of-{name}",
+            address=Address(f"10.0.0.{place}", 26_656),
+            suite=suite,
+            engine=engine,
+        )
+        requests.append(made)
+    return requests
+
+
+def test_joining_makes_the_folder_of_cometbft(tmp_path: Path) -> None:
+    requests = founded(tmp_path)
+    public = tmp_path / "public"
+    ceremony.create(public, requests, network="n", kind="test", engine="cometbft")
+    documents = set()
+    for one in requests:
+        again = ceremony.read_request(tmp_path / one.name / ceremony.REQUEST_FILE)
+        assert again.comet_node == one.comet_node is not None
+        made = ceremony.join(tmp_path / one.name, public, engine_port=30_000)
+        settings = config.load(made.config)
+        assert settings.cometbft.abci == made.directory / "cometbft" / "abci.sock"
+        assert str(settings.cometbft.rpc) == "127.0.0.1:30000"
+        folder = made.directory / "cometbft" / "config"
+        documents.add((folder / "genesis.json").read_bytes())
+        comet = tomllib.loads((folder / "config.toml").read_text())
+        peers = comet["p2p"]["persistent_peers"].split(",")
+        others = [other for other in requests if other is not one]
+        assert peers == [f"{other.comet_node}@{other.endpoint}" for other in others]
+        for secret in ("priv_validator_key.json", "node_key.json"):
+            assert (folder / secret).stat().st_mode & 0o077 == 0
+        key = json.loads((folder / "priv_validator_key.json").read_text())
+        assert base64.b64decode(key["pub_key"]["value"]) == one.vote_key[1:]
+    (document,) = documents
+    fields = json.loads(document)
+    assert [one["name"] for one in fields["validators"]] == ["a", "b", "c", "d"]
+    assert len(fields["chain_id"]) == len("bubi-") + 40
+
+
+def test_a_network_that_cometbft_cannot_decide_is_refused(tmp_path: Path) -> None:
+    wanted = {"network": "n", "kind": "test", "engine": "cometbft"}
+    plain = founded(tmp_path / "plain", engine=None)
+    with pytest.raises(ceremony.CeremonyError, match="--engine cometbft"):
+        ceremony.create(tmp_path / "one", plain, **wanted)
+    requests = founded(tmp_path / "comet")
+    with pytest.raises(ceremony.CeremonyError, match="no other quorum"):
+        ceremony.create(tmp_path / "two", requests, quorum=(9, 10), **wanted)
+    national = founded(tmp_path / "national", suite="national")
+    with pytest.raises(ceremony.CeremonyError, match="suite standard"):
+        ceremony.create(tmp_path / "three", national, suite="national", **wanted)
+    assert not (tmp_path / "one").exists()
+
+
+def test_a_changed_node_id_makes_a_request_invalid(tmp_path: Path) -> None:
+    founded(tmp_path)
+    file = tmp_path / "a" / ceremony.REQUEST_FILE
+    document = json.loads(file.read_text())
+    document["comet_node"] = "0" * 40
+    file.write_text(json.dumps(document))
+    with pytest.raises(ceremony.CeremonyError, match="signature"):
+        ceremony.read_request(file)
+
+
+def test_the_interface_of_cometbft_is_on_loopback(tmp_path: Path) -> None:
+    node = {"name": "a", "organisation": "b"}
+    for wrong in ("10.0.0.1:26657", "example.org:26657"):
+        with pytest.raises(config.ConfigError, match="loopback"):
+            config.parse({"node": node, "cometbft": {"rpc": wrong}}, tmp_path)
+
+
+def test_a_development_network_refuses_it(tmp_path: Path) -> None:
+    with pytest.raises(Failure) as refused:
+        create_development(Home(tmp_path), 4, "cometbft")
+    assert refused.value.code == "engine_unfit"
