@@ -1,12 +1,14 @@
 """Four nodes with four CometBFT processes: the ledger as an application of ABCI 2.0."""
 
 import json
+import random
 import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -333,6 +335,51 @@ def test_the_calls_follow_the_grammar(network):
     # Both were started twice, and each start begins with the handshake.
     assert len(cometbft.starts(network.members["b"].calls)) == 2
     assert len(cometbft.starts(network.members["d"].calls)) == 2
+
+
+@pytest.mark.long
+def test_kills_under_load_lose_nothing(network):
+    """Ten kills of a node or a CometBFT process while two others take transactions."""
+    source = random.Random(11)
+    acknowledged = []
+    ended = threading.Event()
+
+    def load(name):
+        number = 0
+        while not ended.is_set():
+            number += 1
+            acknowledged.append(network.submit(name, f"load-{name}-{number}"))
+
+    with ThreadPoolExecutor(2) as threads:
+        loads = [threads.submit(load, name) for name in ("a", "b")]
+        try:
+            for _ in range(10):
+                victim = network.members[source.choice("cd")]
+                time.sleep(source.uniform(0.2, 2.0))
+                if source.random() < 0.5:
+                    victim.comet.kill()
+                    victim.comet.wait(30)
+                else:
+                    dead, victim.node = victim.node, None
+                    dead.kill()
+                    dead.wait(30)
+                    victim.comet.wait(60)
+                    victim.start_node()
+                victim.start_comet()
+                network.wait(victim.ready)
+        finally:
+            ended.set()
+        for one in loads:
+            one.result(PATIENCE)
+    network.level(*NAMES)
+    assert len(acknowledged) > 10
+    for outcome in acknowledged:
+        for name in NAMES:
+            url = f"{network.members[name].url}/v1/transactions/{outcome.transaction.hex()}"
+            answer = httpx.get(url, timeout=30).json()
+            assert (answer["status"], answer["height"]) == ("final", str(outcome.height))
+    for one in network.members.values():
+        assert cometbft.violation(one.calls) is None
 
 
 def test_the_grammar_finds_what_is_wrong():
