@@ -29,7 +29,7 @@ from bubi.network.addresses import Address
 from bubi.node import ceremony
 
 NAMES = ("a", "b", "c", "d")
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 # The first test of a machine builds the program.
 pytestmark = pytest.mark.timeout(1_800)
@@ -305,6 +305,9 @@ def test_killed_processes_come_back_and_nothing_is_lost(network):
     engine.comet.send_signal(signal.SIGKILL)
     engine.comet.wait(30)
     done += [network.submit(name, f"one-missing-{name}") for name in ("a", "c", "d")]
+    network.wait(lambda: "engine_down" in reasons(engine))
+    # Its peers see that it is gone.
+    network.wait(lambda: httpx.get(f"{node.url}/health", timeout=30).json()["missing"] == ["b"])
     engine.start_comet()
     network.wait(engine.ready)
     network.level(*NAMES)
@@ -326,6 +329,31 @@ def test_killed_processes_come_back_and_nothing_is_lost(network):
             answer = httpx.get(url, timeout=30).json()
             assert (answer["status"], answer["height"]) == ("final", str(outcome.height))
     network.proof("d", done[-1].transaction.hex())
+
+
+def reasons(member):
+    answer = httpx.get(f"{member.url}/health", timeout=30).json()
+    return [one["code"] for one in answer["reasons"]]
+
+
+def test_a_node_tells_how_it_stands(network):
+    network.submit("a", "before-looking")
+    for name, one in network.members.items():
+        others = [other for other in NAMES if other != name]
+        peers = network.wait(lambda url=one.url: connected(url, 3))
+        assert [(peer["name"], peer["role"]) for peer in peers] == [
+            (other, "validator") for other in others
+        ]
+    document = httpx.get(f"{network.members['a'].url}/v1/consensus", timeout=30).json()
+    assert (document["halted"], document["quorum"], document["reasons"]) == (False, 3, [])
+    assert [member["own"] for member in document["validators"]] == [True, False, False, False]
+    text = httpx.get(f"{network.members['a'].url}/metrics", timeout=30).text
+    assert "bubi_peers 3.0" in text
+
+
+def connected(url, count):
+    items = httpx.get(f"{url}/v1/peers", timeout=30).json()["items"]
+    return items if len(items) == count else None
 
 
 def test_the_calls_follow_the_grammar(network):
