@@ -42,6 +42,7 @@ from bubi._core import (
     key_address,
     light_block_from_json,
     limits,
+    newest_protocol_version,
     open,  # noqa: A004 - the counterpart of `seal`
     operation_names,
     proposal_binds,
@@ -104,6 +105,7 @@ __all__ = [
     "key_address",
     "light_block_from_json",
     "limits",
+    "newest_protocol_version",
     "open",
     "operation_names",
     "proposal_binds",

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from network import Net, command
 
-ENGINES = ["raft"]
+ENGINES = ["raft", "paxos"]
 
 
 @pytest.fixture(params=ENGINES)

@@ -81,7 +81,7 @@ class World:
                 Validator(f"v{place}", f"o{place}", key.public_key, weight)
                 for place, (key, weight) in enumerate(zip(made, WEIGHTS, strict=True))
             ],
-            authorities=[],
+            organisations=[],
             time=START,
         )
         self.now = START + 60_000

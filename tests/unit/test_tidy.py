@@ -32,6 +32,7 @@ TEXT = {*CODE, ".md", ".toml", ".json", ".txt", ".lock", ".csv", ""}
 TEXTS_IN_CHINESE = {
     # Catalogues, and sentences that people read in both languages.
     "src/bubi/cli/chinese.py",
+    "src/bubi/cli/chinese_governance.py",
     "sdk/python/src/bubi_sdk/documents.py",
     # Names of people, and samples that show that any text survives.
     "examples/points/customers.py",

@@ -220,11 +220,14 @@ impl<D: Disk> Chain<D> {
     }
 
     /// Newest height that can be proven: where CometBFT decides, the newest one with a light block, else the newest one.
-    pub fn provable(&self) -> u64 {
-        if decides(&self.validators()) {
-            self.lights.load(Ordering::Acquire)
+    ///
+    /// # Errors
+    /// The state is damaged.
+    pub fn provable(&self) -> Result<u64> {
+        if decides(&self.validators()?) {
+            Ok(self.lights.load(Ordering::Acquire))
         } else {
-            self.tip().height
+            Ok(self.tip().height)
         }
     }
 
@@ -237,7 +240,8 @@ impl<D: Disk> Chain<D> {
         let record = self.record(height)?.ok_or_else(|| invalid("the block is not decided yet"))?;
         let bubi_codec::block::BlockRecord::V1 { proposal, outcome, .. } = record.as_ref();
         let covered = self.covered(proposal, outcome)?;
-        verify_light(self.chain_id(), &self.validators(), (&covered.0, &covered.1), light)?;
+        let set = self.read().settings.validators_at(height)?.clone();
+        verify_light(self.chain_id(), &set, (&covered.0, &covered.1), light)?;
         let bytes = encode(light)?;
         let mut writer = self.writer();
         // The place in the log is behind the newest block, whose height orders its segments.
@@ -276,7 +280,7 @@ impl<D: Disk> Chain<D> {
     /// Refuses a certificate of CometBFT where another engine decides.
     pub(crate) fn check_comet(&self, certificate: &Certificate) -> Result<()> {
         let fits =
-            matches!(certificate, Certificate::Comet { height, .. } if *height > 0) && decides(&self.validators());
+            matches!(certificate, Certificate::Comet { height, .. } if *height > 0) && decides(&self.validators()?);
         if fits {
             Ok(())
         } else {

@@ -5,11 +5,11 @@ use crate::{
     error::{ChainError, Result},
 };
 use bubi_codec::{
-    block::{digest, BlockRecord, Certificate, Event, Outcome, Proposal, Receipt, SignedBatch},
+    block::{digest, BlockRecord, Certificate, Event, Outcome, Proposal, ProposalV1, Receipt, SignedBatch},
     comet::LightBlock,
     decode, domain, encode,
     identity::Address,
-    proof::{FinalityProof, ListPath, ReceiptProof},
+    proof::{CometHandover, FinalityProof, Handover, ListPath, ReceiptProof},
     text::to_json_value,
     transaction::{transaction_hash, SignedTransaction, TransactionBody},
     ResultCode, Wire,
@@ -55,7 +55,15 @@ pub(crate) fn parties(event: &Event) -> Vec<Address> {
             vec![*issuer, *subject]
         }
         Event::AssetCreated { issuer, .. } => vec![*issuer],
-        Event::AssetFrozen { .. } | Event::Captured { .. } | Event::Released { .. } => vec![],
+        Event::AssetFrozen { .. }
+        | Event::Captured { .. }
+        | Event::Released { .. }
+        | Event::ProposalChanged { .. }
+        | Event::Voted { .. }
+        | Event::ValidatorReady { .. }
+        | Event::ActivationFixed { .. }
+        | Event::EpochBegins { .. }
+        | Event::EvidenceRecorded { .. } => vec![],
         Event::HolderFrozen { holder, .. }
         | Event::HolderAuthorised { holder, .. }
         | Event::Lapsed { holder, .. }
@@ -174,18 +182,7 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// Damage of the log.
     pub fn finality(&self, height: u64) -> Result<Option<FinalityProof>> {
-        self.record(height)?.map(|record| self.finality_of(height, &record)).transpose()
-    }
-
-    /// Takes no lock on the state.
-    fn finality_of(&self, height: u64, record: &BlockRecord) -> Result<FinalityProof> {
-        let BlockRecord::V1 { proposal, outcome, certificate, .. } = record;
-        let (proposal, outcome) = (proposal.clone(), outcome.clone());
-        if matches!(certificate, Certificate::Comet { .. }) {
-            let light = Box::new(self.light_block(height)?);
-            return Ok(FinalityProof::Comet { proposal, outcome, light, handovers: Vec::new() });
-        }
-        Ok(FinalityProof::Native { proposal, outcome, certificate: certificate.clone(), handovers: Vec::new() })
+        self.record(height)?.map(|record| self.finality_of(&record)).transpose()
     }
 
     /// Finality of a height of the state in hex; null for the genesis, which nothing decided. Takes no lock on the state.
@@ -196,7 +193,39 @@ impl<D: Disk> Chain<D> {
         if height == 0 {
             return Ok(Value::Null);
         }
-        Ok(Value::String(to_hex(&encode(&self.finality_of(height, self.decided(height)?.as_ref())?)?)))
+        Ok(Value::String(to_hex(&encode(&self.finality_of(self.decided(height)?.as_ref())?)?)))
+    }
+
+    /// The proof of a block: its certificate or light block, and the ends of the epochs before its own. Takes no lock on the state.
+    fn finality_of(&self, record: &BlockRecord) -> Result<FinalityProof> {
+        let BlockRecord::V1 { proposal, outcome, certificate, .. } = record;
+        let Proposal::V1(ProposalV1 { height, .. }) = proposal;
+        let before: Vec<Arc<Handover>> = {
+            let all = self.handovers.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_before = |one: &&Arc<Handover>| {
+                let Proposal::V1(ProposalV1 { height: end, .. }) = &one.proposal;
+                end < height
+            };
+            all.iter().take_while(is_before).cloned().collect()
+        };
+        let (proposal, outcome) = (proposal.clone(), outcome.clone());
+        if matches!(certificate, Certificate::Comet { .. }) {
+            let light = Box::new(self.light_block(*height)?);
+            let handovers = before.iter().map(|one| self.comet_handover(one)).collect::<Result<_>>()?;
+            return Ok(FinalityProof::Comet { proposal, outcome, light, handovers });
+        }
+        let handovers = before.iter().map(|one| one.as_ref().clone()).collect();
+        Ok(FinalityProof::Native { proposal, outcome, certificate: certificate.clone(), handovers })
+    }
+
+    fn comet_handover(&self, one: &Handover) -> Result<CometHandover> {
+        let Proposal::V1(ProposalV1 { height, .. }) = &one.proposal;
+        Ok(CometHandover {
+            proposal: one.proposal.clone(),
+            outcome: one.outcome.clone(),
+            light: self.light_block(*height)?,
+            next: one.next.clone(),
+        })
     }
 
     /// Where a transaction's receipt stands: height and position among the block's receipts.
@@ -307,7 +336,7 @@ impl<D: Disk> Chain<D> {
         let BlockRecord::V1 { proposal, batches, outcome, certificate, receipts, events } = record.as_ref();
         let votes = match certificate {
             Certificate::V1 { votes, .. } => votes.len(),
-            Certificate::Comet { .. } if height <= self.provable() => {
+            Certificate::Comet { .. } if height <= self.provable()? => {
                 let LightBlock::V1 { commit, .. } = self.light_block(height)?;
                 commit.votes.len()
             }

@@ -8,6 +8,7 @@ pub mod bench;
 mod chain;
 pub mod comet;
 mod error;
+mod governance;
 mod history;
 mod index;
 mod inline;

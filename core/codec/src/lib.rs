@@ -9,6 +9,7 @@ mod codes;
 pub mod comet;
 mod decode;
 pub mod domain;
+pub mod governance;
 pub mod identity;
 pub mod limits;
 pub mod operation;

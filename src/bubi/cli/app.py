@@ -13,6 +13,8 @@ from bubi.cli import (
     account,
     asset,
     bench,
+    evidence,
+    governance,
     key,
     network,
     node,
@@ -23,6 +25,7 @@ from bubi.cli import (
     sim,
     tx,
     up,
+    validator,
     why,
 )
 from bubi.cli.messages import _
@@ -63,7 +66,7 @@ def build() -> typer.Typer:
     ledger, nodes = _("Ledger"), _("Networks and nodes")
     for noun in (tx, account, key, asset, record, proof):
         app.add_typer(noun.app, rich_help_panel=ledger)
-    for noun in (network, node, bench, sim):
+    for noun in (network, node, governance, validator, evidence, bench, sim):
         app.add_typer(noun.app, rich_help_panel=nodes)
     app.command(
         "why",

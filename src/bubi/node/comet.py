@@ -98,6 +98,7 @@ class CometHost:
         members = ledger.configuration().members
         self._addresses = [address(member.key) for member in members]
         self.heights = Heights(chain.height)
+        self.on_block: Callable[[], None] = lambda: None
         self.rpc = Rpc(f"http://{settings.rpc}")
         rules = Rules(
             clock.now_ms,
@@ -210,7 +211,7 @@ class CometHost:
         except Refused as error:
             # Decided or expired meanwhile, which the blocks tell; anything else is a defect.
             if error.code == 1 and digest in self._own:
-                self._alarm("internal", f"CometBFT's check refuses an own batch: {error}")
+                self.alarm("internal", f"CometBFT's check refuses an own batch: {error}")
         except RpcError as error:
             log.info("a batch waits: %s", error)
 
@@ -227,11 +228,12 @@ class CometHost:
         for outcome, count in (("final", final), ("rejected", rejected), ("skipped", skipped)):
             self._metrics.transactions.labels(outcome).inc(count)
         for text in execution.alarms:
-            self._alarm("internal", text)
+            self.alarm("internal", text)
         self._last_block = time.monotonic()
         self._door.set_block_limits(self._ledger.parameters)
         self.heights.publish(execution.height)
         self._resolve(decided, execution)
+        self.on_block()
         self._door.recent.forget(self._chain.time)
         self._watched.set()
         self._changed.set()
@@ -266,6 +268,8 @@ class CometHost:
         """Asks for a block when a transaction expires or the idle interval ends."""
         while True:
             due = await self._expiries.due(self._clock.now_ms())
+            if due is None and self._nears_an_epoch():
+                due = self._chain.time
             beat = None
             if self._heartbeat:
                 beat = self._last_block + self._heartbeat - time.monotonic()
@@ -281,6 +285,12 @@ class CometHost:
                 await asyncio.wait_for(self._watched.wait(), min(delays, default=None))
             except TimeoutError:
                 continue
+
+    def _nears_an_epoch(self) -> bool:
+        """Whether blocks are missing until a change that was voted comes into force."""
+        pending = self._ledger.governance["pending"]
+        activation = None if pending is None else pending["activation"]
+        return activation is not None and self._chain.height < int(activation) - 1
 
     async def _wake(self, after: int) -> None:
         """Asks for a block later than a time, until there is one."""
@@ -319,7 +329,7 @@ class CometHost:
                 await asyncio.sleep(PROOF_SECONDS)
             except core.CoreError as error:
                 text = f"CometBFT's header {decided + 1} does not prove height {height}: "
-                self._alarm("proof", text + core.error_detail(error))
+                self.alarm("proof", text + core.error_detail(error))
                 await asyncio.sleep(SUBMIT_AGAIN_SECONDS)
 
     # --- plumbing ---
@@ -328,7 +338,7 @@ class CometHost:
         """The application refused to go on: CometBFT stops, this node serves reads."""
         code = "diverged" if isinstance(error, DivergedError) else "engine_refused"
         text = core.error_detail(error) if isinstance(error, core.CoreError) else str(error)
-        self._alarm(code, text)
+        self.alarm(code, text)
         self._health.raise_reason(code, text)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
@@ -343,10 +353,11 @@ class CometHost:
         if error is None:
             self._health.clear("storage_full")
             return
-        self._alarm("storage_full", core.error_detail(error))
+        self.alarm("storage_full", core.error_detail(error))
         self._health.raise_reason("storage_full", core.error_detail(error))
 
-    def _alarm(self, code: str, text: str) -> None:
+    def alarm(self, code: str, text: str) -> None:
+        """Counts something that a person must look at, and logs it."""
         self._metrics.alarms.labels(code).inc()
         log.error("%s: %s", code, text)
 

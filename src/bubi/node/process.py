@@ -11,10 +11,10 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import uvicorn
 
@@ -22,13 +22,12 @@ from bubi import core
 from bubi.comet import ENGINE as COMETBFT
 from bubi.comet.home import reason_against
 from bubi.comet.server import SOCKET_PATH_BYTES_MAX
-from bubi.consensus import engine_named, guard
+from bubi.consensus import ENGINES, engine_in_force, guard
 from bubi.consensus.engine import Configuration
 from bubi.ledger import CoreSignatures, LedgerView, key_bytes, set_quorum
 from bubi.mempool import Limits, Mempool, Recent
 from bubi.network import certificates as network_certificates
-from bubi.network.certificates import Authority
-from bubi.node import config, files
+from bubi.node import config, files, tolerance
 from bubi.node.api.app import build
 from bubi.node.api.leases import LeaseTable
 from bubi.node.api.services import Explaining, Services
@@ -38,6 +37,7 @@ from bubi.node.comet_view import CometExplainer
 from bubi.node.door import Door
 from bubi.node.explain import Explainer
 from bubi.node.fatal import exit_at_once
+from bubi.node.governance import Governance, authorities_of
 from bubi.node.health import Health
 from bubi.node.heights import Heights
 from bubi.node.host import ReplicaHost
@@ -127,7 +127,8 @@ def _open(settings: config.Config) -> _Parts:
         )
         try:
             _check_member(settings, key, chain)
-        except files.FileError:
+            _check_tolerance(settings, key, genesis, chain)
+        except (files.FileError, config.ConfigError):
             _close(chain)
             raise
     except BaseException:
@@ -194,6 +195,23 @@ def _check_comet(settings: config.Config, chain: core.Chain, *, votes: bool) -> 
     raise files.FileError(msg)
 
 
+def _check_tolerance(
+    settings: config.Config, key: core.SigningKey | None, genesis: bytes, chain: core.Chain
+) -> None:
+    """Refuses to vote in a set that cannot miss one member, unless its owner knows that."""
+    fields = core.decode_json(core.genesis_to_json(genesis))["v1"]
+    voters = [key_bytes(one["key"]) for one in fields["validators"]["v1"]["validators"]]
+    if key is None or key.public_key not in voters:
+        return
+    present = core.decode_json(core.validator_set_to_json(chain.validator_set))["v1"]
+    try:
+        tolerance.check(fields, settings.node.acknowledged, epoch=int(present["epoch"]))
+    except tolerance.ToleranceError as error:
+        names = ", ".join(f'"{name}"' for name in error.missing)
+        msg = f"{error}; if that is what its owners want, add {names} to node.acknowledged"
+        raise files.FileError(msg) from error
+
+
 def _listen(api: config.ApiSection) -> socket.socket:
     family = socket.AF_INET6 if ":" in api.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -231,9 +249,8 @@ async def _serve(parts: _Parts) -> int:
     own_key = parts.key.public_key if parts.key is not None else None
     ledger = LedgerView(chain, own_key)
     configuration = ledger.configuration()
-    door.forwards = configuration.own is None
     shared = _Shared(parts, threads, clock, door, health, metrics, ledger)
-    host, explainer, links = (
+    host, explainer, governance, links = (
         _comet_engine(shared)
         if configuration.engine == COMETBFT
         else _native_engine(shared, configuration)
@@ -264,11 +281,11 @@ async def _serve(parts: _Parts) -> int:
     if links is not None:
         await links.start()
     deciding = asyncio.create_task(host.run())
-    looking = asyncio.create_task(explainer.run())
+    looking = asyncio.create_task(_both(explainer.run(), governance.run()))
     serving = asyncio.create_task(server.serve(sockets=[parts.listener]))
     log.info("node %s at height %d, listening", settings.node.name, chain.height)
     try:
-        return await _until_stopped(host, links, deciding, serving, services, server)
+        return await _until_stopped(host, links, (deciding, serving, looking), services, server)
     finally:
         looking.cancel()
         threads.close()
@@ -307,57 +324,69 @@ class _Shared:
     ledger: LedgerView
 
 
-_Engine = tuple[_Host, _Explainer, Links | None]
+_Engine = tuple[_Host, _Explainer, Governance, Links | None]
 
 
 def _comet_engine(shared: _Shared) -> _Engine:
     """CometBFT beside this process; other nodes are met by it alone."""
-    parts, health, clock = shared.parts, shared.health, shared.clock
+    parts, health, clock, door = shared.parts, shared.health, shared.clock, shared.door
+    chain, ledger = parts.chain, shared.ledger
     host = CometHost(
-        parts.chain,
-        shared.ledger,
+        chain,
+        ledger,
         parts.key,
         shared.threads,
         clock,
-        shared.door,
+        door,
         health,
         shared.metrics,
         parts.settings.cometbft,
         parts.settings.block.heartbeat_ms,
     )
-    return host, CometExplainer(host, parts.chain, shared.ledger, health, clock), None
+    engines = frozenset({COMETBFT})
+    governance = Governance(chain, ledger, parts.key, door, clock, engines, host.alarm)
+    host.on_block = governance.look
+    governance.look()
+    return host, CometExplainer(host, chain, ledger, health, clock), governance, None
 
 
 def _native_engine(shared: _Shared, configuration: Configuration) -> _Engine:
     """A replica in this process, and its network."""
     parts, settings, clock = shared.parts, shared.parts.settings, shared.clock
     chain, health, metrics = parts.chain, shared.health, shared.metrics
+    ledger, door = shared.ledger, shared.door
     signatures = CoreSignatures(chain.chain_id, chain.suite)
     replica = Replica(
-        engine_named(configuration.engine, signatures),
+        engine_in_force(signatures),
         signatures,
         _replica_settings(settings, clock),
         _restored_guard(chain, health),
-        shared.door.pool,
+        door.pool,
         _node_id(settings),
     )
     host = ReplicaHost(
         chain,
         replica,
-        shared.ledger,
+        ledger,
         parts.key,
         shared.threads,
         clock,
-        shared.door,
+        door,
         health,
         metrics,
         settings.block.heartbeat_ms,
     )
+    governance = Governance(chain, ledger, parts.key, door, clock, frozenset(ENGINES), host.alarm)
+    host.on_block = governance.look
+    host.on_evidence = governance.report
     links: Links | None = None
     if settings.network.certificate is not None:
-        place = Place(chain.chain_id, _authorities(parts.genesis), configuration.own is None)
+        listed = authorities_of(ledger.organisations)
+        place = Place(chain.chain_id, listed, configuration.own is None)
         links = Links(settings.network, place, host, clock, metrics)
         host.connect(links)
+        governance.connect(links)
+    governance.look()
     explainer = Explainer(
         replica,
         health,
@@ -366,7 +395,14 @@ def _native_engine(shared: _Shared, configuration: Configuration) -> _Engine:
         list if links is None else links.snapshot,
         dict if links is None else links.counters,
     )
-    return host, explainer, links
+    return host, explainer, governance, links
+
+
+async def _both(one: Coroutine[Any, Any, None], other: Coroutine[Any, Any, None]) -> None:
+    """Runs two tasks that never end; a failure of one ends both."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(one)
+        group.create_task(other)
 
 
 def _replica_settings(settings: config.Config, clock: SystemClock) -> ReplicaSettings:
@@ -377,6 +413,7 @@ def _replica_settings(settings: config.Config, clock: SystemClock) -> ReplicaSet
         clock.now_ms(),
         limits["BATCH_TRANSACTIONS_MAX"],
         limits["BATCH_BYTES_MAX"],
+        engines=frozenset(ENGINES),
     )
 
 
@@ -399,30 +436,24 @@ def _node_id(settings: config.Config) -> bytes:
     return network_certificates.node_id(read_certificate(settings.network.certificate))
 
 
-def _authorities(genesis: bytes) -> tuple[Authority, ...]:
-    """Authorities that the genesis lists."""
-    fields = core.decode_json(core.genesis_to_json(genesis))["v1"]
-    return tuple(
-        Authority(one["organisation"], bytes.fromhex(one["certificate"]))
-        for one in fields["authorities"]
-    )
-
-
 async def _until_stopped(
     host: _Host,
     links: Links | None,
-    deciding: asyncio.Task[None],
-    serving: asyncio.Task[None],
+    tasks: "tuple[asyncio.Task[None], asyncio.Task[None], asyncio.Task[None]]",
     services: Services,
     server: "_Server",
 ) -> int:
+    deciding, serving, looking = tasks
     stopper = asyncio.create_task(services.stopping.wait())
-    await asyncio.wait({stopper, deciding, serving}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({stopper, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     stopper.cancel()
     services.health.raise_reason("stopping", "the node is stopping")
     services.stopping.set()
     host.stop()
     status = EXIT_GOOD
+    if looking.done():
+        log.critical("the node failed", exc_info=looking.exception())
+        status = EXIT_FINDING
     try:
         await deciding
     except RuntimeError as error:
