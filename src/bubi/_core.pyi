@@ -90,6 +90,21 @@ def certificate_fields(
     """(epoch, engine, height, round, digest, outcome, [(validator, signature)]) of an encoded certificate; nothing is
     verified. Raises CoreError if it is not canonical."""
 
+def comet_certificate(height: int, block: bytes, digest: bytes, outcome: bytes) -> bytes:
+    """Encoded certificate of a ledger block that CometBFT decided in its block of this height and hash."""
+
+def comet_certificate_fields(certificate: bytes) -> tuple[int, bytes]:
+    """(height, hash) of CometBFT's block. Raises CoreError("certificate_invalid") for one of another engine."""
+
+def comet_app_hash(chain: bytes, digest: bytes, outcome: bytes) -> bytes:
+    """What CometBFT carries as the hash of the application after the block with this digest and outcome hash."""
+
+def comet_chain_name(chain: bytes) -> str:
+    """Name of the chain of CometBFT that decides for this chain."""
+
+def light_block_from_json(text: bytes) -> bytes:
+    """Encodes the JSON of a `LightBlock` canonically."""
+
 def status_message(chain: bytes, status: bytes) -> bytes:
     """Bytes that a validator signs for a status: domain `bubi:node-status`, chain id, the encoded status."""
 
@@ -339,6 +354,14 @@ class Chain:
         """Encoded certificate of the newest block; None at height 0."""
     def tip_batches(self) -> list[bytes]:
         """Digests of the batches of the newest block."""
+    @property
+    def app_hash(self) -> bytes:
+        """What CometBFT carries as the hash of the application after the newest block."""
+    @property
+    def provable(self) -> int:
+        """Newest height with a finality proof: where CometBFT decides, the newest one with a light block."""
+    def add_light_block(self, height: int, light: bytes) -> None:
+        """Stores the encoded light block of the next height without one; durable on return. Raises CoreError("proof_invalid")."""
     def finality_json(self, height: int) -> bytes | None:
         """FinalityProof (hex) with its proposal, outcome and certificate as JSON."""
     # Objects of the state: {"height": "N", "value": {"v1": …}} and, if asked, "proof": {"cell": hex, "finality": hex};

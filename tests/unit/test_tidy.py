@@ -82,6 +82,7 @@ PACKAGES = [
     "data/vectors",
     "scripts",
     "src/bubi/replica",
+    "src/bubi/comet",
 ]
 
 

@@ -168,6 +168,8 @@ pub struct Chain<D: Disk> {
     /// Threads of the door; none in a simulation, where every call works in the thread that makes it.
     pub(crate) door: Option<rayon::ThreadPool>,
     pub(crate) replayed: u64,
+    /// Newest height whose light block the log holds, where CometBFT decides.
+    pub(crate) lights: AtomicU64,
     /// Signatures of transactions verified since the start.
     pub(crate) verified: AtomicU64,
     pub(crate) _lock: D::Lock,
@@ -620,8 +622,10 @@ impl<D: Disk> Chain<D> {
     }
 
     fn check_cover(&self, execution: &Execution, certificate: &Certificate) -> Result<()> {
-        let Certificate::V1 { statement: CommitStatement::V1 { height, digest, outcome, .. }, .. } = certificate;
-        let fits = *height == execution.height() && *digest == execution.digest && *outcome == execution.outcome_hash;
+        let (digest, outcome) = certificate.covers();
+        let other_height = matches!(certificate,
+            Certificate::V1 { statement: CommitStatement::V1 { height, .. }, .. } if *height != execution.height());
+        let fits = !other_height && *digest == execution.digest && *outcome == execution.outcome_hash;
         if !fits || execution.block.overlay.parent_root() != self.read().tip.state_root {
             return Err(ChainError::refused(
                 "certificate_invalid",

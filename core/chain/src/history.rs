@@ -5,12 +5,11 @@ use crate::{
     error::{ChainError, Result},
 };
 use bubi_codec::{
-    block::{
-        digest, BlockRecord, Certificate, CommitStatement, Event, Outcome, Proposal, ProposalV1, Receipt, SignedBatch,
-    },
+    block::{digest, BlockRecord, Certificate, Event, Outcome, Proposal, ProposalV1, Receipt, SignedBatch},
+    comet::LightBlock,
     decode, domain, encode,
     identity::Address,
-    proof::{FinalityProof, Handover, ListPath, ReceiptProof},
+    proof::{CometHandover, FinalityProof, Handover, ListPath, ReceiptProof},
     text::to_json_value,
     transaction::{transaction_hash, SignedTransaction, TransactionBody},
     ResultCode, Wire,
@@ -183,7 +182,7 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// Damage of the log.
     pub fn finality(&self, height: u64) -> Result<Option<FinalityProof>> {
-        Ok(self.record(height)?.map(|record| self.finality_of(&record)))
+        self.record(height)?.map(|record| self.finality_of(&record)).transpose()
     }
 
     /// Finality of a height of the state in hex; null for the genesis, which nothing decided. Takes no lock on the state.
@@ -194,24 +193,39 @@ impl<D: Disk> Chain<D> {
         if height == 0 {
             return Ok(Value::Null);
         }
-        Ok(Value::String(to_hex(&encode(&self.finality_of(self.decided(height)?.as_ref()))?)))
+        Ok(Value::String(to_hex(&encode(&self.finality_of(self.decided(height)?.as_ref())?)?)))
     }
 
-    /// The proof of a block: its certificate, and the ends of the epochs before its own. Takes no lock on the state.
-    fn finality_of(&self, record: &BlockRecord) -> FinalityProof {
+    /// The proof of a block: its certificate or light block, and the ends of the epochs before its own. Takes no lock on the state.
+    fn finality_of(&self, record: &BlockRecord) -> Result<FinalityProof> {
         let BlockRecord::V1 { proposal, outcome, certificate, .. } = record;
         let Proposal::V1(ProposalV1 { height, .. }) = proposal;
-        let all = self.handovers.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_before = |one: &&Arc<Handover>| {
-            let Proposal::V1(ProposalV1 { height: end, .. }) = &one.proposal;
-            end < height
+        let before: Vec<Arc<Handover>> = {
+            let all = self.handovers.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_before = |one: &&Arc<Handover>| {
+                let Proposal::V1(ProposalV1 { height: end, .. }) = &one.proposal;
+                end < height
+            };
+            all.iter().take_while(is_before).cloned().collect()
         };
-        FinalityProof::Native {
-            proposal: proposal.clone(),
-            outcome: outcome.clone(),
-            certificate: certificate.clone(),
-            handovers: all.iter().take_while(is_before).map(|one| one.as_ref().clone()).collect(),
+        let (proposal, outcome) = (proposal.clone(), outcome.clone());
+        if matches!(certificate, Certificate::Comet { .. }) {
+            let light = Box::new(self.light_block(*height)?);
+            let handovers = before.iter().map(|one| self.comet_handover(one)).collect::<Result<_>>()?;
+            return Ok(FinalityProof::Comet { proposal, outcome, light, handovers });
         }
+        let handovers = before.iter().map(|one| one.as_ref().clone()).collect();
+        Ok(FinalityProof::Native { proposal, outcome, certificate: certificate.clone(), handovers })
+    }
+
+    fn comet_handover(&self, one: &Handover) -> Result<CometHandover> {
+        let Proposal::V1(ProposalV1 { height, .. }) = &one.proposal;
+        Ok(CometHandover {
+            proposal: one.proposal.clone(),
+            outcome: one.outcome.clone(),
+            light: self.light_block(*height)?,
+            next: one.next.clone(),
+        })
     }
 
     /// Where a transaction's receipt stands: height and position among the block's receipts.
@@ -320,14 +334,21 @@ impl<D: Disk> Chain<D> {
     pub fn block_json(&self, height: u64, transactions: bool) -> Result<Option<Value>> {
         let Some(record) = self.record(height)? else { return Ok(None) };
         let BlockRecord::V1 { proposal, batches, outcome, certificate, receipts, events } = record.as_ref();
-        let Certificate::V1 { statement: CommitStatement::V1 { digest, .. }, votes } = certificate;
+        let votes = match certificate {
+            Certificate::V1 { votes, .. } => votes.len(),
+            Certificate::Comet { .. } if height <= self.provable()? => {
+                let LightBlock::V1 { commit, .. } = self.light_block(height)?;
+                commit.votes.len()
+            }
+            Certificate::Comet { .. } => 0,
+        };
         let Proposal::V1(fields) = proposal;
         let Outcome::V1 { state_root, receipt_root, .. } = outcome;
         let finals = receipts.iter().filter(|Receipt::V1 { code, .. }| *code == 0).count();
         let mut object = json!({
             "height": height.to_string(),
             "time": fields.time.to_string(),
-            "digest": digest.to_string(),
+            "digest": certificate.covers().0.to_string(),
             "parent": fields.parent.to_string(),
             "state_root": state_root.to_string(),
             "receipt_root": receipt_root.to_string(),
@@ -337,7 +358,7 @@ impl<D: Disk> Chain<D> {
             "receipts": receipts.len(),
             "final": finals,
             "rejected": receipts.len() - finals,
-            "votes": votes.len(),
+            "votes": votes,
         });
         if transactions {
             let entries = receipts.iter().zip(events).enumerate().map(|(index, (receipt, events))| {

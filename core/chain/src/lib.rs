@@ -6,6 +6,7 @@
 mod admission;
 pub mod bench;
 mod chain;
+pub mod comet;
 mod error;
 mod governance;
 mod history;

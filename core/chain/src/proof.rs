@@ -1,9 +1,11 @@
 //! Proofs that leave the node, made and checked. Checking needs the trust file and nothing else.
 
+use crate::comet::verify_light;
 use crate::error::{ChainError, Result};
 use crate::rule::Rule;
 use bubi_codec::{
     block::{digest, signed, Certificate, CommitStatement, Outcome, Proposal, ProposalV1, Receipt},
+    comet::{self, LightBlock},
     decode, domain, encode,
     identity::ChainId,
     proof::{FinalityProof, ListPath, ReceiptProof},
@@ -41,11 +43,11 @@ pub struct Proven {
     pub quorum: (u64, u64),
 }
 
-fn invalid(detail: impl Into<String>) -> ChainError {
+pub(crate) fn invalid(detail: impl Into<String>) -> ChainError {
     ChainError::refused("proof_invalid", detail)
 }
 
-fn need(holds: bool, detail: &str) -> Result<()> {
+pub(crate) fn need(holds: bool, detail: &str) -> Result<()> {
     if holds {
         Ok(())
     } else {
@@ -72,8 +74,11 @@ pub(crate) fn verify_votes(
     set: &ValidatorSet,
     certificate: &Certificate,
 ) -> Result<(Vec<String>, u64)> {
-    let Certificate::V1 { statement, votes } = certificate;
+    let Certificate::V1 { statement, votes } = certificate else {
+        return Err(invalid("it carries no votes of validators"));
+    };
     let CommitStatement::V1 { epoch, engine, .. } = statement;
+    need(engine != comet::ENGINE, "where CometBFT decides a light block is the proof")?;
     let ValidatorSet::V1 { epoch: set_epoch, engine: set_engine, validators, .. } = set;
     need(epoch == set_epoch && engine == set_engine, "the certificate belongs to another epoch or engine")?;
     let message = signed(domain::COMMIT_VOTE, chain, statement)?;
@@ -93,31 +98,70 @@ pub(crate) fn verify_votes(
     Ok((signers, weight))
 }
 
-/// Checks that a certificate covers a proposal and its outcome.
+/// What shows that validators decided a block.
+#[derive(Clone, Copy)]
+enum Evidence<'a> {
+    Votes(&'a Certificate),
+    Light(&'a LightBlock),
+}
+
+/// Checks that votes or a light block cover a proposal and its outcome.
 fn verify_block(
     trust: &Trust,
     set: &ValidatorSet,
     proposal: &Proposal,
     outcome: &Outcome,
-    certificate: &Certificate,
+    evidence: Evidence<'_>,
 ) -> Result<(Vec<String>, u64)> {
     let Proposal::V1(fields) = proposal;
-    let Certificate::V1 {
-        statement: CommitStatement::V1 { height, digest: voted, outcome: voted_outcome, .. }, ..
-    } = certificate;
     need(fields.chain == trust.chain, "the proposal belongs to another chain")?;
-    need(*height == fields.height, "the certificate is for another height")?;
-    need(
-        *voted == digest(trust.suite, domain::PROPOSAL, &trust.chain, proposal)?,
-        "the certificate is for another proposal",
-    )?;
-    need(
-        *voted_outcome == digest(trust.suite, domain::OUTCOME, &trust.chain, outcome)?,
-        "the certificate is for another outcome",
-    )?;
     let set_hash = digest(trust.suite, domain::VALIDATORS, &trust.chain, set)?;
     need(fields.validators == set_hash, "the proposal names another validator set")?;
-    verify_certificate(&trust.chain, set, certificate)
+    let proposed = digest(trust.suite, domain::PROPOSAL, &trust.chain, proposal)?;
+    let computed = digest(trust.suite, domain::OUTCOME, &trust.chain, outcome)?;
+    match evidence {
+        Evidence::Votes(certificate) => {
+            let (voted, voted_outcome) = certificate.covers();
+            need(*voted == proposed, "the certificate is for another proposal")?;
+            need(*voted_outcome == computed, "the certificate is for another outcome")?;
+            if let Certificate::V1 { statement: CommitStatement::V1 { height, .. }, .. } = certificate {
+                need(*height == fields.height, "the certificate is for another height")?;
+            }
+            verify_certificate(&trust.chain, set, certificate)
+        }
+        Evidence::Light(light) => verify_light(&trust.chain, set, (&proposed, &computed), light),
+    }
+}
+
+/// One step from an epoch to the next.
+struct Step<'a> {
+    proposal: &'a Proposal,
+    outcome: &'a Outcome,
+    evidence: Evidence<'a>,
+    next: &'a ValidatorSet,
+}
+
+fn steps(proof: &FinalityProof) -> (Evidence<'_>, Vec<Step<'_>>) {
+    match proof {
+        FinalityProof::Native { certificate, handovers, .. } => {
+            let step = handovers.iter().map(|one| Step {
+                proposal: &one.proposal,
+                outcome: &one.outcome,
+                evidence: Evidence::Votes(&one.certificate),
+                next: &one.next,
+            });
+            (Evidence::Votes(certificate), step.collect())
+        }
+        FinalityProof::Comet { light, handovers, .. } => {
+            let step = handovers.iter().map(|one| Step {
+                proposal: &one.proposal,
+                outcome: &one.outcome,
+                evidence: Evidence::Light(&one.light),
+                next: &one.next,
+            });
+            (Evidence::Light(light), step.collect())
+        }
+    }
 }
 
 /// Checks a finality proof, epoch by epoch from the trust file on. Returns the signers, their weight and the quorum.
@@ -125,24 +169,25 @@ fn verify_block(
 /// # Errors
 /// `proof_invalid` with the reason.
 pub fn verify_finality(trust: &Trust, proof: &FinalityProof) -> Result<(Vec<String>, u64, u64)> {
-    let FinalityProof::Native { proposal, outcome, certificate, handovers } = proof;
+    let (proposal, outcome) = proof.block();
+    let (evidence, handovers) = steps(proof);
     let mut set = trust.validators.clone();
     let mut last = 0;
     for handover in handovers {
-        verify_block(trust, &set, &handover.proposal, &handover.outcome, &handover.certificate)?;
-        let Outcome::V1 { validators, .. } = &handover.outcome;
-        let next = digest(trust.suite, domain::VALIDATORS, &trust.chain, &handover.next)?;
+        verify_block(trust, &set, handover.proposal, handover.outcome, handover.evidence)?;
+        let Outcome::V1 { validators, .. } = handover.outcome;
+        let next = digest(trust.suite, domain::VALIDATORS, &trust.chain, handover.next)?;
         need(*validators == next, "a hand-over names another validator set")?;
-        let (ValidatorSet::V1 { epoch: old, .. }, ValidatorSet::V1 { epoch: new, .. }) = (&set, &handover.next);
+        let (ValidatorSet::V1 { epoch: old, .. }, ValidatorSet::V1 { epoch: new, .. }) = (&set, handover.next);
         need(old.checked_add(1) == Some(*new), "a hand-over skips an epoch")?;
-        let Proposal::V1(ProposalV1 { height, .. }) = &handover.proposal;
+        let Proposal::V1(ProposalV1 { height, .. }) = handover.proposal;
         need(*height > last, "hand-overs do not follow one another")?;
         last = *height;
         set = handover.next.clone();
     }
     let Proposal::V1(ProposalV1 { height, .. }) = proposal;
     need(*height > last, "the block is older than the hand-over before it")?;
-    let (signers, weight) = verify_block(trust, &set, proposal, outcome, certificate)?;
+    let (signers, weight) = verify_block(trust, &set, proposal, outcome, evidence)?;
     Ok((signers, weight, set.quorum()))
 }
 
@@ -156,8 +201,7 @@ pub fn verify_receipt(trust: &Trust, bytes: &[u8]) -> Result<Proven> {
     let hash = if body.is_empty() { Hash::ZERO } else { transaction_hash(trust.suite, &trust.chain, &body) };
     need(hash == *transaction, "the receipt belongs to another transaction")?;
     need(events_root(trust.suite, &events)? == *claimed, "the events are not those of the receipt")?;
-    let FinalityProof::Native { proposal: Proposal::V1(proposal), outcome: Outcome::V1 { receipt_root, .. }, .. } =
-        &finality;
+    let (Proposal::V1(proposal), Outcome::V1 { receipt_root, .. }) = finality.block();
     let leaf = trust.suite.leaf_hash(LeafTag::Receipt, &encode(&receipt)?);
     let ListPath { index, size, siblings } = &path;
     let included = merkle_verify(trust.suite, &leaf, *index, *size, siblings, receipt_root);

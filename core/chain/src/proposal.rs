@@ -216,7 +216,9 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// `certificate_invalid` with the reason.
     pub fn check_certificate(&self, certificate: &Certificate) -> Result<()> {
-        let Certificate::V1 { statement: CommitStatement::V1 { height, .. }, .. } = certificate;
+        let Certificate::V1 { statement: CommitStatement::V1 { height, .. }, .. } = certificate else {
+            return self.check_comet(certificate);
+        };
         let set = self.read().settings.validators_at(*height)?.clone();
         match crate::proof::verify_votes(self.identity.rule, self.chain_id(), &set, certificate) {
             Ok(_) => Ok(()),

@@ -2,6 +2,7 @@
 
 use crate::{
     chain::{broken, receipt_hashes, Chain, Epoch, Identity, Inner, Options, Settings, Tip, Writer},
+    comet,
     error::{ChainError, Result},
     history::{split_body, Cache},
     index, inline,
@@ -9,7 +10,7 @@ use crate::{
     rule::Rule,
 };
 use bubi_codec::{
-    block::{digest, BlockRecord, Certificate, CommitStatement, Genesis, Outcome, SignedBatch},
+    block::{digest, BlockRecord, Genesis, Outcome, SignedBatch},
     decode, domain, encode,
     governance::{EpochRecord, ProtocolVersion},
     identity::ChainId,
@@ -82,12 +83,16 @@ pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options, mode: Mod
         handovers: Mutex::new(handovers),
         door: background.then(|| named_threads("verify").build()).transpose().map_err(broken)?,
         replayed: 0,
+        lights: AtomicU64::default(),
         verified: AtomicU64::default(),
         _lock: lock,
     };
     catch_up_index(&chain)?;
     chain.replayed = replay(&chain)?;
     chain.recall_bodies()?;
+    if comet::decides(&chain.validators()?) {
+        *chain.lights.get_mut() = comet::newest_light(&chain.reader)?;
+    }
     Ok(chain)
 }
 
@@ -117,8 +122,7 @@ fn check_mark<D: Disk>(guard: &GuardFile<D>, log: &LogReader<D>) -> Result<()> {
 /// Digest of the proposal that was decided at a height of the log.
 fn certified_digest<D: Disk>(log: &LogReader<D>, height: u64) -> Result<Hash> {
     let BlockRecord::V1 { certificate, .. } = decode(&log.block(height)?.payload)?;
-    let Certificate::V1 { statement: CommitStatement::V1 { digest, .. }, .. } = certificate;
-    Ok(digest)
+    Ok(*certificate.covers().0)
 }
 
 /// What a chain begins with.

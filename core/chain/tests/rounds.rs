@@ -377,7 +377,9 @@ fn ideal_signatures_count_in_ideal_simulations_alone() {
         ideal.check_certificate(&certificate).unwrap();
     }
     // A quorum is needed there as well, and every signature must fit.
-    let Certificate::V1 { statement, mut votes } = certificate(&ideal, 1, 0, Hash::ZERO, Hash::ZERO);
+    let Certificate::V1 { statement, mut votes } = certificate(&ideal, 1, 0, Hash::ZERO, Hash::ZERO) else {
+        panic!("a native certificate has votes");
+    };
     votes[2].signature.0[63] ^= 1;
     let wrong = Certificate::V1 { statement: statement.clone(), votes: votes.clone() };
     assert!(ideal.check_certificate(&wrong).is_err());

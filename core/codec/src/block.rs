@@ -409,6 +409,29 @@ pub enum Certificate {
         /// The votes, ascending by validator.
         votes: Vec<CertificateVote>,
     },
+    /// By CometBFT: the block of the node's own CometBFT process that decided. It carries no signatures: what others can check
+    /// is the light block that follows it ([`crate::comet`]).
+    Comet {
+        /// Height of CometBFT's block, which is not that of the ledger.
+        #[serde(with = "crate::text::decimal")]
+        height: u64,
+        /// Hash of CometBFT's block.
+        block: Hash,
+        /// Digest of the proposal.
+        digest: Hash,
+        /// Hash of the outcome.
+        outcome: Hash,
+    },
+}
+
+impl Certificate {
+    /// Digest of the proposal and hash of the outcome that it covers.
+    pub fn covers(&self) -> (&Hash, &Hash) {
+        match self {
+            Self::V1 { statement: CommitStatement::V1 { digest, outcome, .. }, .. }
+            | Self::Comet { digest, outcome, .. } => (digest, outcome),
+        }
+    }
 }
 
 /// What became of one transaction. Its leaf commits to all of it.
@@ -791,7 +814,7 @@ impl Wire for Certificate {
     const BYTES_MAX: usize = 65_536;
 
     fn check(&self) -> Result<(), DecodeError> {
-        let Self::V1 { votes, .. } = self;
+        let Self::V1 { votes, .. } = self else { return Ok(()) };
         at_most(limits::VALIDATORS_MAX, "votes", votes.len())?;
         if votes.windows(2).any(|pair| matches!(pair, [one, other] if one.validator >= other.validator)) {
             return Err(DecodeError::invalid("votes", "they must ascend by validator and must not repeat"));

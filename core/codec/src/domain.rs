@@ -29,6 +29,8 @@ pub const ASSET: &Domain = b"bubi:asset......";
 pub const NAMESPACE: &Domain = b"bubi:namespace..";
 /// Hold identifier.
 pub const HOLD: &Domain = b"bubi:hold.......";
+/// What CometBFT carries as the hash of the application: digest and outcome of the newest block.
+pub const COMET_APPLICATION: &Domain = b"bubi:comet-app..";
 /// Validator set.
 pub const VALIDATORS: &Domain = b"bubi:validators.";
 /// Parameters.

@@ -6,6 +6,7 @@
 
 pub mod block;
 mod codes;
+pub mod comet;
 mod decode;
 pub mod domain;
 pub mod governance;

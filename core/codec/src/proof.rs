@@ -2,6 +2,7 @@
 
 use crate::{
     block::{Certificate, Event, Outcome, Proposal, Receipt},
+    comet::LightBlock,
     decode::at_most,
     limits,
     state::ValidatorSet,
@@ -25,6 +26,40 @@ pub enum FinalityProof {
         /// Epochs since the verifier's trust file, oldest first.
         handovers: Vec<Handover>,
     },
+    /// By CometBFT: proposal, outcome and a light block whose application hash binds both.
+    Comet {
+        /// The proposal.
+        proposal: Proposal,
+        /// Its outcome.
+        outcome: Outcome,
+        /// Header and commit of the block of CometBFT behind the one that decided.
+        light: Box<LightBlock>,
+        /// Epochs since the verifier's trust file, oldest first.
+        handovers: Vec<CometHandover>,
+    },
+}
+
+impl FinalityProof {
+    /// The block that it is about, and its outcome.
+    pub fn block(&self) -> (&Proposal, &Outcome) {
+        match self {
+            Self::Native { proposal, outcome, .. } | Self::Comet { proposal, outcome, .. } => (proposal, outcome),
+        }
+    }
+}
+
+/// Change of the epoch where CometBFT decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CometHandover {
+    /// Last proposal of the epoch.
+    pub proposal: Proposal,
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// The light block whose application hash binds both.
+    pub light: LightBlock,
+    /// The set that the outcome names.
+    pub next: ValidatorSet,
 }
 
 /// Change of the validator set: the last block of an epoch names the next set in its outcome.
@@ -79,12 +114,23 @@ impl Wire for FinalityProof {
     const BYTES_MAX: usize = 16 * 1_048_576;
 
     fn check(&self) -> Result<(), DecodeError> {
-        let Self::Native { certificate, handovers, .. } = self;
-        at_most(1_024, "hand-overs", handovers.len())?;
-        certificate.check()?;
-        for handover in handovers {
-            handover.certificate.check()?;
-            handover.next.check()?;
+        match self {
+            Self::Native { certificate, handovers, .. } => {
+                at_most(1_024, "hand-overs", handovers.len())?;
+                certificate.check()?;
+                for handover in handovers {
+                    handover.certificate.check()?;
+                    handover.next.check()?;
+                }
+            }
+            Self::Comet { light, handovers, .. } => {
+                at_most(1_024, "hand-overs", handovers.len())?;
+                light.check()?;
+                for handover in handovers {
+                    handover.light.check()?;
+                    handover.next.check()?;
+                }
+            }
         }
         Ok(())
     }

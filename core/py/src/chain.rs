@@ -582,6 +582,24 @@ impl Chain {
         Ok(found.iter().map(|digest| bytes(py, &digest.0)).collect())
     }
 
+    #[getter]
+    fn app_hash<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let chain = self.chain()?;
+        Ok(bytes(py, &py.detach(|| chain.app_hash()).0))
+    }
+
+    #[getter]
+    fn provable(&self, py: Python<'_>) -> PyResult<u64> {
+        let chain = self.chain()?;
+        run(py, || chain.provable())
+    }
+
+    fn add_light_block(&self, py: Python<'_>, height: u64, light: &[u8]) -> PyResult<()> {
+        let chain = self.chain()?;
+        let light = decode(light).map_err(decode_error)?;
+        run(py, || chain.add_light_block(height, &light))
+    }
+
     fn finality_json<'py>(&self, py: Python<'py>, height: u64) -> PyResult<Option<Bound<'py, PyBytes>>> {
         self.read(py, |chain| chain.finality_json(height))
     }

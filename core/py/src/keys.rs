@@ -158,7 +158,9 @@ type CertificateFields<'py> =
 /// The fields of an encoded certificate.
 #[pyfunction]
 pub(crate) fn certificate_fields<'py>(py: Python<'py>, certificate: &[u8]) -> PyResult<CertificateFields<'py>> {
-    let Certificate::V1 { statement, votes } = decode(certificate).map_err(decode_error)?;
+    let Certificate::V1 { statement, votes } = decode(certificate).map_err(decode_error)? else {
+        return Err(refused("certificate_invalid", "a certificate of CometBFT has no votes"));
+    };
     let CommitStatement::V1 { epoch, engine, height, round, digest, outcome } = statement;
     let votes = votes.iter().map(|vote| (vote.validator, PyBytes::new(py, vote.signature.as_bytes())));
     let (digest, outcome) = (PyBytes::new(py, &digest.0), PyBytes::new(py, &outcome.0));

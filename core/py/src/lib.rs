@@ -2,6 +2,7 @@
 
 mod chain;
 mod codec;
+mod comet;
 mod disk;
 mod error;
 mod keys;
@@ -26,6 +27,10 @@ mod _core {
         address_from_text, address_to_text, body_from_json, chain_id, genesis_from_json, genesis_to_json, hash, limits,
         newest_protocol_version, operation_names, result_codes, transaction_from_json, transaction_hash,
         transaction_to_json, validator_set_from_json, validator_set_to_json, version,
+    };
+    #[pymodule_export]
+    use super::comet::{
+        comet_app_hash, comet_certificate, comet_certificate_fields, comet_chain_name, light_block_from_json,
     };
     #[pymodule_export]
     use super::disk::SimulatedDisk;

@@ -33,6 +33,7 @@ CHINESE: Final[dict[str, str]] = {
     "`bubi up` cleans up and starts anew.": "`bubi up` 会清理并重新启动。",
     "`bubi up` starts it again.": "`bubi up` 可再次启动。",
     "`bubi why` explains it.": "`bubi why` 会说明原因。",
+    "A development network runs native engines only.": "开发网络只运行内置的共识引擎。",
     "A higher threshold survives more liars and fewer silent members.": (
         "门槛越高，能容忍的作恶成员越多，能容忍的沉默成员越少。"
     ),
@@ -104,7 +105,13 @@ CHINESE: Final[dict[str, str]] = {
     "Digest": "摘要",
     "Distinct signatures per round.": "每轮不同签名的数量。",
     "Do not ask.": "不询问。",
+    "docs/operating/cometbft.md shows a network with CometBFT.": (
+        "使用 CometBFT 的网络见 docs/operating/cometbft.md。"
+    ),
     "Engine": "引擎",
+    "Engine that is planned; cometbft needs a key of its own.": (
+        "计划使用的共识引擎；cometbft 需要一个自己的密钥。"
+    ),
     "Error:": "错误：",
     "expired: never executed, and never will be": "过期：未执行，今后也不会执行",
     "Field": "项目",
@@ -290,6 +297,7 @@ CHINESE: Final[dict[str, str]] = {
     "Pipe it in with --password-stdin.": "请用 --password-stdin 从管道输入。",
     "PKCS#8 file; if encrypted, its password is asked for.": "PKCS#8 文件；如已加密会询问其密码。",
     "Place in a lane instead of a random id.": "用通道中的序号代替随机编号。",
+    "Port of CometBFT's interface on loopback.": "本机上 CometBFT 接口的端口。",
     "Port of the interface on loopback.": "本机接口端口。",
     "Port {port} is taken and {path} does not name it once.": (
         "端口 {port} 已被占用，且 {path} 中没有唯一写明它。"

@@ -47,6 +47,7 @@ DEMO_COST: Final = Cost(n=1 << 12, r=8, p=1)
 """The password lies beside these keystores, so a costly derivation would protect nothing."""
 
 NAME: Final = "development"
+COMETBFT: Final = "cometbft"
 
 SuiteOption = Annotated[Suite, typer.Option(help=_("Hash suite, fixed for ever."))]
 AccountOption = Annotated[
@@ -106,6 +107,10 @@ def request(  # noqa: PLR0913, PLR0917 - each is one option of the command
     ] = None,
     suite: SuiteOption = Suite.STANDARD,
     account: AccountOption = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help=_("Engine that is planned; cometbft needs a key of its own.")),
+    ] = None,
     governance: GovernanceOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -124,6 +129,7 @@ def request(  # noqa: PLR0913, PLR0917 - each is one option of the command
             suite=suite.value,
             authority=authority,
             accounts=keys,
+            engine=engine,
             governance=voter,
         )
     file = directory / ceremony.REQUEST_FILE
@@ -251,6 +257,10 @@ def join(  # noqa: PLR0913, PLR0917 - each is one option of the command
     api_port: Annotated[
         int, typer.Option(min=1, max=65_535, help=_("Port of the interface on loopback."))
     ] = 8080,
+    engine_port: Annotated[
+        int,
+        typer.Option(min=1, max=65_535, help=_("Port of CometBFT's interface on loopback.")),
+    ] = 26_657,
     seed: Annotated[
         list[str] | None,
         typer.Option(metavar="HOST:PORT", help=_("Node to connect to first; repeatable.")),
@@ -283,6 +293,7 @@ def join(  # noqa: PLR0913, PLR0917 - each is one option of the command
             host=host,
             port=port,
             api_port=api_port,
+            engine_port=engine_port,
             seeds=[_endpoint("--seed", text) for text in seed or ()],
             acknowledged=acknowledge or (),
             by_vote=by_vote,
@@ -345,6 +356,12 @@ def create_development(
 
     It is the ceremony of several owners, played by one.
     """
+    if engine == COMETBFT:
+        raise usage(
+            _("A development network runs native engines only."),
+            _("docs/operating/cometbft.md shows a network with CometBFT."),
+            code="engine_unfit",
+        )
     names = [f"node{number}" for number in range(1, nodes + 1)]
     organisations = [f"organisation{number}" for number in range(1, nodes + 1)]
     accounts = _demo_accounts(home, [*DEMO_ACCOUNTS, *organisations])

@@ -16,11 +16,14 @@ from typing import Any
 from cryptography import x509
 
 from bubi import core
+from bubi.comet import ENGINE as COMETBFT
+from bubi.comet import home as comet_home
 from bubi.consensus.quorum import heavy, live_faults
 from bubi.consensus.quorum import quorum as quorum_of
 from bubi.ledger import is_signed, key_bytes
 from bubi.network.addresses import Address
 from bubi.node import certificates
+from bubi.node import comet_files as comet
 from bubi.node.config import ConfigError
 from bubi.node.config import address as parse_address
 from bubi.node.files import (
@@ -71,6 +74,7 @@ class Request:
     `vote_key` is None for an observer. `endpoint` is where others reach the node, None if nobody
     can begin a connection to it. `accounts` are keys whose accounts exist from the start; that of
     `governance` proposes and votes for the organisation, None if another request names it.
+    `comet_node` is by what others know its CometBFT process, if it has one.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Request:
     certificate: x509.Certificate
     accounts: tuple[bytes, ...]
     governance: bytes | None = None
+    comet_node: str | None = None
     vote_signature: bytes = b""
     node_signature: bytes = b""
 
@@ -100,6 +105,7 @@ class Request:
             certificates.to_der(self.authority),
             certificates.to_der(self.certificate),
             self.governance or b"",
+            (self.comet_node or "").encode(),
             *self.accounts,
         ]
         return DOMAIN + b"\0" + b"".join(core.uleb128(len(one)) + one for one in fields)
@@ -116,6 +122,7 @@ class Request:
             "certificate": certificates.to_der(self.certificate).hex(),
             "accounts": [key_json(key) for key in self.accounts],
             "governance": None if self.governance is None else key_json(self.governance),
+            "comet_node": self.comet_node,
             "vote_signature": self.vote_signature.hex(),
             "node_signature": self.node_signature.hex(),
         }
@@ -129,6 +136,7 @@ class Request:
             "role": self.role,
             "endpoint": None if self.endpoint is None else str(self.endpoint),
             "governance": self.governance is not None,
+            "comet_node": self.comet_node,
         }
 
 
@@ -146,8 +154,11 @@ def make_request(  # noqa: PLR0913 - what an owner decides
     authority: Path | None = None,
     accounts: Sequence[bytes] = (),
     governance: bytes | None = None,
+    engine: str | None = None,
 ) -> Request:
     """Makes a node's secrets in a new folder, and its public `request.json`.
+
+    With the engine `cometbft` it gets the node key of its CometBFT process as well.
 
     Without `authority` (the folder of one that exists) the organisation gets a new one in the
     sub-folder `authority`. `governance` is the key whose account votes for the organisation.
@@ -181,6 +192,7 @@ def make_request(  # noqa: PLR0913 - what an owner decides
         certificates.read_certificate(directory / "cert.pem"),
         tuple(accounts),
         governance,
+        comet.new_node_key(directory) if engine == COMETBFT else None,
     )
     node_key = certificates.read_private_key(directory / "key.pem")
     request = replace(
@@ -242,6 +254,7 @@ def _parse(document: Any) -> Request:
         certificates.from_der(bytes.fromhex(document["certificate"])),
         tuple(key_bytes(key) for key in document["accounts"]),
         None if document["governance"] is None else key_bytes(document["governance"]),
+        comet.checked_node_id(document["comet_node"]),
         bytes.fromhex(document["vote_signature"]),
         bytes.fromhex(document["node_signature"]),
     )
@@ -356,6 +369,8 @@ def create(  # noqa: PLR0913 - the agreement of the members
         organisations=organisations,
         quorum=quorum,
     )
+    if chosen == COMETBFT:
+        _check_comet(genesis, requests)
     check_tolerance(core.decode_json(core.genesis_to_json(genesis))["v1"], acknowledged)
     directory.mkdir(parents=True, exist_ok=True)
     write_file(directory / "genesis.bin", genesis)
@@ -447,16 +462,30 @@ def _check_validators(validators: Sequence[Validator], suite: str) -> None:
             raise CeremonyError(msg)
 
 
+def _check_comet(genesis: bytes, requests: Sequence[Request]) -> None:
+    reason = comet_home.reason_against(core.decode_json(core.genesis_to_json(genesis))["v1"])
+    if reason is not None:
+        raise CeremonyError(reason)
+    for one in requests:
+        if one.comet_node is None or one.endpoint is None or one.vote_key is None:
+            msg = (
+                f"the request of {one.name} is not for CometBFT: make it with --engine cometbft "
+                "and --address; every node is a validator there"
+            )
+            raise CeremonyError(msg)
+
+
 # --- join ----------------------------------------------------------------------------------------
 
 
-def join(
+def join(  # noqa: PLR0913 - what an owner decides
     directory: Path,
     network: Path,
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
     api_port: int = 8080,
+    engine_port: int = 26_657,
     seeds: Sequence[Address] = (),
     acknowledged: Collection[str] = (),
     by_vote: bool = False,
@@ -478,6 +507,12 @@ def join(
     fields = core.decode_json(core.genesis_to_json(genesis))["v1"]
     if not by_vote:
         _check_own_part(directory, request, fields)
+    if fields["validators"]["v1"]["engine"] == COMETBFT:
+        if by_vote:
+            msg = "where CometBFT decides the validators are those of the genesis: none is added"
+            raise CeremonyError(msg)
+        place = Place(network, host, port, api_port, engine_port)
+        return _join_comet(directory, genesis, request, place)
     settings = node_settings(
         request.name, request.organisation, api_port, validator=request.vote_key is not None
     )
@@ -504,6 +539,32 @@ def join(
     return write_node(directory, genesis, settings)
 
 
+def _join_comet(directory: Path, genesis: bytes, request: Request, place: "Place") -> Initialised:
+    """Configuration and CometBFT's folder, where CometBFT decides."""
+    if request.endpoint is None or request.vote_key is None or request.comet_node is None:
+        msg = (
+            "where CometBFT decides every node is a validator that others can reach: make its "
+            "request with --engine cometbft and --address"
+        )
+        raise CeremonyError(msg)
+    settings = node_settings(request.name, request.organisation, place.api_port)
+    abci = directory.absolute() / comet.FOLDER / comet_home.ABCI_SOCKET
+    settings["cometbft"] = {
+        "abci": f"{comet.FOLDER}/{comet_home.ABCI_SOCKET}",
+        "rpc": f"127.0.0.1:{place.engine_port}",
+    }
+    home = comet_home.HomeSettings(
+        abci=abci,
+        rpc_port=place.engine_port,
+        p2p_host=place.host,
+        p2p_port=place.port or request.endpoint.port,
+        advertise=str(request.endpoint),
+        peers=_comet_peers(place.network, request),
+    )
+    comet.write_home(directory, genesis, request.name, home)
+    return write_node(directory, genesis, settings)
+
+
 def _check_own_part(directory: Path, request: Request, genesis: Any) -> None:
     mine = certificates.to_der(request.authority).hex()
     listed = {one["certificate"]: one["name"] for one in genesis["organisations"]}
@@ -527,18 +588,41 @@ def _check_own_part(directory: Path, request: Request, genesis: Any) -> None:
         raise CeremonyError(msg)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node that joins finds the network's files, and where it listens."""
+
+    network: Path
+    host: str
+    port: int | None
+    api_port: int
+    engine_port: int
+
+
 def _others(network: Path, request: Request) -> list[str]:
     """Addresss of the other members, from the list beside the genesis."""
+    return [address for address, _ in _members(network, request)]
+
+
+def _comet_peers(network: Path, request: Request) -> list[str]:
+    """The CometBFT processes of the other members, as CometBFT names them."""
+    return [f"{node}@{address}" for address, node in _members(network, request) if node]
+
+
+def _members(network: Path, request: Request) -> list[tuple[str, str | None]]:
     try:
         members = json.loads((network / MEMBERS_FILE).read_text(encoding="utf-8"))["members"]
-        listed = [(one["name"], one["endpoint"]) for one in members]
+        listed = [
+            (one["name"], one["endpoint"], comet.checked_node_id(one.get("comet_node")))
+            for one in members
+        ]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"{network / MEMBERS_FILE} cannot be used ({error}): name nodes with --seed"
         raise CeremonyError(msg) from error
     return [
-        str(parse_address("endpoint", address))
-        for name, address in listed
+        (str(parse_address("endpoint", address)), node)
+        for name, address, node in listed
         if address is not None and name != request.name
     ]

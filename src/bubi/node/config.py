@@ -87,6 +87,19 @@ class NetworkSection:
 
 
 @dataclass(frozen=True, slots=True)
+class CometSection:
+    """How this node and its CometBFT process meet, where the genesis names that engine.
+
+    `abci` is the socket that this node makes for it, `rpc` where CometBFT answers. Its calls are
+    named in the file `record` if one is given.
+    """
+
+    abci: Path | None
+    rpc: Address
+    record: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class PoolSection:
     """Limits of the pool of waiting transactions; `share_max` is that of one address or peer."""
 
@@ -126,6 +139,7 @@ class Config:
     node: NodeSection
     api: ApiSection
     network: NetworkSection
+    cometbft: CometSection
     pool: PoolSection
     block: BlockSection
     store: StoreSection
@@ -265,6 +279,11 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "proxy": (None, address),
         "peers_max": (64, _number(1, 1_024)),
     },
+    "cometbft": {
+        "abci": (None, _path),
+        "rpc": ("127.0.0.1:26657", address),
+        "record": (None, _path),
+    },
     "pool": {
         "transactions_max": (200_000, _number(1, 10_000_000)),
         "bytes_max": (256 * MEBIBYTE, _number(MEBIBYTE, 64 * 1024 * MEBIBYTE)),
@@ -327,6 +346,7 @@ def parse(document: Mapping[str, Any], folder: Path) -> Config:
         NodeSection(**values["node"]),
         ApiSection(**values["api"]),
         NetworkSection(**values["network"]),
+        CometSection(**values["cometbft"]),
         PoolSection(**values["pool"]),
         BlockSection(**values["block"]),
         StoreSection(**values["store"]),
@@ -334,6 +354,7 @@ def parse(document: Mapping[str, Any], folder: Path) -> Config:
     )
     _check_exposure(config.api)
     _check_network(config.network)
+    _check_comet(config.cometbft)
     return config
 
 
@@ -383,4 +404,17 @@ def _check_network(network: NetworkSection) -> None:
         raise ConfigError(msg)
     if network.outbound_only and not network.seeds:
         msg = "network.outbound_only needs network.seeds: nobody else can begin a connection"
+        raise ConfigError(msg)
+
+
+def _check_comet(comet: CometSection) -> None:
+    try:
+        local = ipaddress.ip_address(comet.rpc.host).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        msg = (
+            f"cometbft.rpc {comet.rpc} is not a loopback address: CometBFT runs on this machine, "
+            'for example rpc = "127.0.0.1:26657"'
+        )
         raise ConfigError(msg)

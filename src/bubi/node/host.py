@@ -32,6 +32,7 @@ from bubi.node.heights import Heights
 from bubi.node.metrics import Metrics
 from bubi.node.misdeeds import kind_of
 from bubi.node.ports import Clock, Threads
+from bubi.node.receipts import first_receipts, split_codes
 from bubi.node.writer import Writer
 from bubi.replica.events import (
     Action,
@@ -622,9 +623,9 @@ class ReplicaHost:
         """Resolves the groups of this node's batches in a block."""
         execution = self._decided[action.height]
         self.heights.publish(action.height)
-        starts = _first_receipts(execution, [place for place, _ in action.own])
+        starts = first_receipts(execution, [place for place, _ in action.own])
         for (place, entries), start in zip(action.own, starts, strict=True):
-            codes = _split(execution.codes(place), entries)
+            codes = split_codes(execution.codes(place), entries)
             self._expiries.watch_skipped(entries, codes)
             self._door.decided(entries, action.height, codes, start)
         self._decided.clear()
@@ -760,30 +761,3 @@ def _receipts_of(chain: core.Chain, group: core.Admission) -> tuple[bytes, int, 
         codes.append(core.SKIPPED if code is None else numbers[str(code)])
     encoded = b"".join(code.to_bytes(2, "little") for code in codes)
     return encoded, int(fields["height"]), int(fields["index"])
-
-
-def _first_receipts(execution: core.Execution, places: Sequence[int]) -> list[int]:
-    """Place in the block of the first receipt of each of these batches."""
-    receipts = 0
-    wanted = set(places)
-    found: dict[int, int] = {}
-    for place in range(max(wanted, default=-1) + 1):
-        if place in wanted:
-            found[place] = receipts
-        numbers = memoryview(execution.codes(place)).cast("H")
-        receipts += len(numbers)
-        if core.SKIPPED in numbers:
-            receipts -= sum(1 for number in numbers if number == core.SKIPPED)
-    return [found[place] for place in places]
-
-
-def _split(codes: bytes, groups: Sequence[Entry[core.Admission]]) -> list[bytes]:
-    """Codes of a batch cut into those of its groups."""
-    parts = []
-    start = 0
-    for entry in groups:
-        end = start + 2 * len(entry.group)
-        parts.append(codes[start:end])
-        start = end
-    assert start == len(codes)
-    return parts

@@ -14,25 +14,32 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 
 from bubi import core
+from bubi.comet import ENGINE as COMETBFT
+from bubi.comet.home import reason_against
+from bubi.comet.server import SOCKET_PATH_BYTES_MAX
 from bubi.consensus import ENGINES, engine_in_force, guard
+from bubi.consensus.engine import Configuration
 from bubi.ledger import CoreSignatures, LedgerView, key_bytes, set_quorum
 from bubi.mempool import Limits, Mempool, Recent
 from bubi.network import certificates as network_certificates
 from bubi.node import config, files, tolerance
 from bubi.node.api.app import build
 from bubi.node.api.leases import LeaseTable
-from bubi.node.api.services import Services
+from bubi.node.api.services import Explaining, Services
 from bubi.node.certificates import read_certificate
+from bubi.node.comet import CometHost
+from bubi.node.comet_view import CometExplainer
 from bubi.node.door import Door
 from bubi.node.explain import Explainer
 from bubi.node.fatal import exit_at_once
 from bubi.node.governance import Governance, authorities_of
 from bubi.node.health import Health
+from bubi.node.heights import Heights
 from bubi.node.host import ReplicaHost
 from bubi.node.links import Links, Place
 from bubi.node.metrics import Metrics
@@ -142,6 +149,9 @@ def _check_member(settings: config.Config, key: core.SigningKey | None, chain: c
         raise files.FileError(msg)
     known = [key_bytes(validator["key"]) for validator in fields["validators"]]
     votes = key is not None and key.public_key in known
+    if fields["engine"] == COMETBFT:
+        _check_comet(settings, chain, votes=votes)
+        return
     if key is not None and not votes and fields["engine"] == "solo":
         msg = (
             f"{settings.node.validator_key} is not the key of this chain's validator: restore it "
@@ -164,6 +174,25 @@ def _check_member(settings: config.Config, key: core.SigningKey | None, chain: c
             "follows the network",
             settings.node.name,
         )
+
+
+def _check_comet(settings: config.Config, chain: core.Chain, *, votes: bool) -> None:
+    reason = reason_against(core.decode_json(core.genesis_to_json(chain.genesis))["v1"])
+    socket_path = settings.cometbft.abci
+    if reason is not None:
+        msg = f"{reason}: make a new genesis with `bubi network create`"
+    elif socket_path is None:
+        msg = "the genesis names the engine cometbft: set cometbft.abci and cometbft.rpc"
+    elif len(str(socket_path).encode()) > SOCKET_PATH_BYTES_MAX:
+        msg = f"cometbft.abci {socket_path} is too long for a socket: choose a shorter folder"
+    elif not votes:
+        msg = (
+            "this version runs validators only where CometBFT decides: set node.validator_key to "
+            "the vote key that the genesis names"
+        )
+    else:
+        return
+    raise files.FileError(msg)
 
 
 def _check_tolerance(
@@ -220,45 +249,11 @@ async def _serve(parts: _Parts) -> int:
     own_key = parts.key.public_key if parts.key is not None else None
     ledger = LedgerView(chain, own_key)
     configuration = ledger.configuration()
-    signatures = CoreSignatures(chain.chain_id, chain.suite)
-    replica = Replica(
-        engine_in_force(signatures),
-        signatures,
-        _replica_settings(settings, clock),
-        _restored_guard(chain, health),
-        pool,
-        _node_id(settings),
-    )
-    host = ReplicaHost(
-        chain,
-        replica,
-        ledger,
-        parts.key,
-        threads,
-        clock,
-        door,
-        health,
-        metrics,
-        settings.block.heartbeat_ms,
-    )
-    governance = Governance(chain, ledger, parts.key, door, clock, frozenset(ENGINES), host.alarm)
-    host.on_block = governance.look
-    host.on_evidence = governance.report
-    links: Links | None = None
-    if settings.network.certificate is not None:
-        listed = authorities_of(ledger.organisations)
-        place = Place(chain.chain_id, listed, configuration.own is None)
-        links = Links(settings.network, place, host, clock, metrics)
-        host.connect(links)
-        governance.connect(links)
-    governance.look()
-    explainer = Explainer(
-        replica,
-        health,
-        clock,
-        lambda: host.evidence,
-        list if links is None else links.snapshot,
-        dict if links is None else links.counters,
+    shared = _Shared(parts, threads, clock, door, health, metrics, ledger)
+    host, explainer, governance, links = (
+        _comet_engine(shared)
+        if configuration.engine == COMETBFT
+        else _native_engine(shared, configuration)
     )
     stopping = asyncio.Event()
     services = Services(
@@ -294,6 +289,113 @@ async def _serve(parts: _Parts) -> int:
     finally:
         looking.cancel()
         threads.close()
+
+
+class _Host(Protocol):
+    """What decides in this process, or stands for it."""
+
+    heights: Heights
+
+    async def run(self) -> None:
+        """Works until `stop`."""
+        ...
+
+    def stop(self) -> None:
+        """Ends `run`."""
+        ...
+
+
+class _Explainer(Explaining, Protocol):
+    async def run(self) -> None:
+        """Looks again and again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What every engine works with."""
+
+    parts: _Parts
+    threads: Threads
+    clock: SystemClock
+    door: Door
+    health: Health
+    metrics: Metrics
+    ledger: LedgerView
+
+
+_Engine = tuple[_Host, _Explainer, Governance, Links | None]
+
+
+def _comet_engine(shared: _Shared) -> _Engine:
+    """CometBFT beside this process; other nodes are met by it alone."""
+    parts, health, clock, door = shared.parts, shared.health, shared.clock, shared.door
+    chain, ledger = parts.chain, shared.ledger
+    host = CometHost(
+        chain,
+        ledger,
+        parts.key,
+        shared.threads,
+        clock,
+        door,
+        health,
+        shared.metrics,
+        parts.settings.cometbft,
+        parts.settings.block.heartbeat_ms,
+    )
+    engines = frozenset({COMETBFT})
+    governance = Governance(chain, ledger, parts.key, door, clock, engines, host.alarm)
+    host.on_block = governance.look
+    governance.look()
+    return host, CometExplainer(host, chain, ledger, health, clock), governance, None
+
+
+def _native_engine(shared: _Shared, configuration: Configuration) -> _Engine:
+    """A replica in this process, and its network."""
+    parts, settings, clock = shared.parts, shared.parts.settings, shared.clock
+    chain, health, metrics = parts.chain, shared.health, shared.metrics
+    ledger, door = shared.ledger, shared.door
+    signatures = CoreSignatures(chain.chain_id, chain.suite)
+    replica = Replica(
+        engine_in_force(signatures),
+        signatures,
+        _replica_settings(settings, clock),
+        _restored_guard(chain, health),
+        door.pool,
+        _node_id(settings),
+    )
+    host = ReplicaHost(
+        chain,
+        replica,
+        ledger,
+        parts.key,
+        shared.threads,
+        clock,
+        door,
+        health,
+        metrics,
+        settings.block.heartbeat_ms,
+    )
+    governance = Governance(chain, ledger, parts.key, door, clock, frozenset(ENGINES), host.alarm)
+    host.on_block = governance.look
+    host.on_evidence = governance.report
+    links: Links | None = None
+    if settings.network.certificate is not None:
+        listed = authorities_of(ledger.organisations)
+        place = Place(chain.chain_id, listed, configuration.own is None)
+        links = Links(settings.network, place, host, clock, metrics)
+        host.connect(links)
+        governance.connect(links)
+    governance.look()
+    explainer = Explainer(
+        replica,
+        health,
+        clock,
+        lambda: host.evidence,
+        list if links is None else links.snapshot,
+        dict if links is None else links.counters,
+    )
+    return host, explainer, governance, links
 
 
 async def _both(one: Coroutine[Any, Any, None], other: Coroutine[Any, Any, None]) -> None:
@@ -335,7 +437,7 @@ def _node_id(settings: config.Config) -> bytes:
 
 
 async def _until_stopped(
-    host: ReplicaHost,
+    host: _Host,
     links: Links | None,
     tasks: "tuple[asyncio.Task[None], asyncio.Task[None], asyncio.Task[None]]",
     services: Services,

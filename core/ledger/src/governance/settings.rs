@@ -115,6 +115,17 @@ impl Settings {
     }
 
     fn apply_one(&mut self, change: &Change) -> Done {
+        let decides = matches!(
+            change,
+            Change::AddValidator(_)
+                | Change::RemoveValidator { .. }
+                | Change::ChangeValidator { .. }
+                | Change::SetQuorum { .. }
+        );
+        if decides && self.engine == EXTERNAL {
+            // The external engine has its own copy of who votes, which only a genesis writes.
+            return Err(ResultCode::EngineUnknown);
+        }
         match change {
             Change::SetParameter { name, value } => self.set_parameter(name, *value),
             Change::AddValidator(validator) => self.add_validator(validator),

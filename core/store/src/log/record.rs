@@ -36,6 +36,8 @@ pub enum RecordKind {
     Prepared = 4,
     /// Block with its certificate: the commit point of its height.
     Block = 5,
+    /// Light block of CometBFT that proves an earlier block.
+    LightBlock = 6,
 }
 
 impl RecordKind {
@@ -47,6 +49,7 @@ impl RecordKind {
             3 => Some(Self::GuardRecord),
             4 => Some(Self::Prepared),
             5 => Some(Self::Block),
+            6 => Some(Self::LightBlock),
             _ => None,
         }
     }
@@ -59,6 +62,7 @@ impl RecordKind {
             Self::GuardRecord => 3,
             Self::Prepared => 4,
             Self::Block => 5,
+            Self::LightBlock => 6,
         }
     }
 }

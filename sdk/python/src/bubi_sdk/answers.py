@@ -131,8 +131,10 @@ def _verify_text(trust: Trust, answer: Shown, proof: bytes) -> ProvenAnswer:
         index = ReceiptProof.decode(proof).path.index
         shown = _receipt_members(proven.found, index, prefix)
     else:
-        native = _member(FinalityProof.decode(proof).to_json(prefix), "native")
-        shown = {"height": str(proven.block.height), "native": native}
+        found = FinalityProof.decode(proof)
+        kind = found.variant_name()
+        member = _member(found.to_json(prefix), kind)
+        shown = {"height": str(proven.block.height), kind: member}
     return _compared(answer, shown, proven.kind, proven.block, proven.found)
 
 

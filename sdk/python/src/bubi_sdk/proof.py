@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Final, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Final, TypeAlias, TypeVar, cast
 
-from bubi_sdk import block, codes, hashes, limits, merkle
+from bubi_sdk import block, codes, comet, hashes, limits, merkle
 from bubi_sdk.block import BlockOutcome, Certificate, Proposal, Receipt
-from bubi_sdk.codec import U64, Bytes, Hash, Pair, Shape, at_most, uleb
+from bubi_sdk.codec import (
+    U64,
+    Bytes,
+    Hash,
+    Json,
+    Pair,
+    Shape,
+    TopLevel,
+    at_most,
+    codec_of,
+    uleb,
+)
 from bubi_sdk.codec import Sequence as SequenceCodec
+from bubi_sdk.comet import LightBlock
 from bubi_sdk.errors import EncodingError, ProofInvalid
 from bubi_sdk.events import EVENT, Event
 from bubi_sdk.hashes import HashSuite
@@ -42,10 +54,39 @@ class Handover(Shape):
 
 
 @dataclass(frozen=True, slots=True)
-class FinalityProof(Shape):
+class CometHandover(Shape):
+    """Change of the epoch where CometBFT decides."""
+
+    proposal: Proposal
+    outcome: BlockOutcome
+    light: LightBlock
+    next: ValidatorSet
+
+
+class _Finality(Shape):
+    """What the proofs of all engines share: they are variants of one type."""
+
+    __slots__ = ()
+
+    def encode(self) -> bytes:
+        """The canonical bytes."""
+        return FINALITY.encode(self)  # type: ignore[arg-type] # both subclasses are meant
+
+    @classmethod
+    def decode(cls, data: bytes) -> Any:
+        """Reads the proof of any engine; every second form is refused."""
+        return FINALITY.decode(data)
+
+    def to_json(self, prefix: str) -> Json:
+        """The JSON form."""
+        return FINALITY.to_json(self, prefix)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class FinalityProof(_Finality):
     """Proof by a native engine that a block is final, with the epochs since the trust file."""
 
-    VERSION: ClassVar[str] = "native"
+    VARIANT: ClassVar[str] = "native"
     BYTES_MAX: ClassVar[int] = 16 * 1_048_576
     proposal: Proposal
     outcome: BlockOutcome
@@ -59,6 +100,34 @@ class FinalityProof(Shape):
         for handover in self.handovers:
             handover.certificate.check()
             handover.next.check()
+
+
+@dataclass(frozen=True, slots=True)
+class CometFinalityProof(_Finality):
+    """Proof that a block is final where CometBFT decides: a light block binds it."""
+
+    VARIANT: ClassVar[str] = "comet"
+    proposal: Proposal
+    outcome: BlockOutcome
+    light: LightBlock
+    handovers: tuple[CometHandover, ...]
+
+    def check(self) -> None:
+        """Raises for a proof that can never be valid."""
+        at_most(limits.HANDOVERS_MAX, "hand-overs", len(self.handovers))
+        self.light.check()
+        for handover in self.handovers:
+            handover.light.check()
+            handover.next.check()
+
+
+Finality: TypeAlias = FinalityProof | CometFinalityProof
+FINALITY: Final[TopLevel[Finality]] = TopLevel(
+    "FinalityProof",
+    codec_of(Finality),
+    FinalityProof.BYTES_MAX,
+    lambda proof: proof.check(),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +149,7 @@ class ReceiptProof(Shape):
     receipt: Receipt
     events: tuple[Event, ...]
     path: ListPath
-    finality: FinalityProof
+    finality: Finality
 
     def check(self) -> None:
         """Raises for a proof that can never be valid."""
@@ -251,7 +320,7 @@ def verify_certificate(
         statement.digest,
         statement.outcome,
     )
-    if found != expected:
+    if found != expected or trust_set.engine == comet.ENGINE:
         raise ProofInvalid("the certificate speaks of another block, outcome or epoch")
     if proposal.validators != block.digest(suite, hashes.VALIDATORS, chain, trust_set):
         raise ProofInvalid("the block names another validator set")
@@ -279,17 +348,52 @@ def verify_certificate(
     )
 
 
-def verify_finality(trust: Trust, proof: FinalityProof | bytes) -> ProvenBlock:
+def _verify_light(
+    trust_set: ValidatorSet,
+    suite: HashSuite,
+    proposal: Proposal,
+    outcome: BlockOutcome,
+    light: LightBlock,
+) -> ProvenBlock:
+    chain = proposal.chain
+    digest = block.digest(suite, hashes.PROPOSAL, chain, proposal)
+    computed = block.digest(suite, hashes.OUTCOME, chain, outcome)
+    if proposal.validators != block.digest(suite, hashes.VALIDATORS, chain, trust_set):
+        raise ProofInvalid("the block names another validator set")
+    signers, weight = comet.verify_light(chain, trust_set, digest, computed, light)
+    return ProvenBlock(
+        chain,
+        proposal.height,
+        proposal.time,
+        digest,
+        outcome.state_root,
+        signers,
+        weight,
+        trust_set.quorum,
+    )
+
+
+def _verify_decided(
+    members: ValidatorSet,
+    suite: HashSuite,
+    decided: Finality | Handover | CometHandover,
+) -> ProvenBlock:
+    if isinstance(decided, CometFinalityProof | CometHandover):
+        return _verify_light(members, suite, decided.proposal, decided.outcome, decided.light)
+    return verify_certificate(
+        members, suite, decided.proposal, decided.outcome, decided.certificate
+    )
+
+
+def verify_finality(trust: Trust, proof: Finality | bytes) -> ProvenBlock:
     """Checks that a block of the trusted chain is final."""
-    found = _decoded(FinalityProof, proof)
+    found = cast(Finality, _decoded(_Finality, proof))
     suite, current, height = trust.network.suite, trust.validator_set, 0
     proposals = [*(one.proposal for one in found.handovers), found.proposal]
     if any(proposal.chain != trust.network.chain_id for proposal in proposals):
         raise ProofInvalid("the proof belongs to another chain")
     for handover in found.handovers:
-        verify_certificate(
-            current, suite, handover.proposal, handover.outcome, handover.certificate
-        )
+        _verify_decided(current, suite, handover)
         named = block.digest(suite, hashes.VALIDATORS, trust.network.chain_id, handover.next)
         if handover.outcome.validators != named:
             raise ProofInvalid("a hand-over gives another set than its block names")
@@ -298,7 +402,7 @@ def verify_finality(trust: Trust, proof: FinalityProof | bytes) -> ProvenBlock:
         current, height = handover.next, handover.proposal.height
     if found.proposal.height <= height:
         raise ProofInvalid("the block is older than the hand-over before it")
-    return verify_certificate(current, suite, found.proposal, found.outcome, found.certificate)
+    return _verify_decided(current, suite, found)
 
 
 def verify_receipt(trust: Trust, proof: ReceiptProof | bytes) -> ProvenReceipt:

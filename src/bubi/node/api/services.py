@@ -3,17 +3,36 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from bubi import core
 from bubi.node.api.leases import LeaseTable
 from bubi.node.config import ApiSection
 from bubi.node.door import Door
-from bubi.node.explain import Explainer
 from bubi.node.health import Health
 from bubi.node.heights import Heights
 from bubi.node.metrics import Metrics
 from bubi.node.ports import Clock, Threads
+
+
+class Explaining(Protocol):
+    """Says why the network decides, or does not."""
+
+    def consensus(self) -> dict[str, Any]:
+        """The document of `/v1/consensus`."""
+        ...
+
+    def missing(self) -> list[str]:
+        """Names of the validators that are missing."""
+        ...
+
+    def totals(self) -> dict[str, int]:
+        """Totals since the start, for metrics."""
+        ...
+
+    def peers(self) -> list[dict[str, Any]]:
+        """The items of `/v1/peers`."""
+        ...
 
 
 @dataclass(slots=True)
@@ -31,6 +50,6 @@ class Services:
     trust: Mapping[str, Any]
     leases: LeaseTable
     stopping: asyncio.Event
-    explainer: Explainer
+    explainer: Explaining
     waiting: int = 0
     streams: int = 0
