@@ -12,10 +12,15 @@ from pathlib import Path
 
 import uvicorn
 
-from bubi.gateway import config
+from bubi.gateway import config, sandbox
 from bubi.gateway.app import build
+from bubi.gateway.follow import Index
+from bubi.gateway.index.database import connect
+from bubi.gateway.index.follower import Follower
 from bubi.gateway.node import Node
+from bubi.gateway.sandbox import Sandbox
 from bubi.gateway.service import Gateway
+from bubi.gateway.stream import Health, News
 
 log = logging.getLogger("bubi.gateway")
 
@@ -47,7 +52,14 @@ def run(file: Path) -> int:
 
 def compose(settings: config.Config) -> Gateway:
     """The gateway with its parts, not working yet."""
-    return Gateway(settings, Node(settings.node))
+    database = settings.index.database or settings.gateway.data / "index.sqlite"
+    engine = connect(database)
+    follower = Follower(engine, settings.node)
+    gateway = Gateway(settings, Node(settings.node), News(), follower)
+    if settings.sandbox.keystore is not None:
+        gateway.sandbox = Sandbox(settings)
+    gateway.parts += [Index(gateway, engine), Health(gateway)]
+    return gateway
 
 
 async def _serve(settings: config.Config, listener: socket.socket) -> int:
@@ -86,7 +98,7 @@ class _Server(uvicorn.Server):
 def _server_config(gateway: Gateway) -> uvicorn.Config:
     settings = gateway.config.gateway
     return uvicorn.Config(
-        build(gateway),
+        build(gateway, [sandbox.router] if gateway.sandbox is not None else []),
         http="httptools",
         ws="none",
         lifespan="on",

@@ -15,9 +15,7 @@ STEP = 5_000
 def table_hashes(engine: Engine) -> dict[str, str]:
     """SHA-256 per table over its rows in the order of its key; the same in both databases."""
     with engine.connect() as connection:
-        return {
-            table.name: _hash(connection, table) for table in schema.metadata.sorted_tables
-        }
+        return {table.name: _hash(connection, table) for table in schema.metadata.sorted_tables}
 
 
 def _hash(connection: Connection, table: Any) -> str:
