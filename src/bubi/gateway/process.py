@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
+from sqlalchemy import Engine
 
 from bubi.gateway import config, sandbox
 from bubi.gateway.app import build
@@ -52,14 +53,18 @@ def run(file: Path) -> int:
 
 def compose(settings: config.Config) -> Gateway:
     """The gateway with its parts, not working yet."""
-    database = settings.index.database or settings.gateway.data / "index.sqlite"
-    engine = connect(database)
+    engine = database(settings)
     follower = Follower(engine, settings.node)
     gateway = Gateway(settings, Node(settings.node), News(), follower)
     if settings.sandbox.keystore is not None:
         gateway.sandbox = Sandbox(settings)
     gateway.parts += [Index(gateway, engine), Health(gateway)]
     return gateway
+
+
+def database(settings: config.Config) -> Engine:
+    """The database of the index."""
+    return connect(settings.index.database or settings.gateway.data / "index.sqlite")
 
 
 async def _serve(settings: config.Config, listener: socket.socket) -> int:

@@ -36,6 +36,8 @@ class State:
     height: int = 0
     node_height: int = 0
     reason: str | None = "starting"
+    begun: bool = False
+    """Whether the tables are there, so that they can be read."""
 
     @property
     def lag(self) -> int:
@@ -157,6 +159,7 @@ class Follower:
                     try:
                         writer = Writer(self.engine, source.origin())
                         self.state.height = writer.progress.height
+                        self.state.begun = True
                         self._write(writer, source, ahead, tell, until)
                         return
                     except (UnreachableError, OperationalError) as error:

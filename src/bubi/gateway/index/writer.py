@@ -510,5 +510,8 @@ def empty(engine: Engine) -> None:
         schema.metadata.drop_all(connection)
         connection.execute(text("DROP TABLE IF EXISTS index_schema"))
     if is_sqlite(engine):
-        with engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM")
+        raw = engine.raw_connection()
+        try:
+            raw.cursor().execute("VACUUM")
+        finally:
+            raw.close()
