@@ -137,6 +137,7 @@ def test_what_is_private_stays_hidden(gateway: RunningGateway, ledger: World) ->
 
 def test_lists_page_and_export(gateway: RunningGateway, ledger: World) -> None:
     bob = ledger.address("bob")
+    settled(gateway, ledger.done(world.issue(ledger.asset("FREE"), bob, "3")))
     for path in (
         "/blocks",
         "/transactions",
