@@ -13,6 +13,7 @@ from typing import Any, cast
 from bubi._core import (
     Admission,
     Batch,
+    BlockRows,
     Chain,
     CoreError,
     Damaged,
@@ -35,6 +36,7 @@ from bubi._core import (
     comet_certificate_fields,
     comet_chain_name,
     commit_message,
+    genesis_accounts,
     genesis_from_json,
     genesis_to_json,
     hash,  # noqa: A004 - the noun of the field
@@ -68,6 +70,7 @@ __all__ = [
     "Admission",
     "Algorithm",
     "Batch",
+    "BlockRows",
     "Chain",
     "CoreError",
     "Damaged",
@@ -98,6 +101,7 @@ __all__ = [
     "encode_json",
     "error_code",
     "error_detail",
+    "genesis_accounts",
     "genesis_from_json",
     "genesis_to_json",
     "hash",

@@ -32,6 +32,7 @@ TEXT = {*CODE, ".md", ".toml", ".json", ".txt", ".lock", ".csv", ""}
 TEXTS_IN_CHINESE = {
     # Catalogues, and sentences that people read in both languages.
     "src/bubi/cli/chinese.py",
+    "src/bubi/gateway/words.py",
     "src/bubi/cli/chinese_governance.py",
     "sdk/python/src/bubi_sdk/documents.py",
     # Names of people, and samples that show that any text survives.
@@ -66,6 +67,8 @@ PACKAGES = [
     "src/bubi",
     "src/bubi/cli",
     "src/bubi/consensus",
+    "src/bubi/gateway",
+    "src/bubi/gateway/index",
     "src/bubi/network",
     "src/bubi/node",
     "src/bubi/node/api",

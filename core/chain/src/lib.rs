@@ -8,6 +8,7 @@ pub mod bench;
 mod chain;
 pub mod comet;
 mod error;
+pub mod export;
 mod governance;
 mod history;
 mod index;
@@ -17,6 +18,7 @@ pub mod proof;
 mod proposal;
 mod query;
 mod recovery;
+pub mod rows;
 mod rule;
 #[cfg(test)]
 mod tests;
