@@ -171,10 +171,10 @@ fn certificate_by(
 /// Decides a block of these transactions up to its commit; an error is one of the disk.
 fn decide(chain: &TestChain, batches: &[Arc<Batch>], time: u64) -> Result<(), ChainError> {
     let height = chain.tip().height + 1;
-    let parent_round = chain.tip_certificate()?.map_or(0, |Certificate::V1 { statement, .. }| {
-        let CommitStatement::V1 { round, .. } = statement;
-        round
-    });
+    let parent_round = match chain.tip_certificate()? {
+        Some(Certificate::V1 { statement: CommitStatement::V1 { round, .. }, .. }) => round,
+        _ => 0,
+    };
     let proposal = chain.propose(time, parent_round, batches)?;
     chain.append(RecordKind::Proposal, height, &encode(&proposal)?)?;
     chain.append_bodies(height, batches)?;
@@ -269,7 +269,9 @@ fn verify(chain: &TestChain) {
     assert_eq!((governance["epoch"].as_str(), governance["pending"].is_null()), (Some("3"), true));
     for height in 1..=chain.tip().height {
         let proof = chain.finality(height).unwrap().unwrap();
-        let FinalityProof::Native { proposal: Proposal::V1(fields), certificate, handovers, .. } = &proof;
+        let FinalityProof::Native { proposal: Proposal::V1(fields), certificate, handovers, .. } = &proof else {
+            panic!("a native engine decided");
+        };
         assert_eq!(handovers.len() as u64, epoch_at(height), "height {height}");
         let (signers, weight, quorum) = verify_finality(&trust, &proof).unwrap();
         let set = chain.validators_of_epoch(epoch_at(height)).unwrap();
@@ -278,18 +280,24 @@ fn verify(chain: &TestChain) {
         assert_eq!(fields.validators, digest(SUITE, domain::VALIDATORS, chain.chain_id(), &set).unwrap());
         chain.check_certificate(certificate).unwrap();
         // Another epoch's members do not decide this height.
-        let Certificate::V1 { statement: CommitStatement::V1 { digest, outcome, round, .. }, .. } = certificate;
+        let Certificate::V1 { statement: CommitStatement::V1 { digest, outcome, round, .. }, .. } = certificate else {
+            panic!("a native engine decided");
+        };
         for epoch in (0..4).filter(|epoch| *epoch != epoch_at(height)) {
             let other = chain.validators_of_epoch(epoch).unwrap();
             let forged = certificate_by(chain, &other, height, *digest, *outcome, *round);
             assert_eq!(chain.check_certificate(&forged).unwrap_err().code(), "certificate_invalid");
-            let FinalityProof::Native { proposal, outcome, handovers, .. } = proof.clone();
+            let FinalityProof::Native { proposal, outcome, handovers, .. } = proof.clone() else {
+                panic!("a native engine decided");
+            };
             let forged = FinalityProof::Native { proposal, outcome, certificate: forged, handovers };
             assert!(verify_finality(&trust, &forged).is_err());
         }
         // No hand-over may be missing or too many.
         if !handovers.is_empty() {
-            let FinalityProof::Native { proposal, outcome, certificate, mut handovers } = proof.clone();
+            let FinalityProof::Native { proposal, outcome, certificate, mut handovers } = proof.clone() else {
+                panic!("a native engine decided");
+            };
             handovers.remove(0);
             assert!(
                 verify_finality(&trust, &FinalityProof::Native { proposal, outcome, certificate, handovers }).is_err()
