@@ -14,6 +14,7 @@ import uvicorn
 
 from bubi.gateway import config
 from bubi.gateway.app import build
+from bubi.gateway.monitoring.assembly import watch
 from bubi.gateway.node import Node
 from bubi.gateway.service import Gateway
 
@@ -47,7 +48,9 @@ def run(file: Path) -> int:
 
 def compose(settings: config.Config) -> Gateway:
     """The gateway with its parts, not working yet."""
-    return Gateway(settings, Node(settings.node))
+    gateway = Gateway(settings, Node(settings.node))
+    watch(gateway)
+    return gateway
 
 
 async def _serve(settings: config.Config, listener: socket.socket) -> int:

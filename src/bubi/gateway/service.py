@@ -14,6 +14,7 @@ from starlette.requests import Request
 if TYPE_CHECKING:
     from bubi.gateway.access import Sessions
     from bubi.gateway.config import Config
+    from bubi.gateway.monitoring.service import Monitor
     from bubi.gateway.node import Node
 
 log = logging.getLogger("bubi.gateway")
@@ -33,6 +34,7 @@ class Gateway:
     config: Config
     node: Node
     sessions: Sessions | None = None
+    monitor: Monitor | None = None
     parts: list[Part] = field(default_factory=list)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failure: BaseException | None = None

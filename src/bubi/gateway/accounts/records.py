@@ -194,7 +194,9 @@ class AccountRecords:
     def begin_session(self, name: str, now: int) -> tuple[str, Session]:
         """A new session and its token."""
         token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-        self._run("DELETE FROM sessions WHERE made <= ? OR seen <= ?", (now - SESSION_MS, now - IDLE_MS))
+        self._run(
+            "DELETE FROM sessions WHERE made <= ? OR seen <= ?", (now - SESSION_MS, now - IDLE_MS)
+        )
         self._run(
             "INSERT INTO sessions VALUES (?, ?, ?, ?, ?)", (digest(token), name, csrf, now, now)
         )
@@ -204,7 +206,9 @@ class AccountRecords:
     def session(self, token: str, now: int) -> tuple[Session, User] | None:
         """The session of a token and its user, if both are still good."""
         stored = digest(token)
-        found = self._rows("SELECT name, csrf, made, seen FROM sessions WHERE token = ?", (stored,))
+        found = self._rows(
+            "SELECT name, csrf, made, seen FROM sessions WHERE token = ?", (stored,)
+        )
         if not found:
             return None
         session = Session(*found[0])
@@ -246,7 +250,13 @@ class AccountRecords:
     # --- audit ---------------------------------------------------------------------------
 
     def audit(
-        self, name: str, action: str, target: str, detail: Mapping[str, Any], address: str, now: int
+        self,
+        name: str,
+        action: str,
+        target: str,
+        detail: Mapping[str, Any],
+        address: str,
+        now: int,
     ) -> None:
         """Puts a change on record."""
         with self._lock:
@@ -272,7 +282,7 @@ class AccountRecords:
             "SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?",
             (before if before is not None else 2**62, limit),
         )
-        return [AuditLine(*row[:5], json.loads(row[5]), *row[6:]) for row in found]
+        return [_audit_line(row) for row in found]
 
     def audit_intact(self) -> bool:
         """Whether every line follows from the one before, and none is missing between."""
@@ -289,6 +299,11 @@ class AccountRecords:
 
 def _linked(before: str, time: int, fields: Iterable[str]) -> str:
     return hashlib.sha256(json.dumps([before, time, *fields]).encode()).hexdigest()
+
+
+def _audit_line(row: tuple[Any, ...]) -> AuditLine:
+    number, time, name, action, target, detail, address, linked = row
+    return AuditLine(number, time, name, action, target, json.loads(detail), address, linked)
 
 
 def _user(row: tuple[Any, ...]) -> User:

@@ -87,7 +87,6 @@ def _session(request: Request, found: Session | None, user: User | None) -> dict
         "csrf": None if found is None else found.csrf,
         "has_password": user is not None and user.password is not None,
         "public": config.explorer.public,
-        "oidc": config.oidc.issuer is not None,
     }
 
 

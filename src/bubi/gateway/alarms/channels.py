@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,6 +63,17 @@ def check(kind: str, settings: Mapping[str, Any]) -> None:
     if kind not in KINDS:
         msg = f"kind must be one of {', '.join(KINDS)}"
         raise ChannelError(msg)
+    _check_names(kind, settings)
+    if kind == "mail":
+        _check_mail(settings)
+    elif kind != "apprise" and urlsplit(settings["url"]).scheme not in {"http", "https"}:
+        msg = "url must begin with http:// or https://"
+        raise ChannelError(msg)
+    if kind != HEARTBEAT:
+        _target(kind, settings)
+
+
+def _check_names(kind: str, settings: Mapping[str, Any]) -> None:
     required, optional = KINDS[kind]
     for name in sorted(required - set(settings)):
         msg = f"{name} is missing"
@@ -73,18 +85,16 @@ def check(kind: str, settings: Mapping[str, Any]) -> None:
         if not isinstance(value, str) or not value or len(value) > 2_000:
             msg = f"{name} must be a text of 1 to 2000 characters"
             raise ChannelError(msg)
-    if kind == "mail":
-        if settings.get("security", "none") not in {"none", "starttls", "ssl"}:
-            msg = "security must be none, starttls or ssl"
-            raise ChannelError(msg)
-        if not settings["port"].isdigit() or not 0 < int(settings["port"]) < 65_536:
-            msg = "port must be a number from 1 to 65535"
-            raise ChannelError(msg)
-    elif kind != "apprise" and urlsplit(settings["url"]).scheme not in {"http", "https"}:
-        msg = "url must begin with http:// or https://"
+
+
+def _check_mail(settings: Mapping[str, Any]) -> None:
+    if settings.get("security", "none") not in {"none", "starttls", "ssl"}:
+        msg = "security must be none, starttls or ssl"
         raise ChannelError(msg)
-    if kind != HEARTBEAT:
-        _target(kind, settings)
+    port = settings["port"]
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+        msg = "port must be a number from 1 to 65535"
+        raise ChannelError(msg)
 
 
 def deliver(channel: Channel, message: Message) -> str:
@@ -99,7 +109,7 @@ def deliver(channel: Channel, message: Message) -> str:
         target.message = message
     teller = apprise.Apprise()
     teller.add(target)
-    with apprise.LogCapture(level=apprise.logging.WARNING) as output:
+    with apprise.LogCapture(level=logging.WARNING) as output:  # type: ignore[no-untyped-call]
         told = teller.notify(
             title=message.head, body=message.body, notify_type=apprise.NotifyType.WARNING
         )
@@ -140,7 +150,9 @@ def _mail_address(settings: Mapping[str, Any]) -> str:
     scheme = "mailto" if security == "none" else "mailtos"
     login = ""
     if "user" in settings:
-        login = f"{quote(settings['user'], safe='')}:{quote(settings.get('password', ''), safe='')}@"
+        login = (
+            f"{quote(settings['user'], safe='')}:{quote(settings.get('password', ''), safe='')}@"
+        )
     query = {
         "smtp": settings["host"],
         "from": settings["from"],
@@ -151,17 +163,17 @@ def _mail_address(settings: Mapping[str, Any]) -> str:
     return f"{scheme}://{login}{settings['host']}:{settings['port']}?{urlencode(query)}"
 
 
-class Robot(NotifyBase):  # type: ignore[misc]
+class Robot(NotifyBase):  # type: ignore[no-untyped-call]
     """Posts JSON in the form of one kind of robot."""
 
-    service_name = "Bubi robot"
-    protocol = "bubi-robot"
+    service_name = "Bubi robot"  # type: ignore[assignment]
+    protocol = "bubi-robot"  # type: ignore[assignment]
     body_maxlen = 16_000
     title_maxlen = 500
     request_rate_per_sec = 0
 
     def __init__(self, kind: str, url: str, secret: str | None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._kind = kind
         self._url = url
         self._secret = secret
@@ -173,9 +185,15 @@ class Robot(NotifyBase):  # type: ignore[misc]
         del privacy, args, kwargs
         return f"{self.protocol}://{self._kind}"
 
-    def send(self, body: str, title: str = "", **kwargs: Any) -> bool:
+    def send(
+        self,
+        body: str,
+        title: str = "",
+        notify_type: apprise.NotifyType = apprise.NotifyType.INFO,
+        **kwargs: Any,
+    ) -> bool:
         """Posts a message; true if the robot took it."""
-        del kwargs
+        del notify_type, kwargs
         url, document = form(
             self._kind, self._url, self._secret, Message(title, body, self.message.fields),
             int(time.time()),
@@ -207,7 +225,8 @@ def refusal(answer: httpx.Response) -> str:
         return ""
     for name in ("errcode", "code", "StatusCode"):
         if document.get(name) not in {None, 0}:
-            return f"{name} {document[name]}: {str(document.get('errmsg') or document.get('msg'))[:200]}"
+            said = str(document.get("errmsg") or document.get("msg"))
+            return f"{name} {document[name]}: {said[:200]}"
     return ""
 
 

@@ -1,6 +1,7 @@
 """What the rules look at, from the newest answers of the nodes. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from bubi.gateway.alarms.machine import Reading
 from bubi.gateway.monitoring.figures import Scrape, increase, quantile
@@ -11,7 +12,11 @@ OK_DAYS = 1_000_000.0
 """Days of a certificate that another rule is about, or none."""
 RTT_FLOOR = 0.05
 """Round trips below this (s) are never slow, however much they grew."""
-CERTIFICATES = (("certificate_1", -1e9, 1.0), ("certificate_7", 1.0, 7.0), ("certificate_30", 7.0, 30.0))
+CERTIFICATES = (
+    ("certificate_1", -1e9, 1.0),
+    ("certificate_7", 1.0, 7.0),
+    ("certificate_30", 7.0, 30.0),
+)
 
 
 def readings(
@@ -44,24 +49,25 @@ def _silences(watched: Sequence[Watched], now: int) -> Iterator[Reading]:
     heard: dict[str, list[float]] = {}
     for node in watched:
         for one in node.consensus.get("validators", ()):
-            silences = heard.setdefault(str(one["name"]), [])
-            if one["own"]:
-                continue
-            if one["seconds_ago"] is not None:
-                # The answer itself is a little old.
-                silences.append(float(one["seconds_ago"]) + node.silent_ms(now) / 1000)
-            elif one["connected"]:
-                silences.append(0.0)
-            elif one["missing"]:
-                silences.append((now - node.since) / 1000)
-    for node in watched:
+            silence = None if one["own"] else _silence(one, node, now)
+            if silence is not None:
+                heard.setdefault(str(one["name"]), []).append(silence)
         # Its last words name it as a validator, also after it fell silent.
         for one in node.documents.get("consensus", {}).get("validators", ()):
             if one["own"]:
                 heard.setdefault(str(one["name"]), []).append(node.silent_ms(now) / 1000)
     for name, silences in heard.items():
-        if silences:
-            yield Reading("validator_down", name, min(silences))
+        yield Reading("validator_down", name, min(silences))
+
+
+def _silence(one: Mapping[str, Any], node: Watched, now: int) -> float | None:
+    """Seconds since a validator was heard of at a node; None: that cannot be told."""
+    if one["seconds_ago"] is not None:
+        # The answer itself is a little old.
+        return float(one["seconds_ago"]) + node.silent_ms(now) / 1000
+    if one["connected"]:
+        return 0.0
+    return (now - node.since) / 1000 if one["missing"] else None
 
 
 def _certificates(watched: Sequence[Watched]) -> Iterator[Reading]:

@@ -79,9 +79,7 @@ class Silence:
     def covers(self, alarm: Alarm, now: int) -> bool:
         """Whether it keeps this alarm quiet."""
         return (
-            now < self.until
-            and self.code in {None, alarm.code}
-            and self.key in {None, alarm.key}
+            now < self.until and self.code in {None, alarm.code} and self.key in {None, alarm.key}
         )
 
 
@@ -157,9 +155,7 @@ class Records:
                 )
                 self._forget()
             else:
-                self._run(
-                    "UPDATE alarms SET value = ? WHERE id = ?", (transition.value, alarm.id)
-                )
+                self._run("UPDATE alarms SET value = ? WHERE id = ?", (transition.value, alarm.id))
             return self.alarm(alarm.id)
 
     def _fire(self, transition: Transition) -> Alarm:
@@ -329,21 +325,21 @@ class Records:
 
     def deliveries(self, limit: int, alarm: int | None = None) -> list[Delivery]:
         """Newest attempts first; of one alarm if it is named."""
-        where, values = ("WHERE alarm = ? ", [alarm]) if alarm is not None else ("", [])
         found = self._rows(
             "SELECT channel, alarm, event, time, delivered, error FROM deliveries "
-            f"{where}ORDER BY id DESC LIMIT ?",  # noqa: S608 - one of two fixed texts
-            (*values, limit),
+            "WHERE ?1 IS NULL OR alarm = ?1 ORDER BY id DESC LIMIT ?2",
+            (alarm, limit),
         )
-        return [Delivery(*row[:4], delivered=bool(row[4]), error=row[5]) for row in found]
+        return [_delivery(row) for row in found]
 
     def failures(self) -> dict[str, int]:
         """Failed attempts of each enabled channel since its last success."""
         return {
             channel.name: int(
                 self._rows(
-                    "SELECT count(*) FROM deliveries WHERE channel = ?1 AND NOT delivered AND id > "
-                    "coalesce((SELECT max(id) FROM deliveries WHERE channel = ?1 AND delivered), 0)",
+                    "SELECT count(*) FROM deliveries WHERE channel = ?1 AND NOT delivered "
+                    "AND id > coalesce((SELECT max(id) FROM deliveries "
+                    "WHERE channel = ?1 AND delivered), 0)",
                     (channel.id,),
                 )[0][0]
             )
@@ -355,6 +351,11 @@ class Records:
 def _alarm(row: tuple[Any, ...]) -> Alarm:
     number, code, key, severity, layer, *rest = row
     return Alarm(number, code, key, Severity(severity), Layer(layer), *rest)
+
+
+def _delivery(row: tuple[Any, ...]) -> Delivery:
+    channel, alarm, event, time, delivered, error = row
+    return Delivery(channel, alarm, event, time, bool(delivered), error)
 
 
 def _channel(row: tuple[Any, ...]) -> Channel:
@@ -376,5 +377,3 @@ def _changed(rule: Rule, settings: Mapping[str, Any]) -> Rule:
         repeat_seconds=int(settings["repeat_seconds"]),
         enabled=bool(settings["enabled"]),
     )
-
-

@@ -150,9 +150,7 @@ async def add_silence(request: Request, wanted: NewSilence, who: Operator) -> di
         raise ProblemError("parameter_invalid", f"there is no rule {wanted.code!r}")
     monitor = monitor_of(request)
     until = monitor.clock() + wanted.minutes * 60_000
-    made = monitor.alarms.records.silence(
-        wanted.code, wanted.key, until, who.name, wanted.comment
-    )
+    made = monitor.alarms.records.silence(wanted.code, wanted.key, until, who.name, wanted.comment)
     audit(request, who, "silence", str(made.id), _silence(made))
     return _silence(made)
 
@@ -284,9 +282,7 @@ def _silence(silence: Silence) -> dict[str, Any]:
 
 def _channel(channel: Channel, deliveries: list[Delivery]) -> dict[str, Any]:
     newest = next((one for one in deliveries if one.channel == channel.id), None)
-    shown = {
-        name: None if name in SECRET else value for name, value in channel.settings.items()
-    }
+    shown = {name: None if name in SECRET else value for name, value in channel.settings.items()}
     return {
         "id": str(channel.id),
         "name": channel.name,

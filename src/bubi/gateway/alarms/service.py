@@ -27,9 +27,7 @@ class Alarms:
     `publish` is told about every transition, for consoles that are open.
     """
 
-    def __init__(
-        self, records: Records, clock: Callable[[], int], tell: Tell = deliver
-    ) -> None:
+    def __init__(self, records: Records, clock: Callable[[], int], tell: Tell = deliver) -> None:
         self.records = records
         self._clock = clock
         self._tell = tell
@@ -113,9 +111,7 @@ class Alarms:
         language = texts.LANGUAGES.index(channel.language)
         message = Message(f"[Bubi] {texts.TEST[language]}", channel.name, {"event": "test"})
         error = await asyncio.to_thread(self._tell, channel, message)
-        self.records.note(
-            Delivery(channel.id, None, "test", self._clock(), not error, error)
-        )
+        self.records.note(Delivery(channel.id, None, "test", self._clock(), not error, error))
         return error
 
     async def _deliver(

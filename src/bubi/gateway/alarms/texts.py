@@ -15,13 +15,22 @@ TITLES = {
     "restart_loop": ("{key} starts again and again", "{key} 反复重启"),
     "validator_down": ("The validator {key} is down", "验证节点 {key} 已停止"),
     "node_unreachable": ("The node {key} does not answer", "节点 {key} 没有应答"),
-    "certificate_30": ("The certificate of {key} ends within 30 days", "{key} 的证书将在 30 天内到期"),
-    "certificate_7": ("The certificate of {key} ends within 7 days", "{key} 的证书将在 7 天内到期"),
+    "certificate_30": (
+        "The certificate of {key} ends within 30 days",
+        "{key} 的证书将在 30 天内到期",
+    ),
+    "certificate_7": (
+        "The certificate of {key} ends within 7 days",
+        "{key} 的证书将在 7 天内到期",
+    ),
     "certificate_1": ("The certificate of {key} ends within a day", "{key} 的证书将在 1 天内到期"),
     "peer_misconduct": ("A peer of {key} breaks the protocol", "{key} 的某个对等节点违反协议"),
     "strangers": ("Many strangers try to connect to {key}", "大量陌生节点尝试连接 {key}"),
     "rtt_high": ("The connection {key} is slower than usual", "连接 {key} 比平时慢"),
-    "quorum_lost": ("{key} sees too few validators to decide", "{key} 看到的验证节点不足以形成决定"),
+    "quorum_lost": (
+        "{key} sees too few validators to decide",
+        "{key} 看到的验证节点不足以形成决定",
+    ),
     "halted": ("Nothing is decided, says {key}", "{key} 报告网络无法形成决定"),
     "view_changes": ("Leaders are passed over often, says {key}", "{key} 报告主节点频繁切换"),
     "evidence": ("{key} saw a validator contradict itself", "{key} 发现有验证节点自相矛盾"),
@@ -44,7 +53,10 @@ SEVERITY_NAMES = {
 }
 RESOLVED = ("over", "已恢复")
 TEST = ("This is a test message", "这是一条测试消息")
-VALUE = ("value {value:g} {unit}, threshold {threshold:g}", "当前值 {value:g} {unit}，阈值 {threshold:g}")
+VALUE = (
+    "value {value:g} {unit}, threshold {threshold:g}",
+    "当前值 {value:g} {unit}，阈值 {threshold:g}",
+)
 LANGUAGES = ("en", "zh")
 
 

@@ -67,10 +67,7 @@ def quantile(
     Linear within a bucket; what lies above the last bound counts as that bound.
     """
     bounds = sorted(
-        {
-            found["le"]
-            for found, _ in after.matching(f"{name}_bucket", labels)
-        },
+        {found["le"] for found, _ in after.matching(f"{name}_bucket", labels)},
         key=float,
     )
     counts = [

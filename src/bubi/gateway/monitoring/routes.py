@@ -198,7 +198,7 @@ async def logs(
 
 
 @router.get("/series", dependencies=[reader])
-async def series(  # noqa: PLR0913, PLR0917 - one parameter per part of the question
+async def series(
     request: Request,
     name: Annotated[str | None, Query(max_length=64)] = None,
     node: Annotated[str | None, Query(max_length=64)] = None,

@@ -49,7 +49,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series with points, oldest first, `step` seconds apart; slots without a value are left out."""
+    """A series with points, oldest first, `step` seconds apart; empty slots are left out."""
 
     key: Key
     step: int
@@ -182,9 +182,7 @@ class SeriesStore:
 def choose(start_ms: int, end_ms: int, now_ms: int, step: int) -> tuple[int, int]:
     """The level to read, and the step (s) of the answer."""
     back = (now_ms - start_ms) / 1000
-    level = next(
-        (place for place, one in enumerate(LEVELS) if one.span >= back), len(LEVELS) - 1
-    )
+    level = next((place for place, one in enumerate(LEVELS) if one.span >= back), len(LEVELS) - 1)
     span = max(0, end_ms - start_ms) // 1000
     wanted = max(step, LEVELS[level].step, -(-span // POINTS_MAX))
     while level + 1 < len(LEVELS) and LEVELS[level + 1].step <= wanted:
@@ -193,9 +191,9 @@ def choose(start_ms: int, end_ms: int, now_ms: int, step: int) -> tuple[int, int
     return level, -(-wanted // base) * base
 
 
-def merged(rows: Sequence[tuple[int, float, float, float, int]], base: int, step: int) -> tuple[
-    Point, ...
-]:
+def merged(
+    rows: Sequence[tuple[int, float, float, float, int]], base: int, step: int
+) -> tuple[Point, ...]:
     """Slots of `base` seconds as points of `step` seconds."""
     points: dict[int, list[tuple[float, float, float, int]]] = {}
     for slot, low, high, total, count in rows:
