@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bubi.cli import gateway_users
 from bubi.cli.messages import _
 from bubi.cli.output import finish, usage
 
@@ -15,6 +16,9 @@ app = typer.Typer(
     help=_("Explorer, monitoring and console of one organisation."),
     no_args_is_help=True,
 )
+
+app.add_typer(gateway_users.user)
+app.command("login-link", help=_("Make a link that logs in once."))(gateway_users.login_link)
 
 ConfigArgument = Annotated[
     Path, typer.Argument(metavar="CONFIG", help=_("The gateway's config.toml, or its folder."))

@@ -1,5 +1,6 @@
 """Routes of the alarms."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -182,7 +183,7 @@ async def add_channel(
     request: Request, wanted: ChannelSettings, who: Administrator
 ) -> dict[str, Any]:
     """Makes a channel."""
-    channel = _checked(0, wanted, {})
+    channel = await _checked(0, wanted, {})
     made = _found(lambda: _alarms(request).records.save_channel(channel))
     audit(request, who, "add_channel", made.name, {"kind": made.kind})
     return _channel(made, [])
@@ -196,7 +197,7 @@ async def change_channel(
     records = _alarms(request).records
     old = _found(lambda: records.channel(number))
     kept = {name: old.settings[name] for name in SECRET & set(old.settings)}
-    channel = _checked(number, wanted, kept if wanted.kind == old.kind else {})
+    channel = await _checked(number, wanted, kept if wanted.kind == old.kind else {})
     made = _found(lambda: records.save_channel(channel))
     audit(request, who, "change_channel", made.name, {"kind": made.kind})
     return _channel(made, [])
@@ -302,10 +303,11 @@ def _channel(channel: Channel, deliveries: list[Delivery]) -> dict[str, Any]:
     }
 
 
-def _checked(number: int, wanted: ChannelSettings, kept: dict[str, Any]) -> Channel:
+async def _checked(number: int, wanted: ChannelSettings, kept: dict[str, Any]) -> Channel:
     settings = {**kept, **wanted.settings}
     try:
-        check(wanted.kind, settings)
+        # The first look at an address loads the ways that apprise knows, which takes a second.
+        await asyncio.to_thread(check, wanted.kind, settings)
     except ChannelError as error:
         raise ProblemError("parameter_invalid", str(error)) from None
     return Channel(
