@@ -16,6 +16,7 @@ from bubi.gateway.monitoring.assembly import watch
 from bubi.gateway.monitoring.poller import Poller
 from bubi.gateway.node import Node
 from bubi.gateway.service import Gateway
+from bubi.gateway.stream import News
 
 PASSWORD = "correct horse battery"
 PORT = 8700
@@ -44,7 +45,7 @@ class World:
         }
         settings = config.parse(document, folder)
         self.clock = Clock()
-        self.gateway = Gateway(settings, Node(settings.node))
+        self.gateway = Gateway(settings, Node(settings.node), News())
         watch(self.gateway)
         accounts = self.gateway.sessions
         assert isinstance(accounts, Accounts)

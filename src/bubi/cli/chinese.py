@@ -604,8 +604,8 @@ CHINESE: Final[dict[str, str]] = {
     "The load generator failed.": "负载发生器失败。",
     "The accounts could not be opened: {codes}.": "无法开设账户：{codes}。",
     "Users of a gateway.": "网关的用户。",
-    "The gateway's config.toml; else that of the network here.": (
-        "网关的 config.toml；缺省为这里的网络的网关。"
+    "Log in to the console (once, within 15 minutes): {url}": (
+        "登录控制台（15 分钟内一次有效）：{url}"
     ),
     "Add a user; with a password, or else for login links only.": (
         "添加用户；可带密码，否则只能用登录链接登录。"

@@ -16,7 +16,7 @@ from bubi.cli.connection import DataOption
 from bubi.cli.home import Home, folder
 from bubi.cli.key import PasswordStdin, read_password
 from bubi.cli.messages import _
-from bubi.cli.output import AsJson, details, emit, finding, usage
+from bubi.cli.output import AsJson, details, emit, finding, nothing_running, usage
 
 if TYPE_CHECKING:
     from bubi.gateway.accounts.records import AccountRecords
@@ -26,7 +26,7 @@ user = typer.Typer(name="user", help=_("Users of a gateway."), no_args_is_help=T
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", help=_("The gateway's config.toml; else that of the network here.")),
+    typer.Option("--config", help=_("The gateway's config.toml; else that of `bubi up`.")),
 ]
 LOGIN_PATH = "/#/login/"
 
@@ -116,14 +116,19 @@ def settings(config: Path | None, data: Path | None) -> Config:
     """The gateway's configuration: the one named, or that of the development network.
 
     Raises:
-        Failure: it cannot be used.
+        Failure: there is none, or it cannot be used.
     """
     from bubi.gateway.config import ConfigError, load  # noqa: PLC0415
 
-    file = config or Home(folder(data)).path / "gateway" / "config.toml"
-    file = file / "config.toml" if file.is_dir() else file
+    if config is None:
+        gateway = Home(folder(data)).read().gateway
+        if gateway is None:
+            raise nothing_running(
+                _("The network here has no gateway."), _("`bubi up` starts one.")
+            )
+        config = Path(gateway.config)
     try:
-        return load(file)
+        return load(config / "config.toml" if config.is_dir() else config)
     except ConfigError as error:
         raise usage(str(error), code="config_invalid") from error
 

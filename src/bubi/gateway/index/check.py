@@ -2,22 +2,38 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Text, select
+from sqlalchemy import Connection, Engine, Text, inspect, select
 
 from bubi.gateway.index import schema
 from bubi.gateway.index.database import is_sqlite
+from bubi.gateway.index.writer import read_progress
 
 STEP = 5_000
 
 
-def table_hashes(engine: Engine) -> dict[str, str]:
-    """SHA-256 per table over its rows in the order of its key; the same in both databases."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How far an index is, and a hash per table."""
+
+    height: int
+    tables: dict[str, str]
+
+
+def check(engine: Engine) -> Checked | None:
+    """The hashes of an index at one height; None if it is empty."""
     with engine.connect() as connection:
-        return {
-            table.name: _hash(connection, table) for table in schema.metadata.sorted_tables
-        }
+        if not is_sqlite(connection):
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        if not inspect(connection).has_table(schema.progress.name):
+            return None
+        progress = read_progress(connection)
+        if progress is None:
+            return None
+        tables = schema.metadata.sorted_tables
+        return Checked(progress.height, {one.name: _hash(connection, one) for one in tables})
 
 
 def _hash(connection: Connection, table: Any) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from bubi import core
 from bubi.gateway.config import NodeSection
-from bubi.gateway.index.writer import IndexFault, Origin, Progress, Writer
+from bubi.gateway.index.writer import IndexStoppedError, Origin, Progress, Writer
 from bubi.gateway.node import tls
 
 log = logging.getLogger("bubi.gateway.index")
@@ -36,6 +36,8 @@ class State:
     height: int = 0
     node_height: int = 0
     reason: str | None = "starting"
+    begun: bool = False
+    """Whether the tables are there, so that they can be read."""
 
     @property
     def lag(self) -> int:
@@ -50,7 +52,7 @@ class Fetched(NamedTuple):
     node_height: int
 
 
-class Unreachable(Exception):
+class UnreachableError(Exception):
     """The node does not answer now; trying again may help."""
 
 
@@ -70,7 +72,7 @@ class Source:
         """What the node's chain begins with.
 
         Raises:
-            Unreachable: the node does not answer.
+            UnreachableError: the node does not answer.
         """
         network = self._get("/v1/network").json()
         suite = core.Suite[str(network["suite"]).upper()]
@@ -81,7 +83,7 @@ class Source:
         """Blocks above a height, and the node's newest height.
 
         Raises:
-            Unreachable: the node does not answer.
+            UnreachableError: the node does not answer.
         """
         query = {"after": after, "limit": EXPORT_LIMIT, "wait": wait}
         answer = self._get("/v1/blocks/export", query)
@@ -91,9 +93,9 @@ class Source:
         try:
             answer = self._client.get(path, params=query)
         except httpx.HTTPError as error:
-            raise Unreachable(f"the node does not answer ({type(error).__name__})") from error
+            raise UnreachableError(f"the node does not answer ({type(error).__name__})") from error
         if answer.status_code != 200:
-            raise Unreachable(f"the node answered {path} with status {answer.status_code}")
+            raise UnreachableError(f"the node answered {path} with status {answer.status_code}")
         return answer
 
 
@@ -115,7 +117,7 @@ class Follower:
         """Works until it is cancelled.
 
         Raises:
-            IndexFault: the index cannot go on; the message says why.
+            IndexStoppedError: the index cannot go on; the message says why.
         """
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
@@ -127,7 +129,7 @@ class Follower:
             error: BaseException | None = None
             try:
                 self.follow(tell)
-            except BaseException as caught:  # noqa: BLE001 - it is handed to the event loop
+            except BaseException as caught:
                 error = caught
             loop.call_soon_threadsafe(_end, ended, error)
 
@@ -157,9 +159,10 @@ class Follower:
                     try:
                         writer = Writer(self.engine, source.origin())
                         self.state.height = writer.progress.height
+                        self.state.begun = True
                         self._write(writer, source, ahead, tell, until)
                         return
-                    except (Unreachable, OperationalError) as error:
+                    except (UnreachableError, OperationalError) as error:
                         self._pause(str(error))
         finally:
             source.close()
@@ -203,4 +206,4 @@ def _end(future: asyncio.Future[None], error: BaseException | None) -> None:
         future.set_exception(error)
 
 
-__all__ = ["Follower", "IndexFault", "Source", "State", "Unreachable"]
+__all__ = ["Follower", "IndexStoppedError", "Source", "State", "UnreachableError"]

@@ -40,8 +40,8 @@ def migrate(engine: Engine, steps: Sequence[Step] = STEPS, table: str = "index_s
     version = int(found or 0)
     if version > len(steps):
         msg = (
-            f"the index was made by a newer version of Bubi (tables {version}, here {len(steps)}): "
-            "run that version, or rebuild it with `bubi gateway index rebuild`"
+            f"the index was made by a newer version of Bubi (tables {version}, here "
+            f"{len(steps)}): run that version, or rebuild it with `bubi gateway index rebuild`"
         )
         raise SchemaError(msg)
     for number, step in enumerate(steps[version:], version + 1):

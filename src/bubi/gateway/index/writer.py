@@ -33,7 +33,7 @@ MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 
 
-class IndexFault(Exception):
+class IndexStoppedError(Exception):
     """The index cannot go on; the message says what to do."""
 
 
@@ -101,7 +101,7 @@ class Writer:
                 f"{origin.chain_id}: name another index.database, or rebuild it with "
                 "`bubi gateway index rebuild`"
             )
-            raise IndexFault(msg)
+            raise IndexStoppedError(msg)
 
     def _begin(self, connection: Connection) -> Progress:
         """Fills an empty index with what the genesis holds."""
@@ -111,9 +111,7 @@ class Writer:
         numbered = list(enumerate(opened, 1))
         out.insert(schema.addresses, [(number, one[0]) for number, one in numbered])
         out.insert(schema.accounts, [(number, 0, 0, None, None) for number, _ in numbered])
-        out.insert(
-            schema.signers, [(number, 0, 0, 0, one[1], one[2]) for number, one in numbered]
-        )
+        out.insert(schema.signers, [(number, 0, 0, 0, one[1], one[2]) for number, one in numbered])
         fields = genesis["validators"]["v1"]
         out.insert(schema.validators, _validators(fields))
         count = len(numbered)
@@ -141,7 +139,7 @@ class Writer:
         """Writes a group of blocks; after it returns they are in the index, all or none.
 
         Raises:
-            IndexFault: the blocks do not follow on what is there.
+            IndexStoppedError: the blocks do not follow on what is there.
         """
         try:
             with self._engine.begin() as connection:
@@ -203,7 +201,7 @@ class _Group:
                     f"block {header[0]} does not follow on block {height} of the index: the node "
                     "lost blocks that the index has; rebuild it with `bubi gateway index rebuild`"
                 )
-                raise IndexFault(msg)
+                raise IndexStoppedError(msg)
             height, digest = header[0], header[2]
         return headers
 
@@ -244,7 +242,9 @@ class _Group:
         self.out.insert(schema.accounts, [(row[3], *row[:2], row[4], None) for row in created])
         changed = self.rows("signers_changed")
         versions = [(row[3], *row[:3], *row[5:]) for row in created]
-        self.out.insert(schema.signers, versions + [(row[3], *row[:3], *row[4:]) for row in changed])
+        self.out.insert(
+            schema.signers, versions + [(row[3], *row[:3], *row[4:]) for row in changed]
+        )
         for row in self.rows("accounts_closed"):
             self.connection.execute(
                 update(schema.accounts)
@@ -311,9 +311,7 @@ class _Group:
             open_ = (table.c.hold == hold) & (table.c.state == "open")
             found = self.connection.execute(select(table).where(open_)).one()
             self.connection.execute(
-                update(table)
-                .where(open_)
-                .values(state=state, closed=height, captured=captured)
+                update(table).where(open_).values(state=state, closed=height, captured=captured)
             )
             amount = int(found.amount)
             movements.append((height, found.asset, found.holder, amount, -amount))
@@ -447,9 +445,7 @@ class _Versions:
         holding = (
             make(height)
             if before is None
-            else Holding(
-                height, before.balance, before.reserved, before.frozen, before.authorised
-            )
+            else Holding(height, before.balance, before.reserved, before.frozen, before.authorised)
         )
         self._memory[key] = holding
         self._newest[key] = len(self._rows)
@@ -514,5 +510,8 @@ def empty(engine: Engine) -> None:
         schema.metadata.drop_all(connection)
         connection.execute(text("DROP TABLE IF EXISTS index_schema"))
     if is_sqlite(engine):
-        with engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM")
+        raw = engine.raw_connection()
+        try:
+            raw.cursor().execute("VACUUM")
+        finally:
+            raw.close()

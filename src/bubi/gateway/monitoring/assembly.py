@@ -1,6 +1,7 @@
 """Gives a gateway its accounts, its watch over the nodes, and its alarms."""
 
 import ssl
+from functools import partial
 from pathlib import Path
 
 from bubi.gateway.accounts.records import AccountRecords
@@ -29,6 +30,7 @@ def watch(gateway: Gateway) -> None:
     gateway.sessions = Accounts(accounts, now_ms, config.gateway.port, secure=secure)
     poller = Poller(targets(config), _tls(config.node, config.monitoring))
     alarms = Alarms(Records(folder / ALARMS_FILE), now_ms)
+    alarms.publish = partial(gateway.news.tell, "alarm")
     gateway.monitor = Monitor(poller, SeriesStore(folder / SERIES_FILE), alarms, now_ms)
     gateway.parts.append(gateway.monitor)
 
