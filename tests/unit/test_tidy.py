@@ -33,6 +33,7 @@ TEXTS_IN_CHINESE = {
     # Catalogues, and sentences that people read in both languages.
     "src/bubi/cli/chinese.py",
     "src/bubi/gateway/alarms/texts.py",
+    "src/bubi/gateway/words.py",
     "sdk/python/src/bubi_sdk/documents.py",
     # Names of people, and samples that show that any text survives.
     "examples/points/customers.py",

@@ -623,4 +623,41 @@ CHINESE: Final[dict[str, str]] = {
         "登录的用户；若不存在则新建为管理员。"
     ),
     "Login link, good once and for 15 minutes": "登录链接，15 分钟内可用一次",
+    "`bubi up --no-gateway` starts the network without it.": (
+        "`bubi up --no-gateway` 可在没有网关的情况下启动网络。"
+    ),
+    "The gateway (process {pid}) does not end.": "网关（进程 {pid}）没有结束。",
+    "The gateway did not start. The end of its log:": "网关未能启动。其日志末尾：",
+    "The gateway was started and is gone.": "网关曾经启动，现已不在。",
+    "`bubi logs --node gateway` shows why; `bubi up` starts it again.": (
+        "`bubi logs --node gateway` 可查看原因；`bubi up` 可再次启动。"
+    ),
+    "The gateway at {url} is not ready.": "{url} 的网关尚未就绪。",
+    "`bubi logs --node gateway` shows why.": "`bubi logs --node gateway` 可查看原因。",
+    "Gateway": "网关",
+    "Start the nodes only.": "只启动节点。",
+    "Explorer, monitoring and console of one organisation.": "一个组织的浏览器、监控和控制台。",
+    "Run a gateway until Ctrl-C.": "运行网关，直到按下 Ctrl-C。",
+    "The gateway's tables.": "网关的数据表。",
+    "Height, lag and a hash per table, to compare two indexes.": (
+        "高度、滞后和每张表的哈希，用于比较两个索引。"
+    ),
+    "Empty the tables; the next start fills them from the ledger.": (
+        "清空数据表；下次启动时从账本重新填充。"
+    ),
+    "The index is still empty.": "索引仍为空。",
+    "Start the gateway.": "请启动网关。",
+    "Lag in blocks": "滞后区块数",
+    "Index": "索引",
+    "The gateway runs.": "网关正在运行。",
+    "Stop it first with `bubi down`.": "请先用 `bubi down` 停止它。",
+    "The tables are empty.": "数据表已清空。",
+    "The gateway's config.toml, or its folder.": "网关的 config.toml，或其所在目录。",
+    "The gateway's config.toml; else that of `bubi up`.": (
+        "网关的 config.toml；默认为 `bubi up` 的网关。"
+    ),
+    "The database of the index failed: {reason}": "索引的数据库出错：{reason}",
+    "Check index.database in the gateway's configuration.": "请检查网关配置中的 index.database。",
+    "The network here has no gateway.": "这里的网络没有网关。",
+    "`bubi up` starts one.": "`bubi up` 可启动一个。",
 }
