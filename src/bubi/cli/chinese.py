@@ -2,7 +2,10 @@
 
 from typing import Final
 
+from bubi.cli.chinese_governance import GOVERNANCE
+
 CHINESE: Final[dict[str, str]] = {
+    **GOVERNANCE,
     "(absent)": "（不存在）",
     "(not on the ledger)": "（账本上不存在）",
     "--follow and --json do not go together.": "--follow 与 --json 不能同时使用。",
@@ -660,4 +663,42 @@ CHINESE: Final[dict[str, str]] = {
     "Check index.database in the gateway's configuration.": "请检查网关配置中的 index.database。",
     "The network here has no gateway.": "这里的网络没有网关。",
     "`bubi up` starts one.": "`bubi up` 可启动一个。",
+    "Lower the quorum; or say {options}.": "请降低门槛；或加上 {options}。",
+    "Spread the weights or add validators; or say {options}.": (
+        "请分散权重或增加验证节点；或加上 {options}。"
+    ),
+    "Take at least {least} validators or a lower quorum; or say {options}.": (
+        "请至少使用 {least} 个验证节点，或降低门槛；或加上 {options}。"
+    ),
+    "Validator that the network cannot miss, or no_fault_tolerance; repeatable.": (
+        "网络不可缺少的验证节点，或 no_fault_tolerance；可重复。"
+    ),
+    "Votes of a validator, else 1; repeatable.": "某个验证节点的票数，默认为 1；可重复。",
+    "Where no silent member is survived, `bubi network create` demands --acknowledge "
+    "no_fault_tolerance.": (
+        "若不能容忍任何沉默成员，`bubi network create` 要求 --acknowledge no_fault_tolerance。"
+    ),
+    "Write it like node-a=2.": "请写成 node-a=2 的形式。",
+    "{needed} of {total} votes decide. Weight {spare} may be down, and more has "
+    "{named}: alone it stops the network.": (
+        "{total} 票中须有 {needed} 票才能作出决定。可缺席的权重为 {spare}，而 "
+        "{named} 超过此数：它单独即可使网络停止。"
+    ),
+    "{needed} of {total} votes decide: a single validator that is down stops the network.": (
+        "{total} 票中须有 {needed} 票才能作出决定：任何一个验证节点停机都会使网络停止。"
+    ),
+    "{text} is no weight.": "{text} 不是权重。",
+    "Agreement held": "一致性保持",
+    "Attack vote thresholds by members that equivocate, until they fork.": (
+        "用两面投票的成员攻击投票门槛，直至分叉。"
+    ),
+    "Fork shown": "已演示分叉",
+    "Liars for a fork": "造成分叉所需作恶权重",
+    "Number of members, or the weight of each.": "成员数，或每个成员的权重。",
+    "There are {least} to {most} members.": "成员数须为 {least} 至 {most}。",
+    "Thresholds": "门槛",
+    "Thresholds of weight {total}": "总权重 {total} 的投票门槛",
+    "Write a number of members, or their weights like 3,2,1,1.": (
+        "请写成员数，或 3,2,1,1 这样的权重。"
+    ),
 }
