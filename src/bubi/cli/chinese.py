@@ -622,9 +622,7 @@ CHINESE: Final[dict[str, str]] = {
     "There is a user {name} already.": "已有用户 {name}。",
     "User": "用户",
     "Make a link that logs in once.": "生成只能登录一次的链接。",
-    "Whom it logs in; a new administrator if unknown.": (
-        "登录的用户；若不存在则新建为管理员。"
-    ),
+    "Whom it logs in; a new administrator if unknown.": ("登录的用户；若不存在则新建为管理员。"),
     "Login link, good once and for 15 minutes": "登录链接，15 分钟内可用一次",
     "`bubi up --no-gateway` starts the network without it.": (
         "`bubi up --no-gateway` 可在没有网关的情况下启动网络。"
