@@ -77,7 +77,7 @@ class RunningGateway:
         self.until(lambda: int(self.health().get("height", 0)) >= height)
 
     def get(self, path: str, status: int = 200, **query: Any) -> Any:
-        answer = self.client.get(f"/api/v1{path}", params=query)
+        answer = self.client.get(f"/api/v1{path}", params=query or None)
         assert answer.status_code == status, answer.text
         return answer.json()
 
