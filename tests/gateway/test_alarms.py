@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bubi.gateway import stream
 from bubi.gateway.access import Role
 from bubi.gateway.alarms import service
 from bubi.gateway.alarms.channels import Message
@@ -323,3 +324,31 @@ def test_alarms_are_listed_acknowledged_and_kept(world: World) -> None:
     (ended,) = operator.ask("GET", "/alarms?state=history").json()["items"]
     assert ended["resolved"] is not None
     assert code(operator.ask("POST", "/alarms/99/acknowledge", {})) == "not_found"
+
+
+class Listener:
+    """A request of somebody who goes on listening."""
+
+    async def is_disconnected(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("logged_in", [True, False])
+def test_open_consoles_hear_of_alarms_at_once_and_strangers_do_not(
+    world: World, logged_in: bool
+) -> None:
+    hidden = frozenset() if logged_in else stream.NOT_PUBLIC
+
+    async def work() -> list[str]:
+        events = stream._events(Listener(), world.gateway, hidden)  # type: ignore[arg-type]
+        said = [await anext(events)]
+        world.monitor.alarms.observe([DOWN])
+        world.gateway.news.tell("status", {"status": "ready"})
+        while "event: status" not in said[-1]:
+            said.append(await asyncio.wait_for(anext(events), PATIENCE))
+        await events.aclose()
+        return said
+
+    said = "".join(asyncio.run(work()))
+    assert ("event: alarm" in said) == logged_in
+    assert ('"event":"fired"' in said) == logged_in
