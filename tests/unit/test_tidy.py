@@ -32,6 +32,7 @@ TEXT = {*CODE, ".md", ".toml", ".json", ".txt", ".lock", ".csv", ""}
 TEXTS_IN_CHINESE = {
     # Catalogues, and sentences that people read in both languages.
     "src/bubi/cli/chinese.py",
+    "src/bubi/gateway/alarms/texts.py",
     "src/bubi/gateway/words.py",
     "src/bubi/cli/chinese_governance.py",
     "sdk/python/src/bubi_sdk/documents.py",
@@ -68,10 +69,15 @@ PACKAGES = [
     "src/bubi/cli",
     "src/bubi/consensus",
     "src/bubi/gateway",
+    "src/bubi/gateway/accounts",
+    "src/bubi/gateway/alarms",
     "src/bubi/gateway/index",
+    "src/bubi/gateway/monitoring",
+    "src/bubi/gateway/series",
     "src/bubi/network",
     "src/bubi/node",
     "src/bubi/node/api",
+    "src/bubi/node/monitoring",
     "src/bubi/simulation",
     "sdk",
     "sdk/python",
@@ -84,6 +90,7 @@ PACKAGES = [
     "examples",
     "data/vectors",
     "scripts",
+    "deploy",
     "src/bubi/replica",
     "src/bubi/comet",
 ]

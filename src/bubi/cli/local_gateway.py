@@ -95,6 +95,7 @@ def _launch(home: Home, state: NetworkState, port: int) -> GatewayState:
     config = folder / "config.toml"
     node = (state.running() or list(state.nodes))[0]
     _configure(home, config, port, node.url)
+    _watch(config, state)
     url = f"http://127.0.0.1:{port}"
     gateway = GatewayState(0, "", url, str(folder), str(config))
     with log_file(gateway).open("ab") as log:
@@ -128,6 +129,23 @@ def _configure(home: Home, config: Path, port: int, node: str) -> None:
             f"password = {json.dumps(str(password))}\n"
         )
     write_private(config, text)
+
+
+def _watch(config: Path, state: NetworkState) -> None:
+    """Names all nodes here, and their operator listeners, for the gateway to watch."""
+    nodes = [f"{one.name}={one.url}" for one in state.nodes]
+    operators = [f"{one.name}={one.operator}" for one in state.nodes if one.operator is not None]
+    text = config.read_text(encoding="utf-8")
+    if not re.search(r"(?m)^\[monitoring\]$", text):
+        text += "\n[monitoring]\nnodes = []\noperators = []\n"
+    text = _with_list(text, "nodes", nodes)
+    write_private(config, _with_list(text, "operators", operators))
+
+
+def _with_list(text: str, key: str, values: list[str]) -> str:
+    """The configuration with another value of a key that is a list on one line."""
+    line = f"{key} = {json.dumps(values)}"
+    return re.sub(rf"(?m)^{key}\s*=\s*\[.*\]$", lambda _: line, text, count=1)
 
 
 def _wait_ready(gateway: GatewayState) -> None:

@@ -486,6 +486,7 @@ def join(  # noqa: PLR0913 - what an owner decides
     port: int | None = None,
     api_port: int = 8080,
     engine_port: int = 26_657,
+    operator_port: int | None = None,
     seeds: Sequence[Address] = (),
     acknowledged: Collection[str] = (),
     by_vote: bool = False,
@@ -536,6 +537,8 @@ def join(  # noqa: PLR0913 - what an owner decides
         section["port"] = port or request.endpoint.port
         section["advertise"] = str(request.endpoint)
     settings["network"] = section
+    if operator_port is not None:
+        settings["operator"] = {"port": operator_port}
     return write_node(directory, genesis, settings)
 
 

@@ -43,6 +43,9 @@ from bubi.node.heights import Heights
 from bubi.node.host import ReplicaHost
 from bubi.node.links import Links, Place
 from bubi.node.metrics import Metrics
+from bubi.node.monitoring import operator
+from bubi.node.monitoring.host import HostMeter
+from bubi.node.monitoring.logbook import Logbook
 from bubi.node.ports import SystemClock, Threads
 from bubi.node.trust import trust_document
 from bubi.replica.replica import Replica
@@ -280,14 +283,15 @@ async def _serve(parts: _Parts) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     if links is not None:
         await links.start()
-    deciding = asyncio.create_task(host.run())
-    looking = asyncio.create_task(_both(explainer.run(), governance.run()))
-    serving = asyncio.create_task(server.serve(sockets=[parts.listener]))
-    log.info("node %s at height %d, listening", settings.node.name, chain.height)
     try:
-        return await _until_stopped(host, links, (deciding, serving, looking), services, server)
+        async with operator.listening(settings.operator, _desk(settings, services)):
+            deciding = asyncio.create_task(host.run())
+            looking = asyncio.create_task(_both(explainer.run(), governance.run()))
+            serving = asyncio.create_task(server.serve(sockets=[parts.listener]))
+            log.info("node %s at height %d, listening", settings.node.name, chain.height)
+            tasks = (deciding, serving, looking)
+            return await _until_stopped(host, links, tasks, services, server)
     finally:
-        looking.cancel()
         threads.close()
 
 
@@ -396,6 +400,14 @@ def _native_engine(shared: _Shared, configuration: Configuration) -> _Engine:
         dict if links is None else links.counters,
     )
     return host, explainer, governance, links
+
+
+def _desk(settings: config.Config, services: Services) -> operator.Desk:
+    metrics = services.metrics.host
+    meter, logbook = HostMeter(settings.node.data, metrics), Logbook(metrics)
+    if settings.operator.port is not None:
+        logging.getLogger().addHandler(logbook)
+    return operator.Desk(services, meter, logbook, settings.node.name, settings.node.organisation)
 
 
 async def _both(one: Coroutine[Any, Any, None], other: Coroutine[Any, Any, None]) -> None:
