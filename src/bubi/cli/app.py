@@ -13,6 +13,7 @@ from bubi.cli import (
     account,
     asset,
     bench,
+    gateway,
     key,
     network,
     node,
@@ -63,7 +64,7 @@ def build() -> typer.Typer:
     ledger, nodes = _("Ledger"), _("Networks and nodes")
     for noun in (tx, account, key, asset, record, proof):
         app.add_typer(noun.app, rich_help_panel=ledger)
-    for noun in (network, node, bench, sim):
+    for noun in (network, node, gateway, bench, sim):
         app.add_typer(noun.app, rich_help_panel=nodes)
     app.command(
         "why",

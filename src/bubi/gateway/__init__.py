@@ -1,0 +1,1 @@
+"""The gateway: index, explorer, monitoring and console of one organisation."""

@@ -1,0 +1,275 @@
+"""Configuration of a gateway: strict TOML, read once at start.
+
+An unknown key is an error that names the key and the nearest known one; every value is checked,
+and the message says what would be right. Nothing is read from the environment. Paths are relative
+to the folder of the file. A package that adds a section adds it to `TABLE` and `Config`.
+"""
+
+import difflib
+import ipaddress
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message names the key and the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySection:
+    """Where the gateway listens and where its files are."""
+
+    host: str
+    port: int
+    data: Path
+    console: Path | None
+    tls_certificate: Path | None
+    tls_key: Path | None
+    streams_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSection:
+    """The organisation's own node; authority, certificate and key where its API wants TLS."""
+
+    url: str
+    authority: Path | None
+    certificate: Path | None
+    key: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSection:
+    """The read model. Without `database` it is a SQLite file in the data folder."""
+
+    database: str | None
+    fetch_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExplorerSection:
+    """Whether everybody may read what the explorer shows."""
+
+    public: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSection:
+    """The faucet of a development network; absent everywhere else."""
+
+    keystore: Path | None
+    password: Path | None
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogSection:
+    """What is written to standard error."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything."""
+
+    gateway: GatewaySection
+    node: NodeSection
+    index: IndexSection
+    explorer: ExplorerSection
+    sandbox: SandboxSection
+    log: LogSection
+
+
+Check = Callable[[str, Any], Any]
+REQUIRED = object()
+MEBIBYTE = 1_048_576
+
+
+def path(key: str, value: Any) -> Path:
+    """The path of a file or folder."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        msg = f'{key} must be a path, for example "index.sqlite"'
+        raise ConfigError(msg)
+    return Path(value)
+
+
+def host(key: str, value: Any) -> str:
+    """An IP address."""
+    try:
+        return str(ipaddress.ip_address(value if isinstance(value, str) else ""))
+    except ValueError:
+        msg = f'{key} must be an IP address such as "127.0.0.1", not {value!r}'
+        raise ConfigError(msg) from None
+
+
+def url(*schemes: str) -> Check:
+    """An address with one of these schemes."""
+
+    def check(key: str, value: Any) -> str:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        if parts is None or parts.scheme not in schemes:
+            msg = f"{key} must begin with {' or '.join(f'{one}://' for one in schemes)}"
+            raise ConfigError(msg)
+        return str(value).rstrip("/")
+
+    return check
+
+
+def flag(key: str, value: Any) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        msg = f"{key} must be true or false, not {value!r}"
+        raise ConfigError(msg)
+    return value
+
+
+def number(low: int, high: int) -> Check:
+    """A whole number within bounds, both included."""
+
+    def check(key: str, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            msg = f"{key} must be a whole number from {low} to {high}, not {value!r}"
+            raise ConfigError(msg)
+        return value
+
+    return check
+
+
+def choice(*choices: str) -> Check:
+    """One of some words."""
+
+    def check(key: str, value: Any) -> str:
+        if value not in choices:
+            msg = f"{key} must be one of {', '.join(choices)}, not {value!r}"
+            raise ConfigError(msg)
+        return str(value)
+
+    return check
+
+
+TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
+    "gateway": {
+        "host": ("127.0.0.1", host),
+        "port": (8700, number(1, 65_535)),
+        "data": (".", path),
+        "console": (None, path),
+        "tls_certificate": (None, path),
+        "tls_key": (None, path),
+        "streams_max": (256, number(1, 65_536)),
+    },
+    "node": {
+        "url": (REQUIRED, url("http", "https")),
+        "authority": (None, path),
+        "certificate": (None, path),
+        "key": (None, path),
+    },
+    "index": {
+        "database": (None, url("postgresql")),
+        "fetch_bytes": (8 * MEBIBYTE, number(65_536, 64 * MEBIBYTE)),
+    },
+    "explorer": {"public": (False, flag)},
+    "sandbox": {
+        "keystore": (None, path),
+        "password": (None, path),
+        "amount": (1_000, number(1, 1_000_000_000)),
+    },
+    "log": {"level": ("info", choice("debug", "info", "warning", "error"))},
+}
+"""Every key with its default (or REQUIRED) and its check."""
+
+
+def load(file: Path) -> Config:
+    """Reads and checks a configuration file.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or holds something wrong.
+    """
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{file}: cannot be read ({error})"
+        raise ConfigError(msg) from error
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{file}: not valid TOML: {error}"
+        raise ConfigError(msg) from error
+    try:
+        return parse(document, file.parent)
+    except ConfigError as error:
+        msg = f"{file}: {error}"
+        raise ConfigError(msg) from None
+
+
+def parse(document: Mapping[str, Any], folder: Path) -> Config:
+    """Checks a parsed document; paths become absolute, relative to `folder`.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value is wrong.
+    """
+    _refuse_unknown(document, TABLE, "section")
+    values: dict[str, dict[str, Any]] = {}
+    for section, keys in TABLE.items():
+        given = document.get(section, {})
+        if not isinstance(given, dict):
+            msg = f"{section} must be a section: write [{section}]"
+            raise ConfigError(msg)
+        _refuse_unknown(given, keys, f"key of [{section}]")
+        values[section] = {
+            key: _value(f"{section}.{key}", given, key, default, check, folder)
+            for key, (default, check) in keys.items()
+        }
+    config = Config(
+        GatewaySection(**values["gateway"]),
+        NodeSection(**values["node"]),
+        IndexSection(**values["index"]),
+        ExplorerSection(**values["explorer"]),
+        SandboxSection(**values["sandbox"]),
+        LogSection(**values["log"]),
+    )
+    _check_pairs(config)
+    return config
+
+
+def _value(
+    name: str, given: Mapping[str, Any], key: str, default: Any, check: Check, folder: Path
+) -> Any:
+    if key not in given and default is REQUIRED:
+        msg = f'{name} is missing: add it, for example {key} = "http://127.0.0.1:8801"'
+        raise ConfigError(msg)
+    value = given.get(key, default)
+    if value is None:
+        return None
+    checked = check(name, value)
+    return (folder / checked).absolute() if isinstance(checked, Path) else checked
+
+
+def _refuse_unknown(given: Mapping[str, Any], known: Mapping[str, Any], what: str) -> None:
+    for key in given:
+        if key not in known:
+            nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
+            msg = f"unknown {what} {key!r}; {hint}"
+            raise ConfigError(msg)
+
+
+def _check_pairs(config: Config) -> None:
+    own, node, sandbox = config.gateway, config.node, config.sandbox
+    if (own.tls_certificate is None) != (own.tls_key is None):
+        msg = "gateway.tls_certificate and gateway.tls_key belong together: give both or neither"
+        raise ConfigError(msg)
+    if not ipaddress.ip_address(own.host).is_loopback and own.tls_certificate is None:
+        msg = (
+            f"gateway.host {own.host} is not a loopback address: set gateway.tls_certificate and "
+            'gateway.tls_key, or use host = "127.0.0.1"'
+        )
+        raise ConfigError(msg)
+    if (node.certificate is None) != (node.key is None):
+        msg = "node.certificate and node.key belong together: give both or neither"
+        raise ConfigError(msg)
+    if (sandbox.keystore is None) != (sandbox.password is None):
+        msg = "sandbox.keystore and sandbox.password belong together: give both or neither"
+        raise ConfigError(msg)

@@ -1,0 +1,65 @@
+"""What the routes need: configuration, the node, the index, sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, cast
+
+from starlette.requests import Request
+
+if TYPE_CHECKING:
+    from bubi.gateway.access import Sessions
+    from bubi.gateway.config import Config
+    from bubi.gateway.node import Node
+
+log = logging.getLogger("bubi.gateway")
+
+
+class Part(Protocol):
+    """Something that works beside the routes: the index, the alarms, the series."""
+
+    async def run(self) -> None:
+        """Works until it is cancelled; an error ends the gateway."""
+
+
+@dataclass(slots=True)
+class Gateway:
+    """One per process; routes reach it through the application's state."""
+
+    config: Config
+    node: Node
+    sessions: Sessions | None = None
+    parts: list[Part] = field(default_factory=list)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    failure: BaseException | None = None
+    streams: int = 0
+
+    @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Runs all parts meanwhile; if one fails, the gateway stops."""
+        tasks = [asyncio.create_task(part.run()) for part in self.parts]
+        for task in tasks:
+            task.add_done_callback(self._ended)
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.node.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self.failure is None:
+            log.error("a part of the gateway failed", exc_info=error)
+            self.failure = error
+            self.stopping.set()
+
+
+def gateway_of(request: Request) -> Gateway:
+    """The gateway behind this request."""
+    return cast("Gateway", request.app.state.gateway)
