@@ -328,6 +328,9 @@ class Chain:
         """Bulk bodies of the block's batches."""
     def block_parts(self, height: int) -> tuple[bytes, bytes, list[bytes], list[bytes]] | None:
         """What another node needs to check and execute a block: (proposal, certificate, [SignedBatch], [bulk body])."""
+    def export(self, after: int, limit: int, bytes_max: int) -> bytes:
+        """Whole blocks above a height, ascending: at most `limit`, and behind the first no more than `bytes_max` together
+        (spec/api.md, section "Export")."""
     def tip_certificate(self) -> bytes | None:
         """Encoded certificate of the newest block; None at height 0."""
     def tip_batches(self) -> list[bytes]:
@@ -353,6 +356,29 @@ class Chain:
     def lease(self) -> Lease: ...
     def snapshot_root(self) -> bytes:
         """State root recomputed from every cell (an invariant check, slow)."""
+
+@final
+class BlockRows:
+    """Exported blocks as rows of tables (core/chain/src/rows.rs). Where a row names an account or an asset, it gets the number
+    that the caller gives for that place in `addresses` or `assets`, which stand in the order of their first mention."""
+
+    def __new__(cls, prefix: str, suite: int, chain: bytes, export: bytes) -> BlockRows: ...
+    @property
+    def last(self) -> int:
+        """Height of the last block; 0 if there is none."""
+    @property
+    def addresses(self) -> list[str]: ...
+    @property
+    def assets(self) -> list[_Bytes]: ...
+    def count(self, table: str) -> int: ...
+    def tuples(
+        self, table: str, accounts: list[int], assets: list[int]
+    ) -> list[tuple[Any, ...]]: ...
+    def copy(self, table: str, accounts: list[int], assets: list[int]) -> _Bytes:
+        """The rows in the text format of PostgreSQL's COPY."""
+
+def genesis_accounts(genesis: bytes) -> list[tuple[str, str, str]]:
+    """(address, signers as JSON, thresholds as JSON) of the accounts that a genesis opens."""
 
 def check(directory: str, genesis: bytes) -> list[tuple[str, int, str, str]]:
     """Reads every file of a stopped node: (file, offset, kind, action) per damage found."""

@@ -13,6 +13,7 @@ from typing import Any, cast
 from bubi._core import (
     Admission,
     Batch,
+    BlockRows,
     Chain,
     CoreError,
     Damaged,
@@ -31,6 +32,7 @@ from bubi._core import (
     chain_id,
     check,
     commit_message,
+    genesis_accounts,
     genesis_from_json,
     genesis_to_json,
     hash,  # noqa: A004 - the noun of the field
@@ -62,6 +64,7 @@ __all__ = [
     "Admission",
     "Algorithm",
     "Batch",
+    "BlockRows",
     "Chain",
     "CoreError",
     "Damaged",
@@ -88,6 +91,7 @@ __all__ = [
     "encode_json",
     "error_code",
     "error_detail",
+    "genesis_accounts",
     "genesis_from_json",
     "genesis_to_json",
     "hash",

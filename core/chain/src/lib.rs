@@ -7,6 +7,7 @@ mod admission;
 pub mod bench;
 mod chain;
 mod error;
+pub mod export;
 mod history;
 mod index;
 mod inline;
@@ -15,6 +16,7 @@ pub mod proof;
 mod proposal;
 mod query;
 mod recovery;
+pub mod rows;
 mod rule;
 #[cfg(test)]
 mod tests;

@@ -563,6 +563,11 @@ impl Chain {
         }))
     }
 
+    fn export<'py>(&self, py: Python<'py>, after: u64, limit: u64, bytes_max: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let chain = self.chain()?;
+        Ok(bytes(py, &run(py, || chain.export(after, limit, bytes_max))?))
+    }
+
     fn tip_certificate<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let chain = self.chain()?;
         let found = run(py, || chain.tip_certificate())?;

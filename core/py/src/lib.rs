@@ -6,6 +6,7 @@ mod disk;
 mod error;
 mod keys;
 mod model;
+mod rows;
 
 use pyo3::prelude::*;
 
@@ -36,6 +37,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::model::ledger_model_run;
+    #[pymodule_export]
+    use super::rows::{genesis_accounts, BlockRows};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -98,10 +98,14 @@ def network(home: Home) -> Iterator[Finding]:
         yield from strays(home, set())
         return
     yield from nodes(state)
+    yield from gateway(state)
     for text in warnings_here(home):
         cure = _("Spread the validators over more organisations.")
         yield Finding("organisation_too_heavy", text, cure)
-    yield from strays(home, {node.pid for node in state.nodes})
+    known = {node.pid for node in state.nodes}
+    if state.gateway is not None:
+        known.add(state.gateway.pid)
+    yield from strays(home, known)
     yield from secrets(home)
 
 
@@ -129,6 +133,25 @@ def nodes(state: NetworkState) -> Iterator[Finding]:
         if not config.exists():
             text = _("The file {path} is missing.", path=config)
             yield Finding("file_missing", text, _("`bubi reset` and `bubi up` start anew."))
+
+
+def gateway(state: NetworkState) -> Iterator[Finding]:
+    """A gateway that should run and does not, or runs and is not ready."""
+    one = state.gateway
+    if one is None or not one.pid:
+        return
+    if not one.running():
+        yield Finding(
+            "gateway_gone",
+            _("The gateway was started and is gone."),
+            _("`bubi logs --node gateway` shows why; `bubi up` starts it again."),
+        )
+    elif node_health(one.url).get("status") != "ready":
+        yield Finding(
+            "gateway_not_ready",
+            _("The gateway at {url} is not ready.", url=one.url),
+            _("`bubi logs --node gateway` shows why."),
+        )
 
 
 def strays(home: Home, known: set[int]) -> Iterator[Finding]:

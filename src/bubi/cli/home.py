@@ -6,6 +6,7 @@ starting            present while `bubi up` makes the folder: what lies beside i
 lock                held while a command changes the state
 trust.json          trust file for verifiers
 node1/ …            folder of a node: config.toml, keys, genesis, data, node.log
+gateway/            folder of the gateway: config.toml, index.sqlite, gateway.log
 accounts/           demo keystores and `password`, all mode 0600
 """
 
@@ -50,6 +51,23 @@ class NodeState:
 
 
 @dataclass(frozen=True)
+class GatewayState:
+    """The gateway that the development network started."""
+
+    pid: int
+    """Process number of the last start; 0 when stopped."""
+    identity: str
+    """What tells that process from another with its number."""
+    url: str
+    data: str
+    config: str
+
+    def running(self) -> bool:
+        """Whether the recorded process still runs."""
+        return processes.alive(self.pid, self.identity)
+
+
+@dataclass(frozen=True)
 class AccountState:
     """A demo account with the file that holds its key."""
 
@@ -69,6 +87,7 @@ class NetworkState:
     suite: str
     nodes: tuple[NodeState, ...]
     accounts: tuple[AccountState, ...]
+    gateway: GatewayState | None = None
     schema: int = field(default=STATE_SCHEMA)
 
     def with_node(self, node: NodeState) -> NetworkState:
@@ -167,6 +186,8 @@ def parse_state(value: Any) -> NetworkState:
     members = dict(value)
     members["nodes"] = tuple(NodeState(**node) for node in members["nodes"])
     members["accounts"] = tuple(AccountState(**account) for account in members["accounts"])
+    if members.get("gateway") is not None:
+        members["gateway"] = GatewayState(**members["gateway"])
     state = NetworkState(**members)
     if not all(isinstance(node.pid, int) for node in state.nodes):
         raise ValueError("a process number is not a number")

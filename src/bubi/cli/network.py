@@ -401,6 +401,8 @@ def remove_files(home: Home) -> None:
             shutil.rmtree(one, ignore_errors=True)
     shutil.rmtree(home.public, ignore_errors=True)
     shutil.rmtree(home.accounts, ignore_errors=True)
+    if (home.path / "gateway" / "config.toml").exists():
+        shutil.rmtree(home.path / "gateway", ignore_errors=True)
     for file in (home.state_file, home.trust_file, home.starting_file):
         file.unlink(missing_ok=True)
 

@@ -42,7 +42,7 @@ def alive(pid: int, known: str) -> bool:
 
 
 def running_with_argument(start: str) -> list[tuple[int, str]]:
-    """Our processes that run a node whose configuration lies below `start`, with identities."""
+    """Our nodes and gateways whose configuration lies below `start`, with identities."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -51,8 +51,9 @@ def running_with_argument(start: str) -> list[tuple[int, str]]:
             words = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        # The list ends with an empty word; before it stand `node`, `run` and the configuration.
-        ours = words[-4:-2] == [b"node", b"run"] and words[-2].startswith(os.fsencode(start))
+        # The list ends with an empty word; before it stand noun, `run` and the configuration.
+        runs = words[-4:-2] in ([b"node", b"run"], [b"gateway", b"run"])
+        ours = runs and words[-2].startswith(os.fsencode(start))
         known = identity(int(folder.name)) if ours else None
         if known is not None:
             found.append((int(folder.name), known))

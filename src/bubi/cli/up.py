@@ -16,7 +16,7 @@ from typing import IO, Annotated, Any, Final
 import typer
 from bubi_sdk.network import Trust
 
-from bubi.cli import network, processes
+from bubi.cli import local_gateway, network, processes
 from bubi.cli.connection import DataOption, healthy_transaction, node_health, state_root
 from bubi.cli.doctor import doctor
 from bubi.cli.home import Home, NetworkState, NodeState, folder
@@ -59,11 +59,14 @@ def up(
     node: Annotated[
         str | None, typer.Option("--node", help=_("Start only this node of those that are down."))
     ] = None,
+    no_gateway: Annotated[
+        bool, typer.Option("--no-gateway", help=_("Start the nodes only."))
+    ] = False,
     data: DataOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Starts the development network, or what is down of it, and shows what to try."""
-    asked = Asked(nodes, engine, node)
+    asked = Asked(nodes, engine, node, gateway=not no_gateway and node is None)
     # Shells start background jobs with this signal ignored; whoever sends it still means to stop.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     home = Home(folder(data))
@@ -88,7 +91,7 @@ def up(
     except KeyboardInterrupt:
         if started and not detach:
             note(_("Stopping."))
-            stop_nodes(home, state, state.nodes)
+            stop_all(home)
 
 
 def _made(path: Path) -> bool:
@@ -108,6 +111,7 @@ class Asked:
     nodes: int | None = None
     engine: str | None = None
     node: str | None = None
+    gateway: bool = False
 
     def check(self, state: NetworkState) -> None:
         """Refuses what does not fit the network that is here.
@@ -144,7 +148,9 @@ def start(home: Home, asked: Asked) -> tuple[NetworkState, bool]:
         asked.check(state)
         chosen = [one for one in state.nodes if asked.node in (None, one.name)]
         chosen = [one for one in chosen if not one.running()]
-        return (run_nodes(home, state, chosen), True) if chosen else (state, False)
+        running = run_nodes(home, state, chosen) if chosen else state
+        complete = local_gateway.start(home, running) if asked.gateway else running
+        return complete, bool(chosen) or complete != running
     if any(one.name != home.lock_file.name for one in home.path.iterdir()):
         raise finding(
             _("{path} is not empty and is no development network.", path=home.path),
@@ -157,6 +163,8 @@ def start(home: Home, asked: Asked) -> tuple[NetworkState, bool]:
         asked.check(state)
         chosen = [one for one in state.nodes if asked.node in (None, one.name)]
         state = run_nodes(home, state, chosen)
+        if asked.gateway:
+            state = local_gateway.start(home, state)
     except BaseException:
         clear(home)
         raise
@@ -311,7 +319,7 @@ def stay(home: Home, state: NetworkState, *, as_json: bool) -> None:
             break
     if not ended:
         return  # another command stopped it
-    stop_nodes(home, state, state.nodes)
+    stop_all(home)
     raise finding(
         _("The node {name} ended by itself. The end of its log:", name=ended[0].name)
         + "\n"
@@ -341,6 +349,16 @@ def stop_nodes(home: Home, state: NetworkState, chosen: Sequence[NodeState]) -> 
     return stopped
 
 
+def stop_all(home: Home) -> list[str]:
+    """Stops the gateway, then all nodes; gives the names of those that ran.
+
+    Raises:
+        Failure: one does not end.
+    """
+    state, stopped = local_gateway.stop(home, home.read())
+    return [local_gateway.NAME] * stopped + stop_nodes(home, state, state.nodes)
+
+
 def down(
     node: Annotated[str | None, typer.Option("--node", help=_("Stop only this node."))] = None,
     data: DataOption = None,
@@ -353,7 +371,7 @@ def down(
     if not chosen:
         raise usage(_("There is no node {name} here.", name=node), code="node_missing")
     with home.locked():
-        stopped = stop_nodes(home, state, chosen)
+        stopped = stop_all(home) if node is None else stop_nodes(home, state, chosen)
     if not stopped:
         raise nothing_running(
             _("Nothing was running in {path}.", path=home.path), _("`bubi up` starts it again.")
@@ -416,8 +434,7 @@ def _confirmed(home: Home) -> bool:
 def _stop_if_readable(home: Home) -> None:
     """Stops what the state file names; if that is damaged, what runs from this folder."""
     try:
-        state = home.read()
-        stop_nodes(home, state, state.nodes)
+        stop_all(home)
     except Failure as failure:
         if failure.code != "state_damaged":
             raise
@@ -445,17 +462,20 @@ def logs(
     if follow and as_json:
         raise usage(_("--follow and --json do not go together."))
     state = Home(folder(data)).read()
-    chosen = [one for one in state.nodes if node in (None, one.name)]
+    files = {one.name: log_file(one) for one in state.nodes}
+    if state.gateway is not None:
+        files[local_gateway.NAME] = local_gateway.log_file(state.gateway)
+    chosen = {name: file for name, file in files.items() if node in (None, name)}
     if not chosen:
         raise usage(_("There is no node {name} here.", name=node), code="node_missing")
-    shown = {one.name: list(last_lines(log_file(one), lines)) for one in chosen}
+    shown = {name: list(last_lines(file, lines)) for name, file in chosen.items()}
     if as_json:
         emit({"logs": [{"name": name, "lines": text} for name, text in shown.items()]})
         return
     for text in shown.values():
         sys.stdout.writelines(f"{line}\n" for line in text)
     if follow:
-        for line in _new_lines(log_file(chosen[0])):
+        for line in _new_lines(next(iter(chosen.values()))):
             sys.stdout.write(line)
             sys.stdout.flush()
 
@@ -498,7 +518,7 @@ def status_fields(home: Home, state: NetworkState) -> dict[str, Any]:
         "ready": sum(1 for node in nodes if node["ready"]) >= quorum_here(home),
         "trust_file": str(home.trust_file),
         "nodes": nodes,
-        "gateway": None,
+        "gateway": local_gateway.fields(state),
         "warnings": network.warnings_here(home),
         "accounts": [
             {"name": one.name, "address": one.address, "keystore": one.keystore}
@@ -553,6 +573,16 @@ def show_status(home: Home, state: NetworkState) -> None:
             for one in fields["nodes"]
         ],
     )
+    if fields["gateway"] is not None:
+        one = fields["gateway"]
+        details(
+            _("Gateway"),
+            {
+                _("URL"): one["url"],
+                _("Process"): one["pid"] or "-",
+                _("Ready"): _yes(one["ready"]),
+            },
+        )
     for warning in fields["warnings"]:
         say(_("Warning: {text}", text=warning))
     table(

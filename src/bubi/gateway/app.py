@@ -15,8 +15,9 @@ from starlette.routing import Route
 
 from bubi import core
 from bubi.gateway import console, explorer
+from bubi.gateway.paths import EncodedSlashes
 from bubi.gateway.problems import ProblemError, problem_response
-from bubi.gateway.service import Gateway
+from bubi.gateway.service import Gateway, gateway_of
 
 log = logging.getLogger("bubi.gateway")
 
@@ -50,10 +51,27 @@ def build(gateway: Gateway, more: Sequence[APIRouter] = ()) -> FastAPI:
             schema.update(document(app))
         return JSONResponse(schema)
 
+    app.router.routes.append(Route("/health", _health, methods=["GET"]))
     app.router.routes.append(Route(f"{PREFIX}/openapi.json", describe, methods=["GET"]))
     app.router.routes.append(console.route(gateway.config.gateway.console or console.BUILT))
+    app.add_middleware(EncodedSlashes)
     app.add_middleware(console.SecureHeaders)
     return app
+
+
+async def _health(request: Request) -> Response:
+    """Whether the gateway answers questions: the node was reached and the index is readable."""
+    gateway = gateway_of(request)
+    state = gateway.follower.state if gateway.follower is not None else None
+    ready = gateway.reader is not None and state is not None and state.begun
+    answer = {
+        "schema": 1,
+        "status": "ready" if ready else "unavailable",
+        "height": str(state.height if state else 0),
+        "lag": str(state.lag if state else 0),
+        "reason": state.reason if state else None,
+    }
+    return JSONResponse(answer, 200 if ready else 503, headers={"Cache-Control": "no-store"})
 
 
 @contextlib.asynccontextmanager

@@ -1,69 +1,95 @@
-"""The explorer's routes."""
+"""The explorer's routes. Lists come from the index; current objects and proofs from the node."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
+from starlette.responses import Response
 
-from bubi.gateway.access import reader
+from bubi.gateway import answers, records, stream, words
+from bubi.gateway.access import Role, principal_of, reader
+from bubi.gateway.answers import (
+    DEFAULT,
+    RESPONSES,
+    Account,
+    AccountFilter,
+    Cursor,
+    Format,
+    Hash,
+    Height,
+    Identifier,
+    Limit,
+    Listed,
+    Since,
+    StrictRoute,
+    Text,
+    Until,
+    found,
+    listed,
+    read,
+)
+from bubi.gateway.index.paging import Page
+from bubi.gateway.index.reader import CODES, KINDS, Filters
+from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import gateway_of
 
-router = APIRouter(dependencies=[Depends(reader)], tags=["explorer"])
+router = APIRouter(
+    dependencies=[Depends(reader)], tags=["explorer"], route_class=StrictRoute, responses=RESPONSES
+)
+
+NodeKind = Literal["claims", "data", "holds", "items"]
+HASH_LENGTH = 64
 
 
 @router.get("/network")
 async def network(request: Request) -> dict[str, Any]:
     """What identifies the network, its limits, its trust file."""
     gateway = gateway_of(request)
-    found = await gateway.node.get("/v1/network")
-    trust = await gateway.node.network()
+    now = await gateway.node.get("/v1/network")
     return {
-        "chain_id": found["chain_id"],
-        "name": found["name"],
-        "kind": found["kind"],
-        "prefix": found["prefix"],
-        "suite": found["suite"],
-        "engine": found["engine"],
-        "epoch": found["epoch"],
-        "version": found["version"],
-        "parameters": found["parameters"],
-        "development": found["kind"] == "development",
-        "sandbox": gateway.config.sandbox.keystore is not None,
+        "chain_id": now["chain_id"],
+        "name": now["name"],
+        "kind": now["kind"],
+        "prefix": now["prefix"],
+        "suite": now["suite"],
+        "engine": now["engine"],
+        "epoch": now["epoch"],
+        "version": now["version"],
+        "parameters": now["parameters"],
+        "operations": KINDS,
+        "codes": [words.result(code) for code in CODES],
+        "development": now["kind"] == "development",
+        "sandbox": gateway.sandbox is not None,
         "public": gateway.config.explorer.public,
-        "trust": trust,
+        "trust": await gateway.node.network(),
     }
-
-
-@router.get("/blocks")
-async def blocks(
-    request: Request,
-    cursor: Annotated[str | None, Query(pattern="^[0-9]{1,19}$")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-) -> dict[str, Any]:
-    """Blocks, newest first."""
-    node = gateway_of(request).node
-    newest = int((await node.get("/v1/network"))["height"])
-    last = min(newest, int(cursor) - 1) if cursor else newest
-    after = max(0, last - limit)
-    if last <= after:
-        return {"items": [], "next": None, "height": str(newest)}
-    page = await node.get("/v1/blocks", {"after": after, "limit": last - after})
-    following = str(after + 1) if after > 0 else None
-    return {"items": page["items"][::-1], "next": following, "height": str(newest)}
 
 
 @router.get("/overview")
 async def overview(request: Request) -> dict[str, Any]:
-    """Where the network stands."""
-    found = await gateway_of(request).node.get("/v1/network")
-    consensus = await gateway_of(request).node.get("/v1/consensus")
+    """Where the network stands: height, rate, finality, validators, quorum, charts."""
+    gateway = gateway_of(request)
+    index = await read(request, lambda index: index.overview())
+    state = gateway.follower.state if gateway.follower is not None else None
+    consensus = await gateway.node.get("/v1/consensus")
     seen = consensus["validators"]
     total = sum(int(one["weight"]) for one in seen)
     missing = sum(int(one["weight"]) for one in seen if one["missing"])
     return {
-        "height": found["height"],
-        "time": found["time"],
-        "validators": seen,
+        **index,
+        "height": consensus["decided"],
+        "lag": str(max(0, int(consensus["decided"]) - int(index["indexed_height"]))),
+        "index": {
+            "state": "following" if state and state.reason is None else "waiting",
+            "reason": state.reason if state else None,
+        },
+        "finality_ms": gateway.finality_ms(),
+        "halted": consensus["halted"],
+        "reasons": consensus["reasons"],
+        "validators": [
+            {name: one[name] for name in ("name", "organisation", "weight", "missing")}
+            for one in seen
+        ],
         "quorum": {
             "quorum": consensus["quorum"],
             "total": total,
@@ -71,3 +97,412 @@ async def overview(request: Request) -> dict[str, Any]:
             "missing_allowed": total - consensus["quorum"],
         },
     }
+
+
+@router.get("/search")
+async def search(
+    request: Request, q: Annotated[str, Query(min_length=1, max_length=256)]
+) -> dict[str, Any]:
+    """What a text may mean: height, hash, digest, address, asset, namespace, record key."""
+    if "\0" in q:
+        raise ProblemError("parameter_invalid", "a text holds no NUL")
+    return {"items": await read(request, lambda index: index.search(q.strip()))}
+
+
+@router.get("/stream", response_class=Response, responses={200: {"content": {stream.MEDIA: {}}}})
+async def news(request: Request) -> Response:
+    """Events as they come: `block`, `status`, `alarm`."""
+    return stream.answer(request, gateway_of(request))
+
+
+# --- blocks and transactions ---------------------------------------------------------------------
+
+
+@router.get("/blocks", response_model=Listed)
+async def blocks(
+    request: Request,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002 - the name of the parameter
+    since: Since = None,
+    until: Until = None,
+) -> Response:
+    """Blocks, newest first."""
+    return await listed(
+        request, cursor, limit, format, lambda index, asked: index.blocks(asked, since, until)
+    )
+
+
+def _block_name(name: str) -> str:
+    """A height in decimal digits, or a digest.
+
+    Raises:
+        ProblemError: it is neither.
+    """
+    is_height = name.isascii() and name.isdigit() and len(name) <= 18
+    is_digest = len(name) == HASH_LENGTH and set(name) <= set("0123456789abcdef")
+    if not (is_height or is_digest):
+        raise ProblemError("parameter_invalid", "name a block by its height or its digest")
+    return name
+
+
+@router.get("/blocks/{block}")
+async def block(request: Request, block: str) -> dict[str, Any]:
+    """One block, by height or digest."""
+    name = _block_name(block)
+    return await found(request, lambda index: index.block(name))
+
+
+@router.get("/blocks/{block}/transactions", response_model=Listed)
+async def block_transactions(
+    request: Request,
+    block: str,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+) -> Response:
+    """Transactions of a block, in its order."""
+    name = _block_name(block)
+    one = await found(request, lambda index: index.block(name))
+    height = int(one["height"])
+    return await listed(
+        request,
+        cursor,
+        limit,
+        format,
+        lambda index, asked: index.block_transactions(height, asked),
+    )
+
+
+@router.get("/transactions", response_model=Listed)
+async def transactions(  # noqa: PLR0913, PLR0917 - one per filter
+    request: Request,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+    account: AccountFilter = None,
+    asset: Identifier = None,
+    kind: Text = None,
+    code: Text = None,
+    since: Since = None,
+    until: Until = None,
+) -> Response:
+    """Transactions that fit all filters, newest first."""
+    if account is not None:
+        await answers.address_of(request, account)
+    if kind is not None and kind not in KINDS:
+        raise ProblemError("parameter_invalid", f"kind must be one of {', '.join(KINDS)}")
+    if code is not None and code not in CODES:
+        raise ProblemError("parameter_invalid", f"code must be one of {', '.join(CODES)}")
+    filters = Filters(account, asset, kind, code, since, until)
+    return await listed(
+        request, cursor, limit, format, lambda index, asked: index.transactions(filters, asked)
+    )
+
+
+@router.get("/transactions/{hash}")
+async def transaction(request: Request, hash: Hash) -> dict[str, Any]:  # noqa: A002
+    """One transaction: body, result in words, events, signatures against thresholds."""
+    one = await found(request, lambda index: index.transaction(hash))
+    return {**one, "result": words.result(one["code"])}
+
+
+@router.get("/transactions/{hash}/proof")
+async def transaction_proof(request: Request, hash: Hash) -> dict[str, Any]:  # noqa: A002
+    """The receipt proof with the trust file that it is checked against.
+
+    A proof holds the whole body. Where that holds something private, a login is needed.
+    """
+    one = await found(request, lambda index: index.transaction(hash))
+    if one["hidden"]:
+        principal = await principal_of(request)
+        if principal is None or principal.role < Role.AUDITOR:
+            raise ProblemError("role_missing", "the proof holds private fields: an auditor may")
+    node = gateway_of(request).node
+    full = await node.get(f"/v1/transactions/{hash}", {"proof": "1"})
+    return {"proof": full["proof"], "height": full["height"], "trust": await node.network()}
+
+
+# --- accounts ------------------------------------------------------------------------------------
+
+
+@router.get("/accounts", response_model=Listed)
+async def accounts(
+    request: Request,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+) -> Response:
+    """Accounts, newest first."""
+    return await listed(request, cursor, limit, format, lambda index, asked: index.accounts(asked))
+
+
+@router.get("/accounts/{address}")
+async def account(request: Request, address: Account) -> dict[str, Any]:
+    """One account: signers, thresholds, when it was opened and by whom."""
+    await answers.address_of(request, address)
+    return await found(request, lambda index: index.account(address))
+
+
+@router.get("/accounts/{address}/holdings", response_model=Listed)
+async def holdings(
+    request: Request,
+    address: Account,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+    height: Height = None,
+) -> Response:
+    """What an account has, or had at a height."""
+    await answers.address_of(request, address)
+    return await listed(
+        request,
+        cursor,
+        limit,
+        format,
+        lambda index, asked: index.holdings(address, height, asked),
+    )
+
+
+@router.get("/accounts/{address}/transactions", response_model=Listed)
+async def account_transactions(
+    request: Request,
+    address: Account,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+) -> Response:
+    """Transactions that name an account, newest first."""
+    await answers.address_of(request, address)
+    filters = Filters(account=address)
+    return await listed(
+        request, cursor, limit, format, lambda index, asked: index.transactions(filters, asked)
+    )
+
+
+@router.get("/accounts/{address}/proof")
+async def account_proof(request: Request, address: Account) -> dict[str, Any]:
+    """A proof of all cells of an account, with the trust file that it is checked against."""
+    await answers.address_of(request, address)
+    node = gateway_of(request).node
+    full = await node.get(f"/v1/accounts/{address}", {"proof": "1"})
+    return {"account": full, "trust": await node.network()}
+
+
+@router.get("/accounts/{address}/{kind}", response_model=Listed)
+async def account_list(
+    request: Request,
+    address: Account,
+    kind: NodeKind,
+    cursor: Annotated[str | None, Query(max_length=1_024)] = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+) -> Response:
+    """Claims about an account, its data entries, its holds, its items: as they stand now."""
+    await answers.address_of(request, address)
+    parameters: dict[str, str | int] = {"limit": limit}
+    if cursor is not None:
+        parameters["cursor"] = cursor
+    page = await gateway_of(request).node.get(f"/v1/accounts/{address}/{kind}", parameters)
+    return answers.answer(Page(page["items"], page["next"], int(page["height"])), format)
+
+
+# --- assets --------------------------------------------------------------------------------------
+
+
+@router.get("/assets", response_model=Listed)
+async def assets(
+    request: Request,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+    issuer: AccountFilter = None,
+    kind: Annotated[Literal["fungible", "unique", "dated"] | None, Query()] = None,
+) -> Response:
+    """Assets, newest first."""
+    if issuer is not None:
+        await answers.address_of(request, issuer)
+    return await listed(
+        request, cursor, limit, format, lambda index, asked: index.assets(asked, issuer, kind)
+    )
+
+
+@router.get("/assets/{asset}")
+async def asset(request: Request, asset: Hash) -> dict[str, Any]:
+    """One asset: definition and supply."""
+    return await found(request, lambda index: index.asset(asset))
+
+
+@router.get("/assets/{asset}/holders", response_model=Listed)
+async def holders(
+    request: Request,
+    asset: Hash,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+    height: Height = None,
+) -> Response:
+    """Who holds an asset, or held it at a height."""
+    await found(request, lambda index: index.asset(asset))
+    return await listed(
+        request, cursor, limit, format, lambda index, asked: index.holders(asset, height, asked)
+    )
+
+
+@router.get("/assets/{asset}/history", response_model=Listed)
+async def history(
+    request: Request,
+    asset: Hash,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+) -> Response:
+    """How the supply of an asset changed, newest first."""
+    await found(request, lambda index: index.asset(asset))
+    return await listed(
+        request, cursor, limit, format, lambda index, asked: index.supply(asset, asked)
+    )
+
+
+@router.get("/assets/{asset}/proof")
+async def asset_proof(request: Request, asset: Hash) -> dict[str, Any]:
+    """A proof of the definition and the supply, with the trust file."""
+    node = gateway_of(request).node
+    full = await node.get(f"/v1/assets/{asset}", {"proof": "1"})
+    return {"asset": full, "trust": await node.network()}
+
+
+# --- records -------------------------------------------------------------------------------------
+
+
+@router.get("/namespaces", response_model=Listed)
+async def namespaces(
+    request: Request,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+) -> Response:
+    """Namespaces by name."""
+    return await listed(request, cursor, limit, format, records.namespaces)
+
+
+@router.get("/records", response_model=Listed)
+async def record_list(
+    request: Request,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+    namespace: Identifier = None,
+    key: Text = None,
+    digest: Identifier = None,
+    writer: AccountFilter = None,
+) -> Response:
+    """Versions of records that fit all filters, newest first."""
+    if writer is not None:
+        await answers.address_of(request, writer)
+    return await listed(
+        request,
+        cursor,
+        limit,
+        format,
+        lambda index, asked: records.records(index, asked, namespace, key, digest, writer),
+    )
+
+
+Version = Annotated[int | None, Query(ge=1, le=2**32 - 1)]
+
+
+@router.get("/records/{namespace}/{key}")
+async def record(
+    request: Request, namespace: Hash, key: answers.Key, version: Version = None
+) -> dict[str, Any]:
+    """One version of a record (default: the newest), with its parents."""
+    return await found(request, lambda index: records.record(index, namespace, key, version))
+
+
+@router.get("/records/{namespace}/{key}/versions", response_model=Listed)
+async def record_versions(
+    request: Request,
+    namespace: Hash,
+    key: answers.Key,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+) -> Response:
+    """Versions of a record, newest first."""
+    return await listed(
+        request,
+        cursor,
+        limit,
+        format,
+        lambda index, asked: records.versions(index, namespace, key, asked),
+    )
+
+
+@router.get("/records/{namespace}/{key}/graph")
+async def record_graph(
+    request: Request, namespace: Hash, key: answers.Key, version: Version = None
+) -> dict[str, Any]:
+    """What a record came from and what came from it: `nodes` and `edges` from parent to child."""
+    return await found(request, lambda index: records.graph(index, namespace, key, version))
+
+
+# --- consensus and governance: as the node has them ----------------------------------------------
+
+
+@router.get("/validators")
+async def validators(request: Request) -> dict[str, Any]:
+    """Validators in force, and what the node sees of them."""
+    consensus = await gateway_of(request).node.get("/v1/consensus")
+    now = await gateway_of(request).node.get("/v1/network")
+    seen = {one["name"]: one for one in consensus["validators"]}
+    items = [{**one, **seen.get(one["name"], {})} for one in now["validators"]]
+    return {
+        "items": items,
+        "next": None,
+        "height": now["height"],
+        "epoch": now["epoch"],
+        "engine": now["engine"],
+        "quorum": consensus["quorum"],
+    }
+
+
+Forwarded = Annotated[str | None, Query(max_length=1_024)]
+
+
+@router.get("/proposals", response_model=Listed)
+async def proposals(
+    request: Request,
+    cursor: Forwarded = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+) -> Response:
+    """Proposals of governance."""
+    return await _forwarded(request, "/v1/proposals", cursor, limit, format)
+
+
+@router.get("/proposals/{proposal}")
+async def proposal(request: Request, proposal: Hash) -> dict[str, Any]:
+    """One proposal with its votes."""
+    return await gateway_of(request).node.get(f"/v1/proposals/{proposal}")
+
+
+@router.get("/evidence", response_model=Listed)
+async def evidence(
+    request: Request,
+    cursor: Forwarded = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+) -> Response:
+    """Recorded evidence of contradicting statements."""
+    return await _forwarded(request, "/v1/evidence", cursor, limit, format)
+
+
+async def _forwarded(
+    request: Request, path: str, cursor: str | None, limit: int, form: str
+) -> Response:
+    parameters: dict[str, str | int] = {"limit": limit}
+    if cursor is not None:
+        parameters["cursor"] = cursor
+    page = await gateway_of(request).node.get(path, parameters)
+    return answers.answer(Page(page["items"], page["next"], int(page["height"])), form)

@@ -62,6 +62,18 @@ class Node:
         """
         return document(await self.send("GET", path, parameters))
 
+    async def health(self) -> dict[str, Any]:
+        """What the node says about itself; a node that is not ready answers, too.
+
+        Raises:
+            ProblemError: it could not be reached.
+        """
+        try:
+            return document(await self._client.get("/health"))
+        except httpx.HTTPError as error:
+            detail = f"{self.settings.url}: {type(error).__name__}"
+            raise ProblemError("node_unreachable", detail) from error
+
     async def network(self) -> dict[str, Any]:
         """What identifies the network; it never changes, so that it is asked for once."""
         if self._network is None:

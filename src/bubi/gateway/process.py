@@ -11,11 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
+from sqlalchemy import Engine
 
-from bubi.gateway import config
+from bubi.gateway import config, sandbox
 from bubi.gateway.app import build
+from bubi.gateway.follow import Index
+from bubi.gateway.index.database import connect
+from bubi.gateway.index.follower import Follower
 from bubi.gateway.node import Node
+from bubi.gateway.sandbox import Sandbox
 from bubi.gateway.service import Gateway
+from bubi.gateway.stream import Health, News
 
 log = logging.getLogger("bubi.gateway")
 
@@ -47,7 +53,18 @@ def run(file: Path) -> int:
 
 def compose(settings: config.Config) -> Gateway:
     """The gateway with its parts, not working yet."""
-    return Gateway(settings, Node(settings.node))
+    engine = database(settings)
+    follower = Follower(engine, settings.node)
+    gateway = Gateway(settings, Node(settings.node), News(), follower)
+    if settings.sandbox.keystore is not None:
+        gateway.sandbox = Sandbox(settings)
+    gateway.parts += [Index(gateway, engine), Health(gateway)]
+    return gateway
+
+
+def database(settings: config.Config) -> Engine:
+    """The database of the index."""
+    return connect(settings.index.database or settings.gateway.data / "index.sqlite")
 
 
 async def _serve(settings: config.Config, listener: socket.socket) -> int:
@@ -86,7 +103,7 @@ class _Server(uvicorn.Server):
 def _server_config(gateway: Gateway) -> uvicorn.Config:
     settings = gateway.config.gateway
     return uvicorn.Config(
-        build(gateway),
+        build(gateway, [sandbox.router] if gateway.sandbox is not None else []),
         http="httptools",
         ws="none",
         lifespan="on",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import statistics
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
@@ -14,8 +16,13 @@ from starlette.requests import Request
 if TYPE_CHECKING:
     from bubi.gateway.access import Sessions
     from bubi.gateway.config import Config
+    from bubi.gateway.index.follower import Follower
+    from bubi.gateway.index.reader import Reader
     from bubi.gateway.node import Node
+    from bubi.gateway.sandbox import Sandbox
+    from bubi.gateway.stream import News
 
+DELAYS = 20
 log = logging.getLogger("bubi.gateway")
 
 
@@ -32,11 +39,24 @@ class Gateway:
 
     config: Config
     node: Node
+    news: News
+    follower: Follower | None = None
+    reader: Reader | None = None
+    sandbox: Sandbox | None = None
     sessions: Sessions | None = None
     parts: list[Part] = field(default_factory=list)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failure: BaseException | None = None
     streams: int = 0
+    delays: deque[int] = field(default_factory=lambda: deque(maxlen=DELAYS))
+    """From the time of a block to its sight here (ms), for the newest blocks."""
+
+    def finality_ms(self) -> str | None:
+        """Median time from a block's proposal to its sight here; None before the first.
+
+        It holds the difference of the proposer's clock from ours, and the way to us.
+        """
+        return str(int(statistics.median(self.delays))) if self.delays else None
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:

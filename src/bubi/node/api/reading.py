@@ -20,6 +20,10 @@ from bubi.node.metrics import CONTENT_TYPE as METRICS_TYPE
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
 CURSOR_CHARACTERS_MAX = 1_024
+EXPORT = "application/vnd.bubi.blocks"
+EXPORT_LIMIT = 10_000
+EXPORT_BYTES = 8 * 1_048_576
+GENESIS = "application/vnd.bubi.genesis"
 
 
 class StrictRoute(APIRoute):
@@ -77,6 +81,13 @@ OptionalHeight = Annotated[
 ]
 OptionalVersion = Annotated[
     Annotated[int, BeforeValidator(_decimal), Field(ge=1, le=2**32 - 1)] | None, Query()
+]
+ExportAfter = Annotated[int, BeforeValidator(_decimal), Query(ge=0, le=requests.U64_MAX)]
+ExportLimit = Annotated[int, BeforeValidator(_decimal), Query(ge=1, le=EXPORT_LIMIT)]
+Wait = Annotated[
+    int,
+    BeforeValidator(_decimal),
+    Query(ge=0, le=int(requests.TIMEOUT_SECONDS_MAX), description="Seconds to wait for a block"),
 ]
 After = Annotated[
     str | None,
@@ -150,6 +161,29 @@ async def latest_block(request: Request) -> Response:
     """The newest block; 404 before the first."""
     node = requests.services(request)
     return await _object(node, partial(node.chain.block_json, node.heights.height, False))
+
+
+@router.get(
+    "/v1/blocks/export",
+    response_class=Response,
+    responses={200: {"content": {EXPORT: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+async def export(
+    request: Request, after: ExportAfter = 0, limit: ExportLimit = EXPORT_LIMIT, wait: Wait = 0
+) -> Response:
+    """Whole blocks above a height in bytes: records, bodies, receipts, events; empty if none."""
+    node = requests.services(request)
+    if wait and after >= node.heights.height:
+        if node.waiting >= node.settings.waiting_max:
+            raise ProblemError("too_many_waiting")
+        node.waiting += 1
+        try:
+            await node.heights.beyond(after, wait)
+        finally:
+            node.waiting -= 1
+    content = await _read(node, partial(node.chain.export, after, limit, EXPORT_BYTES))
+    headers = {"Bubi-Height": str(node.heights.height)}
+    return Response(content, headers=headers, media_type=EXPORT)
 
 
 @router.get("/v1/blocks/{height}", response_model=models.Document)
@@ -424,6 +458,18 @@ async def network(request: Request) -> Response:
             "version": core.version(),
         },
     )
+
+
+@router.get(
+    "/v1/genesis",
+    response_class=Response,
+    responses={200: {"content": {GENESIS: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+async def genesis(request: Request) -> Response:
+    """The genesis in bytes; its hash is the chain id."""
+    node = requests.services(request)
+    headers = {"Bubi-Height": str(node.heights.height)}
+    return Response(node.chain.genesis, headers=headers, media_type=GENESIS)
 
 
 @router.get("/v1/trust", response_model=models.Document)

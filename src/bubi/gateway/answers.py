@@ -1,0 +1,208 @@
+"""Parameters that many routes share, and how lists are answered: JSON pages, or CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import Path, Query
+from fastapi.routing import APIRoute
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bubi import core
+from bubi.gateway.index.paging import LIMIT_DEFAULT, LIMIT_MAX, Asked, CursorError, Page
+from bubi.gateway.index.reader import AheadError, NotReadyError, Reader
+from bubi.gateway.problems import ProblemError
+from bubi.gateway.service import gateway_of
+
+Result = TypeVar("Result")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet would compute."""
+SLASH = "\0"
+"""A slash that the client sent as %2F, while the path is routed."""
+HEIGHT_MAX = 2**63 - 2
+
+
+class StrictRoute(APIRoute):
+    """A route that refuses query parameters it does not declare, and repeated ones."""
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        """The handler with the check in front."""
+        handle = super().get_route_handler()
+        known = frozenset(parameter.alias for parameter in self.dependant.query_params)
+
+        async def checked(request: Request) -> Response:
+            seen: set[str] = set()
+            for name, _ in request.query_params.multi_items():
+                if name not in known:
+                    raise ProblemError("unknown_parameter", f"unknown parameter {name[:64]!r}")
+                if name in seen:
+                    raise ProblemError("parameter_invalid", f"{name} is given twice")
+                seen.add(name)
+            response: Response = await handle(request)
+            return response
+
+        return checked
+
+
+class Listed(BaseModel):
+    """A page of a list. `height` is what it is consistent with; `next` is null at the end."""
+
+    model_config = ConfigDict(extra="forbid")
+    items: list[dict[str, Any]]
+    next: str | None
+    height: str
+
+
+class Problem(BaseModel):
+    """A refusal (RFC 9457)."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    retryable: bool
+
+
+PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    code: {**PROBLEM, "description": words}
+    for code, words in {
+        400: "The request is not valid",
+        401: "It needs a login",
+        403: "The role does not permit it",
+        404: "There is no such object",
+        405: "The route does not take this method",
+        409: "Not yet",
+        410: "No longer kept by the node",
+        429: "Too many of these",
+        502: "The node gave an unusable answer",
+        503: "The node or the index is not reached",
+    }.items()
+}
+
+
+def _no_nul(value: str) -> str:
+    if "\0" in value:
+        msg = "a text holds no NUL"
+        raise ValueError(msg)
+    return value
+
+
+def _segment(value: str) -> str:
+    return value.replace(SLASH, "/")
+
+
+Cursor = Annotated[str | None, Query(max_length=1_024, pattern="^[A-Za-z0-9_-]*$")]
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
+Format = Annotated[Literal["json", "csv"], Query(description="csv: the page as a table")]
+Hash = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="64 hex digits")]
+Identifier = Annotated[str | None, Query(pattern="^[0-9a-f]{64}$")]
+Height = Annotated[int | None, Query(ge=0, le=HEIGHT_MAX, description="As of this height")]
+Since = Annotated[int | None, Query(alias="from", ge=0, le=HEIGHT_MAX, description="Time in ms")]
+Until = Annotated[int | None, Query(alias="to", ge=0, le=HEIGHT_MAX, description="Time in ms")]
+Text = Annotated[str | None, AfterValidator(_no_nul), Query(max_length=256)]
+Key = Annotated[str, AfterValidator(_segment), Path(max_length=256)]
+Account = Annotated[str, Path(max_length=128, description="Address of this network")]
+AccountFilter = Annotated[str | None, Query(max_length=128)]
+DEFAULT = LIMIT_DEFAULT
+
+
+async def read(request: Request, work: Callable[[Reader], Result]) -> Result:
+    """Asks the index, in a thread.
+
+    Raises:
+        ProblemError: the index is not that far, or the cursor is not of this list.
+    """
+    reader = gateway_of(request).reader
+    if reader is None:
+        raise ProblemError("index_starting")
+    try:
+        return await run_in_threadpool(work, reader)
+    except CursorError as error:
+        raise ProblemError("cursor_invalid", str(error)) from error
+    except AheadError as error:
+        raise ProblemError("height_ahead", str(error)) from error
+    except NotReadyError as error:
+        raise ProblemError("index_starting", str(error)) from error
+
+
+async def found(
+    request: Request, work: Callable[[Reader], dict[str, Any] | None]
+) -> dict[str, Any]:
+    """One object.
+
+    Raises:
+        ProblemError: there is none.
+    """
+    result = await read(request, work)
+    if result is None:
+        raise ProblemError("not_found")
+    return result
+
+
+async def listed(
+    request: Request,
+    cursor: str | None,
+    limit: int,
+    form: str,
+    work: Callable[[Reader, Asked], Page],
+) -> Response:
+    """A page of a list, as JSON or CSV."""
+    page = await read(request, lambda reader: work(reader, Asked(cursor, limit)))
+    return answer(page, form)
+
+
+def answer(page: Page, form: str) -> Response:
+    """A page, as JSON or CSV; the cursor of a table is in the header `Bubi-Next`."""
+    if form == "csv":
+        headers = {
+            "Bubi-Height": str(page.height),
+            "Content-Disposition": 'attachment; filename="list.csv"',
+        }
+        if page.next is not None:
+            headers["Bubi-Next"] = page.next
+        return Response(as_csv(page.items), headers=headers, media_type="text/csv; charset=utf-8")
+    return JSONResponse(
+        {"items": page.items, "next": page.next, "height": str(page.height)},
+        headers={"Bubi-Height": str(page.height)},
+    )
+
+
+def as_csv(items: Sequence[Mapping[str, Any]]) -> str:
+    """A table with one column per field; nested values as JSON."""
+    names = list(dict.fromkeys(name for item in items for name in item))
+    out = io.StringIO(newline="")
+    table = csv.writer(out)
+    table.writerow(names)
+    for item in items:
+        table.writerow([_csv_cell(item.get(name)) for name in names])
+    return out.getvalue()
+
+
+def _csv_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(FORMULA) else value
+    return json.dumps(value, ensure_ascii=False)
+
+
+async def address_of(request: Request, text: str) -> str:
+    """An address of this network.
+
+    Raises:
+        ProblemError: it is none.
+    """
+    prefix = (await gateway_of(request).node.network())["prefix"]
+    try:
+        core.address_from_text(prefix, text)
+    except core.CoreError as error:
+        raise ProblemError("address_invalid", core.error_detail(error)) from None
+    return text

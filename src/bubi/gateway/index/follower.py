@@ -1,0 +1,209 @@
+"""Follows the node's block stream and feeds the writer, in a thread of its own.
+
+While a group is written the next one is fetched and decoded. At the end of the chain the request
+waits at the node, so that a new block comes as soon as it is decided.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import httpx
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from bubi import core
+from bubi.gateway.config import NodeSection
+from bubi.gateway.index.writer import IndexStoppedError, Origin, Progress, Writer
+from bubi.gateway.node import tls
+
+log = logging.getLogger("bubi.gateway.index")
+
+WAIT_SECONDS = 2
+TIMEOUT_SECONDS = 60.0
+RETRY_SECONDS = 0.5
+EXPORT_LIMIT = 10_000
+
+
+@dataclass(slots=True)
+class State:
+    """What the index tells about itself."""
+
+    height: int = 0
+    node_height: int = 0
+    reason: str | None = "starting"
+    begun: bool = False
+    """Whether the tables are there, so that they can be read."""
+
+    @property
+    def lag(self) -> int:
+        """Blocks that the node has and the index not yet."""
+        return max(0, self.node_height - self.height)
+
+
+class Fetched(NamedTuple):
+    """A group of blocks; `blocks` is None if the node has no more."""
+
+    blocks: core.BlockRows | None
+    node_height: int
+
+
+class UnreachableError(Exception):
+    """The node does not answer now; trying again may help."""
+
+
+class Source:
+    """The node's export."""
+
+    def __init__(self, settings: NodeSection) -> None:
+        self._client = httpx.Client(
+            base_url=settings.url, timeout=TIMEOUT_SECONDS, verify=tls(settings), trust_env=False
+        )
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._client.close()
+
+    def origin(self) -> Origin:
+        """What the node's chain begins with.
+
+        Raises:
+            UnreachableError: the node does not answer.
+        """
+        network = self._get("/v1/network").json()
+        suite = core.Suite[str(network["suite"]).upper()]
+        genesis = self._get("/v1/genesis").content
+        return Origin(network["chain_id"], network["prefix"], int(suite), genesis)
+
+    def export(self, after: int, wait: int) -> tuple[bytes, int]:
+        """Blocks above a height, and the node's newest height.
+
+        Raises:
+            UnreachableError: the node does not answer.
+        """
+        query = {"after": after, "limit": EXPORT_LIMIT, "wait": wait}
+        answer = self._get("/v1/blocks/export", query)
+        return answer.content, int(answer.headers["Bubi-Height"])
+
+    def _get(self, path: str, query: dict[str, int] | None = None) -> httpx.Response:
+        try:
+            answer = self._client.get(path, params=query)
+        except httpx.HTTPError as error:
+            raise UnreachableError(f"the node does not answer ({type(error).__name__})") from error
+        if answer.status_code != 200:
+            raise UnreachableError(f"the node answered {path} with status {answer.status_code}")
+        return answer
+
+
+class Follower:
+    """The index as a part of the gateway."""
+
+    def __init__(self, engine: Engine, settings: NodeSection) -> None:
+        self.engine = engine
+        self.state = State()
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._listeners: list[Callable[[Progress], None]] = []
+
+    def listen(self, heard: Callable[[Progress], None]) -> None:
+        """Calls a function, in the event loop, after each group."""
+        self._listeners.append(heard)
+
+    async def run(self) -> None:
+        """Works until it is cancelled.
+
+        Raises:
+            IndexStoppedError: the index cannot go on; the message says why.
+        """
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+
+        def tell(progress: Progress) -> None:
+            loop.call_soon_threadsafe(self._tell, progress)
+
+        def work() -> None:
+            error: BaseException | None = None
+            try:
+                self.follow(tell)
+            except BaseException as caught:
+                error = caught
+            loop.call_soon_threadsafe(_end, ended, error)
+
+        thread = threading.Thread(target=work, name="index", daemon=True)
+        thread.start()
+        try:
+            await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            self._stopping.set()
+            await ended
+            raise
+
+    def stop(self) -> None:
+        """Makes `follow` return after the group in work."""
+        self._stopping.set()
+
+    def _tell(self, progress: Progress) -> None:
+        for heard in self._listeners:
+            heard(progress)
+
+    def follow(self, tell: Callable[[Progress], None], until: int | None = None) -> None:
+        """Writes what the node has and what comes, until stopped or at a height."""
+        source = Source(self._settings)
+        try:
+            with ThreadPoolExecutor(1, "index-fetch") as ahead:
+                while not self._stopping.is_set():
+                    try:
+                        writer = Writer(self.engine, source.origin())
+                        self.state.height = writer.progress.height
+                        self.state.begun = True
+                        self._write(writer, source, ahead, tell, until)
+                        return
+                    except (UnreachableError, OperationalError) as error:
+                        self._pause(str(error))
+        finally:
+            source.close()
+
+    def _pause(self, reason: str) -> None:
+        if self.state.reason != reason:
+            log.warning("the index waits: %s", reason)
+        self.state.reason = reason
+        self._stopping.wait(RETRY_SECONDS)
+
+    def _write(
+        self,
+        writer: Writer,
+        source: Source,
+        ahead: ThreadPoolExecutor,
+        tell: Callable[[Progress], None],
+        until: int | None,
+    ) -> None:
+        def fetch(after: int, wait: int) -> Fetched:
+            content, height = source.export(after, wait)
+            return Fetched(writer.decode(content) if content else None, height)
+
+        following: Future[Fetched] = ahead.submit(fetch, writer.progress.height, 0)
+        while not self._stopping.is_set():
+            blocks, self.state.node_height = following.result()
+            self.state.reason = None
+            last = writer.progress.height if blocks is None else blocks.last
+            following = ahead.submit(fetch, last, WAIT_SECONDS)
+            if blocks is not None:
+                progress = writer.write(blocks)
+                self.state.height = progress.height
+                tell(progress)
+            if until is not None and writer.progress.height >= until:
+                return
+
+
+def _end(future: asyncio.Future[None], error: BaseException | None) -> None:
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
+
+
+__all__ = ["Follower", "IndexStoppedError", "Source", "State", "UnreachableError"]

@@ -1,0 +1,54 @@
+"""Numbered changes of the tables, each in one transaction.
+
+A library for migrations would bring generated scripts and a command of its own for a schema that
+one program writes and that can be rebuilt from the ledger: here a change is a function, and an
+index that is newer than the program is refused.
+"""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection, Engine, text
+
+from bubi.gateway.index import schema
+
+Step = Callable[[Connection], None]
+
+
+class SchemaError(Exception):
+    """The tables are of a newer program; the message says what to do."""
+
+
+def create(connection: Connection) -> None:
+    """Number 1: all tables."""
+    schema.metadata.create_all(connection)
+
+
+STEPS: tuple[Step, ...] = (create,)
+
+
+def migrate(engine: Engine, steps: Sequence[Step] = STEPS, table: str = "index_schema") -> int:
+    """Brings the tables up to date; returns the number of their last change.
+
+    Raises:
+        SchemaError: the database was made by a newer program.
+    """
+    with engine.begin() as connection:
+        connection.execute(
+            text(f"CREATE TABLE IF NOT EXISTS {table} (version BIGINT NOT NULL PRIMARY KEY)")
+        )
+        found = connection.execute(text(f"SELECT MAX(version) FROM {table}")).scalar()  # noqa: S608
+    version = int(found or 0)
+    if version > len(steps):
+        msg = (
+            f"the index was made by a newer version of Bubi (tables {version}, here "
+            f"{len(steps)}): run that version, or rebuild it with `bubi gateway index rebuild`"
+        )
+        raise SchemaError(msg)
+    for number, step in enumerate(steps[version:], version + 1):
+        with engine.begin() as connection:
+            step(connection)
+            connection.execute(
+                text(f"INSERT INTO {table} (version) VALUES (:version)"),  # noqa: S608
+                {"version": number},
+            )
+    return len(steps)

@@ -1,0 +1,91 @@
+"""Cursors and pages of lists."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, or_
+
+LIMIT_DEFAULT = 50
+LIMIT_MAX = 1_000
+
+
+class CursorError(Exception):
+    """A cursor that does not belong to the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a list. `height` is what it is consistent with."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which part of a list is asked for."""
+
+    cursor: str | None = None
+    limit: int = LIMIT_DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The columns that a list is ordered by, all up or all down; together they are unique."""
+
+    columns: Sequence[ColumnElement[Any]]
+    down: bool = True
+    types: Sequence[type] = field(default=(int,))
+
+    def apply(self, query: Select[Any], asked: Asked) -> Select[Any]:
+        """The query for the rows behind the cursor, and one more."""
+        if asked.cursor is not None:
+            query = query.where(self._behind(self._values(asked.cursor)))
+        ways = [column.desc() if self.down else column.asc() for column in self.columns]
+        return query.order_by(*ways).limit(asked.limit + 1)
+
+    def _behind(self, values: Sequence[Any]) -> ColumnElement[bool]:
+        """Written out instead of as a comparison of rows, which few planners use an index for."""
+        steps = []
+        for place, (column, value) in enumerate(zip(self.columns, values, strict=True)):
+            same = [one == two for one, two in zip(self.columns, values[:place], strict=False)]
+            steps.append(and_(*same, column < value if self.down else column > value))
+        first = self.columns[0]
+        bound = first <= values[0] if self.down else first >= values[0]
+        return and_(bound, or_(*steps))
+
+    def _values(self, cursor: str) -> list[Any]:
+        types = list(self.types) * (len(self.columns) if len(self.types) == 1 else 1)
+        try:
+            values = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=="))
+            found = [
+                bytes.fromhex(value) if wanted is bytes else wanted(value)
+                for wanted, value in zip(types, values, strict=True)
+            ]
+        except (ValueError, TypeError, binascii.Error) as error:
+            raise CursorError("the cursor does not belong to this list") from error
+        if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in found):
+            raise CursorError("the cursor does not belong to this list")
+        if any(isinstance(value, str) and "\0" in value for value in found):
+            raise CursorError("the cursor does not belong to this list")
+        return found
+
+    def cursor(self, values: Sequence[Any]) -> str:
+        """The cursor behind a row with these values in the order's columns."""
+        plain = [value.hex() if isinstance(value, bytes) else value for value in values]
+        text = json.dumps(plain, separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+    def split(
+        self, rows: Sequence[Any], asked: Asked, names: Sequence[str]
+    ) -> tuple[list[Any], str | None]:
+        """The rows of the page, and the cursor of the next one."""
+        shown = list(rows[: asked.limit])
+        if len(rows) <= asked.limit:
+            return shown, None
+        return shown, self.cursor([getattr(shown[-1], name) for name in names])
