@@ -117,6 +117,7 @@ class World:
         self.door = SimpleNamespace(single=self.single)
         self.chain = SimpleNamespace(chain_id=bytes(32))
         self.health = SimpleNamespace(ready=True)
+        self.metrics = Metrics()
 
     async def beyond(self, height: int, seconds: float) -> bool:
         await asyncio.wait_for(self.stopping.wait(), seconds)

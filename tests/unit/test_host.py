@@ -88,7 +88,12 @@ NAMES = WRITES | {
 ANSWERS: dict[str, Callable[[Chain], Any]] = {
     "proposal_fields": lambda chain: (2, chain.block_time, b"", 0),
     "execute": lambda chain: SimpleNamespace(
-        outcome_hash=chain.outcome, height=2, counts=(0, 0, 0), alarms=[], codes=lambda _: b""
+        outcome_hash=chain.outcome,
+        height=2,
+        digest=DIGEST,
+        counts=(0, 0, 0),
+        alarms=[],
+        codes=lambda _: b"",
     ),
     "block_parts": lambda _: (b"p" * 10, b"c", [b"h"], [b"b" * 100]),
     "decode_batch": lambda _: SimpleNamespace(digest=DIGEST),

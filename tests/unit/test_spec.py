@@ -193,7 +193,7 @@ def test_no_page_names_a_command_that_does_not_exist() -> None:
 
 def gauges() -> set[str]:
     """Names that the route /metrics gives to the gauges it fills."""
-    source = page("src/bubi/node/api/reading.py")
+    source = page("src/bubi/node/monitoring/gauges.py")
     return {
         node.slice.value
         for node in ast.walk(ast.parse(source))
@@ -211,9 +211,11 @@ def test_every_metric_is_explained(tmp_path: Path) -> None:
     chain = core.Chain.open(str(tmp_path / "ledger"), genesis)
     statistics = {f"bubi_store_{name}" for name in chain.statistics}
     chain.close()
+    metrics = Metrics()
     kept = {
         f"{family.name}_total" if family.type == "counter" else family.name
-        for family in Metrics().registry.collect()
+        for registry in (metrics.registry, metrics.host_registry)
+        for family in registry.collect()
     }
     found = {f"bubi_{name}" for name in gauges()}
     assert found

@@ -67,6 +67,7 @@ PACKAGES = [
     "src/bubi/network",
     "src/bubi/node",
     "src/bubi/node/api",
+    "src/bubi/node/monitoring",
     "src/bubi/simulation",
     "sdk",
     "sdk/python",

@@ -603,4 +603,24 @@ CHINESE: Final[dict[str, str]] = {
     ),
     "The load generator failed.": "负载发生器失败。",
     "The accounts could not be opened: {codes}.": "无法开设账户：{codes}。",
+    "Users of a gateway.": "网关的用户。",
+    "Log in to the console (once, within 15 minutes): {url}": (
+        "登录控制台（15 分钟内一次有效）：{url}"
+    ),
+    "Add a user; with a password, or else for login links only.": (
+        "添加用户；可带密码，否则只能用登录链接登录。"
+    ),
+    "The name to log in with.": "登录用的名称。",
+    "What the user may do.": "用户的权限。",
+    "{name} is no name for a user.": "{name} 不能作为用户名。",
+    "A password needs {count} characters, and some variety.": (
+        "密码至少 {count} 个字符，且不能过于单一。"
+    ),
+    "There is a user {name} already.": "已有用户 {name}。",
+    "User": "用户",
+    "Make a link that logs in once.": "生成只能登录一次的链接。",
+    "Whom it logs in; a new administrator if unknown.": (
+        "登录的用户；若不存在则新建为管理员。"
+    ),
+    "Login link, good once and for 15 minutes": "登录链接，15 分钟内可用一次",
 }

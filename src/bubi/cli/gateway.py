@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bubi.cli import gateway_users
 from bubi.cli.connection import DataOption, node_health
 from bubi.cli.home import Home, folder
 from bubi.cli.messages import _
@@ -19,6 +20,9 @@ app = typer.Typer(
     help=_("Explorer, monitoring and console of one organisation."),
     no_args_is_help=True,
 )
+
+app.add_typer(gateway_users.user)
+app.command("login-link", help=_("Make a link that logs in once."))(gateway_users.login_link)
 
 ConfigArgument = Annotated[
     Path, typer.Argument(metavar="CONFIG", help=_("The gateway's config.toml, or its folder."))
@@ -46,18 +50,15 @@ def run(config: ConfigArgument) -> None:
 index = typer.Typer(name="index", help=_("The gateway's tables."), no_args_is_help=True)
 app.add_typer(index)
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", help=_("The gateway's config.toml; else that of `bubi up`.")),
-]
-
 
 @index.command("check", help=_("Height, lag and a hash per table, to compare two indexes."))
-def check(config: ConfigOption = None, data: DataOption = None, as_json: AsJson = False) -> None:
+def check(
+    config: gateway_users.ConfigOption = None, data: DataOption = None, as_json: AsJson = False
+) -> None:
     """Reads all tables; the gateway may run meanwhile."""
     from bubi.gateway.index import check as tables  # noqa: PLC0415
 
-    settings = _settings(config, data)
+    settings = gateway_users.settings(config, data)
     with _database_errors():
         found = tables.check(_engine(settings))
     if found is None:
@@ -72,7 +73,9 @@ def check(config: ConfigOption = None, data: DataOption = None, as_json: AsJson 
 
 
 @index.command("rebuild", help=_("Empty the tables; the next start fills them from the ledger."))
-def rebuild(config: ConfigOption = None, data: DataOption = None, as_json: AsJson = False) -> None:
+def rebuild(
+    config: gateway_users.ConfigOption = None, data: DataOption = None, as_json: AsJson = False
+) -> None:
     """Removes all tables of the index of a stopped gateway."""
     from bubi.gateway.index import writer  # noqa: PLC0415
 
@@ -82,7 +85,7 @@ def rebuild(config: ConfigOption = None, data: DataOption = None, as_json: AsJso
             _("The gateway runs."), _("Stop it first with `bubi down`."), code="gateway_runs"
         )
     with _database_errors():
-        writer.empty(_engine(_settings(config, data)))
+        writer.empty(_engine(gateway_users.settings(config, data)))
     if as_json:
         emit({"removed": True})
     else:
@@ -106,27 +109,6 @@ def _database_errors() -> Iterator[None]:
             _("Check index.database in the gateway's configuration."),
             code="database_failed",
         ) from error
-
-
-def _settings(config: Path | None, data: Path | None) -> Any:
-    """The configuration that was named, else that of the development network.
-
-    Raises:
-        Failure: there is none, or it cannot be used.
-    """
-    from bubi.gateway import config as configuration  # noqa: PLC0415
-
-    if config is None:
-        gateway = Home(folder(data)).read().gateway
-        if gateway is None:
-            raise nothing_running(
-                _("The network here has no gateway."), _("`bubi up` starts one.")
-            )
-        config = Path(gateway.config)
-    try:
-        return configuration.load(config_file(config))
-    except configuration.ConfigError as error:
-        raise usage(str(error), code="config_invalid") from error
 
 
 def _engine(settings: Any) -> Any:

@@ -44,6 +44,8 @@ class NodeState:
     config: str
     p2p: str | None = None
     """Where other nodes reach it."""
+    operator: str | None = None
+    """Where its operator looks at the machine and the log."""
 
     def running(self) -> bool:
         """Whether the recorded process still runs."""

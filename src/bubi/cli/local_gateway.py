@@ -95,6 +95,7 @@ def _launch(home: Home, state: NetworkState, port: int) -> GatewayState:
     config = folder / "config.toml"
     node = (state.running() or list(state.nodes))[0]
     _configure(home, config, port, node.url)
+    _watch(config, state)
     url = f"http://127.0.0.1:{port}"
     gateway = GatewayState(0, "", url, str(folder), str(config))
     with log_file(gateway).open("ab") as log:
@@ -127,6 +128,19 @@ def _configure(home: Home, config: Path, port: int, node: str) -> None:
             f"[sandbox]\nkeystore = {json.dumps(str(keystore))}\n"
             f"password = {json.dumps(str(password))}\n"
         )
+    write_private(config, text)
+
+
+def _watch(config: Path, state: NetworkState) -> None:
+    """Names all nodes here, and their operator listeners, for the gateway to watch."""
+    nodes = [f"{one.name}={one.url}" for one in state.nodes]
+    operators = [f"{one.name}={one.operator}" for one in state.nodes if one.operator is not None]
+    text = config.read_text(encoding="utf-8")
+    if not re.search(r"(?m)^\[monitoring\]$", text):
+        text += "\n[monitoring]\nnodes = []\noperators = []\n"
+    for key, value in (("nodes", nodes), ("operators", operators)):
+        line = f"{key} = {json.dumps(value)}"
+        text = re.sub(rf"(?m)^{key}\s*=\s*\[.*\]$", lambda _, line=line: line, text, count=1)  # type: ignore[misc]
     write_private(config, text)
 
 

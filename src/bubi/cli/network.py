@@ -34,6 +34,7 @@ NODE_FILES: Final = ("config.toml", "request.json", "key.pem", "authority")
 NODES_MAX: Final = 64
 FIRST_API_PORT: Final = 8801
 FIRST_P2P_PORT: Final = 8901
+FIRST_OPERATOR_PORT: Final = 8601
 DEMO_ACCOUNTS: Final = ("issuer", "notary", "merchant", "alice", "bob")
 DEMO_COST: Final = Cost(n=1 << 12, r=8, p=1)
 """The password lies beside these keystores, so a costly derivation would protect nothing."""
@@ -317,8 +318,9 @@ def create_development(
     ports = free_ports(
         [FIRST_P2P_PORT + place for place in range(nodes)]
         + [FIRST_API_PORT + place for place in range(nodes)]
+        + [FIRST_OPERATOR_PORT + place for place in range(nodes)]
     )
-    p2p, api = ports[:nodes], ports[nodes:]
+    p2p, api, desks = ports[:nodes], ports[nodes : 2 * nodes], ports[2 * nodes :]
     with ceremony_errors():
         from bubi.network.addresses import Address  # noqa: PLC0415
         from bubi.node import ceremony  # noqa: PLC0415 - needs the compiled core
@@ -343,8 +345,8 @@ def create_development(
             accounts=keys,
         )
         made = [
-            ceremony.join(home.path / name, home.public, api_port=port)
-            for name, port in zip(names, api, strict=True)
+            ceremony.join(home.path / name, home.public, api_port=port, operator_port=desk)
+            for name, port, desk in zip(names, api, desks, strict=True)
         ]
     shutil.copyfile(home.public / "trust.json", home.trust_file)
     network = Trust.load(home.trust_file).network
@@ -366,8 +368,9 @@ def create_development(
                 str(node.directory),
                 str(node.config),
                 str(one.endpoint),
+                f"http://127.0.0.1:{desk}",
             )
-            for one, node in zip(requests, made, strict=True)
+            for one, node, desk in zip(requests, made, desks, strict=True)
         ),
         accounts=tuple(
             AccountState(name, addresses[name], str(keystore_file(home, name)))
@@ -446,6 +449,7 @@ def with_free_ports(state: NetworkState, starting: list[NodeState]) -> NetworkSt
         for node in starting:
             settings = load(Path(node.config))
             old = [settings.api.port, settings.network.port]
+            old += [settings.operator.port] if settings.operator.port is not None else []
             new = free_ports(old)
             if new[0] != old[0]:
                 _replace_port(Path(node.config), old[0], new[0])
@@ -455,8 +459,13 @@ def with_free_ports(state: NetworkState, starting: list[NodeState]) -> NetworkSt
                 p2p = f"127.0.0.1:{new[1]}"
                 for other in state.nodes:
                     _replace_address(Path(other.config), str(node.p2p), p2p)
+            operator = node.operator
+            if len(new) > 2 and new[2] != old[2]:
+                _replace_port(Path(node.config), old[2], new[2])
+                operator = f"http://127.0.0.1:{new[2]}"
             load(Path(node.config))
-            changed = replace(node, url=f"http://127.0.0.1:{new[0]}", p2p=p2p)
+            url = f"http://127.0.0.1:{new[0]}"
+            changed = replace(node, url=url, p2p=p2p, operator=operator)
             state = state.with_node(changed)
     return state
 

@@ -16,7 +16,7 @@ from typing import IO, Annotated, Any, Final
 import typer
 from bubi_sdk.network import Trust
 
-from bubi.cli import local_gateway, network, processes
+from bubi.cli import gateway_users, local_gateway, network, processes
 from bubi.cli.connection import DataOption, healthy_transaction, node_health, state_root
 from bubi.cli.doctor import doctor
 from bubi.cli.home import Home, NetworkState, NodeState, folder
@@ -86,6 +86,7 @@ def up(
                 say(_("The network is already running."))
             show_status(home, state)
             show_next_steps(home, state)
+            show_login(state)
         if started and not detach:
             stay(home, state, as_json=as_json)
     except KeyboardInterrupt:
@@ -617,6 +618,15 @@ def show_next_steps(home: Home, state: NetworkState) -> None:
             ),
         ],
     )
+
+
+def show_login(state: NetworkState) -> None:
+    """Prints a link by which the first administrator comes into the console."""
+    if state.gateway is None or not state.gateway.running():
+        return
+    settings = gateway_users.settings(Path(state.gateway.config), None)
+    url, _expires = gateway_users.make_link(settings)
+    say(_("Log in to the console (once, within 15 minutes): {url}", url=url))
 
 
 COMMANDS: Final[tuple[tuple[str, Callable[..., None], str], ...]] = (

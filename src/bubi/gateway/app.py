@@ -15,6 +15,9 @@ from starlette.routing import Route
 
 from bubi import core
 from bubi.gateway import console, explorer
+from bubi.gateway.accounts import routes as accounts
+from bubi.gateway.alarms import routes as alarms
+from bubi.gateway.monitoring import routes as monitoring
 from bubi.gateway.paths import EncodedSlashes
 from bubi.gateway.problems import ProblemError, problem_response
 from bubi.gateway.service import Gateway, gateway_of
@@ -22,7 +25,12 @@ from bubi.gateway.service import Gateway, gateway_of
 log = logging.getLogger("bubi.gateway")
 
 PREFIX = "/api/v1"
-ROUTERS: tuple[APIRouter, ...] = (explorer.router,)
+ROUTERS: tuple[APIRouter, ...] = (
+    explorer.router,
+    accounts.router,
+    monitoring.router,
+    alarms.router,
+)
 """Routers of every gateway. A package that brings routes adds its router here."""
 
 

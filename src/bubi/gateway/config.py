@@ -67,6 +67,20 @@ class SandboxSection:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitoringSection:
+    """Nodes to watch beside the own one, and operator listeners, by the names of the nodes.
+
+    `certificate` and `key` are shown to listeners that ask for one.
+    """
+
+    nodes: tuple[tuple[str, str], ...]
+    operators: tuple[tuple[str, str], ...]
+    authority: Path | None
+    certificate: Path | None
+    key: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class LogSection:
     """What is written to standard error."""
 
@@ -82,6 +96,7 @@ class Config:
     index: IndexSection
     explorer: ExplorerSection
     sandbox: SandboxSection
+    monitoring: MonitoringSection
     log: LogSection
 
 
@@ -152,6 +167,18 @@ def choice(*choices: str) -> Check:
     return check
 
 
+def addresses(key: str, value: Any) -> tuple[tuple[str, str], ...]:
+    """Names with the address of each, as "NAME=URL"."""
+    found: dict[str, str] = {}
+    for one in value if isinstance(value, list | tuple) else [None]:
+        name, equals, address = one.partition("=") if isinstance(one, str) else ("", "", "")
+        if not name or not equals or len(name) > 64 or name in found:
+            msg = f'{key} must be a list such as ["node-1=http://127.0.0.1:8601"], each name once'
+            raise ConfigError(msg)
+        found[name] = url("http", "https")(key, address)
+    return tuple(found.items())
+
+
 TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
     "gateway": {
         "host": ("127.0.0.1", host),
@@ -177,6 +204,13 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "keystore": (None, path),
         "password": (None, path),
         "amount": (1_000, number(1, 1_000_000_000)),
+    },
+    "monitoring": {
+        "nodes": ((), addresses),
+        "operators": ((), addresses),
+        "authority": (None, path),
+        "certificate": (None, path),
+        "key": (None, path),
     },
     "log": {"level": ("info", choice("debug", "info", "warning", "error"))},
 }
@@ -228,6 +262,7 @@ def parse(document: Mapping[str, Any], folder: Path) -> Config:
         IndexSection(**values["index"]),
         ExplorerSection(**values["explorer"]),
         SandboxSection(**values["sandbox"]),
+        MonitoringSection(**values["monitoring"]),
         LogSection(**values["log"]),
     )
     _check_pairs(config)
@@ -269,6 +304,10 @@ def _check_pairs(config: Config) -> None:
         raise ConfigError(msg)
     if (node.certificate is None) != (node.key is None):
         msg = "node.certificate and node.key belong together: give both or neither"
+        raise ConfigError(msg)
+    watched = config.monitoring
+    if (watched.certificate is None) != (watched.key is None):
+        msg = "monitoring.certificate and monitoring.key belong together: give both or neither"
         raise ConfigError(msg)
     if (sandbox.keystore is None) != (sandbox.password is None):
         msg = "sandbox.keystore and sandbox.password belong together: give both or neither"

@@ -18,6 +18,7 @@ from bubi.gateway.app import build
 from bubi.gateway.follow import Index
 from bubi.gateway.index.database import connect
 from bubi.gateway.index.follower import Follower
+from bubi.gateway.monitoring.assembly import watch
 from bubi.gateway.node import Node
 from bubi.gateway.sandbox import Sandbox
 from bubi.gateway.service import Gateway
@@ -59,6 +60,7 @@ def compose(settings: config.Config) -> Gateway:
     if settings.sandbox.keystore is not None:
         gateway.sandbox = Sandbox(settings)
     gateway.parts += [Index(gateway, engine), Health(gateway)]
+    watch(gateway)
     return gateway
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bubi.gateway.config import Config
     from bubi.gateway.index.follower import Follower
     from bubi.gateway.index.reader import Reader
+    from bubi.gateway.monitoring.service import Monitor
     from bubi.gateway.node import Node
     from bubi.gateway.sandbox import Sandbox
     from bubi.gateway.stream import News
@@ -44,6 +45,7 @@ class Gateway:
     reader: Reader | None = None
     sandbox: Sandbox | None = None
     sessions: Sessions | None = None
+    monitor: Monitor | None = None
     parts: list[Part] = field(default_factory=list)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failure: BaseException | None = None

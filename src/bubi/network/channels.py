@@ -166,6 +166,13 @@ class Outgoing:
         started = (one.current.size - one.offset for one in self._queues if one.current)
         return sum(one.bytes for one in self._queues) + sum(started)
 
+    def waiting(self) -> dict[str, tuple[int, int]]:
+        """Messages and bytes in the queue of each priority, by its name."""
+        return {
+            priority.name.lower(): (len(queue.items), queue.bytes)
+            for priority, queue in zip(Priority, self._queues, strict=True)
+        }
+
     @property
     def control_waiting(self) -> int:
         """How many frames of the network itself wait."""

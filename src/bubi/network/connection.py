@@ -478,5 +478,6 @@ class Connection(asyncio.Protocol):
             "ip": str(self.ip) if self.ip else None,
             "rtt_ms": round(self.round_trip * 1000, 3) if self.round_trip is not None else None,
             "queued_bytes": self._outgoing.bytes_waiting,
+            "queues": self._outgoing.waiting(),
             "unfinished_bytes": self._incoming.bytes_outstanding,
         }

@@ -610,6 +610,7 @@ _NO_CONNECTION: Mapping[str, object] = {
     "ip": None,
     "rtt_ms": None,
     "queued_bytes": 0,
+    "queues": {},
     "unfinished_bytes": 0,
     "certificate_days": None,
 }

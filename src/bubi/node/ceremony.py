@@ -396,6 +396,7 @@ def join(
     host: str = "127.0.0.1",
     port: int | None = None,
     api_port: int = 8080,
+    operator_port: int | None = None,
     seeds: Sequence[Address] = (),
 ) -> Initialised:
     """Completes the folder that `make_request` made, for the network in the folder `network`.
@@ -423,6 +424,8 @@ def join(
         section["port"] = port or request.endpoint.port
         section["advertise"] = str(request.endpoint)
     settings["network"] = section
+    if operator_port is not None:
+        settings["operator"] = {"port": operator_port}
     return write_node(directory, genesis, settings)
 
 

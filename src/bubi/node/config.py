@@ -115,6 +115,17 @@ class LogSection:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorSection:
+    """Where the operator of this node looks at its machine and log. Without `port` nowhere."""
+
+    host: str
+    port: int | None
+    tls_certificate: Path | None
+    tls_key: Path | None
+    client_authority: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything."""
 
@@ -125,6 +136,7 @@ class Config:
     block: BlockSection
     store: StoreSection
     log: LogSection
+    operator: OperatorSection
 
 
 Check = Callable[[str, Any], Any]
@@ -272,6 +284,13 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "leases_max": (64, _number(1, 10_000)),
     },
     "log": {"level": ("info", _choice("debug", "info", "warning", "error"))},
+    "operator": {
+        "host": ("127.0.0.1", _host),
+        "port": (None, _number(1, 65_535)),
+        "tls_certificate": (None, _path),
+        "tls_key": (None, _path),
+        "client_authority": (None, _path),
+    },
 }
 """Every key with its default (or REQUIRED) and its check."""
 
@@ -325,8 +344,10 @@ def parse(document: Mapping[str, Any], folder: Path) -> Config:
         BlockSection(**values["block"]),
         StoreSection(**values["store"]),
         LogSection(**values["log"]),
+        OperatorSection(**values["operator"]),
     )
-    _check_exposure(config.api)
+    _check_exposure("api", config.api)
+    _check_exposure("operator", config.operator)
     _check_network(config.network)
     return config
 
@@ -353,17 +374,17 @@ def _refuse_unknown(given: Mapping[str, Any], known: Mapping[str, Any], what: st
             raise ConfigError(msg)
 
 
-def _check_exposure(api: ApiSection) -> None:
-    if (api.tls_certificate is None) != (api.tls_key is None):
-        msg = "api.tls_certificate and api.tls_key belong together: give both or neither"
+def _check_exposure(name: str, listener: ApiSection | OperatorSection) -> None:
+    if (listener.tls_certificate is None) != (listener.tls_key is None):
+        msg = f"{name}.tls_certificate and {name}.tls_key belong together: give both or neither"
         raise ConfigError(msg)
-    if api.client_authority is not None and api.tls_certificate is None:
-        msg = "api.client_authority needs api.tls_certificate and api.tls_key"
+    if listener.client_authority is not None and listener.tls_certificate is None:
+        msg = f"{name}.client_authority needs {name}.tls_certificate and {name}.tls_key"
         raise ConfigError(msg)
-    if not ipaddress.ip_address(api.host).is_loopback and api.client_authority is None:
+    if not ipaddress.ip_address(listener.host).is_loopback and listener.client_authority is None:
         msg = (
-            f"api.host {api.host} is not a loopback address: set api.tls_certificate, "
-            'api.tls_key and api.client_authority, or use host = "127.0.0.1"'
+            f"{name}.host {listener.host} is not a loopback address: set {name}.tls_certificate, "
+            f'{name}.tls_key and {name}.client_authority, or use host = "127.0.0.1"'
         )
         raise ConfigError(msg)
 

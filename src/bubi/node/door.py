@@ -6,6 +6,7 @@ which the block loop resolves.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,13 +53,14 @@ class Ticket:
     """A group in the pool and the promise of its decision.
 
     `body` is what was received, kept where it has to be forwarded. `origins` counts its
-    transactions by whoever sent them.
+    transactions by whoever sent them. `since` is when it was admitted (monotonic, s).
     """
 
     entry: Entry[core.Admission]
     decision: asyncio.Future[Decision]
     body: bytes | None
     origins: Counter[str]
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ class Door:
         self._refuse_if_blocked(len(body), origin)
         self._checking += len(body)
         try:
-            admission = await self._threads.admit(partial(self._chain.admit, body, self._now()))
+            admission = await self._checked(body)
         except core.CoreError as error:
             raise DoorError(core.error_code(error), core.error_detail(error)) from None
         finally:
@@ -192,6 +194,21 @@ class Door:
         """Groups without an outcome, oldest first."""
         return [ticket.entry for ticket in self._tickets.values()]
 
+    @property
+    def backlog(self) -> int:
+        """Single transactions that wait to be checked."""
+        return len(self._queue)
+
+    @property
+    def backlog_bytes(self) -> int:
+        """Bytes of transactions that wait to be checked, or are being checked."""
+        return self._checking
+
+    def oldest_seconds(self) -> float:
+        """How long the oldest group waits for its block; 0: none waits."""
+        oldest = next(iter(self._tickets.values()), None)
+        return 0.0 if oldest is None else time.monotonic() - oldest.since
+
     def waits(self, number: int) -> bool:
         """Whether a group has no outcome yet."""
         return number in self._tickets
@@ -213,6 +230,7 @@ class Door:
             ticket = self._tickets.pop(entry.number, None)
             if ticket is not None:
                 self._shares -= ticket.origins
+                self._metrics.door.time_to_final.observe(time.monotonic() - ticket.since)
             if ticket is not None and not ticket.decision.done():
                 ticket.decision.set_result(Decision(height, group_codes, receipts))
             numbers = memoryview(group_codes).cast("H")
@@ -254,9 +272,7 @@ class Door:
         body = core.bulk_body([one.transaction for one in taken])
         try:
             try:
-                admission = await self._threads.admit(
-                    partial(self._chain.admit, body, self._now())
-                )
+                admission = await self._checked(body)
             finally:
                 self._checking -= sum(len(one.transaction) for one in taken)
             verdicts = admission.verdicts if admission.refused else [""] * len(taken)
@@ -320,11 +336,18 @@ class Door:
         self.recent.add(admission.hashes, admission.expiries)
         self._metrics.admitted.inc(len(admission))
         kept = body if self.forwards else None
-        ticket = Ticket(entry, asyncio.get_running_loop().create_future(), kept, origins)
+        decision = asyncio.get_running_loop().create_future()
+        ticket = Ticket(entry, decision, kept, origins, time.monotonic())
         self._shares += origins
         self._tickets[entry.number] = ticket
         self.on_admitted(entry)
         return ticket
+
+    async def _checked(self, body: bytes) -> core.Admission:
+        started = time.monotonic()
+        admission = await self._threads.admit(partial(self._chain.admit, body, self._now()))
+        self._metrics.door.verification.observe(time.monotonic() - started)
+        return admission
 
     def _refuse_if_greedy(self, origin: str, count: int) -> None:
         if self._shares[origin] + count > self._share_max:

@@ -95,6 +95,14 @@ class Explainer:
         codes = {reason.code for reason in self._health.reasons} - {CATCHING_UP}
         return bool(codes) or view.halted is not None or view.silent is not None
 
+    def view(self) -> ReplicaView:
+        """A moment of the replica."""
+        return self._replica.view()
+
+    def halted(self) -> bool:
+        """Whether this node, or the network as it sees it, decides nothing."""
+        return self._halted(self._replica.view())
+
     def consensus(self) -> dict[str, Any]:
         """The document of `/v1/consensus`."""
         self.look()

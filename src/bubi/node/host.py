@@ -8,6 +8,7 @@ When the ledger contradicts a certificate the node stops deciding, keeps its sta
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
@@ -174,10 +175,11 @@ class ReplicaHost:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[TimerId, asyncio.TimerHandle] = {}
         self._executions: dict[bytes, core.Execution] = {}
+        self._batches: dict[bytes, int] = {}
         self._decided: dict[int, core.Execution] = {}
         self._expired: list[Entry[core.Admission]] = []
         self._admitted = asyncio.Event()
-        self._last_block = time.monotonic()
+        self._last_block = self._decided_at = time.monotonic()
         self._in_work = 0
         self._halted = False
         self._stopping = False
@@ -370,7 +372,7 @@ class ReplicaHost:
         """One piece of work of the writer's queue."""
         match action:
             case SyncLog():
-                await self._writer.write(self._chain.sync)
+                await self._writer.write(self._sync)
                 self.put(LogSynced(action.number))
             case MirrorGuard():
                 await self._writer.write(partial(self._chain.guard_write, action.record))
@@ -378,6 +380,11 @@ class ReplicaHost:
                 await self._commit(action.certificate)
             case ApplyBlock():
                 await self._apply(action.parts)
+
+    def _sync(self) -> None:
+        started = time.perf_counter()
+        self._chain.sync()
+        self._metrics.host.fsync.labels("log").observe(time.perf_counter() - started)
 
     # --- batches -------------------------------------------------------------------------
 
@@ -502,6 +509,7 @@ class ReplicaHost:
         self._metrics.phase.labels("execute").observe(time.monotonic() - started)
         if action.height == self._chain.height + 1:
             self._executions[action.digest] = execution
+            self._batches[action.digest] = len(action.batches)
         outcome = execution.outcome_hash
         self.put(ProposalExecuted(action.height, action.digest, outcome))
 
@@ -541,6 +549,7 @@ class ReplicaHost:
         started = time.monotonic()
         execution = self._executions[request.digest]
         data = encode_certificate(certificate)
+        self._metrics.consensus.view_changes.inc(request.round)
         await self._writer.write(partial(self._chain.commit, execution, data))
         self._metrics.phase.labels("commit").observe(time.monotonic() - started)
         self._publish(execution)
@@ -576,6 +585,7 @@ class ReplicaHost:
             text = f"the block has outcome {expected.hex()}, here {execution.outcome_hash.hex()}"
             self.put(ApplyFailed(parts.height, text, diverged=True))
             return
+        self._batches[execution.digest] = len(batches)
         write = self._writer.write
         await write(partial(self._chain.append_bodies, parts.height, batches))
         await write(partial(self._chain.commit, execution, parts.certificate))
@@ -600,9 +610,13 @@ class ReplicaHost:
         self._metrics.blocks.inc()
         for outcome, count in (("final", final), ("rejected", rejected), ("skipped", skipped)):
             self._metrics.transactions.labels(outcome).inc(count)
+        self._count_codes(execution)
         for text in execution.alarms:
             self._alarm("internal", text)
-        self._last_block = time.monotonic()
+        if self._chain.height > 1:
+            interval = time.monotonic() - self._decided_at
+            self._metrics.consensus.interval.observe(interval)
+        self._last_block = self._decided_at = time.monotonic()
         self.last_decision_ms = self._clock.now_ms()
         self._executions.clear()
         self._decided = {execution.height: execution}
@@ -610,6 +624,16 @@ class ReplicaHost:
         self._door.set_block_limits(self._ledger.parameters)
         tip: Tip = self._ledger.tip()
         self.put(Committed(tip, self._ledger.configuration(), self._ledger.limits()))
+
+    def _count_codes(self, execution: core.Execution) -> None:
+        codes: Counter[int] = Counter()
+        for place in range(self._batches.get(execution.digest, 0)):
+            codes.update(memoryview(execution.codes(place)).cast("H"))
+        self._batches.clear()
+        names = core.code_names()
+        for number, count in codes.items():
+            name = "skipped" if number == core.SKIPPED else names[number]
+            self._metrics.consensus.outcomes.labels(name).inc(count)
 
     def _tell_decided(self, action: Decided) -> None:
         """Resolves the groups of this node's batches in a block."""
@@ -670,6 +694,7 @@ class ReplicaHost:
     def _report(self, evidence: ReportEvidence) -> None:
         first = evidence.first.request
         self.evidence = [*self.evidence, evidence][-EVIDENCE_KEPT:]
+        self._metrics.consensus.evidence.inc()
         self._alarm(
             "evidence",
             f"validator {evidence.first.validator} signed two statements for height "

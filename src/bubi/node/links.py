@@ -9,11 +9,11 @@ from typing import Any
 
 from bubi import messages
 from bubi.encoding import RULE, EncodingError
-from bubi.messages import Link, PeerMessage
+from bubi.messages import Link, PeerMessage, Status
 from bubi.network.addresses import Address, IpRules
 from bubi.network.admission import DoorLimits
 from bubi.network.certificates import Authority, CertificateError
-from bubi.network.connection import Delivery
+from bubi.network.connection import PEER_SAID, Delivery
 from bubi.network.mesh import Network, PeerInfo, Settings
 from bubi.network.peers import Policy, TrustRules
 from bubi.node.certificates import organisation_of, read_certificates, to_der
@@ -22,6 +22,7 @@ from bubi.node.files import FileError
 from bubi.node.host import ReplicaHost
 from bubi.node.metrics import Metrics
 from bubi.node.misdeeds import Misdeeds
+from bubi.node.monitoring.clocks import Clocks
 from bubi.node.ports import Clock
 from bubi.replica.events import Peer, PeerDown, PeerUp, Received
 
@@ -60,6 +61,8 @@ class Links:
         self._clock = clock
         self._metrics = metrics
         self._misdeeds = Misdeeds()
+        self._clocks = Clocks()
+        self._names: dict[bytes, str] = {}
         authorities = (*place.authorities, *_own_trust(section.trust))
         try:
             self._network = Network(_settings(section, place), authorities, self, clock.now_ms)
@@ -129,11 +132,15 @@ class Links:
 
     def on_peer_up(self, peer: PeerInfo) -> None:
         """A connection was accepted by both sides."""
+        self._names[peer.node] = peer.name
         self._host.put(PeerUp(peer.node, peer.name, peer.organisation, not peer.validator))
 
     def on_peer_down(self, peer: bytes, reason: str) -> None:
         """It ended."""
-        del reason
+        self._clocks.forget(peer)
+        # A peer's own words are not counted one by one: it could invent them without end.
+        counted = "by_peer" if reason.startswith(PEER_SAID) else reason
+        self._metrics.peers.disconnects.labels(self._names.pop(peer), counted).inc()
         self._host.put(PeerDown(peer))
 
     def on_message(self, delivery: Delivery) -> None:
@@ -146,6 +153,9 @@ class Links:
             self._metrics.penalties.labels("malformed").inc()
             self._network.penalise(delivery.peer, "malformed")
             return
+        if isinstance(message, Status) and message.node == delivery.peer:
+            trip = self._network.round_trip(delivery.peer)
+            self._clocks.heard(delivery.peer, message.time, self._clock.now_ms(), trip)
         self._host.put(Received(delivery.peer, message), delivery.done)
 
     def on_alarm(self, code: str, text: str) -> None:
@@ -158,6 +168,7 @@ class Links:
     def snapshot(self) -> list[dict[str, Any]]:
         """Nodes that are or were connected, and addresses that never answered."""
         shown: Any = self._network.snapshot()
+        self._fill_clocks()
         items = [self._item(one) for one in shown["peers"]]
         known = {one["address"] for one in items}
         items += [
@@ -183,6 +194,14 @@ class Links:
             "misdeeds": count,
             "reason": one["reason"] or reason,
         }
+
+    def _fill_clocks(self) -> None:
+        metrics = self._metrics.peers
+        metrics.certificate.set(self.certificate_days)
+        metrics.clock_offset.clear()
+        for peer, offset in self._clocks.offsets().items():
+            metrics.clock_offset.labels(self._names.get(peer, peer.hex())).set(offset)
+        metrics.clock_median.set(self._clocks.median() or 0.0)
 
     def counters(self) -> Mapping[str, int]:
         """Totals since the start."""

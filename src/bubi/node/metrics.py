@@ -9,6 +9,140 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+LONG_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+FSYNC_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+
+
+class NetworkMetrics:
+    """What this node measures of its connections."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"bubi_{name}", text, labels, registry=registry)
+
+        self.connected = gauge("peer_connected", "Whether connected", "peer", "organisation")
+        self.round_trip = gauge("peer_rtt_seconds", "Round-trip time to a peer", "peer")
+        self.bytes = gauge("peer_bytes", "Bytes since the start", "peer", "direction")
+        self.queue = gauge("peer_queue_bytes", "Bytes that wait for a peer", "peer")
+        self.peer_certificate = gauge(
+            "peer_certificate_days", "Days that a peer's certificate is still valid", "peer"
+        )
+        self.certificate = gauge(
+            "certificate_days", "Days that this node's certificate is still valid"
+        )
+        self.clock_offset = gauge(
+            "peer_clock_offset_seconds", "A peer's clock minus this node's", "peer"
+        )
+        self.clock_median = gauge(
+            "clock_offset_seconds", "Median of the peers' clocks minus this node's"
+        )
+        self.disconnects = Counter(
+            "bubi_peer_disconnects",
+            "Connections that ended",
+            ["peer", "reason"],
+            registry=registry,
+        )
+
+
+class ConsensusMetrics:
+    """How the validators agree, as this node sees it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"bubi_{name}", text, labels, registry=registry)
+
+        self.interval = Histogram(
+            "bubi_block_interval_seconds",
+            "Time between two decisions",
+            buckets=LONG_SECONDS,
+            registry=registry,
+        )
+        self.view_changes = Counter(
+            "bubi_view_changes", "Views that ended without a decision", registry=registry
+        )
+        self.evidence = Counter(
+            "bubi_evidence", "Contradicting statements of a validator", registry=registry
+        )
+        self.outcomes = Counter(
+            "bubi_outcomes", "Transactions in decided blocks by code", ["code"], registry=registry
+        )
+        self.view = gauge("view", "View of the height in work")
+        self.margin = gauge("quorum_margin", "Votes present beyond the quorum; negative: halted")
+        self.lag = gauge("height_lag", "Blocks that this node has to fetch")
+        self.halted = gauge("halted", "Whether nothing can be decided")
+        self.validator_up = gauge("validator_up", "Whether a validator is heard of", "validator")
+        self.validator_height = gauge("validator_height", "Height it tells", "validator")
+        self.validator_silence = gauge(
+            "validator_silence_seconds", "Since its last status", "validator"
+        )
+
+
+class DoorMetrics:
+    """How transactions and requests fare at this node."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.time_to_final = Histogram(
+            "bubi_time_to_final_seconds",
+            "From the admission of a group to its decision",
+            buckets=LONG_SECONDS,
+            registry=registry,
+        )
+        self.verification = Histogram(
+            "bubi_verification_seconds",
+            "Time to check one group at the door",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.requests = Counter(
+            "bubi_api_requests", "Requests", ["route", "method", "status"], registry=registry
+        )
+        self.latency = Histogram(
+            "bubi_api_seconds",
+            "Time until an answer begins",
+            ["route", "method"],
+            buckets=LONG_SECONDS,
+            registry=registry,
+        )
+        self.clients = Counter(
+            "bubi_api_client_requests",
+            "Requests by client address",
+            ["client", "status"],
+            registry=registry,
+        )
+        self.client_seconds = Counter(
+            "bubi_api_client_seconds",
+            "Time spent on the requests of a client address",
+            ["client"],
+            registry=registry,
+        )
+
+
+class HostMetrics:
+    """The machine and the process. Served by the operator listener only."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"bubi_{name}", text, labels, registry=registry)
+
+        self.cpu = gauge("host_cpu_ratio", "Share of all cores in use")
+        self.load = gauge("host_load1", "Load average of one minute")
+        self.memory = gauge("host_memory_bytes", "Memory", "what")
+        self.disk = gauge("host_disk_bytes", "Disk of the ledger", "what")
+        self.fill = gauge("host_disk_fill_seconds", "Until that disk is full at this pace")
+        self.traffic = gauge("host_network_bytes", "Bytes on all interfaces", "direction")
+        self.process_cpu = gauge("process_cpu_seconds", "Processor time of the node")
+        self.resident = gauge("process_resident_bytes", "Memory of the node")
+        self.files = gauge("process_open_files", "Files and connections open")
+        self.files_limit = gauge("process_open_files_limit", "Most that may be open")
+        self.started = gauge("process_start_time_seconds", "Start (seconds since 1970)")
+        self.fsync = Histogram(
+            "bubi_host_fsync_seconds",
+            "Time of one sync to the disk of the ledger",
+            ["of"],
+            buckets=FSYNC_SECONDS,
+            registry=registry,
+        )
+        self.lines = Counter("bubi_log_lines", "Lines written", ["level"], registry=registry)
 
 
 class Metrics:
@@ -40,6 +174,11 @@ class Metrics:
             buckets=SECONDS,
             registry=make,
         )
+        self.peers = NetworkMetrics(make)
+        self.consensus = ConsensusMetrics(make)
+        self.door = DoorMetrics(make)
+        self.host_registry = CollectorRegistry()
+        self.host = HostMetrics(self.host_registry)
         self._gauges: dict[str, Gauge] = {}
 
     def set_gauge(self, name: str, value: float) -> None:
@@ -49,8 +188,9 @@ class Metrics:
             self._gauges[name] = Gauge(f"bubi_{name}", text, registry=self.registry)
         self._gauges[name].set(value)
 
-    def render(self, sources: Callable[[], Mapping[str, float]]) -> bytes:
-        """The metrics as text, with gauges taken from `sources`."""
+    def render(self, sources: Callable[[], Mapping[str, float]], *, host: bool = False) -> bytes:
+        """The metrics as text, with gauges taken from `sources`; `host`: of the machine too."""
         for name, value in sources().items():
             self.set_gauge(name, value)
-        return generate_latest(self.registry)
+        text = generate_latest(self.registry)
+        return text + generate_latest(self.host_registry) if host else text

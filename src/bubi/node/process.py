@@ -35,6 +35,9 @@ from bubi.node.health import Health
 from bubi.node.host import ReplicaHost
 from bubi.node.links import Links, Place
 from bubi.node.metrics import Metrics
+from bubi.node.monitoring import operator
+from bubi.node.monitoring.host import HostMeter
+from bubi.node.monitoring.logbook import Logbook
 from bubi.node.ports import SystemClock, Threads
 from bubi.node.trust import trust_document
 from bubi.replica.replica import Replica
@@ -261,15 +264,26 @@ async def _serve(parts: _Parts) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     if links is not None:
         await links.start()
-    deciding = asyncio.create_task(host.run())
-    looking = asyncio.create_task(explainer.run())
-    serving = asyncio.create_task(server.serve(sockets=[parts.listener]))
-    log.info("node %s at height %d, listening", settings.node.name, chain.height)
     try:
-        return await _until_stopped(host, links, deciding, serving, services, server)
+        async with operator.listening(settings.operator, _desk(settings, services)):
+            deciding = asyncio.create_task(host.run())
+            looking = asyncio.create_task(explainer.run())
+            serving = asyncio.create_task(server.serve(sockets=[parts.listener]))
+            log.info("node %s at height %d, listening", settings.node.name, chain.height)
+            try:
+                return await _until_stopped(host, links, deciding, serving, services, server)
+            finally:
+                looking.cancel()
     finally:
-        looking.cancel()
         threads.close()
+
+
+def _desk(settings: config.Config, services: Services) -> operator.Desk:
+    metrics = services.metrics.host
+    meter, logbook = HostMeter(settings.node.data, metrics), Logbook(metrics)
+    if settings.operator.port is not None:
+        logging.getLogger().addHandler(logbook)
+    return operator.Desk(services, meter, logbook, settings.node.name, settings.node.organisation)
 
 
 def _replica_settings(settings: config.Config, clock: SystemClock) -> ReplicaSettings:

@@ -18,6 +18,7 @@ from bubi.network.addresses import IpRules, as_ip
 from bubi.node.api import openapi, reading, transactions
 from bubi.node.api.problems import ProblemError, problem_response
 from bubi.node.api.services import Services
+from bubi.node.monitoring.requests import Metered
 
 log = logging.getLogger("bubi.api")
 
@@ -53,6 +54,9 @@ def build(services: Services) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _defect)
+    if services:
+        # First, so that it is the innermost: it sees the route that was found.
+        app.add_middleware(Metered, metrics=services.metrics.door, routes=app.router.routes)
     app.add_middleware(EncodedSlashes)
     rules = IpRules(services.settings.allow, services.settings.deny) if services else IpRules()
     if rules != IpRules():

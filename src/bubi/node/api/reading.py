@@ -16,6 +16,7 @@ from bubi.node.api.leases import ListName
 from bubi.node.api.problems import ProblemError
 from bubi.node.api.services import Services
 from bubi.node.metrics import CONTENT_TYPE as METRICS_TYPE
+from bubi.node.monitoring.gauges import render
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
@@ -511,24 +512,4 @@ async def peers(request: Request) -> Response:
 @router.get("/metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """Numbers for monitoring."""
-    node = requests.services(request)
-
-    def sources() -> dict[str, float]:
-        values = {f"store_{name}": float(count) for name, count in node.chain.statistics.items()}
-        values["height"] = float(node.heights.height)
-        values["block_time_seconds"] = node.chain.time / 1000
-        values["pool_transactions"] = float(node.door.pool.transactions)
-        values["pool_bytes"] = float(node.door.pool.bytes)
-        values["waiting_requests"] = float(node.waiting)
-        values["event_streams"] = float(node.streams)
-        values["peers"] = float(
-            sum(1 for one in node.explainer.peers() if one["state"] == "connected")
-        )
-        values["missing_validators"] = float(len(node.explainer.missing()))
-        values["ready"] = float(node.health.ready)
-        return values
-
-    for name, total in node.explainer.totals().items():
-        node.metrics.network.labels(name).set(total)
-    text = node.metrics.render(sources)
-    return Response(text, media_type=METRICS_TYPE)
+    return Response(render(requests.services(request)), media_type=METRICS_TYPE)

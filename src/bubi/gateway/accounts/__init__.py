@@ -1,0 +1,1 @@
+"""Who may use the gateway: users, sessions, roles, the audit log."""

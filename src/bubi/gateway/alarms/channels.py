@@ -1,0 +1,259 @@
+"""Ways to tell somebody: mail, robots, webhooks, any address of apprise.
+
+All go through apprise. Robots are reached at the address that their owner was given, so that a
+company's own relay works as well as the vendor's; a secret signs what is sent, as DingTalk and
+Feishu ask for.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import apprise
+import httpx
+from apprise.plugins.base import NotifyBase
+
+from bubi.gateway.alarms.records import Channel
+
+SECONDS = 10.0
+KINDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
+    "mail": (
+        frozenset({"host", "port", "from", "to"}),
+        frozenset({"user", "password", "security"}),
+    ),
+    "webhook": (frozenset({"url"}), frozenset({"secret"})),
+    "dingtalk": (frozenset({"url"}), frozenset({"secret"})),
+    "wecom": (frozenset({"url"}), frozenset()),
+    "feishu": (frozenset({"url"}), frozenset({"secret"})),
+    "apprise": (frozenset({"url"}), frozenset()),
+    "heartbeat": (frozenset({"url"}), frozenset()),
+}
+"""Settings of each kind: required, optional. `heartbeat` is called every minute, with no alarm."""
+SECRET = frozenset({"password", "secret", "url"})
+"""Settings that are never given out again."""
+HEARTBEAT = "heartbeat"
+
+
+class ChannelError(Exception):
+    """The settings of a channel cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is told. `fields` are for programs."""
+
+    head: str
+    body: str
+    fields: Mapping[str, Any]
+
+
+def check(kind: str, settings: Mapping[str, Any]) -> None:
+    """Refuses settings that can never work.
+
+    Raises:
+        ChannelError: something is missing, unknown or wrong.
+    """
+    if kind not in KINDS:
+        msg = f"kind must be one of {', '.join(KINDS)}"
+        raise ChannelError(msg)
+    _check_names(kind, settings)
+    if kind == "mail":
+        _check_mail(settings)
+    elif kind != "apprise" and urlsplit(settings["url"]).scheme not in {"http", "https"}:
+        msg = "url must begin with http:// or https://"
+        raise ChannelError(msg)
+    if kind != HEARTBEAT:
+        _target(kind, settings)
+
+
+def _check_names(kind: str, settings: Mapping[str, Any]) -> None:
+    required, optional = KINDS[kind]
+    for name in sorted(required - set(settings)):
+        msg = f"{name} is missing"
+        raise ChannelError(msg)
+    for name, value in sorted(settings.items()):
+        if name not in required | optional:
+            msg = f"{name} is not a setting of {kind}"
+            raise ChannelError(msg)
+        if not isinstance(value, str) or not value or len(value) > 2_000:
+            msg = f"{name} must be a text of 1 to 2000 characters"
+            raise ChannelError(msg)
+
+
+def _check_mail(settings: Mapping[str, Any]) -> None:
+    if settings.get("security", "none") not in {"none", "starttls", "ssl"}:
+        msg = "security must be none, starttls or ssl"
+        raise ChannelError(msg)
+    port = settings["port"]
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+        msg = "port must be a number from 1 to 65535"
+        raise ChannelError(msg)
+
+
+def deliver(channel: Channel, message: Message) -> str:
+    """Tells one channel; blocks for seconds at most. What went wrong, or nothing."""
+    try:
+        if channel.kind == HEARTBEAT:
+            return _beat(channel.settings["url"])
+        target = _target(channel.kind, channel.settings)
+    except ChannelError as error:
+        return str(error)
+    if isinstance(target, Robot):
+        target.message = message
+    teller = apprise.Apprise()
+    teller.add(target)
+    with apprise.LogCapture(level=logging.WARNING) as output:  # type: ignore[no-untyped-call]
+        told = teller.notify(
+            title=message.head, body=message.body, notify_type=apprise.NotifyType.WARNING
+        )
+        said = output.getvalue().strip()
+    if told:
+        return ""
+    detail = target.failure if isinstance(target, Robot) else said.splitlines()[-1:]
+    return _without_secrets(str(detail or "it was not delivered"), channel.settings)
+
+
+def _without_secrets(text: str, settings: Mapping[str, Any]) -> str:
+    for name in SECRET & set(settings):
+        text = text.replace(str(settings[name]), "***")
+    return text[:300]
+
+
+def _beat(url: str) -> str:
+    try:
+        httpx.get(url, timeout=SECONDS, trust_env=False).raise_for_status()
+    except httpx.HTTPError as error:
+        return type(error).__name__
+    return ""
+
+
+def _target(kind: str, settings: Mapping[str, Any]) -> NotifyBase:
+    if kind in {"webhook", "dingtalk", "wecom", "feishu"}:
+        return Robot(kind, settings["url"], settings.get("secret"))
+    address = _mail_address(settings) if kind == "mail" else settings["url"]
+    made = apprise.Apprise.instantiate(address, suppress_exceptions=True)
+    if not isinstance(made, NotifyBase):
+        msg = "the address is none that can be used"
+        raise ChannelError(msg)
+    return made
+
+
+def _mail_address(settings: Mapping[str, Any]) -> str:
+    security = settings.get("security", "none")
+    scheme = "mailto" if security == "none" else "mailtos"
+    login = ""
+    if "user" in settings:
+        login = (
+            f"{quote(settings['user'], safe='')}:{quote(settings.get('password', ''), safe='')}@"
+        )
+    query = {
+        "smtp": settings["host"],
+        "from": settings["from"],
+        "to": settings["to"],
+        "mode": "insecure" if security == "none" else security,
+        "format": "text",
+    }
+    return f"{scheme}://{login}{settings['host']}:{settings['port']}?{urlencode(query)}"
+
+
+class Robot(NotifyBase):  # type: ignore[no-untyped-call]
+    """Posts JSON in the form of one kind of robot."""
+
+    service_name = "Bubi robot"  # type: ignore[assignment]
+    protocol = "bubi-robot"  # type: ignore[assignment]
+    body_maxlen = 16_000
+    title_maxlen = 500
+    request_rate_per_sec = 0
+
+    def __init__(self, kind: str, url: str, secret: str | None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._kind = kind
+        self._url = url
+        self._secret = secret
+        self.failure = ""
+        self.message = Message("", "", {})
+
+    def url(self, privacy: bool = True, *args: Any, **kwargs: Any) -> str:
+        """Names the kind only: the address is a secret."""
+        del privacy, args, kwargs
+        return f"{self.protocol}://{self._kind}"
+
+    def send(
+        self,
+        body: str,
+        title: str = "",
+        notify_type: apprise.NotifyType = apprise.NotifyType.INFO,
+        **kwargs: Any,
+    ) -> bool:
+        """Posts a message; true if the robot took it."""
+        del notify_type, kwargs
+        url, document = form(
+            self._kind, self._url, self._secret, Message(title, body, self.message.fields),
+            int(time.time()),
+        )  # fmt: skip
+        headers = {"Content-Type": "application/json"}
+        content = json.dumps(document, ensure_ascii=False).encode()
+        if self._kind == "webhook" and self._secret is not None:
+            digest = hmac.new(self._secret.encode(), content, hashlib.sha256).hexdigest()
+            headers["Bubi-Signature"] = f"sha256={digest}"
+        try:
+            with httpx.Client(timeout=SECONDS, trust_env=False) as client:
+                answer = client.post(url, content=content, headers=headers)
+        except httpx.HTTPError as error:
+            self.failure = type(error).__name__
+            return False
+        self.failure = refusal(answer)
+        return not self.failure
+
+
+def refusal(answer: httpx.Response) -> str:
+    """Why a robot did not take a message; they answer 200 with a code of their own."""
+    if answer.status_code >= 300:
+        return f"status {answer.status_code}"
+    try:
+        document = answer.json()
+    except ValueError:
+        return ""
+    if not isinstance(document, dict):
+        return ""
+    for name in ("errcode", "code", "StatusCode"):
+        if document.get(name) not in {None, 0}:
+            said = str(document.get("errmsg") or document.get("msg"))
+            return f"{name} {document[name]}: {said[:200]}"
+    return ""
+
+
+def form(
+    kind: str, url: str, secret: str | None, message: Message, second: int
+) -> tuple[str, dict[str, Any]]:
+    """Address and document of a message, as its kind of robot wants them."""
+    text = f"{message.head}\n{message.body}"
+    if kind == "dingtalk":
+        if secret is not None:
+            url = _signed_address(url, secret, second)
+        return url, {"msgtype": "text", "text": {"content": text}}
+    if kind == "wecom":
+        return url, {"msgtype": "text", "text": {"content": text}}
+    if kind == "feishu":
+        document: dict[str, Any] = {"msg_type": "text", "content": {"text": text}}
+        if secret is not None:
+            # Feishu signs nothing with a key made of the time and the secret.
+            key = f"{second}\n{secret}".encode()
+            document["timestamp"] = str(second)
+            document["sign"] = base64.b64encode(hmac.digest(key, b"", "sha256")).decode()
+        return url, document
+    return url, {"title": message.head, "text": message.body, **message.fields}
+
+
+def _signed_address(url: str, secret: str, second: int) -> str:
+    stamp = str(second * 1000)
+    digest = hmac.digest(secret.encode(), f"{stamp}\n{secret}".encode(), "sha256")
+    query = urlencode({"timestamp": stamp, "sign": base64.b64encode(digest).decode()})
+    return f"{url}{'&' if urlsplit(url).query else '?'}{query}"

@@ -1,0 +1,239 @@
+"""Routes that show what is watched."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+import httpx
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+
+from bubi.gateway.access import Role, require
+from bubi.gateway.monitoring.catalogue import CATALOGUE
+from bubi.gateway.monitoring.poller import Watched
+from bubi.gateway.monitoring.service import Monitor, monitor_of
+from bubi.gateway.problems import ProblemError
+from bubi.gateway.series.store import Key, Series
+
+router = APIRouter(prefix="/monitoring", tags=["monitoring"])
+reader = Depends(require(Role.READ_ONLY))
+auditor = Depends(require(Role.AUDITOR))
+operator = Depends(require(Role.OPERATOR))
+
+HOUR_MS = 3_600_000
+Time = Annotated[int | None, Query(ge=0, le=2**53)]
+
+
+def _list(monitor: Monitor, items: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"items": items, "next": None, "height": monitor.height()}
+
+
+@router.get("/nodes", dependencies=[reader])
+async def nodes(request: Request) -> dict[str, Any]:
+    """Every node: watched ones with what they answer, others with what they say of themselves."""
+    monitor = monitor_of(request)
+    found = {name: _node(node, monitor.clock()) for name, node in monitor.poller.nodes.items()}
+    for node in monitor.poller.nodes.values():
+        for peer in node.peers:
+            found.setdefault(str(peer["name"]), _other(peer))
+    _add_validators(monitor, found)
+    return _list(monitor, [found[name] for name in sorted(found)])
+
+
+def _node(node: Watched, now: int) -> dict[str, Any]:
+    metrics = node.newest
+    return {
+        "name": node.target.name,
+        "organisation": "",
+        "watched": True,
+        "url": node.target.url,
+        "operator": node.target.operator is not None,
+        "reachable": node.reachable,
+        "ready": node.reachable and node.health.get("status") == "ready",
+        "error": node.error,
+        "answered": None if node.answered is None else str(node.answered),
+        "silent_seconds": node.silent_ms(now) // 1000,
+        "height": node.health.get("height"),
+        "reasons": list(node.health.get("reasons", ())),
+        "role": "observer",
+        "pool": None if metrics is None else metrics.value("bubi_pool_transactions"),
+        "peers": None if metrics is None else metrics.value("bubi_peers"),
+        "certificate_days": None if metrics is None else metrics.value("bubi_certificate_days"),
+    }
+
+
+def _other(peer: Any) -> dict[str, Any]:
+    return {
+        "name": peer["name"],
+        "organisation": peer["organisation"],
+        "watched": False,
+        "url": None,
+        "operator": False,
+        "reachable": peer["state"] == "connected",
+        "ready": None,
+        "error": peer["reason"],
+        "answered": None,
+        "silent_seconds": None,
+        "height": peer.get("height"),
+        "reasons": [],
+        "role": peer.get("role", "observer"),
+        "pool": None,
+        "peers": None,
+        "certificate_days": peer.get("certificate_days"),
+    }
+
+
+def _add_validators(monitor: Monitor, found: dict[str, dict[str, Any]]) -> None:
+    """What the set says of a node goes before what the node says of itself."""
+    for node in monitor.poller.nodes.values():
+        for one in node.documents.get("consensus", {}).get("validators", ()):
+            entry = found.get(str(one["name"]))
+            if entry is not None:
+                entry["role"], entry["organisation"] = "validator", one["organisation"]
+                if not entry["watched"] and one["seconds_ago"] is not None:
+                    entry["silent_seconds"] = one["seconds_ago"]
+                    entry["reachable"] = not one["missing"]
+
+
+@router.get("/hosts", dependencies=[reader])
+async def hosts(request: Request) -> dict[str, Any]:
+    """Machines of the nodes whose operator listener the gateway may ask."""
+    monitor = monitor_of(request)
+    items = [
+        {"name": name, "available": node.host is not None, "figures": node.host}
+        for name, node in monitor.poller.nodes.items()
+        if node.target.operator is not None
+    ]
+    return _list(monitor, items)
+
+
+@router.get("/consensus", dependencies=[reader])
+async def consensus(request: Request) -> dict[str, Any]:
+    """Who voted when, as each watched node sees it."""
+    monitor = monitor_of(request)
+    items = [
+        {"name": name, "reachable": node.reachable, "view": node.consensus or None}
+        for name, node in monitor.poller.nodes.items()
+    ]
+    return _list(monitor, items)
+
+
+@router.get("/peers", dependencies=[reader])
+async def peers(request: Request) -> dict[str, Any]:
+    """The matrix of connections: round trips, bytes and queues from each watched node."""
+    monitor = monitor_of(request)
+    items = [
+        {
+            "from": name,
+            "to": peer["name"],
+            "organisation": peer["organisation"],
+            "state": peer["state"],
+            "rtt_ms": peer.get("rtt_ms"),
+            "bytes_in": str(peer.get("bytes_in") or 0),
+            "bytes_out": str(peer.get("bytes_out") or 0),
+            "queued_bytes": str(peer.get("queued_bytes") or 0),
+            "queues": peer.get("queues") or {},
+            "certificate_days": peer.get("certificate_days"),
+            "reason": peer["reason"],
+        }
+        for name, node in monitor.poller.nodes.items()
+        for peer in node.peers
+    ]
+    return _list(monitor, items)
+
+
+@router.get("/clients", dependencies=[auditor])
+async def clients(request: Request) -> dict[str, Any]:
+    """Who uses the interface of each watched node, and how the routes fare."""
+    monitor = monitor_of(request)
+    items: list[dict[str, Any]] = []
+    for name, node in monitor.poller.nodes.items():
+        scrape = node.newest
+        if scrape is None:
+            continue
+        counts: dict[str, dict[str, str]] = {}
+        for labels, value in scrape.matching("bubi_api_client_requests_total", {}):
+            counts.setdefault(labels["client"], {})[labels["status"]] = str(int(value))
+        items += [
+            {
+                "node": name,
+                "client": client,
+                "requests": by_status,
+                "seconds": scrape.value("bubi_api_client_seconds_total", client=client),
+            }
+            for client, by_status in sorted(counts.items())
+        ]
+    return _list(monitor, items)
+
+
+@router.get("/logs", dependencies=[operator])
+async def logs(
+    request: Request,
+    node: Annotated[str, Query(max_length=64)],
+    level: Literal["debug", "info", "warning", "error", "critical"] = "info",
+    part: Annotated[str, Query(max_length=200)] = "",
+    contains: Annotated[str, Query(max_length=200)] = "",
+    cursor: Annotated[str | None, Query(pattern="^[0-9]{1,18}$")] = None,
+    after: Annotated[str | None, Query(pattern="^[0-9]{1,18}$")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """The newest lines of a node's log, newest first; `after` gives only what is new."""
+    query = {"level": level, "part": part, "contains": contains, "limit": str(limit)}
+    query |= {"before": cursor} if cursor is not None else {}
+    query |= {"after": after} if after is not None else {}
+    monitor = monitor_of(request)
+    try:
+        answer = await monitor.poller.ask_operator(node, "/v1/logs", query)
+        answer.raise_for_status()
+        document = answer.json()
+    except KeyError:
+        raise ProblemError("not_found", f"no log of {node!r} can be read") from None
+    except (httpx.HTTPError, ValueError) as error:
+        detail = f"{node}: {type(error).__name__}"
+        raise ProblemError("node_unreachable", detail) from error
+    return {
+        "items": document["items"],
+        "next": document["next"],
+        "height": monitor.height(),
+    }
+
+
+@router.get("/series", dependencies=[reader])
+async def series(
+    request: Request,
+    name: Annotated[str | None, Query(max_length=64)] = None,
+    node: Annotated[str | None, Query(max_length=64)] = None,
+    label: Annotated[str | None, Query(max_length=200)] = None,
+    start: Annotated[int | None, Query(alias="from", ge=0, le=2**53)] = None,
+    to: Time = None,
+    step: Annotated[int, Query(ge=0, le=86_400)] = 0,
+) -> dict[str, Any]:
+    """Points of a series, times in ms; without a name, which series there are.
+
+    A point is [begin, lowest, average, highest].
+    """
+    monitor = monitor_of(request)
+    wanted = [
+        key
+        for key in monitor.series.names()
+        if name in {None, key.name} and node in {None, key.node} and label in {None, key.label}
+    ]
+    if name is None:
+        return _list(monitor, [_key(key) for key in wanted])
+    now = monitor.clock()
+    begin = now - HOUR_MS if start is None else start
+    end = now + 1 if to is None else to
+    found = await asyncio.to_thread(monitor.series.read, wanted, begin, end, now, step)
+    return _list(monitor, [_points(one) for one in found])
+
+
+UNITS = {one.name: one.unit for one in CATALOGUE}
+
+
+def _key(key: Key) -> dict[str, Any]:
+    unit = UNITS.get(key.name, "count")
+    return {"name": key.name, "node": key.node, "label": key.label, "unit": unit}
+
+
+def _points(series: Series) -> dict[str, Any]:
+    points = [[str(one.time), one.low, one.mean, one.high] for one in series.points]
+    return {**_key(series.key), "step": series.step, "points": points}

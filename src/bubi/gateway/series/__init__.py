@@ -1,0 +1,1 @@
+"""The gateway's own store of measurements over time."""

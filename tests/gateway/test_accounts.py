@@ -1,0 +1,222 @@
+"""Logins, sessions, forged requests, limits, users and the audit log."""
+
+from pathlib import Path
+
+import pytest
+
+from bubi.gateway.access import Role
+from bubi.gateway.accounts.attempts import FAILURES_OF_ADDRESS, FAILURES_OF_NAME, Attempts
+from bubi.gateway.accounts.records import IDLE_MS, LINK_MS, SESSION_MS
+from tests.gateway.world import PASSWORD, PORT, World, code
+
+COOKIE = f"bubi_session_{PORT}"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_a_password_logs_in_and_out(world: World) -> None:
+    world.add_user("ann", Role.OPERATOR)
+    ann = world.visitor()
+    assert ann.ask("GET", "/session").json()["name"] is None
+    answer = ann.log_in("ann")
+    assert answer.json()["role"] == "operator"
+    said = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in said
+    assert "samesite=strict" in said.lower()
+    assert ann.cookies[COOKIE] not in Path(world.gateway.config.gateway.data).joinpath(
+        "accounts.sqlite"
+    ).read_bytes().decode("latin-1")
+    assert ann.ask("GET", "/monitoring/nodes").status_code == 200
+    kept = dict(ann.cookies)
+    assert ann.ask("DELETE", "/session").status_code == 204
+    ann.cookies.update(kept)
+    assert code(ann.ask("GET", "/monitoring/nodes")) == "login_required"
+
+
+def test_cookies_of_a_gateway_with_tls_stay_on_tls(tmp_path: Path) -> None:
+    files = {name: str(tmp_path / "x.pem") for name in ("tls_certificate", "tls_key")}
+    world = World(tmp_path, gateway={"data": str(tmp_path), "port": PORT, **files})
+    world.add_user("ann", Role.OPERATOR)
+    assert "secure" in world.visitor().log_in("ann").headers["Set-Cookie"].lower()
+
+
+@pytest.mark.parametrize(("name", "password"), [("ann", "wrong"), ("nobody", PASSWORD)])
+def test_a_wrong_name_and_a_wrong_password_look_the_same(
+    world: World, name: str, password: str
+) -> None:
+    world.add_user("ann", Role.OPERATOR)
+    answer = world.visitor().log_in(name, password)
+    assert (answer.status_code, code(answer)) == (401, "login_failed")
+    assert answer.json()["detail"] == world.visitor().log_in("x", "y").json()["detail"]
+
+
+def test_who_is_kept_out_is_out_at_once(world: World) -> None:
+    admin = world.user(Role.ADMINISTRATOR)
+    bob = world.user(Role.OPERATOR, "bob")
+    assert admin.ask("PUT", "/users/bob", {"disabled": True}).status_code == 200
+    assert code(bob.ask("GET", "/alarms")) == "login_required"
+    token, _ = world.accounts.records.make_link("bob", world.clock())
+    assert code(bob.ask("POST", "/session/link", {"token": token})) == "login_failed"
+
+
+def test_sessions_end_by_age_and_by_silence(world: World) -> None:
+    ann = world.user(Role.AUDITOR)
+    world.clock.now += IDLE_MS - 1
+    assert ann.ask("GET", "/alarms").status_code == 200
+    world.clock.now += IDLE_MS - 1
+    assert ann.ask("GET", "/alarms").status_code == 200
+    world.clock.now += IDLE_MS
+    assert code(ann.ask("GET", "/alarms")) == "login_required"
+    bob = world.user(Role.AUDITOR)
+    for _ in range(SESSION_MS // (IDLE_MS // 2)):
+        assert bob.ask("GET", "/alarms").status_code == 200
+        world.clock.now += IDLE_MS // 2
+    assert code(bob.ask("GET", "/alarms")) == "login_required"
+
+
+def test_sessions_survive_a_restart(world: World, tmp_path: Path) -> None:
+    ann = world.user(Role.AUDITOR)
+    again = World(tmp_path)
+    other = again.visitor()
+    other.cookies.update(ann.cookies)
+    assert other.ask("GET", "/session").json()["name"] == "auditor"
+
+
+def test_a_link_works_once_and_not_for_long(world: World) -> None:
+    world.accounts.records.add_user("first", "administrator", None, world.clock())
+    token, _ = world.accounts.records.make_link("first", world.clock())
+    one, two = world.visitor(), world.visitor()
+    assert one.ask("POST", "/session/link", {"token": token}).json()["role"] == "administrator"
+    assert code(two.ask("POST", "/session/link", {"token": token})) == "login_failed"
+    late, _ = world.accounts.records.make_link("first", world.clock())
+    world.clock.now += LINK_MS
+    assert code(two.ask("POST", "/session/link", {"token": late})) == "login_failed"
+
+
+@pytest.mark.parametrize("token", ["", "wrong", None])
+def test_a_forged_request_changes_nothing(world: World, token: str | None) -> None:
+    ann = world.user(Role.OPERATOR)
+    ann.csrf = token
+    answer = ann.ask("POST", "/alarms/silences", {"minutes": 5})
+    assert (answer.status_code, code(answer)) == (403, "csrf_missing")
+    assert world.monitor.alarms.records.silences(world.clock()) == []
+    # Reading needs none.
+    assert ann.ask("GET", "/alarms/silences").status_code == 200
+
+
+def test_the_token_of_another_session_does_not_help(world: World) -> None:
+    ann, bob = world.user(Role.OPERATOR, "ann"), world.user(Role.OPERATOR, "bob")
+    ann.csrf = bob.csrf
+    assert code(ann.ask("POST", "/alarms/silences", {"minutes": 5})) == "csrf_missing"
+
+
+def test_another_sites_page_cannot_log_in_or_change_anything(world: World) -> None:
+    world.add_user("ann", Role.OPERATOR)
+    foreign = {"Origin": "https://evil.example"}
+    login = {"name": "ann", "password": PASSWORD}
+    assert code(world.visitor().ask("POST", "/session", login, **foreign)) == "csrf_missing"
+    bob = world.user(Role.OPERATOR)
+    assert code(bob.ask("POST", "/alarms/silences", {"minutes": 5}, **foreign)) == "csrf_missing"
+    own = {"Origin": "http://testserver"}
+    assert bob.ask("POST", "/alarms/silences", {"minutes": 5}, **own).status_code == 201
+
+
+def test_tries_of_one_name_are_limited_wherever_they_come_from(world: World) -> None:
+    world.add_user("ann", Role.OPERATOR)
+    for _ in range(FAILURES_OF_NAME):
+        assert code(world.visitor().log_in("ann", "wrong")) == "login_failed"
+    answer = world.visitor().log_in("ann")
+    assert (answer.status_code, code(answer)) == (429, "too_many_requests")
+    assert int(answer.headers["Retry-After"]) == 300
+    world.clock.now += 300_000
+    assert world.visitor().log_in("ann").status_code == 200
+
+
+def test_limits_of_names_and_addresses() -> None:
+    attempts = Attempts()
+    for number in range(FAILURES_OF_ADDRESS):
+        assert attempts.wait_ms(f"user{number}", "10.0.0.1", number) == 0
+        attempts.failed(f"user{number}", "10.0.0.1", number)
+    assert attempts.wait_ms("another", "10.0.0.1", FAILURES_OF_ADDRESS) > 0
+    assert attempts.wait_ms("another", "10.0.0.2", FAILURES_OF_ADDRESS) == 0
+    for _ in range(FAILURES_OF_NAME - 1):
+        attempts.failed("ann", "10.0.0.3", 100)
+    attempts.succeeded("ann")
+    attempts.failed("ann", "10.0.0.3", 100)
+    assert attempts.wait_ms("ann", "10.0.0.4", 100) == 0
+
+
+def test_one_changes_the_own_password(world: World) -> None:
+    ann = world.user(Role.READ_ONLY, "ann")
+    other = world.user(Role.READ_ONLY, "ann")
+    short = ann.ask("POST", "/session/password", {"new": "short"})
+    assert code(short) == "parameter_invalid"
+    answer = ann.ask("POST", "/session/password", {"new": PASSWORD})
+    assert answer.status_code == 200
+    ann.csrf = answer.json()["csrf"]
+    # Other sessions end.
+    assert other.ask("GET", "/session").json()["name"] is None
+    wrong = ann.ask("POST", "/session/password", {"old": "wrong", "new": "another password"})
+    assert code(wrong) == "login_failed"
+    assert world.visitor().log_in("ann").status_code == 200
+
+
+def test_administrators_manage_users_and_stay(world: World) -> None:
+    admin = world.user(Role.ADMINISTRATOR)
+    made = admin.ask("POST", "/users", {"name": "bob", "role": "operator", "password": PASSWORD})
+    assert made.status_code == 201
+    assert made.json() == {
+        "name": "bob", "role": "operator", "has_password": True, "disabled": False,
+        "made": str(world.clock()), "seen": None,
+    }  # fmt: skip
+    assert code(admin.ask("POST", "/users", {"name": "bob", "role": "operator"})) == "conflict"
+    bob = world.visitor()
+    bob.log_in("bob")
+    assert admin.ask("PUT", "/users/bob", {"role": "auditor"}).json()["role"] == "auditor"
+    # A new role is one's only after a new login.
+    assert bob.ask("GET", "/session").json()["name"] is None
+    link = admin.ask("POST", "/users/bob/link").json()["token"]
+    assert bob.ask("POST", "/session/link", {"token": link}).json()["role"] == "auditor"
+    for method, body in (("PUT", {"role": "operator"}), ("PUT", {"disabled": True}),
+                         ("DELETE", None)):  # fmt: skip
+        assert code(admin.ask(method, "/users/administrator", body)) == "conflict"
+    assert admin.ask("DELETE", "/users/bob").status_code == 204
+    assert code(admin.ask("DELETE", "/users/bob")) == "not_found"
+    names = [one["name"] for one in admin.ask("GET", "/users").json()["items"]]
+    assert names == ["administrator"]
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b", "-a", "a" * 65, "x\n"])
+def test_names_that_could_mislead_are_refused(world: World, name: str) -> None:
+    admin = world.user(Role.ADMINISTRATOR)
+    answer = admin.ask("POST", "/users", {"name": name, "role": "auditor"})
+    assert (answer.status_code, code(answer)) == (400, "parameter_invalid")
+
+
+def test_the_audit_log_tells_what_happened_and_when_it_was_touched(world: World) -> None:
+    admin = world.user(Role.ADMINISTRATOR)
+    admin.ask("POST", "/users", {"name": "bob", "role": "operator", "password": PASSWORD})
+    admin.ask("POST", "/alarms/silences", {"minutes": 5, "comment": "works"})
+    world.visitor().log_in("bob", "wrong")
+    page = admin.ask("GET", "/audit").json()
+    assert page["intact"] is True
+    actions = [one["action"] for one in page["items"]]
+    assert actions == ["login_failed", "silence", "add_user", "login"]
+    assert PASSWORD not in str(page)
+    first = admin.ask("GET", "/audit?limit=2").json()
+    rest = admin.ask("GET", f"/audit?limit=2&cursor={first['next']}").json()
+    assert [one["id"] for one in first["items"] + rest["items"]] == ["4", "3", "2", "1"]
+    records = world.accounts.records
+    records._run("UPDATE audit SET name = 'somebody else' WHERE id = 2")
+    assert admin.ask("GET", "/audit").json()["intact"] is False
+
+
+def test_a_line_taken_out_of_the_audit_log_shows(world: World) -> None:
+    admin = world.user(Role.ADMINISTRATOR)
+    admin.ask("POST", "/alarms/silences", {"minutes": 5})
+    admin.ask("POST", "/alarms/silences", {"minutes": 6})
+    world.accounts.records._run("DELETE FROM audit WHERE id = 2")
+    assert admin.ask("GET", "/audit").json()["intact"] is False
