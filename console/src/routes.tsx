@@ -3,6 +3,7 @@ import { type ComponentType, lazy } from "react";
 import { createBrowserRouter, useRouteError } from "react-router";
 import { Layout } from "./components/Layout";
 import { Nothing, Trouble } from "./components/parts";
+import { readLink } from "./lib/link";
 import { useText } from "./lib/text";
 
 type Module = Record<string, ComponentType>;
@@ -38,6 +39,9 @@ const administration = () => import("./pages/Administration");
 const login = () => import("./pages/Login");
 const sandbox = () => import("./pages/Sandbox");
 const screen = () => import("./pages/Screen");
+
+// Before the router looks at the address.
+readLink();
 
 export const router = createBrowserRouter([
   {

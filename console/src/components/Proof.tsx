@@ -28,7 +28,11 @@ interface Shown {
   note: string;
 }
 
-type State = { step: "idle" | "busy" } | { step: "good"; shown: Shown } | { step: "bad"; why: string };
+type State =
+  | { step: "idle" }
+  | { step: "busy" }
+  | { step: "good"; shown: Shown }
+  | { step: "bad"; why: string };
 
 /** What a check shows, in one form for every kind of proof. */
 export function ProofResult({ state }: { state: State }) {

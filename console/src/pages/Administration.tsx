@@ -6,6 +6,7 @@ import { DataTable, List } from "../components/DataTable";
 import { Answered, Card, CopyButton, Nothing, PageHead, Pill, Time, Trouble } from "../components/parts";
 import { change, get } from "../lib/api";
 import { dateTime } from "../lib/format";
+import { linkOf } from "../lib/link";
 import { shown, text } from "../lib/rows";
 import { useText } from "../lib/text";
 import type { Page, Row } from "../lib/types";
@@ -36,7 +37,7 @@ export function Users() {
   const makeLink = async (user: string): Promise<void> => {
     const path = `/api/v1/users/${encodeURIComponent(user)}/link`;
     const made = await run<{ token: string; expires: string }>("POST", path);
-    if (made) setLink({ user, url: `${location.origin}/login#token=${made.token}`, expires: made.expires });
+    if (made) setLink({ user, url: linkOf(made.token), expires: made.expires });
   };
   return (
     <>

@@ -1,9 +1,10 @@
 /** Logging in: name and password, or a link that is good once. */
 import { Button, Input } from "antd";
-import { type FormEvent, useEffect, useState } from "react";
+import { type FormEvent, useState } from "react";
 import { useNavigate, useSearchParams } from "react-router";
 import { Card, PageHead, Trouble } from "../components/parts";
 import { change, setCsrf } from "../lib/api";
+import { takeLinkToken } from "../lib/link";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
 import type { Session } from "../lib/types";
@@ -11,12 +12,6 @@ import type { Session } from "../lib/types";
 /** Only paths of this origin. */
 export function safePath(path: string | null): string {
   return path && /^\/(?![/\\])/.test(path) ? path : "/";
-}
-
-/** The token of a one-time link stands behind `#`, so that no server logs it. */
-function linkToken(): string | null {
-  const found = new URLSearchParams(location.hash.slice(1)).get("token");
-  return found ?? new URLSearchParams(location.search).get("token");
 }
 
 export function Login() {
@@ -28,7 +23,7 @@ export function Login() {
   const [password, setPassword] = useState("");
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
-  const [token] = useState(linkToken);
+  const [token] = useState(takeLinkToken);
   const enter = async (url: string, body: unknown): Promise<void> => {
     setBusy(true);
     setError(null);
@@ -43,9 +38,6 @@ export function Login() {
       setBusy(false);
     }
   };
-  useEffect(() => {
-    if (token) history.replaceState(null, "", "/login");
-  }, [token]);
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     void enter("/api/v1/session", { name, password });
