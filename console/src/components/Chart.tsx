@@ -6,6 +6,8 @@ export interface Line {
   name: string;
   points: readonly (readonly [time: number, value: number | null])[];
   kind?: "line" | "bar";
+  /** Shown in the colour of trouble. */
+  bad?: boolean;
 }
 export interface ChartProps {
   /** What it shows, for people who do not see it. */
@@ -14,6 +16,8 @@ export interface ChartProps {
   unit?: string;
   format?: (value: number) => string;
   tall?: boolean;
+  /** The values are whole numbers. */
+  whole?: boolean;
   dark?: boolean;
 }
 

@@ -60,7 +60,21 @@ export interface Filter {
   /** Values to choose from with their texts; free text without. */
   choices?: readonly (readonly [string, string])[];
   hint?: string;
+  /** What the gateway gets for what was typed. */
+  send?: (typed: string) => string;
 }
+
+const DAY_MS = 86_400_000;
+
+/** A day such as 2026-01-31, in local time, in ms: its begin, or its end with `days` 1. */
+export const dayStart =
+  (days = 0) =>
+  (typed: string): string => {
+    const found = /^(\d{4})-(\d{1,2})-(\d{1,2})$/.exec(typed);
+    if (!found) return typed;
+    const date = new Date(Number(found[1]), Number(found[2]) - 1, Number(found[3]));
+    return String(date.getTime() + days * DAY_MS - (days ? 1 : 0));
+  };
 
 function FilterInput(props: { filter: Filter; value: string; onChange: (value: string) => void }) {
   const { t } = useText();
@@ -78,6 +92,7 @@ function FilterInput(props: { filter: Filter; value: string; onChange: (value: s
         {t(filter.label)}
         <Select
           id={id}
+          aria-label={t(filter.label)}
           allowClear
           value={value || undefined}
           placeholder={t("any")}
@@ -127,7 +142,8 @@ export function List<T>(props: {
   const scoped = (name: string): string => (props.scope ? `${props.scope}.${name}` : name);
   const chosen: Query = { ...props.fixed };
   for (const filter of props.filters ?? []) {
-    chosen[filter.name] = search.get(scoped(filter.name)) ?? undefined;
+    const typed = search.get(scoped(filter.name));
+    chosen[filter.name] = typed && filter.send ? filter.send(typed) : typed;
   }
   const cursor = search.get(scoped("cursor"));
   const url = address(props.route, props.places, { ...chosen, cursor });

@@ -72,7 +72,7 @@ function options(props: ChartProps, shade: "light" | "dark") {
     },
     yAxis: {
       type: "value",
-      minInterval: props.lines[0]?.kind === "bar" ? 1 : undefined,
+      minInterval: props.whole ? 1 : undefined,
       axisLabel: { ...text, formatter: (value: number) => format(value) },
       splitLine: { lineStyle: { color: colours.border } },
     },
@@ -83,6 +83,8 @@ function options(props: ChartProps, shade: "light" | "dark") {
       showSymbol: false,
       barMaxWidth: 18,
       lineStyle: { width: 1.8 },
+      color: line.bad ? SERIES[shade][4] : undefined,
+      stack: line.kind === "bar" ? "all" : undefined,
       areaStyle: props.lines.length === 1 && line.kind !== "bar" ? { opacity: 0.1 } : undefined,
     })),
   };

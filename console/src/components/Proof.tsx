@@ -63,6 +63,15 @@ export function ProofResult({ state }: { state: State }) {
   );
 }
 
+/** The proof inside of an answer of the node or of this gateway. */
+export function proofParts(answer: Row): Row {
+  for (const name of ["account", "asset", "record"]) {
+    const inner = row(answer[name]);
+    if (inner.proof) return row(inner.proof);
+  }
+  return { ...row(answer.proof), ...answer };
+}
+
 function useChecked(check: (answer: Row, trust: Row) => Promise<Shown>) {
   const { network } = useSession();
   const [state, setState] = useState<State>({ step: "idle" });
@@ -121,7 +130,7 @@ export function StateProofPanel(props: { url: string; file: string }) {
   const fetchProof = () => get<Row>(props.url);
   const { state, run } = useChecked(async (answer, trust) => {
     const sdk = await import("bubi-sdk");
-    const found = { ...row(answer.proof), ...answer };
+    const found = proofParts(answer);
     const known = sdk.Trust.from(trust as never);
     const finality = sdk.fromHex(text(found, "finality") ?? "");
     const account = text(found, "account");

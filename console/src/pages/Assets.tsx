@@ -16,6 +16,7 @@ import {
   Stat,
   Time,
 } from "../components/parts";
+import { StateProofPanel } from "../components/Proof";
 import { Amount } from "../components/Words";
 import { get } from "../lib/api";
 import { amountText } from "../lib/format";
@@ -97,6 +98,7 @@ export function AssetPage() {
             </div>
             <div className="w4 stack">
               <Definition found={found} />
+              <StateProofPanel url={`/api/v1/assets/${asset}/proof`} file={`${asset}.proof.json`} />
             </div>
           </div>
         </>

@@ -38,8 +38,22 @@ export function useNewest<T>(route: string, count: number) {
   });
 }
 
-export function points(list: readonly ChartPoint[] | undefined, name: string) {
-  return (list ?? []).map((one) => [Number(one.time), number(one, name) ?? 0] as const);
+export const MINUTE_MS = 60_000;
+export const DAY_MS = 86_400_000;
+
+/** Points of the last `count` spans; spans in which nothing happened are zero. */
+export function points(
+  list: readonly ChartPoint[] | undefined,
+  name: string,
+  span: number,
+  count: number,
+) {
+  const known = new Map((list ?? []).map((one) => [Number(one.time), number(one, name) ?? 0]));
+  const newest = Math.max(Math.floor(Date.now() / span) * span, ...known.keys());
+  return Array.from({ length: count }, (_, at) => {
+    const start = newest - (count - 1 - at) * span;
+    return [start, known.get(start) ?? 0] as const;
+  });
 }
 
 export function Overview() {
@@ -139,12 +153,17 @@ function Activity(props: { list: ChartPoint[] | undefined; title: string; bars?:
   const { t } = useText();
   if (!props.list || props.list.length === 0) return <Nothing title={t("chart.empty")} />;
   const kind = props.bars ? ("bar" as const) : ("line" as const);
+  const of = (name: string) =>
+    props.bars
+      ? points(props.list, name, DAY_MS, 15)
+      : points(props.list, name, MINUTE_MS, 60);
   return (
     <Chart
+      whole
       title={props.title}
       lines={[
-        { name: t("code.final"), points: points(props.list, "final"), kind },
-        { name: t("rejected"), points: points(props.list, "rejected"), kind },
+        { name: t("code.final"), points: of("final"), kind },
+        { name: t("rejected"), points: of("rejected"), kind, bad: true },
       ]}
     />
   );

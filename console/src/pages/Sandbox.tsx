@@ -110,7 +110,7 @@ function Bench({ sdk, network }: { sdk: Sdk; network: NetworkInfo }) {
   return (
     <div className="columns">
       <div className="stack">
-        <KeyCard sdk={sdk} address={address} holdings={holdings} onKey={setKey} tell={tell} look={look} />
+        <KeyCard sdk={sdk} secret={key} address={address} holdings={holdings} onKey={setKey} tell={tell} look={look} />
         {key && address && (
           <BuildCard sdk={sdk} network={known} secret={key} address={address} holdings={holdings} tell={tell} look={look} onCode={setCode} />
         )}
@@ -145,6 +145,7 @@ function Bench({ sdk, network }: { sdk: Sdk; network: NetworkInfo }) {
 function KeyCard(props: {
   sdk: Sdk;
   address: string | null;
+  secret: Secret | null;
   holdings: Row[];
   onKey: (key: Secret) => void;
   tell: (content: ReactNode) => void;
@@ -163,8 +164,8 @@ function KeyCard(props: {
     setBusy(true);
     setError(null);
     try {
-      const answer = await change<Row>("POST", "/api/v1/sandbox/faucet", { address });
-      const id = text(answer, "id", "hash", "transaction");
+      const answer = await change<Row>("POST", "/api/v1/sandbox/faucet", { key: props.secret?.publicKey });
+      const id = text(answer, "transaction");
       props.tell(
         <>
           {t("sandbox.funded")} <TransactionId value={id} />
@@ -298,6 +299,7 @@ function BuildCard(props: {
           {t("sandbox.operation")}
           <Select
             id={id}
+            aria-label={t("sandbox.operation")}
             value={kind}
             options={TRIES.map((one) => ({ value: one, label: name("operation", one) }))}
             onChange={(one: Try) => {

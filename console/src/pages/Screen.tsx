@@ -14,7 +14,7 @@ import { number } from "../lib/rows";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
 import type { TransactionRow } from "../lib/types";
-import { points, useNewest, useOverview } from "./Overview";
+import { MINUTE_MS, points, useNewest, useOverview } from "./Overview";
 
 function Clock() {
   const [now, setNow] = useState(Date.now);
@@ -84,8 +84,9 @@ export function Screen() {
                       <Chart
                         dark
                         tall
+                        whole
                         title={t("overview.hour")}
-                        lines={[{ name: t("nav.transactions"), points: points(found.charts?.hour, "final") }]}
+                        lines={[{ name: t("nav.transactions"), points: points(found.charts?.hour, "final", MINUTE_MS, 60) }]}
                       />
                     )}
                   </Card>

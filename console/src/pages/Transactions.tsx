@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { RESULT_CODES, OPERATION_NAMES } from "bubi-sdk";
 import { useParams } from "react-router";
-import { DataTable, List } from "../components/DataTable";
+import { DataTable, dayStart, List } from "../components/DataTable";
 import {
   AccountId,
   Answered,
@@ -56,8 +56,8 @@ export function Transactions() {
               label: "filter.code",
               choices: Object.values(RESULT_CODES).map((one) => [one, name("code", one)] as const),
             },
-            { name: "from", label: "filter.from", hint: "2026-01-31" },
-            { name: "to", label: "filter.to", hint: "2026-02-28" },
+            { name: "from", label: "filter.from", hint: "2026-01-31", send: dayStart() },
+            { name: "to", label: "filter.to", hint: "2026-02-28", send: dayStart(1) },
           ]}
         />
       </Card>

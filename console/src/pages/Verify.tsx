@@ -2,7 +2,7 @@
 import { Button, Input } from "antd";
 import { useState } from "react";
 import { Card, PageHead } from "../components/parts";
-import { ProofResult } from "../components/Proof";
+import { ProofResult, proofParts } from "../components/Proof";
 import { row, text } from "../lib/rows";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
@@ -30,7 +30,7 @@ export function Verify() {
   };
   const verified = (sdk: typeof import("bubi-sdk"), known: InstanceType<typeof sdk.Trust>, given: string) => {
     const answer: Row = given.startsWith("{") ? (JSON.parse(given) as Row) : { proof: given };
-    const parts = { ...row(answer.proof), ...answer };
+    const parts = proofParts(answer);
     const shape = (block: { weight: bigint; quorum: bigint; height: string; time: string; signers: readonly string[] }, note: string) => ({
       ...block,
       weight: `${block.weight}`,
