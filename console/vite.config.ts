@@ -16,6 +16,8 @@ export default defineConfig({
   build: {
     target: "es2022",
     manifest: true,
+    // Not `assets`: that is the address of a page.
+    assetsDir: "files",
     // A policy without `data:` scripts and styles stays simple when nothing is inlined.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 900,

@@ -18,7 +18,12 @@ export const gateway = (): string => given("BUBI_GATEWAY_URL").replace(/\/$/, ""
 export function launch(): Promise<Browser> {
   return chromium.launch({
     executablePath: given("BUBI_CHROMIUM"),
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--font-render-hinting=none"],
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-dev-shm-usage",
+      "--font-render-hinting=none",
+    ],
   });
 }
 
@@ -74,7 +79,10 @@ export async function settled(page: Page): Promise<void> {
   });
 }
 
-const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const axeSource = readFileSync(
+  createRequire(import.meta.url).resolve("axe-core/axe.min.js"),
+  "utf8",
+);
 
 interface Finding {
   id: string;
@@ -86,7 +94,8 @@ interface Finding {
 export async function barriers(page: Page): Promise<string[]> {
   await page.evaluate(axeSource);
   const found = (await page.evaluate(async () => {
-    const run = (window as unknown as { axe: { run: () => Promise<{ violations: unknown[] }> } }).axe;
+    const run = (window as unknown as { axe: { run: () => Promise<{ violations: unknown[] }> } })
+      .axe;
     return (await run.run()).violations;
   })) as Finding[];
   return found

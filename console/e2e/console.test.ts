@@ -73,14 +73,16 @@ describe("a newcomer's five minutes", () => {
     made.transaction = await submitted(page, "Write record", { Text: "Hello, ledger" });
     await submitted(page, "Write record", { Text: "Hello again" });
     await page.screenshot({ path: `${SHOTS}/newcomer-sandbox.png`, fullPage: true });
-    const code = await page.locator("pre.code").first().innerText();
+    const code = await page.locator("pre.code").first().textContent();
     expect(code).toContain('builder.add("put_record"');
 
     await open(page, `/transactions/${made.transaction}`);
     await page.getByRole("button", { name: "Check here" }).click();
     await page.getByText("Proven", { exact: true }).waitFor();
     await page.screenshot({ path: `${SHOTS}/newcomer-proven.png`, fullPage: true });
-    const spaces = await json<{ items: { namespace: string; name: string }[] }>("/api/v1/namespaces");
+    const spaces = await json<{ items: { namespace: string; name: string }[] }>(
+      "/api/v1/namespaces",
+    );
     made.namespace = spaces.items.find((one) => one.name === "sandbox")?.namespace ?? "";
 
     await open(page, `/accounts/${made.address}`);
@@ -98,7 +100,10 @@ describe("a newcomer's five minutes", () => {
       mimeType: "text/plain",
       buffer: Buffer.from("Hello, ledger"),
     });
-    await page.getByRole("link", { name: /hello v1/ }).click();
+    await page
+      .getByRole("link", { name: /hello v1/ })
+      .first()
+      .click();
     await page.getByRole("heading", { name: "hello", level: 1 }).waitFor();
     await settled(page);
     expect(complaints).toEqual([]);
@@ -211,7 +216,10 @@ describe("every page", () => {
     await page.keyboard.press("/");
     await page.keyboard.type("POINT");
     await page.keyboard.press("Enter");
-    await page.getByRole("link", { name: /Loyalty points/ }).focus();
+    await page
+      .getByRole("link", { name: /Loyalty points/ })
+      .first()
+      .focus();
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: /Loyalty points/, level: 1 }).waitFor();
     await page.context().close();

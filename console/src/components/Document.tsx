@@ -80,7 +80,9 @@ export function DocumentCheck({ digest, algorithm }: { digest: string; algorithm
       <DropZone onHashed={setFound} text={t("document.drop")} />
       {found && (
         <div role="status">
-          <Pill tone={fits ? "good" : "bad"}>{fits ? t("document.same") : t("document.other")}</Pill>{" "}
+          <Pill tone={fits ? "good" : "bad"}>
+            {fits ? t("document.same") : t("document.other")}
+          </Pill>{" "}
           {found.name}
         </div>
       )}

@@ -1,6 +1,11 @@
 /** Draws with ECharts; a chunk of its own. */
 import { BarChart, LineChart } from "echarts/charts";
-import { AriaComponent, GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
+import {
+  AriaComponent,
+  GridComponent,
+  LegendComponent,
+  TooltipComponent,
+} from "echarts/components";
 import { init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 import { useEffect, useRef } from "react";
@@ -54,7 +59,13 @@ function options(props: ChartProps, shade: "light" | "dark") {
     color: SERIES[shade],
     aria: { enabled: true },
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
-    grid: { left: 8, right: 14, top: props.lines.length > 1 ? 34 : 14, bottom: 4, containLabel: true },
+    grid: {
+      left: 8,
+      right: 14,
+      top: props.lines.length > 1 ? 34 : 14,
+      bottom: 4,
+      containLabel: true,
+    },
     legend: props.lines.length > 1 ? { top: 0, textStyle: text, icon: "roundRect" } : undefined,
     tooltip: {
       trigger: "axis",

@@ -9,7 +9,9 @@ import { unpacked } from "./Words";
 export function kindsOf(row: TransactionRow): string[] {
   if (Array.isArray(row.kinds)) return [...new Set(row.kinds)];
   if (row.kind) return [row.kind];
-  const named = rows(row.first ?? row.operations).map((one) => text(one, "kind") ?? unpacked(one.body).kind);
+  const named = rows(row.first ?? row.operations).map(
+    (one) => text(one, "kind") ?? unpacked(one.body).kind,
+  );
   return [...new Set(named.filter((one) => one !== ""))];
 }
 

@@ -100,7 +100,12 @@ export function ReceiptProofPanel({ hash, code }: { hash: string; code: string }
       throw new sdk.ProofInvalid(t("proof.other"));
     }
     const note = t("proof.receipt", { code: name("code", proven.code) });
-    return { ...proven.block, weight: `${proven.block.weight}`, quorum: `${proven.block.quorum}`, note };
+    return {
+      ...proven.block,
+      weight: `${proven.block.weight}`,
+      quorum: `${proven.block.quorum}`,
+      note,
+    };
   });
   return (
     <Card title={t("proof")}>
@@ -108,7 +113,11 @@ export function ReceiptProofPanel({ hash, code }: { hash: string; code: string }
         {t("proof.text")}
       </p>
       <div className="row" style={{ marginBottom: 12 }}>
-        <Button type="primary" icon={<SafetyCertificateOutlined />} onClick={() => run(fetchProof)}>
+        <Button
+          type="primary"
+          icon={<SafetyCertificateOutlined />}
+          onClick={() => run(fetchProof)}
+        >
           {t("proof.check")}
         </Button>
         <Button
@@ -138,11 +147,21 @@ export function StateProofPanel(props: { url: string; file: string }) {
       const proven = sdk.verifyAccount(known, finality, sdk.fromHex(account));
       setCells(proven.cells.size);
       const note = t("proof.account", { n: proven.cells.size });
-      return { ...proven.block, weight: `${proven.block.weight}`, quorum: `${proven.block.quorum}`, note };
+      return {
+        ...proven.block,
+        weight: `${proven.block.weight}`,
+        quorum: `${proven.block.quorum}`,
+        note,
+      };
     }
     const proven = sdk.verifyCell(known, finality, sdk.fromHex(text(found, "cell") ?? ""));
     const note = proven.value ? t("proof.cell") : t("proof.absent");
-    return { ...proven.block, weight: `${proven.block.weight}`, quorum: `${proven.block.quorum}`, note };
+    return {
+      ...proven.block,
+      weight: `${proven.block.weight}`,
+      quorum: `${proven.block.quorum}`,
+      note,
+    };
   });
   return (
     <Card title={t("proof")}>
@@ -150,7 +169,11 @@ export function StateProofPanel(props: { url: string; file: string }) {
         {t("proof.state.text")}
       </p>
       <div className="row" style={{ marginBottom: 12 }}>
-        <Button type="primary" icon={<SafetyCertificateOutlined />} onClick={() => run(fetchProof)}>
+        <Button
+          type="primary"
+          icon={<SafetyCertificateOutlined />}
+          onClick={() => run(fetchProof)}
+        >
           {t("proof.check")}
         </Button>
         <Button
@@ -165,4 +188,3 @@ export function StateProofPanel(props: { url: string; file: string }) {
     </Card>
   );
 }
-

@@ -12,12 +12,17 @@ export function QuorumBar(props: { validators: readonly ValidatorSeen[]; quorum?
         <div>
           <div className="row" style={{ marginBottom: 8 }}>
             <span>
-              {t("quorum.present", { present: quorum.total - quorum.missing, total: quorum.total })}
+              {t("quorum.present", {
+                present: quorum.total - quorum.missing,
+                total: quorum.total,
+              })}
             </span>
             <span className="muted">{t("quorum.needs", { quorum: quorum.quorum })}</span>
           </div>
           <div className="bar" aria-hidden="true">
-            <span style={{ width: `${(100 * (quorum.total - quorum.missing)) / quorum.total}%` }} />
+            <span
+              style={{ width: `${(100 * (quorum.total - quorum.missing)) / quorum.total}%` }}
+            />
             <b style={{ left: `${(100 * quorum.quorum) / quorum.total}%` }} />
           </div>
         </div>

@@ -75,7 +75,7 @@ export function RecordGraph(props: { graph: Graph; here: { namespace: string; ke
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must take the focus
     <section className="graph" tabIndex={0} aria-label={t("record.graph")}>
-      <svg width={width} height={height} role="group" aria-label={t("record.graph")}>
+      <svg width={width} height={height} aria-label={t("record.graph")}>
         {edges.map(({ from, to }) => {
           const [one, two] = [placed.get(from), placed.get(to)];
           if (!one || !two) return null;
@@ -83,7 +83,10 @@ export function RecordGraph(props: { graph: Graph; here: { namespace: string; ke
           const [x2, y2] = [two.x, two.y + HEIGHT / 2];
           const middle = (x1 + x2) / 2;
           return (
-            <path key={`${from} ${to}`} d={`M${x1},${y1} C${middle},${y1} ${middle},${y2} ${x2},${y2}`} />
+            <path
+              key={`${from} ${to}`}
+              d={`M${x1},${y1} C${middle},${y1} ${middle},${y2} ${x2},${y2}`}
+            />
           );
         })}
         {[...placed].map(([name, { one, x, y }]) => {

@@ -52,8 +52,17 @@ function RecordLink(props: { namespace: string; record: string }) {
 }
 
 const ACCOUNTS = new Set([
-  "source", "account", "creator", "issuer", "subject", "from", "to", "holder", "beneficiary",
-  "owner", "writer",
+  "source",
+  "account",
+  "creator",
+  "issuer",
+  "subject",
+  "from",
+  "to",
+  "holder",
+  "beneficiary",
+  "owner",
+  "writer",
 ]); // prettier-ignore
 
 function fieldNode(name: string, value: unknown, fields: Record<string, unknown>): ReactNode {

@@ -36,10 +36,11 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       for (const name of due) queries.invalidateQueries({ queryKey: [name] });
       due.clear();
     }, REFRESH_MS);
-    const hear = (name: StreamName, touched: readonly string[]) => (event: MessageEvent<string>) => {
-      for (const one of touched) due.add(one);
-      for (const listener of listeners.current) listener(name, parsed(event.data));
-    };
+    const hear =
+      (name: StreamName, touched: readonly string[]) => (event: MessageEvent<string>) => {
+        for (const one of touched) due.add(one);
+        for (const listener of listeners.current) listener(name, parsed(event.data));
+      };
     source.addEventListener("block", hear("block", OF_BLOCKS));
     source.addEventListener("alarm", hear("alarm", OF_ALARMS));
     source.addEventListener("status", hear("status", ["overview", "monitoring"]));

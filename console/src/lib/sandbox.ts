@@ -38,7 +38,13 @@ const BRACKETS = { freeze: true, whitelist: false, clawback: false };
 type Sdk = typeof import("bubi-sdk");
 
 /** The operations that the form describes, for `TransactionBuilder`. */
-export function operations(sdk: Sdk, kind: Try, values: Values, namespaceExists: boolean, namespace: string): OperationBody[] {
+export function operations(
+  sdk: Sdk,
+  kind: Try,
+  values: Values,
+  namespaceExists: boolean,
+  namespace: string,
+): OperationBody[] {
   const value = (name: string): string => (values[name] ?? "").trim();
   const hex = (text: string): string => sdk.toHex(sdk.utf8(text));
   switch (kind) {
@@ -59,10 +65,19 @@ export function operations(sdk: Sdk, kind: Try, values: Values, namespaceExists:
       ];
     case "issue":
       return [
-        { issue: { asset: value("asset"), to: value("to"), amount: value("amount"), expires: null } },
+        {
+          issue: {
+            asset: value("asset"),
+            to: value("to"),
+            amount: value("amount"),
+            expires: null,
+          },
+        },
       ];
     case "set_data":
-      return [{ set_data: { name: value("name"), value: hex(value("text")), expected_version: null } }];
+      return [
+        { set_data: { name: value("name"), value: hex(value("text")), expected_version: null } },
+      ];
     case "put_record": {
       const digest = sdk.documentDigest(sdk.utf8(value("text")));
       const record: OperationBody = {
@@ -88,7 +103,9 @@ export function operations(sdk: Sdk, kind: Try, values: Values, namespaceExists:
 export function program(found: readonly OperationBody[], gateway: string): string {
   const lines = found.map((one) => {
     const [name, fields] = Object.entries(one)[0] ?? ["", {}];
-    const text = JSON.stringify(fields, null, 2).replace(/"(\w+)":/g, "$1:").replace(/\n/g, "\n");
+    const text = JSON.stringify(fields, null, 2)
+      .replace(/"(\w+)":/g, "$1:")
+      .replace(/\n/g, "\n");
     return `builder.add("${name}", ${text});`;
   });
   return `import { Network, SecretKey, TransactionBuilder, toHex } from "bubi-sdk";

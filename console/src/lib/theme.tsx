@@ -1,5 +1,5 @@
 /** Light and dark, with one set of colours for Ant Design and our own style sheet. */
-import { ConfigProvider, theme as antd } from "antd";
+import { theme as antd, ConfigProvider } from "antd";
 import zhCN from "antd/locale/zh_CN";
 import { createContext, type ReactNode, use, useEffect, useMemo, useState } from "react";
 import { useText } from "./text";

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Tabs } from "antd";
 import { useParams, useSearchParams } from "react-router";
 import { DataTable, List } from "../components/DataTable";
+import { StateProofPanel } from "../components/Proof";
 import {
   AccountId,
   Answered,
@@ -15,7 +16,6 @@ import {
   Pill,
   Time,
 } from "../components/parts";
-import { StateProofPanel } from "../components/Proof";
 import { Amount, AssetName } from "../components/Words";
 import { get } from "../lib/api";
 import { dateTime, readable } from "../lib/format";
@@ -36,8 +36,14 @@ export function Accounts() {
           route="/api/v1/accounts"
           rowKey={(one, at) => text(one, "address") ?? String(at)}
           columns={[
-            { title: t("account"), cell: (one) => <AccountId value={text(one, "address", "account")} /> },
-            { title: t("account.creator"), cell: (one) => <AccountId value={text(one, "creator")} /> },
+            {
+              title: t("account"),
+              cell: (one) => <AccountId value={text(one, "address", "account")} />,
+            },
+            {
+              title: t("account.creator"),
+              cell: (one) => <AccountId value={text(one, "creator")} />,
+            },
             {
               title: t("account.opened"),
               right: true,
@@ -46,7 +52,11 @@ export function Accounts() {
             {
               title: t("state"),
               cell: (one) =>
-                one.closed ? <Pill>{t("account.closed")}</Pill> : <Pill tone="good">{t("account.open")}</Pill>,
+                one.closed ? (
+                  <Pill>{t("account.closed")}</Pill>
+                ) : (
+                  <Pill tone="good">{t("account.open")}</Pill>
+                ),
             },
           ]}
         />
@@ -70,7 +80,7 @@ export function AccountPage() {
     { key: "items", label: t("account.items"), children: <Items address={address} /> },
     { key: "transactions", label: t("nav.transactions"), children: <History address={address} /> },
     { key: "claims", label: t("account.claims"), children: <Claims address={address} /> },
-    { key: "data", label: t("account.data"), children: <Data address={address} /> },
+    { key: "data", label: t("account.data"), children: <DataEntries address={address} /> },
     { key: "holds", label: t("account.holds"), children: <Holds address={address} /> },
   ];
   return (
@@ -119,13 +129,21 @@ function Header({ found }: { found: Row }) {
           items={[
             [
               t("state"),
-              closed ? <Pill key="state">{t("account.closed")}</Pill> : <Pill key="state" tone="good">{t("account.open")}</Pill>,
+              closed ? (
+                <Pill key="state">{t("account.closed")}</Pill>
+              ) : (
+                <Pill key="state" tone="good">
+                  {t("account.open")}
+                </Pill>
+              ),
             ],
-            [t("account.opened"), <BlockLink key="created" height={text(header, "created", "height")} />],
+            [
+              t("account.opened"),
+              <BlockLink key="created" height={text(header, "created", "height")} />,
+            ],
             [t("threshold.default"), text(thresholds, "default")],
             ...Object.entries(row(thresholds.operations)).map(
-              ([number, weight]) =>
-                [name("operation_number", number), String(weight)] as const,
+              ([number, weight]) => [name("operation_number", number), String(weight)] as const,
             ),
           ]}
         />
@@ -199,7 +217,12 @@ function Holdings({ address }: { address: string }) {
         },
         {
           title: t("state"),
-          cell: (one) => (one.frozen ? <Pill tone="warn">{t("frozen")}</Pill> : <Pill tone="good">{t("free")}</Pill>),
+          cell: (one) =>
+            one.frozen ? (
+              <Pill tone="warn">{t("frozen")}</Pill>
+            ) : (
+              <Pill tone="good">{t("free")}</Pill>
+            ),
         },
       ]}
     />
@@ -253,20 +276,20 @@ function Claims({ address }: { address: string }) {
       columns={[
         { title: t("claim.kind"), cell: (one) => text(one, "kind", "type") },
         { title: t("claim.issuer"), cell: (one) => <AccountId value={text(one, "issuer")} /> },
-        { title: t("digest"), cell: (one) => <Id value={text(valueOf(one), "digest")} /> },
-        { title: t("expires"), cell: (one) => dateTime(text(valueOf(one), "expires")) },
+        { title: t("digest"), cell: (one) => <Id value={text(cellOf(one), "digest")} /> },
+        { title: t("expires"), cell: (one) => dateTime(text(cellOf(one), "expires")) },
       ]}
     />
   );
 }
 
 /** The cell of a list entry, whatever stands around it. */
-function valueOf(one: Row): Row {
+function cellOf(one: Row): Row {
   const value = row(one.value);
   return { ...row(value.v1 ?? value), ...one };
 }
 
-function Data({ address }: { address: string }) {
+function DataEntries({ address }: { address: string }) {
   const { t } = useText();
   return (
     <List<Row>
@@ -289,7 +312,7 @@ function Data({ address }: { address: string }) {
         {
           title: t("version"),
           right: true,
-          cell: (one) => text(valueOf(one), "version"),
+          cell: (one) => text(cellOf(one), "version"),
         },
       ]}
     />
@@ -312,14 +335,16 @@ function Holds({ address }: { address: string }) {
           title: t("amount"),
           right: true,
           cell: (one) => (
-            <Amount asset={assetOf(valueOf(one))} amount={text(valueOf(one), "amount") ?? "0"} />
+            <Amount asset={assetOf(cellOf(one))} amount={text(cellOf(one), "amount") ?? "0"} />
           ),
         },
-        { title: t("beneficiary"), cell: (one) => <AccountId value={text(valueOf(one), "beneficiary")} /> },
-        { title: t("expires"), cell: (one) => <Time ms={text(valueOf(one), "expires")} exact /> },
+        {
+          title: t("beneficiary"),
+          cell: (one) => <AccountId value={text(cellOf(one), "beneficiary")} />,
+        },
+        { title: t("expires"), cell: (one) => <Time ms={text(cellOf(one), "expires")} exact /> },
         { title: t("state"), cell: (one) => name("hold_state", text(one, "state")) },
       ]}
     />
   );
 }
-

@@ -3,7 +3,16 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Button, Input, Modal, Select } from "antd";
 import { useState } from "react";
 import { DataTable, List } from "../components/DataTable";
-import { Answered, Card, CopyButton, Nothing, PageHead, Pill, Time, Trouble } from "../components/parts";
+import {
+  Answered,
+  Card,
+  CopyButton,
+  Nothing,
+  PageHead,
+  Pill,
+  Time,
+  Trouble,
+} from "../components/parts";
 import { change, get } from "../lib/api";
 import { dateTime } from "../lib/format";
 import { linkOf } from "../lib/link";
@@ -77,7 +86,13 @@ export function Users() {
                       aria-label={`${t("user.role")} ${text(one, "name")}`}
                       value={text(one, "role")}
                       options={ROLES.map((role) => ({ value: role, label: name("role", role) }))}
-                      onChange={(role: string | null) => run("PUT", `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`, { role })}
+                      onChange={(role: string | null) =>
+                        run(
+                          "PUT",
+                          `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`,
+                          { role },
+                        )
+                      }
                       popupMatchSelectWidth={false}
                     />
                   ),
@@ -85,7 +100,11 @@ export function Users() {
                 {
                   title: t("state"),
                   cell: (one) =>
-                    one.disabled ? <Pill>{t("user.disabled")}</Pill> : <Pill tone="good">{t("user.active")}</Pill>,
+                    one.disabled ? (
+                      <Pill>{t("user.disabled")}</Pill>
+                    ) : (
+                      <Pill tone="good">{t("user.active")}</Pill>
+                    ),
                 },
                 { title: t("user.seen"), cell: (one) => <Time ms={text(one, "seen")} /> },
                 {
@@ -98,12 +117,25 @@ export function Users() {
                       <Button
                         size="small"
                         onClick={() =>
-                          run("PUT", `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`, { disabled: !one.disabled })
+                          run(
+                            "PUT",
+                            `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`,
+                            { disabled: !one.disabled },
+                          )
                         }
                       >
                         {one.disabled ? t("user.enable") : t("user.disable")}
                       </Button>
-                      <Button size="small" danger onClick={() => run("DELETE", `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`)}>
+                      <Button
+                        size="small"
+                        danger
+                        onClick={() =>
+                          run(
+                            "DELETE",
+                            `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`,
+                          )
+                        }
+                      >
                         {t("remove")}
                       </Button>
                     </span>
@@ -132,7 +164,10 @@ export function Users() {
           <div className="form">
             <label>
               {t("login.name")}
-              <Input value={draft.name} onChange={(event) => setDraft({ ...draft, name: event.target.value })} />
+              <Input
+                value={draft.name}
+                onChange={(event) => setDraft({ ...draft, name: event.target.value })}
+              />
             </label>
             <label>
               {t("user.role")}
@@ -184,7 +219,10 @@ export function Audit() {
             { title: t("login.name"), cell: (one) => text(one, "name") },
             { title: t("audit.action"), cell: (one) => name("audit_action", text(one, "action")) },
             { title: t("audit.target"), cell: (one) => text(one, "target") ?? "–" },
-            { title: t("audit.detail"), cell: (one) => <span className="mono">{shown(one.detail)}</span> },
+            {
+              title: t("audit.detail"),
+              cell: (one) => <span className="mono">{shown(one.detail)}</span>,
+            },
             { title: t("audit.address"), cell: (one) => text(one, "address") },
           ]}
         />

@@ -4,7 +4,16 @@ import { Button, Input, InputNumber, Modal, Select, Switch, Tabs } from "antd";
 import { useState } from "react";
 import { useSearchParams } from "react-router";
 import { DataTable, List } from "../components/DataTable";
-import { Answered, Card, Nothing, PageHead, Pill, Time, type Tone, Trouble } from "../components/parts";
+import {
+  Answered,
+  Card,
+  Nothing,
+  PageHead,
+  Pill,
+  Time,
+  type Tone,
+  Trouble,
+} from "../components/parts";
 import { change, get } from "../lib/api";
 import { dateTime, grouped } from "../lib/format";
 import { row, rows, text } from "../lib/rows";
@@ -34,7 +43,9 @@ export function Alarms() {
     { key: "history", label: t("alarms.history"), children: <History /> },
     { key: "rules", label: t("alarms.rules"), children: <Rules /> },
     { key: "silences", label: t("alarms.silences"), children: <Silences /> },
-    ...(may("operator") ? [{ key: "channels", label: t("alarms.channels"), children: <Channels /> }] : []),
+    ...(may("operator")
+      ? [{ key: "channels", label: t("alarms.channels"), children: <Channels /> }]
+      : []),
   ];
   return (
     <>
@@ -102,18 +113,24 @@ function Active() {
               rows={found.items}
               rowKey={(one) => text(one, "id") ?? ""}
               columns={[
-                { title: t("severity"), cell: (one) => <Severity value={text(one, "severity")} /> },
+                {
+                  title: t("severity"),
+                  cell: (one) => <Severity value={text(one, "severity")} />,
+                },
                 { title: t("alarm"), cell: (one) => <b>{title(one)}</b> },
                 {
                   title: t("alarm.value"),
-                  cell: (one) => `${grouped(Math.round(Number(one.value) * 1000) / 1000)} ${text(one, "unit") ?? ""}`,
+                  cell: (one) =>
+                    `${grouped(Math.round(Number(one.value) * 1000) / 1000)} ${text(one, "unit") ?? ""}`,
                 },
                 { title: t("alarm.since"), cell: (one) => <Time ms={text(one, "fired")} /> },
                 {
                   title: t("state"),
                   cell: (one) =>
                     one.acknowledged ? (
-                      <Pill tone="info">{t("alarm.taken", { name: text(row(one.acknowledged), "by") ?? "" })}</Pill>
+                      <Pill tone="info">
+                        {t("alarm.taken", { name: text(row(one.acknowledged), "by") ?? "" })}
+                      </Pill>
                     ) : one.silenced ? (
                       <Pill>{t("alarm.silenced")}</Pill>
                     ) : (
@@ -166,7 +183,11 @@ function Active() {
           <p>{taking && title(taking)}</p>
           <label>
             {t("alarm.comment")}
-            <Input.TextArea rows={3} value={comment} onChange={(event) => setComment(event.target.value)} />
+            <Input.TextArea
+              rows={3}
+              value={comment}
+              onChange={(event) => setComment(event.target.value)}
+            />
           </label>
         </div>
       </Modal>
@@ -195,7 +216,10 @@ function History() {
           title: t("alarm.taken.by"),
           cell: (one) => text(row(one.acknowledged), "by") ?? "–",
         },
-        { title: t("alarm.comment"), cell: (one) => text(row(one.acknowledged), "comment") ?? "–" },
+        {
+          title: t("alarm.comment"),
+          cell: (one) => text(row(one.acknowledged), "comment") ?? "–",
+        },
       ]}
     />
   );
@@ -228,7 +252,12 @@ function Rules() {
                 cell: (one) => (
                   <>
                     {name("rule", text(one, "code"))}
-                    {one.default === false && <> <Pill tone="info">{t("rule.changed")}</Pill></>}
+                    {one.default === false && (
+                      <>
+                        {" "}
+                        <Pill tone="info">{t("rule.changed")}</Pill>
+                      </>
+                    )}
                   </>
                 ),
               },
@@ -237,10 +266,15 @@ function Rules() {
               {
                 title: t("rule.threshold"),
                 right: true,
-                cell: (one) => `${text(one, "comparison") === "above" ? "≥" : "≤"} ${text(one, "threshold")}`,
+                cell: (one) =>
+                  `${text(one, "comparison") === "above" ? "≥" : "≤"} ${text(one, "threshold")}`,
               },
               { title: t("unit"), cell: (one) => name("rule_unit", text(one, "unit")) },
-              { title: t("rule.seconds"), right: true, cell: (one) => `${text(one, "seconds")} s` },
+              {
+                title: t("rule.seconds"),
+                right: true,
+                cell: (one) => `${text(one, "seconds")} s`,
+              },
               {
                 title: t("rule.enabled"),
                 cell: (one) => (
@@ -282,7 +316,10 @@ function Rules() {
               <Select
                 aria-label={t("severity")}
                 value={text(editing, "severity")}
-                options={Object.keys(SEVERITIES).map((one) => ({ value: one, label: name("severity", one) }))}
+                options={Object.keys(SEVERITIES).map((one) => ({
+                  value: one,
+                  label: name("severity", one),
+                }))}
                 onChange={(severity: string | null) => setEditing({ ...editing, severity })}
               />
             </label>
@@ -324,7 +361,10 @@ function Silences() {
               rows={found.items}
               rowKey={(one) => text(one, "id") ?? ""}
               columns={[
-                { title: t("rule"), cell: (one) => (one.code ? name("rule", text(one, "code")) : t("any")) },
+                {
+                  title: t("rule"),
+                  cell: (one) => (one.code ? name("rule", text(one, "code")) : t("any")),
+                },
                 { title: t("silence.key"), cell: (one) => text(one, "key") ?? t("any") },
                 { title: t("silence.until"), cell: (one) => dateTime(text(one, "until")) },
                 { title: t("silence.by"), cell: (one) => text(one, "by") },
@@ -333,7 +373,10 @@ function Silences() {
                   title: t("actions"),
                   cell: (one) =>
                     may("operator") && (
-                      <Button size="small" onClick={() => run("DELETE", `/api/v1/alarms/silences/${text(one, "id")}`)}>
+                      <Button
+                        size="small"
+                        onClick={() => run("DELETE", `/api/v1/alarms/silences/${text(one, "id")}`)}
+                      >
                         {t("silence.end")}
                       </Button>
                     ),
@@ -372,12 +415,18 @@ function Channels() {
       "POST",
       `/api/v1/alarms/channels/${text(one, "id")}/test`,
     );
-    if (found) setTold({ good: found.delivered, text: found.delivered ? t("channel.delivered") : found.error });
+    if (found)
+      setTold({
+        good: found.delivered,
+        text: found.delivered ? t("channel.delivered") : found.error,
+      });
   };
   const store = async (): Promise<void> => {
     if (!draft) return;
     const { id, ...body } = draft;
-    const filled = Object.fromEntries(Object.entries(body.settings).filter(([, value]) => value !== ""));
+    const filled = Object.fromEntries(
+      Object.entries(body.settings).filter(([, value]) => value !== ""),
+    );
     const target = id ? `/api/v1/alarms/channels/${id}` : "/api/v1/alarms/channels";
     if (await run(id ? "PUT" : "POST", target, { ...body, settings: filled })) setDraft(null);
   };
@@ -385,7 +434,11 @@ function Channels() {
     <>
       {error !== null && <Trouble error={error} />}
       {told && (
-        <div className={told.good ? "banner good" : "banner"} role="status" style={{ margin: "14px 18px 0" }}>
+        <div
+          className={told.good ? "banner good" : "banner"}
+          role="status"
+          style={{ margin: "14px 18px 0" }}
+        >
           {told.text}
         </div>
       )}
@@ -394,7 +447,15 @@ function Channels() {
           <Button
             type="primary"
             onClick={() =>
-              setDraft({ id: null, name: "", kind: "webhook", severity: "warning", language, enabled: true, settings: {} })
+              setDraft({
+                id: null,
+                name: "",
+                kind: "webhook",
+                severity: "warning",
+                language,
+                enabled: true,
+                settings: {},
+              })
             }
           >
             {t("channel.add")}
@@ -412,15 +473,23 @@ function Channels() {
               rowKey={(one) => text(one, "id") ?? ""}
               columns={[
                 { title: t("name"), cell: (one) => <b>{text(one, "name")}</b> },
-                { title: t("channel.kind"), cell: (one) => name("channel_kind", text(one, "kind")) },
-                { title: t("channel.severity"), cell: (one) => <Severity value={text(one, "severity")} /> },
+                {
+                  title: t("channel.kind"),
+                  cell: (one) => name("channel_kind", text(one, "kind")),
+                },
+                {
+                  title: t("channel.severity"),
+                  cell: (one) => <Severity value={text(one, "severity")} />,
+                },
                 {
                   title: t("channel.newest"),
                   cell: (one) =>
                     one.newest ? (
                       <>
                         <Pill tone={row(one.newest).delivered ? "good" : "bad"}>
-                          {row(one.newest).delivered ? t("channel.delivered") : t("channel.failed")}
+                          {row(one.newest).delivered
+                            ? t("channel.delivered")
+                            : t("channel.failed")}
                         </Pill>{" "}
                         {dateTime(text(row(one.newest), "time"))}
                       </>
@@ -430,7 +499,11 @@ function Channels() {
                 },
                 {
                   title: t("state"),
-                  cell: (one) => <Pill tone={one.enabled ? "good" : ""}>{one.enabled ? t("on") : t("off")}</Pill>,
+                  cell: (one) => (
+                    <Pill tone={one.enabled ? "good" : ""}>
+                      {one.enabled ? t("on") : t("off")}
+                    </Pill>
+                  ),
                 },
                 {
                   title: t("actions"),
@@ -452,14 +525,23 @@ function Channels() {
                                 language: text(one, "language") ?? "en",
                                 enabled: one.enabled === true,
                                 settings: Object.fromEntries(
-                                  Object.entries(row(one.settings)).map(([key, value]) => [key, value === null ? "" : String(value)]),
+                                  Object.entries(row(one.settings)).map(([key, value]) => [
+                                    key,
+                                    value === null ? "" : String(value),
+                                  ]),
                                 ),
                               })
                             }
                           >
                             {t("change")}
                           </Button>
-                          <Button size="small" danger onClick={() => run("DELETE", `/api/v1/alarms/channels/${text(one, "id")}`)}>
+                          <Button
+                            size="small"
+                            danger
+                            onClick={() =>
+                              run("DELETE", `/api/v1/alarms/channels/${text(one, "id")}`)
+                            }
+                          >
                             {t("remove")}
                           </Button>
                         </>
@@ -485,14 +567,20 @@ function Channels() {
           <div className="form">
             <label>
               {t("name")}
-              <Input value={draft.name} onChange={(event) => setDraft({ ...draft, name: event.target.value })} />
+              <Input
+                value={draft.name}
+                onChange={(event) => setDraft({ ...draft, name: event.target.value })}
+              />
             </label>
             <label>
               {t("channel.kind")}
               <Select
                 aria-label={t("channel.kind")}
                 value={draft.kind}
-                options={Object.keys(kinds).map((one) => ({ value: one, label: name("channel_kind", one) }))}
+                options={Object.keys(kinds).map((one) => ({
+                  value: one,
+                  label: name("channel_kind", one),
+                }))}
                 onChange={(kind: string) => setDraft({ ...draft, kind, settings: {} })}
               />
             </label>
@@ -501,7 +589,10 @@ function Channels() {
               <Select
                 aria-label={t("channel.severity")}
                 value={draft.severity}
-                options={Object.keys(SEVERITIES).map((one) => ({ value: one, label: name("severity", one) }))}
+                options={Object.keys(SEVERITIES).map((one) => ({
+                  value: one,
+                  label: name("severity", one),
+                }))}
                 onChange={(severity: string) => setDraft({ ...draft, severity })}
               />
             </label>
@@ -526,7 +617,10 @@ function Channels() {
                   placeholder={draft.id && draft.settings[one] === "" ? t("channel.kept") : ""}
                   value={draft.settings[one] ?? ""}
                   onChange={(event) =>
-                    setDraft({ ...draft, settings: { ...draft.settings, [one]: event.target.value } })
+                    setDraft({
+                      ...draft,
+                      settings: { ...draft.settings, [one]: event.target.value },
+                    })
                   }
                 />
               </label>
@@ -534,7 +628,10 @@ function Channels() {
             <label>
               {t("rule.enabled")}
               <span>
-                <Switch checked={draft.enabled} onChange={(enabled) => setDraft({ ...draft, enabled })} />
+                <Switch
+                  checked={draft.enabled}
+                  onChange={(enabled) => setDraft({ ...draft, enabled })}
+                />
               </span>
             </label>
           </div>

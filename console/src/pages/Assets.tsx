@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Tabs } from "antd";
 import { Link, useParams, useSearchParams } from "react-router";
 import { List } from "../components/DataTable";
+import { StateProofPanel } from "../components/Proof";
 import {
   AccountId,
   Answered,
@@ -16,7 +17,6 @@ import {
   Stat,
   Time,
 } from "../components/parts";
-import { StateProofPanel } from "../components/Proof";
 import { Amount } from "../components/Words";
 import { get } from "../lib/api";
 import { amountText } from "../lib/format";
@@ -40,7 +40,9 @@ export function Assets() {
           columns={[
             {
               title: t("asset.code"),
-              cell: (one) => <Link to={`/assets/${text(one, "asset", "id")}`}>{text(one, "code")}</Link>,
+              cell: (one) => (
+                <Link to={`/assets/${text(one, "asset", "id")}`}>{text(one, "code")}</Link>
+              ),
             },
             { title: t("name"), cell: (one) => text(one, "name") },
             { title: t("asset.kind"), cell: (one) => name("asset_kind", text(one, "kind")) },
@@ -88,17 +90,30 @@ export function AssetPage() {
                     {
                       key: "holders",
                       label: t("asset.holders"),
-                      children: <Holders asset={asset} unique={text(found, "kind") === "unique"} />,
+                      children: (
+                        <Holders asset={asset} unique={text(found, "kind") === "unique"} />
+                      ),
                     },
-                    { key: "history", label: t("asset.history"), children: <History asset={asset} /> },
-                    { key: "supply", label: t("asset.supplies"), children: <Supply asset={asset} /> },
+                    {
+                      key: "history",
+                      label: t("asset.history"),
+                      children: <History asset={asset} />,
+                    },
+                    {
+                      key: "supply",
+                      label: t("asset.supplies"),
+                      children: <Supply asset={asset} />,
+                    },
                   ]}
                 />
               </Card>
             </div>
             <div className="w4 stack">
               <Definition found={found} />
-              <StateProofPanel url={`/api/v1/assets/${asset}/proof`} file={`${asset}.proof.json`} />
+              <StateProofPanel
+                url={`/api/v1/assets/${asset}/proof`}
+                file={`${asset}.proof.json`}
+              />
             </div>
           </div>
         </>
@@ -140,8 +155,24 @@ function Definition({ found }: { found: Row }) {
                 </span>
               ),
             ],
-            [t("state"), found.frozen ? <Pill key="f" tone="warn">{t("frozen")}</Pill> : <Pill key="f" tone="good">{t("free")}</Pill>],
-            text(found, "created", "height") ? [t("asset.created"), <BlockLink key="height" height={text(found, "created", "height")} />] : null,
+            [
+              t("state"),
+              found.frozen ? (
+                <Pill key="f" tone="warn">
+                  {t("frozen")}
+                </Pill>
+              ) : (
+                <Pill key="f" tone="good">
+                  {t("free")}
+                </Pill>
+              ),
+            ],
+            text(found, "created", "height")
+              ? [
+                  t("asset.created"),
+                  <BlockLink key="height" height={text(found, "created", "height")} />,
+                ]
+              : null,
           ]}
         />
       </Card>
@@ -158,7 +189,9 @@ function Holders({ asset, unique }: { asset: string; unique: boolean }) {
       route="/api/v1/assets/{id}/holders"
       places={{ id: asset }}
       filters={[{ name: "height", label: "filter.height" }]}
-      rowKey={(one, at) => `${text(one, "account", "address", "holder")} ${text(one, "item")} ${at}`}
+      rowKey={(one, at) =>
+        `${text(one, "account", "address", "holder")} ${text(one, "item")} ${at}`
+      }
       empty={<Nothing title={t("asset.holders.empty")} />}
       columns={[
         {
@@ -176,11 +209,20 @@ function Holders({ asset, unique }: { asset: string; unique: boolean }) {
           title: t("reserved"),
           right: true,
           cell: (one) =>
-            text(one, "reserved") ? <Amount asset={asset} amount={text(one, "reserved") ?? "0"} /> : "–",
+            text(one, "reserved") ? (
+              <Amount asset={asset} amount={text(one, "reserved") ?? "0"} />
+            ) : (
+              "–"
+            ),
         },
         {
           title: t("state"),
-          cell: (one) => (one.frozen ? <Pill tone="warn">{t("frozen")}</Pill> : <Pill tone="good">{t("free")}</Pill>),
+          cell: (one) =>
+            one.frozen ? (
+              <Pill tone="warn">{t("frozen")}</Pill>
+            ) : (
+              <Pill tone="good">{t("free")}</Pill>
+            ),
         },
       ]}
     />

@@ -66,7 +66,11 @@ export function useTransactionColumns() {
     { title: t("what"), cell: kinds },
     { title: t("source"), cell: (one: TransactionRow) => <AccountId value={one.source} /> },
     { title: t("result"), cell: (one: TransactionRow) => <Code code={one.code} /> },
-    { title: t("block"), right: true, cell: (one: TransactionRow) => <BlockLink height={one.height} /> },
+    {
+      title: t("block"),
+      right: true,
+      cell: (one: TransactionRow) => <BlockLink height={one.height} />,
+    },
     { title: t("time"), right: true, cell: (one: TransactionRow) => <Time ms={one.time} /> },
   ];
 }

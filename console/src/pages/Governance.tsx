@@ -2,7 +2,19 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "react-router";
 import { DataTable, List } from "../components/DataTable";
-import { AccountId, Answered, BlockLink, Card, Facts, Id, Nothing, PageHead, Pill, Time, type Tone } from "../components/parts";
+import {
+  AccountId,
+  Answered,
+  BlockLink,
+  Card,
+  Facts,
+  Id,
+  Nothing,
+  PageHead,
+  Pill,
+  Time,
+  type Tone,
+} from "../components/parts";
 import { QuorumBar } from "../components/Quorum";
 import { address, get } from "../lib/api";
 import { grouped } from "../lib/format";
@@ -23,9 +35,16 @@ export function Validators() {
   });
   return (
     <>
-      <PageHead name={t("nav.validators")} title={t("nav.validators")} text={t("validators.text")} />
+      <PageHead
+        name={t("nav.validators")}
+        title={t("nav.validators")}
+        text={t("validators.text")}
+      />
       <div className="stack">
-        <Card title={t("quorum")} extra={network && `${t("engine")} ${network.engine} · ${t("epoch")} ${network.epoch}`}>
+        <Card
+          title={t("quorum")}
+          extra={network && `${t("engine")} ${network.engine} · ${t("epoch")} ${network.epoch}`}
+        >
           <Answered query={overview} lines={3}>
             {(found) => <QuorumBar validators={found.validators ?? []} quorum={found.quorum} />}
           </Answered>
@@ -56,7 +75,9 @@ export function Validators() {
                       const [algorithm, key] = Object.entries(row(one.key))[0] ?? ["", ""];
                       return (
                         <>
-                          <span className="muted">{algorithm && name("algorithm", algorithm)}</span>{" "}
+                          <span className="muted">
+                            {algorithm && name("algorithm", algorithm)}
+                          </span>{" "}
                           <Id value={String(key)} />
                         </>
                       );
@@ -103,14 +124,26 @@ export function Proposals() {
               title: t("proposal.changes"),
               cell: (one) =>
                 rows(one.changes)
-                  .map((change) => name("change", typeof change === "string" ? change : (Object.keys(change)[0] ?? "")))
+                  .map((change) =>
+                    name(
+                      "change",
+                      typeof change === "string" ? change : (Object.keys(change)[0] ?? ""),
+                    ),
+                  )
                   .join(t("comma")),
             },
             {
               title: t("state"),
-              cell: (one) => <Pill tone={stateTone(text(one, "state"))}>{name("proposal_state", text(one, "state"))}</Pill>,
+              cell: (one) => (
+                <Pill tone={stateTone(text(one, "state"))}>
+                  {name("proposal_state", text(one, "state"))}
+                </Pill>
+              ),
             },
-            { title: t("proposal.proposer"), cell: (one) => <AccountId value={text(one, "proposer", "source")} /> },
+            {
+              title: t("proposal.proposer"),
+              cell: (one) => <AccountId value={text(one, "proposer", "source")} />,
+            },
             { title: t("expires"), cell: (one) => <Time ms={text(one, "expires")} exact /> },
           ]}
         />
@@ -138,14 +171,17 @@ export function ProposalPage() {
               <Card className="w8" title={t("proposal.changes")}>
                 <ol className="steps">
                   {rows(found.changes).map((change, at) => {
-                    const kind = typeof change === "string" ? change : (Object.keys(change)[0] ?? "");
+                    const kind =
+                      typeof change === "string" ? change : (Object.keys(change)[0] ?? "");
                     return (
                       // biome-ignore lint/suspicious/noArrayIndexKey: changes keep their places
                       <li key={at}>
                         <span className="place">{at + 1}</span>
                         <div>
                           <h3>{name("change", kind)}</h3>
-                          <pre className="code wrap">{JSON.stringify(row(change)[kind] ?? {}, null, 1)}</pre>
+                          <pre className="code wrap">
+                            {JSON.stringify(row(change)[kind] ?? {}, null, 1)}
+                          </pre>
                         </div>
                         <span />
                       </li>
@@ -157,10 +193,20 @@ export function ProposalPage() {
                 <Card title={t("state")}>
                   <Facts
                     items={[
-                      [t("state"), <Pill key="s" tone={stateTone(text(found, "state"))}>{name("proposal_state", text(found, "state"))}</Pill>],
-                      [t("proposal.proposer"), <AccountId key="p" value={text(found, "proposer", "source")} />],
+                      [
+                        t("state"),
+                        <Pill key="s" tone={stateTone(text(found, "state"))}>
+                          {name("proposal_state", text(found, "state"))}
+                        </Pill>,
+                      ],
+                      [
+                        t("proposal.proposer"),
+                        <AccountId key="p" value={text(found, "proposer", "source")} />,
+                      ],
                       [t("expires"), <Time key="e" ms={text(found, "expires")} exact />],
-                      text(found, "activation_height") ? [t("proposal.activation"), grouped(text(found, "activation_height"))] : null,
+                      text(found, "activation_height")
+                        ? [t("proposal.activation"), grouped(text(found, "activation_height"))]
+                        : null,
                       text(found, "memo") ? [t("memo"), text(found, "memo")] : null,
                     ]}
                   />
@@ -174,12 +220,17 @@ export function ProposalPage() {
                       rows={votes}
                       rowKey={(one, at) => text(one, "organisation", "voter") ?? String(at)}
                       columns={[
-                        { title: t("organisation"), cell: (one) => text(one, "organisation", "voter") },
+                        {
+                          title: t("organisation"),
+                          cell: (one) => text(one, "organisation", "voter"),
+                        },
                         { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
                         {
                           title: t("proposal.vote"),
                           cell: (one) => (
-                            <Pill tone={one.approve ? "good" : "bad"}>{one.approve ? t("vote.yes") : t("vote.no")}</Pill>
+                            <Pill tone={one.approve ? "good" : "bad"}>
+                              {one.approve ? t("vote.yes") : t("vote.no")}
+                            </Pill>
                           ),
                         },
                       ]}
@@ -212,11 +263,23 @@ export function Evidence() {
           rowKey={(one, at) => text(one, "id", "key") ?? String(at)}
           empty={<Nothing title={t("evidence.empty")} text={t("evidence.empty.text")} />}
           columns={[
-            { title: t("evidence.member"), cell: (one) => text(one, "member", "validator") ?? shown(one.member) },
-            { title: t("evidence.kind"), cell: (one) => name("evidence_kind", text(one, "kind") ?? "equivocation") },
+            {
+              title: t("evidence.member"),
+              cell: (one) => text(one, "member", "validator") ?? shown(one.member),
+            },
+            {
+              title: t("evidence.kind"),
+              cell: (one) => name("evidence_kind", text(one, "kind") ?? "equivocation"),
+            },
             { title: t("block"), cell: (one) => <BlockLink height={text(one, "height")} /> },
-            { title: t("evidence.reporter"), cell: (one) => <AccountId value={text(one, "reporter")} /> },
-            { title: t("evidence.action"), cell: (one) => name("evidence_action", text(one, "action")) },
+            {
+              title: t("evidence.reporter"),
+              cell: (one) => <AccountId value={text(one, "reporter")} />,
+            },
+            {
+              title: t("evidence.action"),
+              cell: (one) => name("evidence_action", text(one, "action")),
+            },
           ]}
         />
       </Card>

@@ -11,7 +11,12 @@ import { useText } from "../lib/text";
 import type { Page, Row } from "../lib/types";
 
 const LEVELS = ["debug", "info", "warning", "error", "critical"] as const;
-const TONES: Record<string, Tone> = { warning: "warn", error: "bad", critical: "bad", info: "info" };
+const TONES: Record<string, Tone> = {
+  warning: "warn",
+  error: "bad",
+  critical: "bad",
+  info: "info",
+};
 
 export function Logs() {
   const { t, name } = useText();
@@ -21,7 +26,9 @@ export function Logs() {
     queryKey: ["monitoring", "nodes-of-logs"],
     queryFn: ({ signal }) => get<Page<Row>>("/api/v1/monitoring/nodes", signal),
   });
-  const known = (nodes.data?.items ?? []).filter((one) => one.operator).map((one) => text(one, "name") ?? "");
+  const known = (nodes.data?.items ?? [])
+    .filter((one) => one.operator)
+    .map((one) => text(one, "name") ?? "");
   const node = search.get("node") ?? known[0] ?? "";
   const level = search.get("level") ?? "info";
   const paused = search.get("live") === "off";
@@ -31,13 +38,17 @@ export function Logs() {
     else next.delete(key);
     setSearch(next, { replace: true });
   };
-  const url = address("/api/v1/monitoring/logs", {}, {
-    node,
-    level,
-    part: search.get("part"),
-    contains: search.get("contains"),
-    limit: 300,
-  });
+  const url = address(
+    "/api/v1/monitoring/logs",
+    {},
+    {
+      node,
+      level,
+      part: search.get("part"),
+      contains: search.get("contains"),
+      limit: 300,
+    },
+  );
   const query = useQuery({
     queryKey: ["monitoring", url],
     queryFn: ({ signal }) => get<Page<Row>>(url, signal),
@@ -51,24 +62,51 @@ export function Logs() {
         <search className="filters" aria-label={t("filters")}>
           <label htmlFor={ids.node}>
             {t("node")}
-            <Select id={ids.node} value={node || undefined} placeholder={t("node")} options={known.map((one) => ({ value: one, label: one }))} onChange={(one: string) => set("node", one)} />
+            <Select
+              id={ids.node}
+              value={node || undefined}
+              placeholder={t("node")}
+              options={known.map((one) => ({ value: one, label: one }))}
+              onChange={(one: string) => set("node", one)}
+            />
           </label>
           <label htmlFor={ids.level}>
             {t("logs.level")}
-            <Select id={ids.level} value={level} options={LEVELS.map((one) => ({ value: one, label: name("level", one) }))} onChange={(one: string) => set("level", one)} />
+            <Select
+              id={ids.level}
+              value={level}
+              options={LEVELS.map((one) => ({ value: one, label: name("level", one) }))}
+              onChange={(one: string) => set("level", one)}
+            />
           </label>
           <label htmlFor={ids.part}>
             {t("logs.part")}
-            <Input id={ids.part} allowClear defaultValue={search.get("part") ?? ""} onBlur={(event) => set("part", event.target.value)} onPressEnter={(event) => set("part", event.currentTarget.value)} />
+            <Input
+              id={ids.part}
+              allowClear
+              defaultValue={search.get("part") ?? ""}
+              onBlur={(event) => set("part", event.target.value)}
+              onPressEnter={(event) => set("part", event.currentTarget.value)}
+            />
           </label>
           <label htmlFor={ids.contains}>
             {t("logs.contains")}
-            <Input id={ids.contains} allowClear defaultValue={search.get("contains") ?? ""} onBlur={(event) => set("contains", event.target.value)} onPressEnter={(event) => set("contains", event.currentTarget.value)} />
+            <Input
+              id={ids.contains}
+              allowClear
+              defaultValue={search.get("contains") ?? ""}
+              onBlur={(event) => set("contains", event.target.value)}
+              onPressEnter={(event) => set("contains", event.currentTarget.value)}
+            />
           </label>
           <label htmlFor={ids.live} style={{ minWidth: 70 }}>
             {t("logs.live")}
             <span>
-              <Switch id={ids.live} checked={!paused} onChange={(on) => set("live", on ? "" : "off")} />
+              <Switch
+                id={ids.live}
+                checked={!paused}
+                onChange={(on) => set("live", on ? "" : "off")}
+              />
             </span>
           </label>
         </search>

@@ -65,12 +65,16 @@ function SeriesCard(props: {
     queryKey: ["monitoring", "series", props.series, props.node, chosen],
     queryFn: ({ signal }) =>
       get<Page<Row>>(
-        address("/api/v1/monitoring/series", {}, {
-          name: props.series,
-          node: props.node,
-          from: Date.now() - 1000 * SPANS[chosen],
-          step: SPANS[chosen] <= 3_600 ? 0 : step,
-        }),
+        address(
+          "/api/v1/monitoring/series",
+          {},
+          {
+            name: props.series,
+            node: props.node,
+            from: Date.now() - 1000 * SPANS[chosen],
+            step: SPANS[chosen] <= 3_600 ? 0 : step,
+          },
+        ),
         signal,
       ),
     refetchInterval: 10_000,
@@ -83,7 +87,8 @@ function SeriesCard(props: {
             (one): Line => ({
               name: [text(one, "node"), text(one, "label")].filter(Boolean).join(" · "),
               points: (Array.isArray(one.points) ? (one.points as unknown[][]) : []).map(
-                (point) => [Number(point[0]), point[2] === null ? null : Number(point[2])] as const,
+                (point) =>
+                  [Number(point[0]), point[2] === null ? null : Number(point[2])] as const,
               ),
             }),
           );
@@ -108,7 +113,12 @@ export function Nodes() {
   const query = useList("nodes");
   return (
     <>
-      <PageHead name={t("nav.nodes")} title={t("nav.nodes")} text={t("nodes.text")} actions={<SpanSelect />} />
+      <PageHead
+        name={t("nav.nodes")}
+        title={t("nav.nodes")}
+        text={t("nodes.text")}
+        actions={<SpanSelect />}
+      />
       <div className="stack">
         <Answered query={query}>
           {(found) => {
@@ -117,7 +127,9 @@ export function Nodes() {
               <>
                 {down.length > 0 && (
                   <div className="banner" role="alert">
-                    {t("nodes.down", { names: down.map((one) => text(one, "name")).join(t("comma")) })}
+                    {t("nodes.down", {
+                      names: down.map((one) => text(one, "name")).join(t("comma")),
+                    })}
                   </div>
                 )}
                 <Card flush>
@@ -130,7 +142,8 @@ export function Nodes() {
                         title: t("node"),
                         cell: (one) => (
                           <>
-                            <b>{text(one, "name")}</b> <span className="muted">{text(one, "organisation")}</span>
+                            <b>{text(one, "name")}</b>{" "}
+                            <span className="muted">{text(one, "organisation")}</span>
                           </>
                         ),
                       },
@@ -141,10 +154,25 @@ export function Nodes() {
                           return <Pill tone={tone}>{t(label)}</Pill>;
                         },
                       },
-                      { title: t("node.role"), cell: (one) => name("node_role", text(one, "role")) },
-                      { title: t("height"), right: true, cell: (one) => grouped(text(one, "height")) },
-                      { title: t("node.pool"), right: true, cell: (one) => grouped(text(one, "pool")) },
-                      { title: t("node.peers"), right: true, cell: (one) => grouped(text(one, "peers")) },
+                      {
+                        title: t("node.role"),
+                        cell: (one) => name("node_role", text(one, "role")),
+                      },
+                      {
+                        title: t("height"),
+                        right: true,
+                        cell: (one) => grouped(text(one, "height")),
+                      },
+                      {
+                        title: t("node.pool"),
+                        right: true,
+                        cell: (one) => grouped(text(one, "pool")),
+                      },
+                      {
+                        title: t("node.peers"),
+                        right: true,
+                        cell: (one) => grouped(text(one, "peers")),
+                      },
                       {
                         title: t("node.certificate"),
                         right: true,
@@ -162,7 +190,9 @@ export function Nodes() {
                         title: t("node.reasons"),
                         cell: (one) =>
                           rows(one.reasons)
-                            .map((reason) => name("reason", text(reason, "code") ?? String(reason)))
+                            .map((reason) =>
+                              name("reason", text(reason, "code") ?? String(reason)),
+                            )
                             .join(t("comma")) || "–",
                       },
                     ]}
@@ -188,7 +218,12 @@ export function Hosts() {
   const query = useList("hosts");
   return (
     <>
-      <PageHead name={t("nav.hosts")} title={t("nav.hosts")} text={t("hosts.text")} actions={<SpanSelect />} />
+      <PageHead
+        name={t("nav.hosts")}
+        title={t("nav.hosts")}
+        text={t("hosts.text")}
+        actions={<SpanSelect />}
+      />
       <div className="stack">
         <Answered query={query}>
           {(found) =>
@@ -276,7 +311,11 @@ function hostColumns(t: ReturnType<typeof useText>["t"]) {
     {
       title: t("state"),
       cell: (one: Row) =>
-        one.available ? <Pill tone="good">{t("node.up")}</Pill> : <Pill tone="bad">{t("node.down")}</Pill>,
+        one.available ? (
+          <Pill tone="good">{t("node.up")}</Pill>
+        ) : (
+          <Pill tone="bad">{t("node.down")}</Pill>
+        ),
     },
   ];
 }
@@ -327,12 +366,34 @@ export function Consensus() {
                 />
               </div>
               <div className="grid">
-                <Stat className="w3" label={t("consensus.height")} value={grouped(text(view, "height"))} note={t("consensus.decided", { height: grouped(text(view, "decided")) })} />
-                <Stat className="w3" label={t("consensus.view")} value={grouped(text(view, "view"))} />
-                <Stat className="w3" label={t("consensus.leader")} value={text(view, "leader") ?? "–"} />
-                <Stat className="w3" label={t("consensus.phase")} value={name("phase", text(view, "phase"))} note={view.work_waiting ? t("consensus.work") : t("consensus.idle")} />
+                <Stat
+                  className="w3"
+                  label={t("consensus.height")}
+                  value={grouped(text(view, "height"))}
+                  note={t("consensus.decided", { height: grouped(text(view, "decided")) })}
+                />
+                <Stat
+                  className="w3"
+                  label={t("consensus.view")}
+                  value={grouped(text(view, "view"))}
+                />
+                <Stat
+                  className="w3"
+                  label={t("consensus.leader")}
+                  value={text(view, "leader") ?? "–"}
+                />
+                <Stat
+                  className="w3"
+                  label={t("consensus.phase")}
+                  value={name("phase", text(view, "phase"))}
+                  note={view.work_waiting ? t("consensus.work") : t("consensus.idle")}
+                />
               </div>
-              <Card flush title={t("consensus.votes")} extra={t("quorum.needs", { quorum: text(view, "quorum") ?? "–" })}>
+              <Card
+                flush
+                title={t("consensus.votes")}
+                extra={t("quorum.needs", { quorum: text(view, "quorum") ?? "–" })}
+              >
                 <DataTable
                   caption={t("consensus.votes")}
                   rows={rows(view.validators)}
@@ -342,7 +403,8 @@ export function Consensus() {
                       title: t("validator"),
                       cell: (one) => (
                         <>
-                          <b>{text(one, "name")}</b> <span className="muted">{text(one, "organisation")}</span>
+                          <b>{text(one, "name")}</b>{" "}
+                          <span className="muted">{text(one, "organisation")}</span>
                         </>
                       ),
                     },
@@ -356,20 +418,41 @@ export function Consensus() {
                         ),
                     },
                     { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
-                    { title: t("height"), right: true, cell: (one) => grouped(text(one, "height")) },
-                    { title: t("consensus.view"), right: true, cell: (one) => grouped(text(row(one.vote), "view") ?? text(one, "view")) },
-                    { title: t("consensus.vote"), cell: (one) => name("phase", text(row(one.vote), "phase")) },
+                    {
+                      title: t("height"),
+                      right: true,
+                      cell: (one) => grouped(text(one, "height")),
+                    },
+                    {
+                      title: t("consensus.view"),
+                      right: true,
+                      cell: (one) => grouped(text(row(one.vote), "view") ?? text(one, "view")),
+                    },
+                    {
+                      title: t("consensus.vote"),
+                      cell: (one) => name("phase", text(row(one.vote), "phase")),
+                    },
                     {
                       title: t("consensus.seen"),
                       right: true,
-                      cell: (one) => (one.own ? t("consensus.self") : span(number(one, "seconds_ago"))),
+                      cell: (one) =>
+                        one.own ? t("consensus.self") : span(number(one, "seconds_ago")),
                     },
                   ]}
                 />
               </Card>
               <div className="grid">
-                <SeriesCard series="block_interval_p50_seconds" title="series.interval" format={span} />
-                <SeriesCard series="phase_p95_seconds" title="series.phases" format={span} node={text(item, "name") ?? undefined} />
+                <SeriesCard
+                  series="block_interval_p50_seconds"
+                  title="series.interval"
+                  format={span}
+                />
+                <SeriesCard
+                  series="phase_p95_seconds"
+                  title="series.phases"
+                  format={span}
+                  node={text(item, "name") ?? undefined}
+                />
                 <SeriesCard series="view" title="series.view" />
                 <SeriesCard series="quorum_margin" title="series.margin" />
               </div>
@@ -391,12 +474,19 @@ export function Peers() {
   const query = useList("peers");
   return (
     <>
-      <PageHead name={t("nav.peers")} title={t("nav.peers")} text={t("peers.text")} actions={<SpanSelect />} />
+      <PageHead
+        name={t("nav.peers")}
+        title={t("nav.peers")}
+        text={t("peers.text")}
+        actions={<SpanSelect />}
+      />
       <Answered query={query}>
         {(found) => {
           const from = [...new Set(found.items.map((one) => text(one, "from") ?? ""))].sort();
           const to = [...new Set(found.items.map((one) => text(one, "to") ?? ""))].sort();
-          const at = new Map(found.items.map((one) => [`${text(one, "from")} ${text(one, "to")}`, one]));
+          const at = new Map(
+            found.items.map((one) => [`${text(one, "from")} ${text(one, "to")}`, one]),
+          );
           if (from.length === 0) {
             return (
               <Card>
@@ -430,7 +520,13 @@ export function Peers() {
                             const lost = entry && text(entry, "state") !== "connected";
                             return (
                               <td key={other} className={`cell ${lost ? "heat2" : heat(rtt)}`}>
-                                {one === other ? "·" : lost ? t("peers.lost") : rtt === null ? "–" : `${rtt.toFixed(1)} ms`}
+                                {one === other
+                                  ? "·"
+                                  : lost
+                                    ? t("peers.lost")
+                                    : rtt === null
+                                      ? "–"
+                                      : `${rtt.toFixed(1)} ms`}
                               </td>
                             );
                           })}
@@ -456,20 +552,41 @@ export function Peers() {
                         </Pill>
                       ),
                     },
-                    { title: t("peers.in"), right: true, cell: (one) => bytesText(text(one, "bytes_in")) },
-                    { title: t("peers.out"), right: true, cell: (one) => bytesText(text(one, "bytes_out")) },
-                    { title: t("peers.queued"), right: true, cell: (one) => bytesText(text(one, "queued_bytes")) },
-                    { title: t("node.certificate"), right: true, cell: (one) => {
-                      const days = number(one, "certificate_days");
-                      return days === null ? "–" : t("days.n", { n: Math.floor(days) });
-                    } },
+                    {
+                      title: t("peers.in"),
+                      right: true,
+                      cell: (one) => bytesText(text(one, "bytes_in")),
+                    },
+                    {
+                      title: t("peers.out"),
+                      right: true,
+                      cell: (one) => bytesText(text(one, "bytes_out")),
+                    },
+                    {
+                      title: t("peers.queued"),
+                      right: true,
+                      cell: (one) => bytesText(text(one, "queued_bytes")),
+                    },
+                    {
+                      title: t("node.certificate"),
+                      right: true,
+                      cell: (one) => {
+                        const days = number(one, "certificate_days");
+                        return days === null ? "–" : t("days.n", { n: Math.floor(days) });
+                      },
+                    },
                     { title: t("peers.reason"), cell: (one) => text(one, "reason") ?? "–" },
                   ]}
                 />
               </Card>
               <div className="grid">
                 <SeriesCard series="rtt_seconds" title="series.rtt" format={span} node={from[0]} />
-                <SeriesCard series="peer_queue_bytes" title="series.queue" format={bytesText} node={from[0]} />
+                <SeriesCard
+                  series="peer_queue_bytes"
+                  title="series.queue"
+                  format={bytesText}
+                  node={from[0]}
+                />
               </div>
             </div>
           );
@@ -484,7 +601,12 @@ export function Clients() {
   const query = useList("clients");
   return (
     <>
-      <PageHead name={t("nav.clients")} title={t("nav.clients")} text={t("clients.text")} actions={<SpanSelect />} />
+      <PageHead
+        name={t("nav.clients")}
+        title={t("nav.clients")}
+        text={t("clients.text")}
+        actions={<SpanSelect />}
+      />
       <div className="stack">
         <Card flush>
           <Answered query={query}>
@@ -503,21 +625,39 @@ export function Clients() {
                       title: t("client.requests"),
                       right: true,
                       cell: (one) =>
-                        grouped(Object.values(row(one.requests)).reduce((sum: number, n) => sum + Number(n), 0)),
+                        grouped(
+                          Object.values(row(one.requests)).reduce(
+                            (sum: number, n) => sum + Number(n),
+                            0,
+                          ),
+                        ),
                     },
                     {
                       title: t("client.statuses"),
                       cell: (one) => (
                         <span className="row">
                           {Object.entries(row(one.requests)).map(([status, count]) => (
-                            <Pill key={status} tone={status.startsWith("5") ? "bad" : status.startsWith("4") ? "warn" : ""}>
+                            <Pill
+                              key={status}
+                              tone={
+                                status.startsWith("5")
+                                  ? "bad"
+                                  : status.startsWith("4")
+                                    ? "warn"
+                                    : ""
+                              }
+                            >
                               {status}: {grouped(String(count))}
                             </Pill>
                           ))}
                         </span>
                       ),
                     },
-                    { title: t("client.seconds"), right: true, cell: (one) => span(number(one, "seconds")) },
+                    {
+                      title: t("client.seconds"),
+                      right: true,
+                      cell: (one) => span(number(one, "seconds")),
+                    },
                   ]}
                 />
               )

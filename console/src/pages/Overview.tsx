@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 import { Chart } from "../components/Chart";
 import { DataTable } from "../components/DataTable";
+import { useKinds } from "../components/Kinds";
 import {
   Answered,
   BlockLink,
@@ -15,12 +16,17 @@ import {
   TransactionId,
 } from "../components/parts";
 import { QuorumBar } from "../components/Quorum";
-import { useKinds } from "../components/Kinds";
 import { get } from "../lib/api";
 import { grouped } from "../lib/format";
 import { number, text } from "../lib/rows";
 import { useText } from "../lib/text";
-import type { Block, ChartPoint, Overview as OverviewData, Page, TransactionRow } from "../lib/types";
+import type {
+  Block,
+  ChartPoint,
+  Overview as OverviewData,
+  Page,
+  TransactionRow,
+} from "../lib/types";
 
 export function useOverview() {
   return useQuery({
@@ -122,7 +128,11 @@ function Figures({ found }: { found: OverviewData }) {
               : null
           }
         />
-        <Stat className="w3" label={t("overview.transactions")} value={grouped(found.transactions)} />
+        <Stat
+          className="w3"
+          label={t("overview.transactions")}
+          value={grouped(found.transactions)}
+        />
         <Stat className="w3" label={t("nav.accounts")} value={grouped(found.accounts)} />
         <Stat className="w3" label={t("nav.assets")} value={grouped(found.assets)} />
         <Stat
@@ -131,7 +141,9 @@ function Figures({ found }: { found: OverviewData }) {
           value={lag === null || lag <= 0 ? t("overview.index.level") : grouped(lag)}
           unit={lag !== null && lag > 0 ? t("overview.index.behind") : ""}
           tone={lag !== null && lag > 10 ? "warn" : ""}
-          note={found.indexed_height ? t("as_of", { height: grouped(found.indexed_height) }) : null}
+          note={
+            found.indexed_height ? t("as_of", { height: grouped(found.indexed_height) }) : null
+          }
         />
       </div>
       <div className="grid">
@@ -141,7 +153,11 @@ function Figures({ found }: { found: OverviewData }) {
         <Card className="w6" title={t("overview.days")}>
           <Activity list={found.charts?.days} title={t("overview.days")} bars />
         </Card>
-        <Card className="w12" title={t("nav.validators")} extra={<Link to="/validators">{t("all")}</Link>}>
+        <Card
+          className="w12"
+          title={t("nav.validators")}
+          extra={<Link to="/validators">{t("all")}</Link>}
+        >
           <QuorumBar validators={found.validators ?? []} quorum={found.quorum} />
         </Card>
       </div>
@@ -154,9 +170,7 @@ function Activity(props: { list: ChartPoint[] | undefined; title: string; bars?:
   if (!props.list || props.list.length === 0) return <Nothing title={t("chart.empty")} />;
   const kind = props.bars ? ("bar" as const) : ("line" as const);
   const of = (name: string) =>
-    props.bars
-      ? points(props.list, name, DAY_MS, 15)
-      : points(props.list, name, MINUTE_MS, 60);
+    props.bars ? points(props.list, name, DAY_MS, 15) : points(props.list, name, MINUTE_MS, 60);
   return (
     <Chart
       whole
@@ -177,7 +191,12 @@ function NewestBlocks() {
   const { t } = useText();
   const query = useNewest<Block>("/api/v1/blocks", 8);
   return (
-    <Card className="w5" flush title={t("overview.blocks")} extra={<Link to="/blocks">{t("all")}</Link>}>
+    <Card
+      className="w5"
+      flush
+      title={t("overview.blocks")}
+      extra={<Link to="/blocks">{t("all")}</Link>}
+    >
       <Answered query={query} lines={8}>
         {(found) =>
           found.items.length === 0 ? (
@@ -189,7 +208,11 @@ function NewestBlocks() {
               rowKey={(row) => row.height}
               columns={[
                 { title: t("height"), cell: (row) => <BlockLink height={row.height} /> },
-                { title: t("transactions.count"), right: true, cell: (row) => grouped(blockTransactions(row)) },
+                {
+                  title: t("transactions.count"),
+                  right: true,
+                  cell: (row) => grouped(blockTransactions(row)),
+                },
                 { title: t("time"), right: true, cell: (row) => <Time ms={row.time} /> },
               ]}
             />
@@ -221,7 +244,10 @@ function NewestTransactions() {
               rows={found.items}
               rowKey={(row, at) => row.hash ?? row.id ?? String(at)}
               columns={[
-                { title: t("transaction"), cell: (row) => <TransactionId value={row.hash ?? row.id} /> },
+                {
+                  title: t("transaction"),
+                  cell: (row) => <TransactionId value={row.hash ?? row.id} />,
+                },
                 { title: t("what"), cell: kinds },
                 { title: t("result"), cell: (row) => <Code code={row.code} /> },
                 { title: t("time"), right: true, cell: (row) => <Time ms={row.time} /> },

@@ -3,15 +3,27 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "react-router";
 import { DataTable, List } from "../components/DataTable";
 import { DocumentCheck } from "../components/Document";
-import { AccountId, Answered, BlockLink, Card, Facts, Id, Nothing, PageHead, Pill, Time } from "../components/parts";
-import { RecordGraph, type Graph } from "../components/RecordGraph";
+import {
+  AccountId,
+  Answered,
+  BlockLink,
+  Card,
+  Facts,
+  Id,
+  Nothing,
+  PageHead,
+  Pill,
+  Time,
+} from "../components/parts";
+import { type Graph, RecordGraph } from "../components/RecordGraph";
 import { address, get } from "../lib/api";
 import { bytesText, readable } from "../lib/format";
 import { row, text } from "../lib/rows";
 import { useText } from "../lib/text";
 import type { Page, Row } from "../lib/types";
 
-const digestOf = (one: Row): string | null => text(row(one.digest), "bytes") ?? text(one, "digest");
+const digestOf = (one: Row): string | null =>
+  text(row(one.digest), "bytes") ?? text(one, "digest");
 const algorithmOf = (one: Row): string | null =>
   text(row(one.digest), "algorithm") ?? text(one, "algorithm");
 
@@ -38,13 +50,17 @@ export function Records() {
             { name: "key", label: "filter.key" },
             { name: "digest", label: "filter.digest" },
           ]}
-          rowKey={(one, at) => `${text(one, "namespace")} ${text(one, "key")} ${text(one, "version")} ${at}`}
+          rowKey={(one, at) =>
+            `${text(one, "namespace")} ${text(one, "key")} ${text(one, "version")} ${at}`
+          }
           empty={<Nothing title={t("records.empty")} text={t("records.empty.text")} />}
           columns={[
             {
               title: t("record.key"),
               cell: (one) => (
-                <Link to={`/records/${text(one, "namespace")}/${encodeURIComponent(text(one, "key") ?? "")}`}>
+                <Link
+                  to={`/records/${text(one, "namespace")}/${encodeURIComponent(text(one, "key") ?? "")}`}
+                >
                   {text(one, "key")}
                 </Link>
               ),
@@ -60,7 +76,10 @@ export function Records() {
             { title: t("version"), right: true, cell: (one) => text(one, "version") },
             { title: t("digest"), cell: (one) => <Id value={digestOf(one)} /> },
             { title: t("content"), cell: (one) => name("content", text(one, "content_kind")) },
-            { title: t("record.writer"), cell: (one) => <AccountId value={text(one, "writer")} /> },
+            {
+              title: t("record.writer"),
+              cell: (one) => <AccountId value={text(one, "writer")} />,
+            },
             { title: t("time"), right: true, cell: (one) => <Time ms={text(one, "time")} /> },
           ]}
         />
@@ -75,11 +94,13 @@ export function RecordPage() {
   const places = { namespace, key };
   const one = useQuery({
     queryKey: ["record", namespace, key],
-    queryFn: ({ signal }) => get<Row>(address("/api/v1/records/{namespace}/{key}", places), signal),
+    queryFn: ({ signal }) =>
+      get<Row>(address("/api/v1/records/{namespace}/{key}", places), signal),
   });
   const graph = useQuery({
     queryKey: ["record-graph", namespace, key],
-    queryFn: ({ signal }) => get<Graph>(address("/api/v1/records/{namespace}/{key}/graph", places), signal),
+    queryFn: ({ signal }) =>
+      get<Graph>(address("/api/v1/records/{namespace}/{key}/graph", places), signal),
   });
   return (
     <>
@@ -87,7 +108,9 @@ export function RecordPage() {
       <div className="grid">
         <div className="w8 stack">
           <Card title={t("record.graph")}>
-            <Answered query={graph}>{(found) => <RecordGraph graph={found} here={places} />}</Answered>
+            <Answered query={graph}>
+              {(found) => <RecordGraph graph={found} here={places} />}
+            </Answered>
           </Card>
           <Card flush title={t("record.versions")}>
             <Versions namespace={namespace} record={key} />
@@ -107,7 +130,9 @@ function Newest({ found }: { found: Row }) {
   const content = row(version.content);
   const plain = text(content, "plain") ?? text(version, "plain");
   const kind =
-    typeof version.content === "string" ? version.content : (text(version, "content_kind") ?? Object.keys(content)[0]);
+    typeof version.content === "string"
+      ? version.content
+      : (text(version, "content_kind") ?? Object.keys(content)[0]);
   const size = text(version, "content_size");
   return (
     <>
@@ -121,14 +146,19 @@ function Newest({ found }: { found: Row }) {
             [t("algorithm"), name("digest", algorithmOf(version))],
             [t("content"), name("content", kind)],
             size ? [t("size"), bytesText(size)] : null,
-            text(version, "height") ? [t("block"), <BlockLink key="height" height={text(version, "height")} />] : null,
+            text(version, "height")
+              ? [t("block"), <BlockLink key="height" height={text(version, "height")} />]
+              : null,
           ]}
         />
         {plain && <pre className="code wrap">{readable(plain) ?? plain}</pre>}
         {kind === "cipher" && <Pill tone="info">{t("record.private")}</Pill>}
       </Card>
       <Card title={t("record.compare")}>
-        <DocumentCheck digest={digestOf(version) ?? ""} algorithm={algorithmOf(version) ?? "sha256"} />
+        <DocumentCheck
+          digest={digestOf(version) ?? ""}
+          algorithm={algorithmOf(version) ?? "sha256"}
+        />
       </Card>
     </>
   );
@@ -160,9 +190,20 @@ function Versions(props: { namespace: string; record: string }) {
             columns={[
               { title: t("version"), cell: (one) => text(one, "version") },
               { title: t("digest"), cell: (one) => <Id value={digestOf(one)} /> },
-              { title: t("record.writer"), cell: (one) => <AccountId value={text(one, "writer")} /> },
-              { title: t("block"), right: true, cell: (one) => <BlockLink height={text(one, "height")} /> },
-              { title: t("time"), right: true, cell: (one) => <Time ms={text(one, "time")} exact /> },
+              {
+                title: t("record.writer"),
+                cell: (one) => <AccountId value={text(one, "writer")} />,
+              },
+              {
+                title: t("block"),
+                right: true,
+                cell: (one) => <BlockLink height={text(one, "height")} />,
+              },
+              {
+                title: t("time"),
+                right: true,
+                cell: (one) => <Time ms={text(one, "time")} exact />,
+              },
             ]}
           />
         )

@@ -1,15 +1,27 @@
 /** Try the ledger: a key of your own, a faucet, build → simulate → sign → submit, live events. */
 import { ExperimentOutlined, KeyOutlined, SendOutlined } from "@ant-design/icons";
-import type { OperationBody, SecretKey as Secret } from "bubi-sdk";
 import { Button, Input, Select } from "antd";
+import type { OperationBody, SecretKey as Secret } from "bubi-sdk";
 import { type ReactNode, useEffect, useId, useMemo, useState } from "react";
 import { Link } from "react-router";
-import { AccountId, BlockLink, Bones, Card, Code, CopyButton, Nothing, PageHead, Pill, TransactionId, Trouble } from "../components/parts";
+import {
+  AccountId,
+  BlockLink,
+  Bones,
+  Card,
+  Code,
+  CopyButton,
+  Nothing,
+  PageHead,
+  Pill,
+  TransactionId,
+  Trouble,
+} from "../components/parts";
 import { Amount, Sentence } from "../components/Words";
 import { change, get, RequestError } from "../lib/api";
 import { useLive } from "../lib/live";
-import { FIELDS, operations, program, type Try, TRIES, type Values } from "../lib/sandbox";
 import { assetOf, row, rows, text } from "../lib/rows";
+import { FIELDS, operations, program, TRIES, type Try, type Values } from "../lib/sandbox";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
 import type { NetworkInfo, Page, Row } from "../lib/types";
@@ -35,7 +47,9 @@ export function Sandbox() {
   useEffect(() => {
     import("bubi-sdk").then(setSdk);
   }, []);
-  const head = <PageHead name={t("nav.sandbox")} title={t("nav.sandbox")} text={t("sandbox.text")} />;
+  const head = (
+    <PageHead name={t("nav.sandbox")} title={t("nav.sandbox")} text={t("sandbox.text")} />
+  );
   if (!network || !sdk) {
     return (
       <>
@@ -88,7 +102,8 @@ function Bench({ sdk, network }: { sdk: Sdk; network: NetworkInfo }) {
               id: (before[0]?.id ?? 0) + 1,
               content: (
                 <>
-                  {t("block")} <BlockLink height={height} /> <span className="muted">{t("sandbox.block", { n: count })}</span>
+                  {t("block")} <BlockLink height={height} />{" "}
+                  <span className="muted">{t("sandbox.block", { n: count })}</span>
                 </>
               ),
             },
@@ -110,15 +125,32 @@ function Bench({ sdk, network }: { sdk: Sdk; network: NetworkInfo }) {
   return (
     <div className="columns">
       <div className="stack">
-        <KeyCard sdk={sdk} secret={key} address={address} holdings={holdings} onKey={setKey} tell={tell} look={look} />
+        <KeyCard
+          sdk={sdk}
+          secret={key}
+          address={address}
+          holdings={holdings}
+          onKey={setKey}
+          tell={tell}
+          look={look}
+        />
         {key && address && (
-          <BuildCard sdk={sdk} network={known} secret={key} address={address} holdings={holdings} tell={tell} look={look} onCode={setCode} />
+          <BuildCard
+            sdk={sdk}
+            network={known}
+            secret={key}
+            address={address}
+            holdings={holdings}
+            tell={tell}
+            look={look}
+            onCode={setCode}
+          />
         )}
       </div>
       <Card title={t("sandbox.code")} extra={<CopyButton text={code} />}>
         {code ? (
           // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must take the focus
-          <pre className="code" tabIndex={0} aria-label={t("sandbox.code")}>
+          <pre className="code" tabIndex={0}>
             {code}
           </pre>
         ) : (
@@ -164,7 +196,9 @@ function KeyCard(props: {
     setBusy(true);
     setError(null);
     try {
-      const answer = await change<Row>("POST", "/api/v1/sandbox/faucet", { key: props.secret?.publicKey });
+      const answer = await change<Row>("POST", "/api/v1/sandbox/faucet", {
+        key: props.secret?.publicKey,
+      });
       const id = text(answer, "transaction");
       props.tell(
         <>
@@ -195,7 +229,11 @@ function KeyCard(props: {
               ))}
             </ul>
             <div className="row">
-              <Button type={props.holdings.length ? "default" : "primary"} loading={busy} onClick={fund}>
+              <Button
+                type={props.holdings.length ? "default" : "primary"}
+                loading={busy}
+                onClick={fund}
+              >
                 {t("sandbox.fund")}
               </Button>
               <Button icon={<KeyOutlined />} onClick={make}>
@@ -244,9 +282,12 @@ function BuildCard(props: {
     if (field === "asset") return first;
     return field === "to" && kind === "issue" ? address : start;
   };
-  const filled = Object.fromEntries(FIELDS[kind].map(([field, start]) => [field, value(field, start)]));
+  const filled = Object.fromEntries(
+    FIELDS[kind].map(([field, start]) => [field, value(field, start)]),
+  );
   const namespace = network.namespaceId(filled.namespace_name || "sandbox");
-  const drafted = (exists: boolean): OperationBody[] => operations(sdk, kind, filled, exists, namespace);
+  const drafted = (exists: boolean): OperationBody[] =>
+    operations(sdk, kind, filled, exists, namespace);
   const build = async () => {
     const exists =
       kind === "put_record" &&
@@ -283,7 +324,8 @@ function BuildCard(props: {
       const outcome = await change<Row>("POST", "/api/v1/sandbox/transactions", envelope.encoded);
       props.tell(
         <>
-          {t("sandbox.sent")} <TransactionId value={envelope.hash} /> <Code code={text(outcome, "code", "status")} />
+          {t("sandbox.sent")} <TransactionId value={envelope.hash} />{" "}
+          <Code code={text(outcome, "code", "status")} />
         </>,
       );
       await props.look();
@@ -322,7 +364,12 @@ function BuildCard(props: {
           <Button icon={<ExperimentOutlined />} loading={busy === "simulate"} onClick={simulate}>
             {t("sandbox.simulate")}
           </Button>
-          <Button type="primary" icon={<SendOutlined />} loading={busy === "submit"} onClick={submit}>
+          <Button
+            type="primary"
+            icon={<SendOutlined />}
+            loading={busy === "submit"}
+            onClick={submit}
+          >
             {t("sandbox.submit")}
           </Button>
         </div>
@@ -341,7 +388,15 @@ function safely<T>(action: () => T): T | null {
   }
 }
 
-function StepResult({ step, body, address }: { step: Step; body: OperationBody | null | undefined; address: string }) {
+function StepResult({
+  step,
+  body,
+  address,
+}: {
+  step: Step;
+  body: OperationBody | null | undefined;
+  address: string;
+}) {
   const { t, name } = useText();
   const simulated = row(step.simulated);
   const refused = text(simulated, "refused");
@@ -359,7 +414,11 @@ function StepResult({ step, body, address }: { step: Step; body: OperationBody |
       {step.simulated && (
         <div>
           <Pill tone="info">{t("sandbox.simulated")}</Pill>{" "}
-          {refused ? <Pill tone="bad">{name("problem", refused)}</Pill> : <Code code={text(simulated, "code")} />}
+          {refused ? (
+            <Pill tone="bad">{name("problem", refused)}</Pill>
+          ) : (
+            <Code code={text(simulated, "code")} />
+          )}
           <p className="muted">{t("sandbox.would", { n: rows(simulated.events).length })}</p>
         </div>
       )}

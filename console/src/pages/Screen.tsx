@@ -58,8 +58,16 @@ export function Screen() {
           const figures: readonly (readonly [string, string, string?])[] = [
             [t("height"), grouped(found.height)],
             [t("overview.transactions"), grouped(found.transactions)],
-            [t("overview.rate"), rate === null ? "–" : grouped(Math.round(rate * 10) / 10), t("unit.per_second")],
-            [t("overview.finality"), finality === null ? "–" : grouped(Math.round(finality)), "ms"],
+            [
+              t("overview.rate"),
+              rate === null ? "–" : grouped(Math.round(rate * 10) / 10),
+              t("unit.per_second"),
+            ],
+            [
+              t("overview.finality"),
+              finality === null ? "–" : grouped(Math.round(finality)),
+              "ms",
+            ],
             [t("nav.accounts"), grouped(found.accounts)],
             [t("overview.margin"), margin === null ? "–" : String(margin)],
           ];
@@ -86,7 +94,12 @@ export function Screen() {
                         tall
                         whole
                         title={t("overview.hour")}
-                        lines={[{ name: t("nav.transactions"), points: points(found.charts?.hour, "final", MINUTE_MS, 60) }]}
+                        lines={[
+                          {
+                            name: t("nav.transactions"),
+                            points: points(found.charts?.hour, "final", MINUTE_MS, 60),
+                          },
+                        ]}
                       />
                     )}
                   </Card>
@@ -105,7 +118,10 @@ export function Screen() {
                           rows={page.items}
                           rowKey={(one, at) => one.hash ?? String(at)}
                           columns={[
-                            { title: t("time"), cell: (one) => <span className="number">{clock(one.time)}</span> },
+                            {
+                              title: t("time"),
+                              cell: (one) => <span className="number">{clock(one.time)}</span>,
+                            },
                             { title: t("what"), cell: kinds },
                             { title: t("transaction"), cell: (one) => <Id value={one.hash} /> },
                             { title: t("result"), cell: (one) => <Code code={one.code} /> },

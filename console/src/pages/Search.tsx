@@ -1,10 +1,10 @@
 /** Search by anything, also by a document. */
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
 import { DataTable } from "../components/DataTable";
 import { DropZone, type Hashed } from "../components/Document";
 import { Answered, Card, Facts, Id, Nothing, PageHead, Pill } from "../components/parts";
-import { useState } from "react";
 import { address, get } from "../lib/api";
 import { bytesText } from "../lib/format";
 import { text } from "../lib/rows";
@@ -85,8 +85,18 @@ export function Search() {
             <Facts
               items={[
                 [t("document"), `${shown.name} (${bytesText(shown.size)})`],
-                ["SHA-256", <Link key="sha" className="mono" to={`/search?q=${shown.sha256}`}>{shown.sha256}</Link>],
-                ["SM3", <Link key="sm3" className="mono" to={`/search?q=${shown.sm3}`}>{shown.sm3}</Link>],
+                [
+                  "SHA-256",
+                  <Link key="sha" className="mono" to={`/search?q=${shown.sha256}`}>
+                    {shown.sha256}
+                  </Link>,
+                ],
+                [
+                  "SM3",
+                  <Link key="sm3" className="mono" to={`/search?q=${shown.sm3}`}>
+                    {shown.sm3}
+                  </Link>,
+                ],
               ]}
             />
           )}

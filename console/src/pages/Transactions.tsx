@@ -1,8 +1,9 @@
 /** Transactions: list and one transaction with its proof. */
 import { useQuery } from "@tanstack/react-query";
-import { RESULT_CODES, OPERATION_NAMES } from "bubi-sdk";
+import { OPERATION_NAMES, RESULT_CODES } from "bubi-sdk";
 import { useParams } from "react-router";
 import { DataTable, dayStart, List } from "../components/DataTable";
+import { ReceiptProofPanel } from "../components/Proof";
 import {
   AccountId,
   Answered,
@@ -16,7 +17,6 @@ import {
   Pill,
   Time,
 } from "../components/parts";
-import { ReceiptProofPanel } from "../components/Proof";
 import { Sentence, unpacked } from "../components/Words";
 import { get } from "../lib/api";
 import { dateTime, readable } from "../lib/format";
@@ -175,7 +175,9 @@ function Operations({ found }: { found: Detail }) {
               <Sentence group="does" body={one.body} source={one.source} />
               <details>
                 <summary className="muted">{t("fields")}</summary>
-                <pre className="code wrap">{JSON.stringify(unpacked(one.body).fields, null, 2)}</pre>
+                <pre className="code wrap">
+                  {JSON.stringify(unpacked(one.body).fields, null, 2)}
+                </pre>
               </details>
             </div>
             {one.code && <Code code={one.code} />}
@@ -226,11 +228,28 @@ function Where({ found }: { found: Detail }) {
         items={[
           [t("block"), <BlockLink key="height" height={found.height} />],
           [t("time"), <Time key="time" ms={found.time} exact />],
-          [t("source"), <AccountId key="source" value={text(inner, "source") ?? text(found, "source")} />],
+          [
+            t("source"),
+            <AccountId key="source" value={text(inner, "source") ?? text(found, "source")} />,
+          ],
           [t("valid_until"), dateTime(until)],
-          memo ? [t("memo"), readable(memo) ?? <span key="memo" className="mono">{memo}</span>] : null,
+          memo
+            ? [
+                t("memo"),
+                readable(memo) ?? (
+                  <span key="memo" className="mono">
+                    {memo}
+                  </span>
+                ),
+              ]
+            : null,
           conditions.length > 0
-            ? [t("conditions"), <pre key="conditions" className="code wrap">{JSON.stringify(conditions, null, 1)}</pre>]
+            ? [
+                t("conditions"),
+                <pre key="conditions" className="code wrap">
+                  {JSON.stringify(conditions, null, 1)}
+                </pre>,
+              ]
             : null,
         ]}
       />
