@@ -26,6 +26,9 @@ def version() -> str: ...
 def limits() -> dict[str, int]: ...
 def result_codes() -> list[tuple[int, str]]: ...
 def operation_names() -> list[str]: ...
+def newest_protocol_version() -> int:
+    """Newest protocol version that this program executes; a network that votes for a newer one leaves it behind."""
+
 def hash(suite: int, data: bytes) -> bytes: ...
 def chain_id(genesis: bytes) -> bytes: ...
 def genesis_from_json(text: bytes) -> bytes: ...
@@ -262,6 +265,9 @@ class Chain:
     def validator_set(self) -> bytes:
         """Encoded ValidatorSet in force for the next height."""
     @property
+    def epoch(self) -> tuple[int, int]:
+        """Number and first height of the epoch of the next height."""
+    @property
     def statistics(self) -> dict[str, int]:
         """fsyncs, cells, owners, live_ids, log_bytes, store_height, replayed_blocks, due …"""
     def admit(self, body: bytes, now: int) -> Admission:
@@ -294,7 +300,8 @@ class Chain:
         """(height, digest) of the batches that decided blocks ordered within max_lifetime, oldest first: a proposal must
         not name them again."""
     def check_certificate(self, certificate: bytes) -> None:
-        """Raises CoreError("certificate_invalid") unless a quorum of the validator set in force signed the statement."""
+        """Raises CoreError("certificate_invalid") unless a quorum of the validator set of its height signed the statement;
+        above the newest block that is the set in force for the next height."""
     def append(self, kind: int, height: int, data: bytes) -> None:
         """Buffers a log record: 2 proposal, 3 guard record, 4 prepared certificate."""
     def append_bodies(self, height: int, batches: list[Batch]) -> None:
@@ -351,6 +358,22 @@ class Chain:
         self, namespace: str, key: str, version: int | None, proof: bool
     ) -> bytes | None: ...
     def parameters_json(self) -> bytes: ...
+    def organisations_json(self) -> bytes:
+        """List of {"name", "governance": address or null, "certificate": hex}, ascending by name."""
+    def governance_json(self) -> bytes:
+        """{"height", "epoch", "epoch_height" (its first height), "protocol_version", "open": [proposal ids], "pending": a
+        `PendingChange` or null, "exclusions", "allowed", "denied": [node ids], "revoked": [fingerprints]}."""
+    def proposal_json(self, proposal: bytes) -> bytes | None:
+        """A `ChangeProposal` ({"v1": {…}})."""
+    def evidence_json(self, evidence: bytes) -> bytes | None:
+        """An `EvidenceRecord` ({"v1": {…}})."""
+    def list_proposals(self, after: bytes, limit: int) -> bytes:
+        """{"height", "items": [{"id", "value": `ChangeProposal`}], "next": id or null}, in the order of ids; `after` is an id
+        or empty."""
+    def list_evidence(self, after: bytes, limit: int) -> bytes:
+        """The same of evidence, by its keys; values are `EvidenceRecord`s."""
+    def validator_set_of_epoch(self, epoch: int) -> bytes | None:
+        """Encoded ValidatorSet of an epoch, None if it has not begun."""
     def account_events_json(self, address: str, height: int) -> bytes:
         """Events of one block that concern an account: [{"height", "index", "transaction", "event"}]."""
     def lease(self) -> Lease: ...

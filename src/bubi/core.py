@@ -39,6 +39,7 @@ from bubi._core import (
     ideal_sign,
     key_address,
     limits,
+    newest_protocol_version,
     open,  # noqa: A004 - the counterpart of `seal`
     operation_names,
     proposal_binds,
@@ -98,6 +99,7 @@ __all__ = [
     "ideal_sign",
     "key_address",
     "limits",
+    "newest_protocol_version",
     "open",
     "operation_names",
     "proposal_binds",

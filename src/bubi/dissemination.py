@@ -191,6 +191,7 @@ class Dissemination:
         self._limits = Limits(0, 0, 0, 0, 0)
         self._configuration: Configuration | None = None
         self._members: dict[bytes, int] = {}
+        self._former: frozenset[bytes] = frozenset()
         self._enough = 0
         self._held: OrderedDict[bytes, Held] = OrderedDict()
         self._bytes = 0
@@ -308,11 +309,14 @@ class Dissemination:
         member_of: Callable[[Peer], int | None],
     ) -> None:
         """Takes the settings in force; `member_of` gives the member behind a peer, if known."""
-        changed = self._configuration is None or self._configuration is not configuration
+        before = self._configuration
+        changed = before is None or before is not configuration
         self._configuration = configuration
         self._limits = limits
         self._member_of = member_of
         if changed:
+            if before is not None and before.epoch != configuration.epoch:
+                self._former = frozenset(self._members)
             self._members = {member.key: member.index for member in configuration.members}
             self._enough = catch_up_weight(configuration.total, configuration.quorum)
 
@@ -325,8 +329,16 @@ class Dissemination:
                 self._hold(batch, batch.digest, None)
 
     def epoch_changed(self) -> None:
-        """Counts acknowledgements again from nothing: members have other indexes now."""
+        """Counts acknowledgements again from nothing: members have other indexes now.
+
+        Batches of an author that left the set stay valid for a while (spec/ledger.md, section 12).
+        A node that lost its vote sees to its groups itself: they go back to the pool.
+        """
         own = self._configuration.own if self._configuration is not None else None
+        if own is None:
+            for held in [held for held in self._held.values() if held.entries is not None]:
+                self._drop(held)
+                self._pool.give_back(held.entries or ())
         for held in self._held.values():
             held.holders.clear()
             held.weight = 0
@@ -363,6 +375,10 @@ class Dissemination:
         """The host signed a batch: it goes to all direct peers."""
         entries = self._sealing.pop(number, None)
         if entries is None:
+            return
+        if self._configuration is None or self._configuration.own is None:
+            # This node lost its vote meanwhile.
+            self._pool.give_back(entries)
             return
         self._hold(batch, batch.digest, entries)
         if peers:
@@ -439,7 +455,8 @@ class Dissemination:
             self._want_again(digest, check)
             return False
         want = self._wants.get(digest)
-        if batch.author not in self._members and (want is None or not want.urgent):
+        known = batch.author in self._members or batch.author in self._former
+        if not known and (want is None or not want.urgent):
             self._forget_want(digest)
             self._out.append(PenalisePeer(check.peer, "a batch of no member of the set"))
             return False

@@ -4,6 +4,7 @@ Bytes that are signed, certificates in the ledger's encoding, and the tip, confi
 of the next height.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ ALGORITHMS = {
 """Signature algorithms by their names in JSON."""
 LEADERS_AHEAD = 64
 """Rounds whose leaders are read; the list repeats behind them."""
+_EVIDENCE_DOMAIN = b"bubi:evidence..."
 SHARE_VALIDATORS_MIN = 4
 """From so many validators on, one author may fill half a block at most (protocol.md 4)."""
 
@@ -105,6 +107,43 @@ def decode_certificate(data: bytes) -> Certificate:
     return Certificate(request, tuple(votes))
 
 
+def signed_transaction(chain_id: bytes, body: bytes, key: core.SigningKey) -> bytes:
+    """An encoded body with the one signature of a key, as an encoded signed transaction."""
+    signature = key.sign(core.signing_bytes(chain_id, body))
+    length = core.uleb128(len(body))
+    return b"".join([b"\x00", length, body, b"\x01", key.public_key, signature])
+
+
+def evidence_id(chain_id: bytes, suite: int, key: bytes, request: VoteRequest) -> bytes:
+    """Id of the evidence against a member (tagged key) about the place of a statement."""
+    engine = request.engine.encode()
+    place = b"".join(
+        [
+            request.epoch.to_bytes(8, "little"),
+            core.uleb128(len(engine)),
+            engine,
+            request.height.to_bytes(8, "little"),
+            request.round.to_bytes(8, "little"),
+            bytes([int(request.phase)]),
+        ]
+    )
+    return core.hash(suite, _EVIDENCE_DOMAIN + chain_id + key + place)
+
+
+def statement_json(request: VoteRequest) -> dict[str, Any]:
+    """A statement of a validator in the JSON form of evidence."""
+    fields: dict[str, Any] = {
+        "epoch": str(request.epoch),
+        "engine": request.engine,
+        "height": str(request.height),
+        "round": str(request.round),
+        "digest": request.digest.hex(),
+    }
+    if request.phase is Phase.COMMIT:
+        return {"commit": {"v1": {**fields, "outcome": request.outcome.hex()}}}
+    return {"vote": {"v1": {**fields, "phase": int(request.phase)}}}
+
+
 def key_bytes(key: Mapping[str, str]) -> bytes:
     """Tagged bytes of a public key given as JSON."""
     ((name, digits),) = key.items()
@@ -143,6 +182,8 @@ class LedgerView:
         """The newest block."""
         chain = self._chain
         certificate = chain.tip_certificate()
+        pending = self.governance["pending"]
+        activation = None if pending is None else pending["activation"]
         return Tip(
             chain.height,
             chain.time,
@@ -150,7 +191,24 @@ class LedgerView:
             chain.state_root,
             None if certificate is None else decode_certificate(certificate),
             tuple(chain.tip_batches()),
+            0 if activation is None else int(activation) - 1,
         )
+
+    @property
+    def governance(self) -> Mapping[str, Any]:
+        """What governance is about: the change under way, lists, epoch, protocol version."""
+        return core.decode_json(self._chain.governance_json())
+
+    @property
+    def organisations(self) -> list[Mapping[str, Any]]:
+        """The organisations, ascending by name."""
+        found: list[Mapping[str, Any]] = json.loads(self._chain.organisations_json())
+        return found
+
+    @property
+    def validators(self) -> Mapping[str, Any]:
+        """The validator set in force."""
+        return self._validators()[0]
 
     def configuration(self) -> Configuration:
         """Under what the next height is decided."""

@@ -10,16 +10,16 @@ from bubi_sdk.block import (
     BlockOutcome,
     Certificate,
     CertificateVote,
-    CommitStatement,
     Proposal,
     Receipt,
     digest,
 )
 from bubi_sdk.documents import DocumentReceipt, Entry, digests_of_file, record_key
+from bubi_sdk.governance import CommitStatement, Validator
 from bubi_sdk.hashes import HashSuite
 from bubi_sdk.merkle import LeafTag
 from bubi_sdk.proof import FinalityProof, ListPath, ReceiptProof
-from bubi_sdk.state import Validator, ValidatorSet
+from bubi_sdk.state import ValidatorSet
 
 from bubi import cli
 from bubi.cli import messages

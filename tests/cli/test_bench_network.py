@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import os
-import time
 from collections import Counter
 
 import pytest
@@ -111,9 +110,7 @@ def test_the_generator_counts_every_answer_and_ends_although_one_never_comes(tmp
             await asyncio.sleep(0.1)
             return said
 
-    began = time.monotonic()
-    said = asyncio.run(run())
-    assert time.monotonic() - began < 5
+    said = asyncio.run(asyncio.wait_for(run(), 60))
     assert said.final == 1
     assert [count for _, count in said.answers] == [1]
     assert said.others == Counter(skipped=1, pool_full=2, pending=2, unanswered=2)

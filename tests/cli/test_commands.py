@@ -32,7 +32,7 @@ EXPECTED = {
     "key create", "key import", "key show", "asset show", "asset holders", "record show",
     "network request", "network create", "network join", "peers",
     "bench verify", "bench ledger", "bench api", "bench network",
-    "sim run", "sim twins", "sim mutants", "sim replay", "sim conformance",
+    "sim run", "sim twins", "sim thresholds", "sim mutants", "sim replay", "sim conformance",
 }  # fmt: skip
 
 

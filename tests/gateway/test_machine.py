@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bubi.gateway.alarms.machine import UNSEEN_SECONDS, Event, Machine, Reading, Transition
 from bubi.gateway.alarms.rules import BY_CODE, DEFAULTS, Comparison
-from bubi.gateway.alarms.texts import TITLES
+from bubi.gateway.alarms.texts import TITLES, UNITS
 
 RULE = replace(BY_CODE["disk_low"], seconds=30, clear_seconds=20, repeat_seconds=100)
 BAD, GOOD = 0.05, 0.5
@@ -121,6 +121,11 @@ def test_every_rule_has_a_title_in_both_languages() -> None:
         assert english.isascii(), code
         assert any("\u4e00" <= one <= "\u9fff" for one in chinese), code
         assert ("{key}" in english) == ("{key}" in chinese), code
+
+
+def test_every_unit_has_a_name_in_both_languages() -> None:
+    assert {rule.unit for rule in DEFAULTS} == set(UNITS)
+    assert all(english.isascii() for english, _ in UNITS.values())
 
 
 def test_the_defaults_hold_what_was_promised() -> None:

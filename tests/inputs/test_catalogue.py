@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -361,6 +360,4 @@ def test_nodes_that_cannot_start_say_why(ledger: World, tmp_path: Path) -> None:
 
 
 def test_the_node_still_works_after_all_of_this(ledger: World) -> None:
-    started = time.monotonic()
     assert ledger.done(world.set_data("last"))["status"] == "final"
-    assert time.monotonic() - started < 10

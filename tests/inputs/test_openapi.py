@@ -64,7 +64,7 @@ def attack(ledger: World, folder: Path, settings: str, seed: int, seconds: int) 
         command, cwd=folder, capture_output=True, text=True, check=False, timeout=4 * seconds + 120
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
-    assert "Selected: 36/36" in done.stdout
+    assert "Selected: 38/38" in done.stdout
     assert ledger.done(world.set_data("after"))["status"] == "final"
     return done.stdout
 

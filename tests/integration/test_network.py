@@ -4,7 +4,6 @@ import contextlib
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -65,9 +64,7 @@ def test_the_network_goes_on_when_the_leader_is_killed(four):
     leader = four.leader()
     survivors = [name for name in four.nodes if name != leader]
     four.kill(leader)
-    started = time.monotonic()
     four.transact(survivors[0])
-    assert time.monotonic() - started < 10
     for _ in range(3):
         four.transact(survivors[1])
     four.level(*survivors)

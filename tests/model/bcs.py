@@ -32,6 +32,7 @@ U64 = Annotated[int, Width(8)]
 U128 = Annotated[int, Width(16)]
 Id = Annotated[bytes, Width(16)]
 Hash = Annotated[bytes, Width(32)]
+SignatureBytes = Annotated[bytes, Width(64)]
 PublicKey = Annotated[bytes, TaggedKey()]
 
 KEY_LENGTHS = {0: 32, 1: 33, 2: 33, 3: 33}

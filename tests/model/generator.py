@@ -16,6 +16,13 @@ from hypothesis import strategies as st
 from . import keys, ledger
 from . import values as v
 from .bcs import encode
+from .governance_choices import (
+    first_organisations,
+    first_validators,
+    governance_choices,
+    reports,
+    urgent,
+)
 from .ledger import Block, BlockResult, Execution, Ledger, Transaction
 from .values import AMOUNT_MAX, AssetKind
 
@@ -27,31 +34,48 @@ JOINT = [bytes([number]) * 32 for number in range(1, 4)]
 NAMES = ["orders", "parts", "audit", "papers.2026", "lab-7"]
 
 
+GOVERNED = v.ParameterFields(
+    due_per_block=5,
+    proposal_lifetime=150_000,
+    ready_lifetime=60_000,
+    evidence_max_age=40,
+)
+"""Short lives of proposals, so that they end within a run."""
+
+
 class Profile(NamedTuple):
     """What a run varies."""
 
     name: str
     suite: v.Suite = v.Suite.STANDARD
-    parameters: v.ParameterFields = v.ParameterFields(due_per_block=5)
+    parameters: v.ParameterFields = GOVERNED
     largest_step: int = 8_000
     tries: int = 5
 
 
 PROFILES = (
     Profile("plain"),
-    Profile("backlog", parameters=v.ParameterFields(due_per_block=1), largest_step=30_000),
+    Profile(
+        "backlog",
+        parameters=replace(GOVERNED, due_per_block=1, evidence_policy=2),
+        largest_step=30_000,
+    ),
     Profile(
         "quota",
-        parameters=v.ParameterFields(quota_operations=5, quota_window=20_000, due_per_block=2),
+        parameters=replace(
+            GOVERNED, quota_operations=5, quota_window=20_000, due_per_block=2, evidence_policy=3
+        ),
     ),
     Profile(
         "national, few algorithms",
         v.Suite.NATIONAL,
-        v.ParameterFields(algorithms=(0, 3), due_per_block=3, id_bucket=1),
+        replace(GOVERNED, algorithms=(0, 3), due_per_block=3, id_bucket=1, evidence_policy=3),
     ),
     Profile(
         "short lives",
-        parameters=v.ParameterFields(max_lifetime=100_000, id_bucket=100_000, due_per_block=4),
+        parameters=replace(
+            GOVERNED, max_lifetime=100_000, id_bucket=100_000, due_per_block=4, evidence_policy=0
+        ),
         largest_step=90_000,
     ),
 )
@@ -162,8 +186,10 @@ class Generator:
         self.trial = self.ledger
         self.world = World(self.trial)
         self.time = START
-        self.own = {self.ledger.own_address(key): key for key in keys.VALID}
+        pool = (*keys.VALID, *keys.VOTE_KEYS)
+        self.own = {self.ledger.own_address(key): key for key in pool}
         self.sent: list[Sent] = []
+        self.reported: list[v.ReportEvidence] = []
         self.statistics = Statistics()
         self.seen: Counter[str] = Counter()
         self.choices: list[tuple[int, Callable[[], Chosen]]] = [
@@ -191,6 +217,7 @@ class Generator:
             (3, self.create_namespace),
             (2, self.set_namespace),
             (9, self.put_record),
+            *governance_choices(self),
         ]
 
     # Chance
@@ -245,7 +272,6 @@ class Generator:
     def make_genesis(self) -> v.Genesis:
         """Ten accounts with one key each, three with several signers and limits."""
         profile = self.profile
-        validator = v.Validator("n0", "org", keys.VALID[0], 1)
         genesis = v.Genesis(
             nonce=b"\7" * 32,
             name="model",
@@ -254,7 +280,7 @@ class Generator:
             time=START,
             protocol_version=1,
             parameters=profile.parameters,
-            validators=v.ValidatorSet(0, "solo", (validator,), 2, 3),
+            validators=first_validators(),
             accounts=(),
         )
         namer = Ledger(encode(genesis))
@@ -276,7 +302,9 @@ class Generator:
             ascending = tuple(sorted(signers, key=lambda signer: signer.key))
             special = (v.OperationThreshold(1, 2), v.OperationThreshold(3, 2))
             accounts.append(v.GenesisAccount(address, ascending, v.Thresholds(1, special)))
-        return replace(genesis, accounts=tuple(sorted(accounts, key=lambda one: one.address)))
+        ordered = tuple(sorted(accounts, key=lambda one: one.address))
+        named = first_organisations([one.address for one in accounts])
+        return replace(genesis, accounts=ordered, organisations=named)
 
     # Accounts
 
@@ -301,7 +329,7 @@ class Generator:
             return None
         limit = v.AmountLimit(self.pick(assets), self.pick([5, 100]), self.pick([1, 20_000]))
         return v.SignerLimits(
-            tuple(sorted({7, 8, 9, self.random.randrange(24)})) if self.often(30) else (),
+            tuple(sorted({7, 8, 9, self.random.randrange(29)})) if self.often(30) else (),
             (self.pick(assets),) if self.often(30) else (),
             (self.pick(spaces),) if spaces and self.often(30) else (),
             limit if self.often(60) else None,
@@ -310,7 +338,7 @@ class Generator:
 
     def thresholds(self) -> v.Thresholds:
         """Thresholds, sometimes out of reach."""
-        special = sorted({self.random.randrange(24) for _ in range(self.pick([0, 0, 1, 2]))})
+        special = sorted({self.random.randrange(29) for _ in range(self.pick([0, 0, 1, 2]))})
         entries = tuple(v.OperationThreshold(n, self.pick([1, 1, 1, 2])) for n in special)
         return v.Thresholds(3 if self.often(8) else 1, entries)
 
@@ -621,6 +649,8 @@ class Generator:
             start = self.time + self.random.randrange(1, self.pick([20_000, 10**9]))
             count = self.pick([25, 40, 62, 64, 66])
             return [(definition.issuer, v.Issue(asset, to, 3, start + n)) for n in range(count)]
+        if self.often(1):
+            return reports(self)
         chosen = [self.operation() for _ in range(self.pick([1, 1, 1, 1, 2, 3]))]
         return [self.twist(*pair) if self.often(12) else pair for pair in chosen]
 
@@ -647,6 +677,8 @@ class Generator:
 
     def operation(self) -> Chosen:
         """One operation by weight; things come first in a young ledger."""
+        if (needed := urgent(self)) is not None:
+            return needed
         if len(self.world.assets) < 8 and self.often(40):
             return self.create_asset()
         if len(self.world.namespaces) < 3 and self.often(20):
@@ -669,10 +701,10 @@ class Generator:
         source = self.account() if self.often(6) else chosen[0][0]
         replay = self.replay(source)
         if self.sent and self.often(4):
-            # The id of a hold derives from its replay key: no reservation under a used one.
+            # Ids of holds and proposals derive from replay keys: none of them under a used one.
             earlier = self.pick(self.sent[-60:])
             source, replay = earlier.source, earlier.replay
-            chosen = [pair for pair in chosen if not isinstance(pair[1], v.Reserve)]
+            chosen = [pair for pair in chosen if not isinstance(pair[1], v.Reserve | v.Propose)]
             chosen = chosen or [self.set_data()]
         operations = [
             v.Operation(None if acting == source else acting, op) for acting, op in chosen
@@ -701,7 +733,7 @@ class Generator:
     def valid_until(self, replay: v.ReplayKey) -> int:
         """Mostly within the lifetime."""
         sequence = isinstance(replay, v.Sequence)
-        longest = v.SEQUENCE_LIFETIME if sequence else self.profile.parameters.max_lifetime
+        longest = v.SEQUENCE_LIFETIME if sequence else self.trial.parameters.max_lifetime
         chance = self.random.randrange(100)
         if chance < 3:
             return self.time - 1
@@ -750,7 +782,7 @@ class Generator:
         if self.often(3):
             self.time += 700_000
         self.trial = self.ledger.copy()
-        self.trial.height, self.trial.time = self.ledger.height + 1, self.time
+        self.trial.begin(self.time)
         start = Block(self.trial)
         start.drop_passed_buckets()
         start.due()

@@ -2,13 +2,20 @@
 
 from collections.abc import Iterable
 
-from .ledger import SYSTEM, Ledger, asset_cell, due_cell
+from . import values as v
+from .governance import SYSTEM, Council
+from .governance import due as proposal_due
+from .ledger import CellKey, Ledger, asset_cell, due_cell
 from .values import AMOUNT_MAX, LOTS_MAX, AssetKind, Holding
 
 
 def invariant_breaches(ledger: Ledger) -> list[str]:
     """What is wrong, in words."""
-    return [*_supply_breaches(ledger), *_holding_breaches(ledger)]
+    return [
+        *_supply_breaches(ledger),
+        *_holding_breaches(ledger),
+        *_governance_breaches(ledger),
+    ]
 
 
 def _supply_breaches(ledger: Ledger) -> Iterable[str]:
@@ -52,5 +59,44 @@ def _holding_breaches(ledger: Ledger) -> Iterable[str]:
         due.update(due_cell(lot.expires, 0, owner[1:], key[1:]) for lot in value.lots)
     if reserved:
         yield "a hold without a holding"
-    if due != {cell for cell in ledger.cells if cell[0] == SYSTEM and cell[1][0] == 3}:
+    if due != {cell for cell in ledger.cells if is_due(cell) and cell[1][9] < 2}:
         yield "due cells are not those of the lots and holds"
+
+
+def is_due(cell: CellKey) -> bool:
+    """Whether something falls due by this cell."""
+    return cell[0] == SYSTEM and cell[1][0] == 3
+
+
+def _governance_breaches(ledger: Ledger) -> Iterable[str]:
+    council = Council(ledger, [])
+    agenda, pending = council.agenda, council.agenda.pending
+    proposals = {one: council.proposal(one) for one in council.named(b"\7")}
+    due = {proposal_due(known.expires, one) for one, known in proposals.items() if is_open(known)}
+    if pending is not None and pending.activation is None:
+        due.add(proposal_due(pending.until, pending.proposal))
+    if due != {cell for cell in ledger.cells if is_due(cell) and cell[1][9] == 2}:
+        yield "due cells are not those of the proposals"
+    if set(agenda.open) != {one for one, known in proposals.items() if is_open(known)}:
+        yield "the open proposals are not those that are listed"
+    approved = [
+        one for one, known in proposals.items() if known.status == v.ProposalStatus.APPROVED
+    ]
+    if approved != ([] if pending is None else [pending.proposal]):
+        yield "the approved proposal is not the pending one"
+    voices = {
+        one.governance: name
+        for name, one in council.organisations().items()
+        if one.governance is not None
+    }
+    if voices != {account: one.organisation for account, one in council.named(b"\r").items()}:
+        yield "voters are not those of the organisations"
+    epochs = sorted(council.named(b"\x08"))
+    newest = ledger.cells[SYSTEM, b"\x08" + epochs[-1]].validators
+    if newest != council.validators or len(epochs) != newest.epoch + 1:
+        yield "the newest epoch is not the one in force"
+
+
+def is_open(proposal: v.ChangeProposal) -> bool:
+    """Whether votes on it may still be taken."""
+    return proposal.status == v.ProposalStatus.OPEN

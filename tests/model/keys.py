@@ -17,6 +17,12 @@ def ed25519_key(number: int) -> bytes:
     return b"\0" + secret.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
+def sign(key: bytes, message: bytes) -> bytes:
+    """The signature of an Ed25519 key of the pool."""
+    secret = SECRETS[key]
+    return secret.sign(message)
+
+
 def ecdsa_key(number: int, tag: int) -> bytes:
     """Key number `number` on secp256k1 (1) or P-256 (2)."""
     curve = ec.SECP256K1() if tag == 1 else ec.SECP256R1()
@@ -42,6 +48,13 @@ VALID = [
     *(ecdsa_key(number, tag) for tag in (1, 2) for number in range(1, 9)),
     *sm2_keys(8),
 ]
+
+SECRETS = {
+    ed25519_key(number): ed25519.Ed25519PrivateKey.from_private_bytes(number.to_bytes(32, "big"))
+    for number in range(1, 65)
+}
+"""Of Ed25519 keys, also beyond the pool: validators have the highest."""
+VOTE_KEYS = [ed25519_key(number) for number in range(41, 65)]
 
 SMALL_ORDER = [
     b"\0" + encoded.to_bytes(32, "little")

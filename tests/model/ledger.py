@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, get_args
 from . import tree
 from . import values as v
 from .bcs import decode, encode
+from .governance import SYSTEM, Council, RejectedError, refuse
 from .values import AMOUNT_MAX, LOTS_MAX, AssetKind, Code, Holding, Lot
 
 CellKey = tuple[bytes, bytes]
 
-SYSTEM = b"\0" + bytes(32)
 PARAMETERS, VALIDATORS = (SYSTEM, b"\0"), (SYSTEM, b"\2")
 SCHEDULE = (SYSTEM, b"\4")
 AMOUNT_OPERATIONS = (v.Issue, v.Transfer, v.Burn, v.Clawback, v.Reserve)
@@ -50,20 +50,6 @@ class BlockResult:
     receipts: list[v.Receipt]
     events: list[list[v.Event]]
     skipped: list[Skipped]
-
-
-class RejectedError(Exception):
-    """A check failed."""
-
-    def __init__(self, code: Code) -> None:
-        super().__init__(code.name)
-        self.code = code
-
-
-def refuse(code: Code, when: bool) -> None:
-    """A check of the tables: the first that fails gives the code."""
-    if when:
-        raise RejectedError(code)
 
 
 # Section 1: keys of cells
@@ -149,6 +135,11 @@ def bucket_cell(bucket: int) -> CellKey:
     return SYSTEM, b"\1" + bucket.to_bytes(8, "big")
 
 
+def epoch_cell(epoch: int) -> CellKey:
+    """The begin of an epoch."""
+    return SYSTEM, b"\x08" + epoch.to_bytes(8, "big")
+
+
 def replay_bytes(replay: v.ReplayKey) -> bytes:
     """The replay key as 17 bytes."""
     if isinstance(replay, v.ReplayId):
@@ -165,18 +156,50 @@ class Ledger:
         fields: v.Genesis = decode(v.Genesis, genesis)
         self.suite = fields.suite
         self.chain = self.hash(b"bubi:genesis....", genesis)
-        self.parameters = fields.parameters
+        self.kind = fields.kind
+        self.genesis_version = fields.protocol_version
         self.height = 0
         self.time = fields.time
+        self.reports = 0
         self.ids: dict[int, list[v.IdEntry]] = {}
         self.cells: dict[CellKey, Any] = {
             PARAMETERS: v.Parameters(fields.parameters),
             VALIDATORS: fields.validators,
+            epoch_cell(0): v.EpochRecord(1, fields.time, fields.validators),
         }
+        for one in fields.organisations:
+            self.cells[SYSTEM, b"\5" + one.name.encode()] = v.Organisation(
+                one.governance, one.certificate
+            )
+            if one.governance is not None:
+                self.cells[SYSTEM, b"\r" + one.governance] = v.Voter(one.name)
         for account in fields.accounts:
             self.cells[account_cell(account.address)] = v.OpenAccount(
                 account.signers, account.thresholds, 0
             )
+        for validator in fields.validators.validators:
+            if self.header(self.own_address(validator.key)) is None:
+                self.open_key_account(validator.key, 0)
+
+    @property
+    def parameters(self) -> v.ParameterFields:
+        """Those in force."""
+        fields: v.ParameterFields = self.cells[PARAMETERS].v1
+        return fields
+
+    def header(self, account: bytes) -> v.AccountHeader | None:
+        """Header of an account."""
+        return self.cells.get(account_cell(account))
+
+    def open_key_account(self, key: bytes, height: int) -> None:
+        """A key's own account, in which it may do everything."""
+        header = v.OpenAccount((v.Signer(key, 1),), v.Thresholds(1), height)
+        self.cells[account_cell(self.own_address(key))] = header
+
+    def is_retired(self, key: bytes) -> bool:
+        """Section 2.2: whether signatures of accounts by this key's algorithm count no more."""
+        retired = {one.algorithm: one.until for one in self.parameters.retired_algorithms}
+        return key[0] in retired and retired[key[0]] <= self.time
 
     def copy(self) -> "Ledger":
         """A second ledger in the same state."""
@@ -231,14 +254,24 @@ class Ledger:
         self, time: int, batches: list[list[Transaction]], parent_round: int = 0
     ) -> BlockResult:
         """Executes the next block and keeps its state."""
-        self.height, self.time = self.height + 1, time
+        self.begin(time)
         self.schedule_leaders(parent_round)
         return Block(self).run(batches)
+
+    def begin(self, time: int) -> None:
+        """The next block."""
+        self.height, self.time, self.reports = self.height + 1, time, 0
 
     def schedule_leaders(self, parent_round: int) -> None:
         """spec/consensus/schedule.md: what the round of the block below says of leaders."""
         before = self.cells.get(SCHEDULE, v.Schedule())
-        turn_over = self.height > 2 and (self.height - 2) % self.parameters.turn_blocks == 0
+        first = self.cells[epoch_cell(self.cells[VALIDATORS].epoch)].height
+        if self.height == first:
+            return
+        turn_over = (
+            self.height > first + 1
+            and (self.height - first - 1) % self.parameters.turn_blocks == 0
+        )
         expected = before.round + turn_over
         if parent_round < expected or parent_round == before.round:
             return
@@ -291,7 +324,7 @@ class Block:
         self.time = ledger.time
 
     def run(self, batches: list[list[Transaction]]) -> BlockResult:
-        """Steps 1 to 4."""
+        """Steps 1 to 5."""
         receipts: list[v.Receipt] = []
         events: list[list[v.Event]] = []
         skipped: list[Skipped] = []
@@ -307,6 +340,7 @@ class Block:
                 root = self.events_root(execution.events)
                 receipts.append(v.Receipt(execution.hash, batch, index, code, operation, root))
                 events.append(execution.events)
+        Council(self.ledger, due_events).barrier()
         if due_events:
             root = self.events_root(due_events)
             receipts.append(v.Receipt(bytes(32), len(batches), 0, Code.FINAL, None, root))
@@ -345,7 +379,9 @@ class Block:
                 key[10:42],
                 key[42:],
             )
-            if kind == 0:
+            if kind == 2:
+                Council(self.ledger, books.events).time_is_over(subject)
+            elif kind == 0:
                 lots = books.holding(holder, subject).lots
                 books.retire(subject, holder, next(lot for lot in lots if lot.expires == time))
             else:
@@ -401,15 +437,20 @@ class Execution:
     def counts(self, signer: v.Signer, body: v.OperationBody) -> bool:
         """Whether a signer counts for an operation, its amount limit aside."""
         limits = signer.limits
+        return (
+            signer.key in self.keys
+            and not self.ledger.is_retired(signer.key)
+            and self.within(limits, body)
+        )
+
+    def within(self, limits: v.SignerLimits | None, body: v.OperationBody) -> bool:
+        """Whether the limits of a signer allow an operation, its amount limit aside."""
         asset, namespace = getattr(body, "asset", None), getattr(body, "namespace", None)
-        return signer.key in self.keys and (
-            limits is None
-            or (
-                (limits.expires is None or limits.expires > self.time)
-                and (not limits.operations or NUMBERS[type(body)] in limits.operations)
-                and (not limits.assets or asset is None or asset in limits.assets)
-                and (not limits.namespaces or namespace is None or namespace in limits.namespaces)
-            )
+        return limits is None or (
+            (limits.expires is None or limits.expires > self.time)
+            and (not limits.operations or NUMBERS[type(body)] in limits.operations)
+            and (not limits.assets or asset is None or asset in limits.assets)
+            and (not limits.namespaces or namespace is None or namespace in limits.namespaces)
         )
 
     def authorised(self, operation: v.Operation) -> bool:
@@ -417,7 +458,10 @@ class Execution:
         acting = self.acting(operation)
         header = self.headers[acting]
         if header is None:
-            return any(self.ledger.own_address(key) == acting for key in self.keys)
+            return any(
+                self.ledger.own_address(key) == acting and not self.ledger.is_retired(key)
+                for key in self.keys
+            )
         if isinstance(header, v.ClosedAccount):
             return False
         counting = [signer for signer in header.signers if self.counts(signer, operation.body)]
@@ -723,6 +767,7 @@ class Step(Books):
 
     def close_account(self, _: v.CloseAccount) -> None:
         """3."""
+        refuse(Code.NOT_PERMITTED, (SYSTEM, b"\r" + self.source) in self.cells)
         for (owner, key), value in self.cells.items():
             if owner == b"\1" + self.source:
                 refuse(Code.ACCOUNT_NOT_EMPTY, key[0] in (3, 4, 5, 7))
@@ -1064,3 +1109,31 @@ class Step(Books):
             self.source, self.time, op.digest, op.content, op.parents
         )
         self.emit(v.RecordPut(op.namespace, op.key, current + 1, self.source))
+
+    # Sections 10 and 11: governance and evidence
+
+    @property
+    def council(self) -> Council:
+        """Governance in this state."""
+        return Council(self.ledger, self.events)
+
+    def propose(self, op: v.Propose) -> None:
+        """24."""
+        derived = self.ledger.derive(b"bubi:governance.", self.source, self.replay, self.index)
+        self.council.propose(self.source, derived, op)
+
+    def vote(self, op: v.Vote) -> None:
+        """25."""
+        self.council.vote(self.source, op)
+
+    def withdraw_proposal(self, op: v.WithdrawProposal) -> None:
+        """26."""
+        self.council.withdraw(self.source, op)
+
+    def ready(self, op: v.Ready) -> None:
+        """27."""
+        self.council.ready(self.source, op)
+
+    def report_evidence(self, op: v.ReportEvidence) -> None:
+        """28."""
+        self.council.report_evidence(self.source, op)

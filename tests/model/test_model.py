@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from . import compare, generator, keys, ledger, tree
 from . import values as v
 from .bcs import decode, encode, uleb
+from .governance import SYSTEM
 from .invariants import invariant_breaches
 from .ledger import Books, Ledger, Transaction
 from .values import AssetFeatures, AssetKind, Code, Lot
@@ -522,9 +523,7 @@ def test_dated_amounts_go_first_in_first_out() -> None:
     chain.ok(chain.b, v.Transfer(asset, chain.c, 8))
     assert chain.lots(chain.b, asset) == [(200, 4), (300, 10)]
     assert chain.lots(chain.c, asset) == [(100, 5), (200, 4)]
-    due = [
-        cell for cell in chain.ledger.cells if cell[1][:1] == b"\3" and cell[0] == ledger.SYSTEM
-    ]
+    due = [cell for cell in chain.ledger.cells if cell[1][:1] == b"\3" and cell[0] == SYSTEM]
     assert len(due) == 4
     assert chain.send(chain.a, v.Issue(asset, chain.b, 1)) == Code.EXPIRY_INVALID
     assert chain.send(chain.a, v.Issue(asset, chain.b, 1, chain.time + 1)) == Code.EXPIRY_INVALID

@@ -7,7 +7,7 @@ spec/ledger.md.
 from dataclasses import dataclass
 from enum import IntEnum
 
-from .bcs import U8, U16, U32, U64, U128, Hash, Id, PublicKey, enumeration
+from .bcs import U8, U16, U32, U64, U128, Hash, Id, PublicKey, SignatureBytes, enumeration
 
 AMOUNT_MAX = 10**38 - 1
 LOTS_MAX = 64
@@ -55,6 +55,34 @@ class Code(IntEnum):
     NOT_WRITER = 152
     RECORD_VERSION_MISMATCH = 153
     PARENT_MISSING = 154
+    PROPOSAL_MISSING = 160
+    PROPOSAL_CLOSED = 161
+    NOT_VOTER = 162
+    PROPOSALS_FULL = 163
+    CHANGE_PENDING = 164
+    CHANGE_MISSING = 165
+    NOT_VALIDATOR = 166
+    READY_KNOWN = 167
+    PARAMETER_UNKNOWN = 170
+    PARAMETER_INVALID = 171
+    VALIDATOR_MISSING = 172
+    VALIDATOR_EXISTS = 173
+    ORGANISATION_MISSING = 174
+    ORGANISATION_IN_USE = 175
+    ENGINE_UNKNOWN = 176
+    QUORUM_INVALID = 177
+    VALIDATORS_INVALID = 178
+    NOT_ACKNOWLEDGED = 179
+    GOVERNANCE_LOST = 180
+    VERSION_INVALID = 181
+    LISTING_INVALID = 182
+    EVIDENCE_KNOWN = 190
+    EVIDENCE_INVALID = 191
+    EVIDENCE_DIVERGENCE = 192
+    EVIDENCE_FOREIGN = 193
+    EVIDENCE_SIGNATURE = 194
+    EVIDENCE_OLD = 195
+    EVIDENCE_FULL = 196
 
 
 SKIP_REASONS = (
@@ -188,6 +216,159 @@ class RecordReference:
     namespace: Hash
     key: str
     version: U32
+
+
+# Governance: what is proposed, and what evidence consists of
+
+
+@dataclass(frozen=True)
+class Validator:
+    name: str
+    organisation: str
+    key: PublicKey
+    weight: U32
+
+
+@dataclass(frozen=True)
+class ValidatorSet:
+    epoch: U64
+    engine: str
+    validators: tuple[Validator, ...]
+    quorum_numerator: U32
+    quorum_denominator: U32
+
+
+@dataclass(frozen=True)
+class SetParameter:
+    name: str
+    value: U64
+
+
+@dataclass(frozen=True)
+class AddValidator:
+    validator: Validator
+
+
+@dataclass(frozen=True)
+class RemoveValidator:
+    name: str
+
+
+@dataclass(frozen=True)
+class ChangeValidator:
+    name: str
+    weight: U32 | None = None
+    key: PublicKey | None = None
+
+
+@dataclass(frozen=True)
+class SetOrganisation:
+    name: str
+    governance: Hash | None
+    certificate: bytes = b""
+
+
+@dataclass(frozen=True)
+class RemoveOrganisation:
+    name: str
+
+
+@dataclass(frozen=True)
+class SetEngine:
+    name: str
+
+
+@dataclass(frozen=True)
+class SetQuorum:
+    numerator: U32
+    denominator: U32
+
+
+@dataclass(frozen=True)
+class SetAlgorithms:
+    accounts: tuple[U8, ...]
+    votes: tuple[U8, ...]
+    old_until: U64
+
+
+@dataclass(frozen=True)
+class SetProtocolVersion:
+    version: U32
+
+
+@dataclass(frozen=True)
+class AllowNode:
+    node: Hash
+
+
+@dataclass(frozen=True)
+class DenyNode:
+    node: Hash
+
+
+@dataclass(frozen=True)
+class ClearNode:
+    node: Hash
+
+
+@dataclass(frozen=True)
+class RevokeCertificate:
+    fingerprint: Hash
+
+
+Change = (
+    SetParameter
+    | AddValidator
+    | RemoveValidator
+    | ChangeValidator
+    | SetOrganisation
+    | RemoveOrganisation
+    | SetEngine
+    | SetQuorum
+    | SetAlgorithms
+    | SetProtocolVersion
+    | AllowNode
+    | DenyNode
+    | ClearNode
+    | RevokeCertificate
+)
+
+
+@dataclass(frozen=True)
+class VoteStatement:
+    """What a vote before the commit signs."""
+
+    epoch: U64
+    engine: str
+    height: U64
+    round: U64
+    phase: U8
+    digest: Hash
+
+
+@dataclass(frozen=True)
+class CommitStatement:
+    """What a commit vote signs."""
+
+    epoch: U64
+    engine: str
+    height: U64
+    round: U64
+    digest: Hash
+    outcome: Hash
+
+
+@dataclass(frozen=True)
+class SignedVote:
+    vote: VoteStatement
+
+
+@dataclass(frozen=True)
+class SignedCommit:
+    vote: CommitStatement
+
+
+Statement = SignedVote | SignedCommit
 
 
 # Operations, in the order of their numbers
@@ -366,6 +547,40 @@ class PutRecord:
     expected_version: U32 | None = None
 
 
+@dataclass(frozen=True)
+class Propose:
+    changes: tuple[Change, ...]
+    expires: U64
+    not_before: U64 | None = None
+    acknowledged: tuple[str, ...] = ()
+    memo: str = ""
+
+
+@dataclass(frozen=True)
+class Vote:
+    proposal: Hash
+    approve: bool
+
+
+@dataclass(frozen=True)
+class WithdrawProposal:
+    proposal: Hash
+
+
+@dataclass(frozen=True)
+class Ready:
+    proposal: Hash
+
+
+@dataclass(frozen=True)
+class ReportEvidence:
+    member: PublicKey
+    statement_one: Statement
+    signature_one: SignatureBytes
+    statement_two: Statement
+    signature_two: SignatureBytes
+
+
 OperationBody = (
     CreateAccount
     | SetSigners
@@ -391,6 +606,11 @@ OperationBody = (
     | CreateNamespace
     | SetNamespace
     | PutRecord
+    | Propose
+    | Vote
+    | WithdrawProposal
+    | Ready
+    | ReportEvidence
 )
 
 
@@ -583,6 +803,12 @@ class IdEntry:
 
 
 @dataclass(frozen=True)
+class RetiredAlgorithm:
+    algorithm: U8
+    until: U64
+
+
+@dataclass(frozen=True)
 class ParameterFields:
     """Fields of the parameters; the genesis holds them without a version of their own."""
 
@@ -598,6 +824,12 @@ class ParameterFields:
     turn_blocks: U32 = 128
     timeout: U64 = 2_000
     timeout_max: U64 = 30_000
+    vote_algorithms: tuple[U8, ...] = (0, 1, 2, 3)
+    retired_algorithms: tuple[RetiredAlgorithm, ...] = ()
+    proposal_lifetime: U64 = 604_800_000
+    ready_lifetime: U64 = 3_600_000
+    evidence_policy: U32 = 1
+    evidence_max_age: U64 = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -619,21 +851,162 @@ class Schedule:
     strikes: tuple[Strike, ...] = ()
 
 
+# State of governance
+
+
+class ProposalStatus(IntEnum):
+    OPEN = 0
+    APPROVED = 1
+    ACTIVE = 2
+    REJECTED = 3
+    WITHDRAWN = 4
+    EXPIRED = 5
+    LAPSED = 6
+
+
 @dataclass(frozen=True)
-class Validator:
-    name: str
+class OrganisationVote:
     organisation: str
-    key: PublicKey
-    weight: U32
+    approve: bool
 
 
 @dataclass(frozen=True)
-class ValidatorSet:
+class ChangeProposal:
+    proposer: str | None
+    evidence: Hash | None
+    changes: tuple[Change, ...]
+    opened: U64
+    expires: U64
+    not_before: U64 | None
+    acknowledged: tuple[str, ...]
+    memo: str
+    votes: tuple[OrganisationVote, ...]
+    status: ProposalStatus
+    changed: U64
+
+
+@dataclass(frozen=True)
+class NextMember:
+    name: str
+    account: Hash
+    weight: U32
+    ready: bool
+
+
+@dataclass(frozen=True)
+class PendingChange:
+    proposal: Hash
+    approved: U64
+    until: U64
+    activation: U64 | None
+    quorum: U64
+    members: tuple[NextMember, ...]
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    evidence: Hash
+    member: PublicKey
+
+
+@dataclass(frozen=True)
+class Governance:
+    open: tuple[Hash, ...] = ()
+    pending: PendingChange | None = None
+    exclusions: tuple[Exclusion, ...] = ()
+
+
+@dataclass(frozen=True)
+class Organisation:
+    governance: Hash | None
+    certificate: bytes
+
+
+@dataclass(frozen=True)
+class Voter:
+    organisation: str
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    height: U64
+    time: U64
+    validators: ValidatorSet
+
+
+@dataclass(frozen=True)
+class ProtocolVersion:
+    version: U32
+
+
+class NodeListing(IntEnum):
+    ALLOWED = 0
+    DENIED = 1
+
+
+@dataclass(frozen=True)
+class Ignored:
+    pass
+
+
+@dataclass(frozen=True)
+class Alarmed:
+    pass
+
+
+@dataclass(frozen=True)
+class Proposed:
+    proposal: Hash
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    proposal: Hash
+
+
+@dataclass(frozen=True)
+class Queued:
+    pass
+
+
+@dataclass(frozen=True)
+class Kept:
+    pass
+
+
+@dataclass(frozen=True)
+class Gone:
+    pass
+
+
+EvidenceAction = Ignored | Alarmed | Proposed | Scheduled | Queued | Kept | Gone
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a member may sign one statement only."""
+
     epoch: U64
     engine: str
-    validators: tuple[Validator, ...]
-    quorum_numerator: U32
-    quorum_denominator: U32
+    height: U64
+    round: U64
+    phase: U8
+
+
+@dataclass(frozen=True)
+class EvidenceRecord:
+    member: PublicKey
+    validator: str
+    epoch: U64
+    engine: str
+    height: U64
+    round: U64
+    phase: U8
+    digest_one: Hash
+    digest_two: Hash
+    reporter: Hash
+    recorded: U64
+    action: EvidenceAction
 
 
 # Genesis and what a block gives
@@ -658,9 +1031,10 @@ class GenesisAccount:
 
 
 @dataclass(frozen=True)
-class Authority:
-    organisation: str
-    certificate: bytes
+class GenesisOrganisation:
+    name: str
+    governance: Hash | None
+    certificate: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -681,7 +1055,7 @@ class Genesis:
     parameters: ParameterFields
     validators: ValidatorSet
     accounts: tuple[GenesisAccount, ...]
-    authorities: tuple[Authority, ...] = ()
+    organisations: tuple[GenesisOrganisation, ...] = ()
     predecessor: Predecessor | None = None
 
 
@@ -869,6 +1243,44 @@ class RecordPut:
     writer: Hash
 
 
+@dataclass(frozen=True)
+class ProposalChanged:
+    proposal: Hash
+    status: ProposalStatus
+
+
+@dataclass(frozen=True)
+class Voted:
+    proposal: Hash
+    organisation: str
+    approve: bool
+
+
+@dataclass(frozen=True)
+class ValidatorReady:
+    proposal: Hash
+    validator: str
+
+
+@dataclass(frozen=True)
+class ActivationFixed:
+    proposal: Hash
+    height: U64
+
+
+@dataclass(frozen=True)
+class EpochBegins:
+    epoch: U64
+    height: U64
+
+
+@dataclass(frozen=True)
+class EvidenceRecorded:
+    evidence: Hash
+    validator: str
+    action: EvidenceAction
+
+
 Event = (
     AccountCreated
     | SignersChanged
@@ -894,33 +1306,20 @@ Event = (
     | NamespaceCreated
     | NamespaceChanged
     | RecordPut
+    | ProposalChanged
+    | Voted
+    | ValidatorReady
+    | ActivationFixed
+    | EpochBegins
+    | EvidenceRecorded
 )
 
 for _kind in (
-    *(
-        AccountTarget,
-        Writers,
-        Content,
-        OperationBody,
-        ReplayKey,
-        Precondition,
-        AccountHeader,
-        Event,
-    ),
-    *(
-        Body,
-        Holding,
-        DataEntry,
-        Claim,
-        Hold,
-        Use,
-        Asset,
-        Item,
-        Namespace,
-        RecordHead,
-        RecordVersion,
-        IdBucket,
-    ),
-    *(Schedule, Parameters, ValidatorSet, Genesis, Receipt, Outcome),
+    *(AccountTarget, Writers, Content, OperationBody, ReplayKey, Precondition, AccountHeader),
+    *(Event, Change, Statement, EvidenceAction),
+    *(Body, Holding, DataEntry, Claim, Hold, Use, Asset, Item, Namespace, RecordHead),
+    *(RecordVersion, IdBucket, VoteStatement, CommitStatement),
+    *(ChangeProposal, Governance, Organisation, Voter, EpochRecord, ProtocolVersion),
+    *(EvidenceRecord, Schedule, Parameters, ValidatorSet, Genesis, Receipt, Outcome),
 ):
     enumeration(_kind)

@@ -187,7 +187,9 @@ class Host:
         self.replica = Replica(
             world.engine,
             world.checks,
-            ReplicaSettings(f"v{index}", f"org{index}", world.starts * 1_000_000),
+            ReplicaSettings(
+                f"v{index}", f"org{index}", world.starts * 1_000_000, engines=world.engines_run
+            ),
             restored,
             self.pool,
             self.node,
@@ -201,7 +203,7 @@ class Host:
 
     @property
     def configuration(self) -> Configuration:
-        return self.world.configuration(self.index if self.member else None)
+        return self.world.configuration_at(self.tip.height + 1, self.index, member=self.member)
 
     def open(self) -> None:
         height = self.tip.height
@@ -307,7 +309,7 @@ class Host:
             case events.SignStatus():
                 links = tuple(Link(peer, 100) for peer in self.peers)
                 filled = replace(action.status, time=self.world.clock(self), links=links)
-                if self.member:
+                if filled.validator is not None:
                     filled = replace(filled, signature=signature(key_of(self.index), filled))
                 self.later(0, events.StatusSigned(filled))
             case events.Commit():
@@ -419,7 +421,8 @@ class Host:
         assert certificate.request.height == made.height
         outcome = self.outcome(made, batches)
         assert certificate.request.outcome == outcome, "committed another outcome"
-        tip = Tip(made.height, made.time, made.digest, outcome, certificate, made.payload)
+        barrier = self.world.barrier_after(made.height)
+        tip = Tip(made.height, made.time, made.digest, outcome, certificate, made.payload, barrier)
         self.disk.blocks.append(Block(tip, pickle.dumps(made), batches))
         self.disk.durable = len(self.disk.log)
         self.outcomes.clear()
@@ -438,8 +441,11 @@ class Host:
             return events.ApplyFailed(height, "garbage")
         request = certificate.request
         voters = dict(certificate.votes)
+        members = self.configuration.members
         good = [
-            index for index, given in voters.items() if given == signature(key_of(index), request)
+            index
+            for index, given in voters.items()
+            if given == signature(members[index].key, request)
         ]
         bodies = tuple(batch.body for batch in batches)
         if (
@@ -483,6 +489,7 @@ class World:
         self.cut: set[frozenset[int]] = set()
         self.filter: Callable[[int, int, PeerMessage], PeerMessage | None] = lambda a, b, m: m
         self.serve: Callable[[int, BlockParts], BlockParts] = lambda a, parts: parts
+        self.engines_run = self.runs
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
         self._last: dict[tuple[int, int], int] = {}
@@ -499,8 +506,18 @@ class World:
         for a, b in self.links:
             self.connect(a, b)
 
+    runs: frozenset[str] | None = None
+
     def configuration(self, own: int | None) -> Configuration:
         return configuration_of(self.validators, own, self.engine.name, self.timeout_ms)
+
+    def configuration_at(self, height: int, host: int, *, member: bool) -> Configuration:
+        """What a host is told of a height; the same for all heights unless a test changes it."""
+        return self.configuration(host if member else None)
+
+    def barrier_after(self, height: int) -> int:
+        """Up to which height blocks are wanted even if empty, told with the block of a height."""
+        return 0
 
     def connect(self, a: int, b: int) -> None:
         for one, other in ((self.hosts[a], self.hosts[b]), (self.hosts[b], self.hosts[a])):

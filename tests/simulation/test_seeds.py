@@ -51,6 +51,19 @@ def test_many_seeds() -> None:
     judge(runner.run_all(jobs(LONG), CORES))
 
 
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("engine", ["raft", "paxos"])
+def test_seeds_of_the_other_engines(engine: str) -> None:
+    some = [
+        runner.Job(seed, 7 if seed % 5 == 4 else 4, engine, faults.CLASSES) for seed in range(30)
+    ]
+    totals = runner.run_all(some, CORES)
+    assert totals.details == []
+    assert totals.heights >= 30 * totals.runs
+    assert totals.injected["lie_view_change"]
+    assert totals.marks["view_change_with_prepared_block"]
+
+
 def test_solo_runs_in_the_same_harness() -> None:
     totals = runner.run_all([runner.Job(seed, 1, "solo", faults.CLASSES) for seed in range(4)], 1)
     assert totals.details == []

@@ -22,10 +22,17 @@ def test_scenarios() -> None:
     judge(twins.run_all("pbft", 5_000, 1, CORES), 5_000)
 
 
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("engine", ["raft", "paxos"])
+def test_scenarios_of_the_other_engines(engine: str) -> None:
+    judge(twins.run_all(engine, 500, 1, CORES), 500)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3_600)
-def test_many_scenarios() -> None:
-    judge(twins.run_all("pbft", 20_000, 2, CORES), 20_000)
+@pytest.mark.parametrize("engine", ["pbft", "raft", "paxos"])
+def test_many_scenarios(engine: str) -> None:
+    judge(twins.run_all(engine, 20_000, 2, CORES), 20_000)
 
 
 def test_every_scenario_lists_enough_rounds() -> None:

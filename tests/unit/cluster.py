@@ -61,6 +61,23 @@ from bubi.consensus.engine import (
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.consensus.height_state import HeightState
 from bubi.consensus.parts import EpochStart, Fresh, change_vote, signed_bytes
+from bubi.consensus.paxos_bytes import (
+    NEXT,
+    PHASE_1A,
+    Evidence,
+    Phase1,
+    Promise,
+    Shown,
+    encode_shown,
+    promise_vote,
+)
+from bubi.consensus.paxos_bytes import Claim as Voted
+from bubi.consensus.paxos_bytes import (
+    encode_claim as encode_voted,
+)
+from bubi.consensus.paxos_bytes import (
+    encode_proof as encode_safe,
+)
 from bubi.consensus.pbft_bytes import (
     VIEW_CHANGE,
     Justification,
@@ -559,6 +576,8 @@ def show(message: ConsensusMessage) -> str:
     place = f"{request.height}.{request.round}"
     if request.engine == "raft":
         return show_raft(message, place, request.digest.hex()[:4])
+    if request.engine == "paxos":
+        return show_paxos(message, place, request.digest.hex()[:4])
     if isinstance(message, ProposalMessage):
         kind = {0: "first of the epoch", 1: "fresh", 2: "new view"}[message.justification[0]]
         return f"PROPOSAL {place} {request.digest.hex()[:4]} ({kind})"
@@ -580,6 +599,22 @@ def show_raft(message: ConsensusMessage, place: str, digest: str) -> str:
     return f"{name} {place} {digest}"
 
 
+def show_paxos(message: ConsensusMessage, place: str, digest: str) -> str:
+    phase = message.signed.request.phase
+    if isinstance(message, EngineMessage):
+        return f"1A {place}"
+    if isinstance(message, ProposalMessage) and phase is Phase.GRANT:
+        if not message.proposal:
+            return f"1B {place} gave no 2b"
+        value = digest_of(message.proposal, message.payload).hex()[:4]
+        return f"1B {place} gave a 2b for {value} in ballot {message.justification[2]}"
+    if isinstance(message, ProposalMessage):
+        why = {0: "first of the epoch", 1: "2b of the parent", 2: "1b of a quorum"}
+        return f"1C {place} {digest} ({why[message.justification[0]]})"
+    name = {Phase.PROPOSAL: "1C without value", Phase.FIRST: "2AV", Phase.COMMIT: "2B"}[phase]
+    return f"{name} {place} {digest}"
+
+
 def lie(cluster: Cluster, liar: int) -> Callable[[int, int, ConsensusMessage], ConsensusMessage]:
     """A member that tells odd members something else: two proposals, two votes, no lock."""
     key = cluster.configuration_of(liar).members[liar].key
@@ -595,6 +630,8 @@ def lie(cluster: Cluster, liar: int) -> Callable[[int, int, ConsensusMessage], C
             seen.append(message.signed.request.digest)
         if from_ != liar or to % 2 == 0:
             return message
+        if message.signed.request.phase is Phase.GRANT:
+            return without_value(message, again)
         if isinstance(message, ProposalMessage):
             proposal = message.proposal.replace(b"/", b"/0", 1)
             digest = digest_of(proposal, message.payload)
@@ -605,12 +642,20 @@ def lie(cluster: Cluster, liar: int) -> Callable[[int, int, ConsensusMessage], C
                 message.justification,
             )
         if isinstance(message, EngineMessage):
-            body = b"\0\0"
+            body = b"\0" if message.kind == PHASE_1A else b"\0\0"
             digest = SIGNATURES.hash(message.kind.encode() + b"\0" + body)
             return EngineMessage(again(message.signed, digest=digest), message.kind, body)
         return again(message, digest=seen[-1 - to % min(3, len(seen))])
 
     return change
+
+
+def without_value(
+    message: ConsensusMessage, again: Callable[..., VoteMessage]
+) -> ConsensusMessage:
+    """A 1b that says that no 2b was given."""
+    digest = SIGNATURES.hash(signed_bytes("1b", encode_voted(None)))
+    return ProposalMessage(again(message.signed, digest=digest), b"", (), encode_shown(None))
 
 
 def invent(cluster: Cluster, liar: int) -> None:
@@ -634,6 +679,9 @@ def invent(cluster: Cluster, liar: int) -> None:
         return VoteMessage(liar, request, sign(key, request))
 
     message: ConsensusMessage
+    if settings.engine == "paxos" and chance.random() < 0.3:
+        invent_promise(cluster, liar, height, round_, made)
+        return
     match chance.randrange(4):
         case 0:
             message = made(first_vote(settings, height, round_, digest))
@@ -642,9 +690,7 @@ def invent(cluster: Cluster, liar: int) -> None:
                 commit_vote(settings, height, round_, digest, outcome or sha(b"outcome", digest))
             )
         case 2:
-            kind, body = (invented_claim if settings.engine == "raft" else invented_change)(
-                chance, state
-            )
+            kind, body = INVENTED_REQUESTS[settings.engine](chance, state)
             hashed = SIGNATURES.hash(signed_bytes(kind, body))
             message = EngineMessage(
                 made(change_vote(settings, height, round_, hashed)), kind, body
@@ -654,10 +700,11 @@ def invent(cluster: Cluster, liar: int) -> None:
             proposal, payload = chance.choice(parts) if parts else (b"1/0/0/0/bad/", ())
             if chance.random() < 0.5:
                 proposal = proposal.replace(b"/", b"/0", 1)
-            signed = made(first_vote(settings, height, round_, digest_of(proposal, payload)))
-            justification = (invented_proof if settings.engine == "raft" else invented_view)(
-                chance, state
-            )
+            request = first_vote(settings, height, round_, digest_of(proposal, payload))
+            if settings.engine == "paxos":
+                request = replace(request, phase=Phase.PROPOSAL)
+            signed = made(request)
+            justification = INVENTED_PROOFS[settings.engine](chance, state)
             message = ProposalMessage(signed, proposal, payload, justification)
     for other in range(cluster.count):
         if other != liar and chance.random() < 0.7:
@@ -720,6 +767,80 @@ def invented_proof(chance: random.Random, state: Any) -> bytes:
         )
     )
     return encode_proof(proof)
+
+
+def heard_votes(state: Any) -> list[tuple[tuple[int, bytes], ...]]:
+    return [
+        tuple((member, vote.signature) for member, vote in sorted(tally.votes.items()))
+        for (_, phase), tally in state.votes.tallies.items()
+        if phase is Phase.FIRST
+    ]
+
+
+def invent_promise(
+    cluster: Cluster,
+    liar: int,
+    height: int,
+    round_: int,
+    made: Callable[[VoteRequest], VoteMessage],
+) -> None:
+    """A 1b with a claim that is made up, or that leaves something out."""
+    chance = cluster.random
+    state: Any = cluster.nodes[liar].state.engine
+    settings = cluster.configuration_of(liar)
+    shown: Shown | None = None
+    value: tuple[bytes, tuple[bytes, ...]] = (b"", ())
+    if state.proposals and chance.random() < 0.7:
+        digest, known = chance.choice(list(state.proposals.items()))
+        value = known.proposal, known.payload
+        ballot = max(0, round_ - chance.randrange(3))
+        votes = chance.choice([*heard_votes(state), ()])
+        if state.voted is not None and chance.random() < 0.4:
+            ballot, digest, votes = state.voted.round, state.voted.digest, state.voted.votes
+        shown = Shown(Voted(ballot, digest), votes)
+    body = encode_voted(shown.claim if shown is not None else None)
+    hashed = SIGNATURES.hash(signed_bytes("1b", body))
+    signed = made(promise_vote(settings, height, round_, hashed))
+    message = ProposalMessage(signed, *value, encode_shown(shown))
+    for other in range(cluster.count):
+        if other != liar:
+            cluster.transmit(liar, other, message)
+
+
+def invented_next(_: random.Random, __: Any) -> tuple[str, bytes]:
+    return PHASE_1A, NEXT
+
+
+def invented_safety(chance: random.Random, state: Any) -> bytes:
+    promises = tuple(
+        Promise(
+            member,
+            promised.vote.signature,
+            Voted(promised.value.round, promised.value.digest) if promised.value else None,
+        )
+        for member, promised in sorted(state.promises.items())
+    )
+    evidence = chance.choice(
+        [None, Evidence(max(0, state.round - 1), chance.choice([*heard_votes(state), ()]))]
+    )
+    if state.voted is not None and chance.random() < 0.5:
+        evidence = Evidence(state.voted.round, state.voted.votes)
+    parent = state.parent
+    some = promises[: chance.randint(0, len(promises))]
+    return encode_safe(
+        chance.choice(
+            (
+                Phase1(some, evidence, parent),
+                Phase1(promises, evidence, parent),
+                Phase1(promises, None, parent),
+                Fresh(parent) if parent is not None else EpochStart(),
+            )
+        )
+    )
+
+
+INVENTED_REQUESTS = {"pbft": invented_change, "raft": invented_claim, "paxos": invented_next}
+INVENTED_PROOFS = {"pbft": invented_view, "raft": invented_proof, "paxos": invented_safety}
 
 
 def transcript(cluster: Cluster) -> str:

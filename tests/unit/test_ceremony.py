@@ -1,6 +1,7 @@
 """Founding a network: no key leaves its owner, and whatever does not fit is refused by name."""
 
 import json
+import socket
 import stat
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,17 @@ import pytest
 from bubi import core
 from bubi.consensus.quorum import heavy, quorum
 from bubi.network.addresses import Address
-from bubi.node import ceremony
+from bubi.node import ceremony, process, tolerance
 from bubi.node.ceremony import CeremonyError, create, join, make_request, read_requests
 from bubi.node.config import load
 from bubi.node.files import FileError
+from bubi.node.tolerance import ToleranceError
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def owners(folder: Path, count: int = 4, **more: Any) -> list[Path]:
@@ -48,7 +56,7 @@ def test_the_ceremony_ends_with_configured_nodes(tmp_path: Path) -> None:
     assert (created.heavy, created.spare) == ((), 1)
     genesis = core.decode_json(core.genesis_to_json(created.genesis))["v1"]
     assert genesis["validators"]["v1"]["engine"] == "pbft"
-    assert [one["organisation"] for one in genesis["authorities"]] == ["o1", "o2", "o3", "o4"]
+    assert [one["name"] for one in genesis["organisations"]] == ["o1", "o2", "o3", "o4"]
     for path in paths:
         made = join(path, public, api_port=9100)
         assert made.chain_id == created.chain_id
@@ -151,6 +159,85 @@ def test_what_can_never_decide_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CeremonyError, match="holds no requests"):
         read_requests(tmp_path / "none")
     assert not out.exists()
+
+
+def test_a_network_that_cannot_miss_one_is_refused_unless_acknowledged(tmp_path: Path) -> None:
+    paths = owners(tmp_path, 3)
+    requests = read_requests(gathered(tmp_path / "in", paths))
+    out = tmp_path / "out"
+    with pytest.raises(ToleranceError, match="at least 4 validators") as caught:
+        create(out, requests, network="n")
+    assert caught.value.missing == ("no_fault_tolerance",)
+    with pytest.raises(ToleranceError, match="at least 10 validators"):
+        create(out, requests, network="n", quorum=(9, 10), acknowledged=["n1", "n2", "n3"])
+    with pytest.raises(ToleranceError, match="unanimity"):
+        create(out, requests, network="n", quorum=(1, 1))
+    with pytest.raises(CeremonyError, match="no validator 'x'"):
+        create(out, requests, network="n", acknowledged=["no_fault_tolerance", "x"])
+    assert not out.exists()
+    create(out, requests, network="n", acknowledged=["no_fault_tolerance"])
+    with pytest.raises(ToleranceError):
+        join(paths[0], out)
+    made = join(paths[0], out, acknowledged=["no_fault_tolerance"])
+    assert load(made.config).node.acknowledged == ("no_fault_tolerance",)
+
+
+def test_a_validator_that_cannot_be_missed_is_refused_unless_named(tmp_path: Path) -> None:
+    requests = read_requests(gathered(tmp_path / "in", owners(tmp_path)))
+    weights = {"n2": 3}
+    with pytest.raises(ToleranceError, match=r"n2 \(weight 3\)") as caught:
+        create(tmp_path / "out", requests, network="n", weights=weights)
+    assert caught.value.missing == ("n2",)
+    with pytest.raises(ToleranceError):
+        create(tmp_path / "out", requests, network="n", weights=weights, acknowledged=["n1"])
+    with pytest.raises(CeremonyError, match="no validator 'n7' to give a weight"):
+        create(tmp_path / "out", requests, network="n", weights={"n7": 3})
+    created = create(tmp_path / "out", requests, network="n", weights=weights, acknowledged=["n2"])
+    validators = core.decode_json(core.genesis_to_json(created.genesis))["v1"]["validators"]
+    assert [one["weight"] for one in validators["v1"]["validators"]] == [1, 3, 1, 1]
+
+
+@pytest.mark.parametrize(("count", "kind"), [(3, "development"), (1, "main")])
+def test_solo_and_development_need_no_acknowledgement(
+    tmp_path: Path, count: int, kind: str
+) -> None:
+    paths = owners(tmp_path, count)
+    create(
+        tmp_path / "out", read_requests(gathered(tmp_path / "in", paths)), network="n", kind=kind
+    )
+    join(paths[0], tmp_path / "out")
+
+
+def test_a_node_starts_only_with_what_its_owner_acknowledged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = owners(tmp_path, 3)
+    public, names = tmp_path / "public", ["no_fault_tolerance"]
+    requests = read_requests(gathered(tmp_path / "in", paths))
+    create(public, requests, network="n", kind="test", acknowledged=names)
+    made = join(paths[0], public, api_port=free_port(), acknowledged=names)
+    text = made.config.read_text()
+    line = 'acknowledged = ["no_fault_tolerance"]\n'
+    made.config.write_text(text.replace(line, ""))
+    assert line in text
+    assert process.run(made.config) == process.EXIT_USAGE
+    said = capsys.readouterr().err
+    assert "no validator may be down" in said
+    assert 'add "no_fault_tolerance" to node.acknowledged' in said
+
+
+def test_later_sets_were_acknowledged_by_vote() -> None:
+    validators = [{"name": "a", "weight": 1}, {"name": "b", "weight": 1}]
+    fields: dict[str, Any] = {
+        "engine": "pbft",
+        "validators": validators,
+        "quorum_numerator": 0,
+        "quorum_denominator": 1,
+    }
+    genesis = {"kind": "main", "validators": {"v1": fields}}
+    with pytest.raises(ToleranceError):
+        tolerance.check(genesis)
+    tolerance.check(genesis, epoch=1)
 
 
 def test_a_heavy_organisation_is_named(tmp_path: Path) -> None:

@@ -258,3 +258,38 @@ def test_what_follows_a_floor_is_judged_as_ever() -> None:
     later = guard.encode(sign(vote(30)))
     lost = guard.restore([DAMAGED, floor, later], guard.encode(sign(vote(31))), 29)
     assert lost.silent is not None
+
+
+def test_the_floor_is_that_of_the_newest_epoch_that_any_record_names() -> None:
+    # The ledger here is older than the records: it knows neither the epoch nor its engine.
+    later = guard.encode(sign(request(30, epoch=2, engine="raft", phase=Phase.COMMIT)))
+    floor = guard.floor_above([later], DAMAGED, vote(9))
+    height = 30 + guard.RECOVERY_HEIGHTS
+    assert (floor.request.epoch, floor.request.engine) == (2, "raft")
+    assert floor.request.height == height
+    encoded = guard.encode(floor)
+    state = guard.restore([later, encoded], encoded, 9)
+    assert state.silent is None
+    for early in (request(9), request(31, epoch=2, engine="raft"), request(35, epoch=3)):
+        assert isinstance(guard.decide(state, early), Refuse)
+    for due in (
+        request(height, epoch=2, engine="raft", phase=Phase.FIRST),
+        request(height + 1, epoch=3, engine="pbft"),
+    ):
+        assert isinstance(guard.decide(state, due), Sign)
+
+
+def test_an_epoch_with_another_engine_goes_on_above_and_never_below() -> None:
+    state = signed(request(5, round_=7, phase=Phase.COMMIT, engine="pbft"))
+    beyond = request(6, epoch=1, engine="raft")
+    assert isinstance(guard.decide(state, beyond), Sign)
+    state = guard.remember(state, sign(beyond))
+    # The last height of the epoch before was signed for; asked again it gives the same bytes.
+    last = request(5, round_=7, phase=Phase.COMMIT, engine="pbft")
+    assert guard.decide(state, last) == Repeat(sign(last))
+    for refused in (
+        request(6, engine="pbft"),
+        request(7, engine="pbft"),
+        request(6, round_=1, epoch=1, engine="pbft"),
+    ):
+        assert isinstance(guard.decide(state, refused), Refuse)

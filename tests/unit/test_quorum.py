@@ -55,3 +55,53 @@ def test_solo() -> None:
 def test_refused(total: int, numerator: int, denominator: int) -> None:
     with pytest.raises(ValueError, match="must lie between"):
         q.quorum(total, numerator, denominator)
+
+
+@pytest.mark.parametrize(
+    ("weights", "ratio", "names"),
+    [
+        ([1, 1, 1, 1], (0, 1), []),
+        ([1, 1, 1, 1], (4, 5), [q.NO_FAULT_TOLERANCE]),
+        ([1] * 9, (9, 10), [q.NO_FAULT_TOLERANCE]),
+        ([1] * 10, (9, 10), []),
+        ([1] * 10, (1, 1), [q.NO_FAULT_TOLERANCE]),
+        ([1], (0, 1), [q.NO_FAULT_TOLERANCE]),
+        ([1, 1, 1], (0, 1), [q.NO_FAULT_TOLERANCE]),
+        ([3, 1, 1, 1, 1], (0, 1), ["m0"]),
+        ([2, 1, 1, 1, 1, 1], (0, 1), []),
+        ([4, 4, 1, 1], (0, 1), ["m0", "m1"]),
+        ([2] * 3, (0, 1), [q.NO_FAULT_TOLERANCE]),
+        ([5, 5, 5, 5, 1], (0, 1), []),
+    ],
+)
+def test_what_must_be_acknowledged(
+    weights: list[int], ratio: tuple[int, int], names: list[str]
+) -> None:
+    members = [(f"m{index}", weight) for index, weight in enumerate(weights)]
+    needed = q.quorum(sum(weights), *ratio)
+    assert q.to_acknowledge(members, needed) == names
+    assert q.unacknowledged(members, needed, [*names, "other"]) == []
+    assert q.unacknowledged(members, needed, names[1:]) == names[:1]
+
+
+@given(weights=st.lists(st.integers(1, 9), min_size=1, max_size=12), numerator=st.integers(0, 20))
+def test_nothing_need_be_acknowledged_where_any_one_may_be_down(
+    weights: list[int], numerator: int
+) -> None:
+    members = [(str(index), weight) for index, weight in enumerate(weights)]
+    needed = q.quorum(sum(weights), numerator, 20)
+    enough = all(sum(weights) - weight >= needed for weight in weights)
+    assert (q.to_acknowledge(members, needed) == []) == enough
+
+
+@given(denominator=st.integers(1, 60), data=st.data())
+def test_the_least_members_are_enough_and_one_less_is_not(
+    denominator: int, data: st.DataObject
+) -> None:
+    numerator = data.draw(st.integers(0, denominator))
+    least = q.least_members(numerator, denominator)
+    if least is None:
+        assert numerator == denominator
+        return
+    assert q.quorum(least, numerator, denominator) < least
+    assert q.quorum(least - 1, numerator, denominator) == least - 1

@@ -13,7 +13,7 @@ from bubi.consensus.height_state import Mode
 
 from .cluster import Cluster, Faults, invent, lie
 
-ENGINES = ["pbft", "raft"]
+ENGINES = ["pbft", "raft", "paxos"]
 SEEDS = 200
 CHUNK = 20
 FAULTY_MS = 15_000

@@ -36,6 +36,12 @@ def genesis_document(**changed: Any) -> dict[str, Any]:
         "turn_blocks": 4,
         "timeout": "2000",
         "timeout_max": "30000",
+        "vote_algorithms": [0, 1, 2, 3],
+        "retired_algorithms": [],
+        "proposal_lifetime": "604800000",
+        "ready_lifetime": "3600000",
+        "evidence_policy": 1,
+        "evidence_max_age": "1000000",
     }
     return {
         "v1": {
@@ -45,7 +51,7 @@ def genesis_document(**changed: Any) -> dict[str, Any]:
             "suite": "standard",
             "time": str(TIME),
             "protocol_version": 1,
-            "authorities": changed.pop("authorities", []),
+            "organisations": changed.pop("organisations", []),
             "parameters": parameters | changed,
             "validators": {
                 "v1": {
@@ -237,6 +243,12 @@ def test_votes_before_the_commit_have_phases_of_their_own() -> None:
     assert core.status_message(chain_id, b"body") == b"bubi:node-status" + chain_id + b"body"
 
 
+def organisation(
+    name: str, certificate: str = "3000", governance: str | None = None
+) -> dict[str, Any]:
+    return {"name": name, "governance": governance, "certificate": certificate}
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -246,10 +258,26 @@ def test_votes_before_the_commit_have_phases_of_their_own() -> None:
         {"timeout": "60001", "timeout_max": "70000"},
         {"timeout_max": "1999"},
         {"timeout_max": "600001"},
-        {"authorities": [{"organisation": "b", "certificate": ""}]},
-        {"authorities": [{"organisation": "b", "certificate": "00" * 4_097}]},
-        {"authorities": [{"organisation": "b", "certificate": "00"}] * 2},
-        {"authorities": [{"organisation": name, "certificate": "00"} for name in ("b", "a")]},
+        {
+            "organisations": [
+                organisation("b", governance=core.address_to_text("bubidev", bytes(32)))
+            ]
+        },
+        {
+            "organisations": [
+                organisation("b", governance=ADDRESS),
+                organisation("c", governance=ADDRESS),
+            ]
+        },
+        {"organisations": [organisation("b", "00" * 4_097)]},
+        {"organisations": [organisation("b")] * 2},
+        {"organisations": [organisation("b"), organisation("a")]},
+        {"vote_algorithms": [1]},
+        {"retired_algorithms": [{"algorithm": 0, "until": "5"}]},
+        {"evidence_policy": 4},
+        {"evidence_max_age": "0"},
+        {"proposal_lifetime": "9999"},
+        {"ready_lifetime": "9999"},
     ],
 )
 def test_a_genesis_out_of_bounds_is_refused(changed: dict[str, Any]) -> None:
@@ -258,7 +286,7 @@ def test_a_genesis_out_of_bounds_is_refused(changed: dict[str, Any]) -> None:
 
 
 def test_a_genesis_within_bounds_is_kept() -> None:
-    authorities = [{"organisation": name, "certificate": "3000"} for name in ("a", "b")]
-    encoded = genesis(authorities=authorities, timeout="60000", timeout_max="60000")
-    assert json.loads(core.genesis_to_json(encoded))["v1"]["authorities"] == authorities
+    organisations = [organisation("a", governance=ADDRESS), organisation("b", "")]
+    encoded = genesis(organisations=organisations, timeout="60000", timeout_max="60000")
+    assert json.loads(core.genesis_to_json(encoded))["v1"]["organisations"] == organisations
     genesis(turn_blocks=100, kind="main")

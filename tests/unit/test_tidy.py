@@ -32,6 +32,9 @@ TEXT = {*CODE, ".md", ".toml", ".json", ".txt", ".lock", ".csv", ""}
 TEXTS_IN_CHINESE = {
     # Catalogues, and sentences that people read in both languages.
     "src/bubi/cli/chinese.py",
+    "src/bubi/gateway/alarms/texts.py",
+    "src/bubi/gateway/words.py",
+    "src/bubi/cli/chinese_governance.py",
     "sdk/python/src/bubi_sdk/documents.py",
     # Names of people, and samples that show that any text survives.
     "examples/points/customers.py",
@@ -64,6 +67,12 @@ PACKAGES = [
     "src/bubi",
     "src/bubi/cli",
     "src/bubi/consensus",
+    "src/bubi/gateway",
+    "src/bubi/gateway/accounts",
+    "src/bubi/gateway/alarms",
+    "src/bubi/gateway/index",
+    "src/bubi/gateway/monitoring",
+    "src/bubi/gateway/series",
     "src/bubi/network",
     "src/bubi/node",
     "src/bubi/node/api",
@@ -80,6 +89,7 @@ PACKAGES = [
     "examples",
     "data/vectors",
     "scripts",
+    "deploy",
     "src/bubi/replica",
 ]
 

@@ -85,7 +85,7 @@ def rotation(engine: str) -> Cluster:
     return cluster
 
 
-ENGINES = ["pbft", "raft"]
+ENGINES = ["pbft", "raft", "paxos"]
 CASES: dict[str, Callable[[str], Cluster]] = {
     "normal_case": normal_case,
     "normal_case_of_seven": lambda engine: normal_case(engine, 7),

@@ -170,7 +170,7 @@ impl Bench {
                 signers: vec![Signer { key: issuer, weight: 1, limits: None }],
                 thresholds: Thresholds { default: 1, operations: std::collections::BTreeMap::new() },
             }],
-            authorities: Vec::new(),
+            organisations: Vec::new(),
             predecessor: None,
         });
         let genesis = encode(&genesis)?;

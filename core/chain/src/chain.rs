@@ -17,13 +17,14 @@ use bubi_codec::{
     decode, domain,
     identity::{Address, ChainId},
     limits,
-    state::{Parameters, ValidatorSet},
+    proof::Handover,
+    state::{key, OwnerKind, Parameters, ValidatorSet},
 };
-use bubi_crypto::{merkle_root, Hash, HashSuite, SecretKey};
+use bubi_crypto::{merkle_root, Hash, HashSuite, PublicKey, SecretKey};
 use bubi_ledger::{
     execute,
-    tree::{ProofWindow, State, View},
-    Alarm, Context, Door, ExecutedBlock, LiveIds, SkipReason, Skipped, VerifiedTransaction,
+    tree::{OwnerKey, ProofWindow, State, View},
+    Alarm, BlockError, Context, Door, ExecutedBlock, LiveIds, Network, SkipReason, Skipped, VerifiedTransaction,
 };
 use bubi_store::{
     BlockLog, Disk, GuardFile, Keyspace, LogReader, Mark, RecordKind, StateStore, StoreError, TransactionIndex,
@@ -59,8 +60,60 @@ pub(crate) struct Inner {
     /// Stored keys of the blocks' lists of live ids, oldest first.
     pub(crate) id_lists: VecDeque<Vec<u8>>,
     pub(crate) ordered: OrderedBatches,
+    pub(crate) settings: Settings,
+}
+
+/// What the state says of the rules in force for the next block.
+pub(crate) struct Settings {
     pub(crate) parameters: Parameters,
+    pub(crate) protocol_version: u32,
+    /// Every epoch so far, by its number; the last one is in force.
+    pub(crate) epochs: Vec<Epoch>,
+}
+
+/// An epoch.
+pub(crate) struct Epoch {
+    /// Its first height.
+    pub(crate) height: u64,
+    /// Time (ms) of the block before.
+    pub(crate) time: u64,
     pub(crate) validators: ValidatorSet,
+}
+
+impl Settings {
+    /// The validators in force.
+    pub(crate) fn validators(&self) -> Result<&ValidatorSet> {
+        self.epochs.last().map(|epoch| &epoch.validators).ok_or_else(|| broken("the state has no epoch"))
+    }
+
+    /// The validators that decide a height.
+    pub(crate) fn validators_at(&self, height: u64) -> Result<&ValidatorSet> {
+        let begun = self.epochs.partition_point(|epoch| epoch.height <= height);
+        let epoch = begun.checked_sub(1).and_then(|place| self.epochs.get(place));
+        epoch.map(|epoch| &epoch.validators).ok_or_else(|| broken("a height before the first epoch"))
+    }
+
+    /// Whether batches of an author may be ordered on top of a block of `time` (ms): a validator in force, or one of an epoch
+    /// whose end lies no longer back than a transaction lives.
+    pub(crate) fn may_author(&self, author: &PublicKey, time: u64) -> bool {
+        let oldest = time.saturating_sub(self.parameters.v1().max_lifetime);
+        let names = |epoch: &Epoch| {
+            let ValidatorSet::V1 { validators, .. } = &epoch.validators;
+            validators.iter().any(|validator| validator.key == *author)
+        };
+        // From the newest on: each epoch ended when the one after it, looked at before, began.
+        let mut ended = u64::MAX;
+        for epoch in self.epochs.iter().rev() {
+            if ended < oldest {
+                return false;
+            }
+            if names(epoch) {
+                return true;
+            }
+            ended = epoch.time;
+        }
+        false
+    }
 }
 
 impl Inner {
@@ -95,6 +148,8 @@ pub(crate) struct Identity {
     pub(crate) chain: ChainId,
     pub(crate) suite: HashSuite,
     pub(crate) rule: Rule,
+    /// What execution must know of it.
+    pub(crate) network: Network,
 }
 
 /// The ledger of one node.
@@ -108,6 +163,8 @@ pub struct Chain<D: Disk> {
     pub(crate) reader: LogReader<D>,
     pub(crate) transactions: TransactionIndex<D>,
     pub(crate) records: Mutex<crate::history::Cache>,
+    /// The end of every epoch so far, oldest first. Whoever holds it takes no lock on the state.
+    pub(crate) handovers: Mutex<Vec<Arc<Handover>>>,
     /// Threads of the door; none in a simulation, where every call works in the thread that makes it.
     pub(crate) door: Option<rayon::ThreadPool>,
     pub(crate) replayed: u64,
@@ -162,6 +219,8 @@ pub(crate) struct StoreChanges {
     /// Stored key of the block's list of live ids.
     id_list: Vec<u8>,
     ordered: Option<Ordered>,
+    /// Made by a block that ends an epoch.
+    handover: Option<Handover>,
 }
 
 /// About the bytes of an encoded receipt, its list of events begun.
@@ -245,9 +304,35 @@ pub(crate) fn broken(error: impl std::fmt::Display) -> ChainError {
     ChainError::Broken(error.to_string())
 }
 
+/// Why a block cannot be executed.
+fn unexecuted(error: BlockError) -> ChainError {
+    match error {
+        BlockError::UnknownVersion(_) => ChainError::refused("protocol_version_unknown", error.to_string()),
+        other => broken(other),
+    }
+}
+
 fn calm<T>(result: std::result::Result<T, PoisonError<T>>) -> T {
     // A panic while a lock was held is caught at the boundary and reported there; the data behind it is only replaced whole.
     result.unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The end of an epoch, if an execution is its last block: its outcome names another set than its proposal.
+fn handover(inner: &Inner, execution: &Execution, certificate: &Certificate) -> Result<Option<Handover>> {
+    let (Proposal::V1(proposal), Outcome::V1 { validators, .. }) = (&execution.proposal, execution.outcome());
+    if *validators == proposal.validators {
+        return Ok(None);
+    }
+    let overlays = [&execution.block.overlay];
+    let view = View::new(&inner.state, &overlays).map_err(broken)?;
+    let system = OwnerKey::new(OwnerKind::System as u8, [0; 32]);
+    let next = view.get(&system, key::VALIDATORS).ok_or_else(|| broken("a block without a next validator set"))?;
+    Ok(Some(Handover {
+        proposal: execution.proposal.clone(),
+        outcome: execution.outcome().clone(),
+        certificate: certificate.clone(),
+        next: decode(next)?,
+    }))
 }
 
 impl<D: Disk> Chain<D> {
@@ -317,8 +402,21 @@ impl<D: Disk> Chain<D> {
     }
 
     /// The validator set in force for the next block.
-    pub fn validators(&self) -> ValidatorSet {
-        self.read().validators.clone()
+    ///
+    /// # Errors
+    /// The state is damaged.
+    pub fn validators(&self) -> Result<ValidatorSet> {
+        self.read().settings.validators().cloned()
+    }
+
+    /// Number and first height of the epoch of the next block.
+    ///
+    /// # Errors
+    /// The state is damaged.
+    pub fn epoch(&self) -> Result<(u64, u64)> {
+        let inner = self.read();
+        let ValidatorSet::V1 { epoch, .. } = inner.settings.validators()?;
+        Ok((*epoch, inner.settings.epochs.last().map_or(1, |epoch| epoch.height)))
     }
 
     /// Text of an address given as 32 bytes.
@@ -366,8 +464,7 @@ impl<D: Disk> Chain<D> {
     pub(crate) fn context(&self, inner: &Inner, time: u64) -> Result<Context> {
         let height = inner.tip.height.saturating_add(1);
         let time = time.max(inner.tip.time.saturating_add(1));
-        let version = self.identity.genesis.v1().protocol_version;
-        Context::new(&inner.view()?, self.identity.chain, height, time, version).map_err(broken)
+        Context::new(&inner.view()?, &self.identity.network, height, time).map_err(unexecuted)
     }
 
     /// Makes a batch of admitted transactions, signed by this validator.
@@ -408,9 +505,11 @@ impl<D: Disk> Chain<D> {
         let wrong = |detail: &str| ChainError::refused("batch_invalid", detail);
         let header: SignedBatch = decode(header)?;
         let BatchHeader::V1 { author, count, bytes, root, .. } = &header.header;
-        let ValidatorSet::V1 { validators, .. } = self.validators();
-        if !validators.iter().any(|validator| validator.key == *author) {
-            return Err(wrong("its author is not a validator"));
+        {
+            let inner = self.read();
+            if !inner.settings.may_author(author, inner.tip.time) {
+                return Err(wrong("its author is not a validator"));
+            }
         }
         let message = signed(domain::BATCH, &self.identity.chain, &header.header)?;
         let checked = self.identity.rule.verify_vote(author, &message, &header.signature);
@@ -495,7 +594,7 @@ impl<D: Disk> Chain<D> {
         self.follow()?;
         self.check_cover(execution, certificate)?;
         let (logged, changes) =
-            rayon::join(|| self.write_block(execution, certificate), || self.store_changes(execution));
+            rayon::join(|| self.write_block(execution, certificate), || self.store_changes(execution, certificate));
         logged?;
         changes
     }
@@ -534,7 +633,7 @@ impl<D: Disk> Chain<D> {
 
     /// Makes a logged execution visible and hands it to the stores behind the log.
     pub(crate) fn merge(&self, execution: Execution, certificate: Certificate, changes: StoreChanges) -> Result<()> {
-        let StoreChanges { tip, batch, id_list, ordered } = changes;
+        let StoreChanges { tip, batch, id_list, ordered, handover } = changes;
         let Execution { proposal, batches, block, .. } = execution;
         let ExecutedBlock { overlay, outcome, receipts, events, ids, .. } = block;
         let transactions = receipt_hashes(&receipts);
@@ -542,12 +641,17 @@ impl<D: Disk> Chain<D> {
         let record = BlockRecord::V1 { proposal, batches: headers, outcome, certificate, receipts, events };
         // Before the tip shows the block, so that whoever sees it finds it.
         calm(self.records.lock()).put(tip.height, Arc::new(record));
+        let ends_epoch = handover.is_some();
+        calm(self.handovers.lock()).extend(handover.map(Arc::new));
         {
             let mut inner = calm(self.inner.write());
             let Inner { state, live, window, .. } = &mut *inner;
             let (undo, ()) = rayon::join(|| state.merge(overlay), || live.merge(ids));
             window.push(undo.map_err(broken)?);
             inner.tip = tip;
+            if ends_epoch {
+                inner.settings = recovery::settings(&self.identity, &inner.state)?;
+            }
             while inner.id_lists.front().is_some_and(|key| index::passed(key, tip.time)) {
                 inner.id_lists.pop_front();
             }
@@ -589,7 +693,7 @@ impl<D: Disk> Chain<D> {
     }
 
     /// What the state store gets for a block: cells, derived keys and the live ids that it added.
-    pub(crate) fn store_changes(&self, execution: &Execution) -> Result<StoreChanges> {
+    pub(crate) fn store_changes(&self, execution: &Execution, certificate: &Certificate) -> Result<StoreChanges> {
         let Proposal::V1(proposal) = &execution.proposal;
         let tip = Tip {
             height: proposal.height,
@@ -608,7 +712,7 @@ impl<D: Disk> Chain<D> {
         }
         index::add_changes(&mut batch, &inner.view()?, &execution.block.overlay)?;
         // An id lives until its whole bucket has passed, which is up to a bucket later than its `valid_until`.
-        let parameters = inner.parameters.v1();
+        let parameters = inner.settings.parameters.v1();
         let passed = tip.time.saturating_add(parameters.max_lifetime).saturating_add(parameters.id_bucket);
         let id_list =
             [&[index::LIVE_IDS], passed.to_be_bytes().as_slice(), tip.height.to_be_bytes().as_slice()].concat();
@@ -624,7 +728,13 @@ impl<D: Disk> Chain<D> {
         if let Some(ordered) = &ordered {
             batch.put(Keyspace::Derived, &ordered.key, &ordered.value())?;
         }
-        Ok(StoreChanges { tip, batch, id_list, ordered })
+        let handover = handover(&inner, execution, certificate)?;
+        if let Some(handover) = &handover {
+            let ValidatorSet::V1 { epoch, .. } = &handover.next;
+            let key = [&[index::HANDOVERS], epoch.to_be_bytes().as_slice()].concat();
+            batch.put(Keyspace::Derived, &key, &bcs::to_bytes(handover).map_err(broken)?)?;
+        }
+        Ok(StoreChanges { tip, batch, id_list, ordered, handover })
     }
 
     /// A lease on the newest height for listing.

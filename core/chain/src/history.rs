@@ -5,10 +5,12 @@ use crate::{
     error::{ChainError, Result},
 };
 use bubi_codec::{
-    block::{digest, BlockRecord, Certificate, CommitStatement, Event, Outcome, Proposal, Receipt, SignedBatch},
+    block::{
+        digest, BlockRecord, Certificate, CommitStatement, Event, Outcome, Proposal, ProposalV1, Receipt, SignedBatch,
+    },
     decode, domain, encode,
     identity::Address,
-    proof::{FinalityProof, ListPath, ReceiptProof},
+    proof::{FinalityProof, Handover, ListPath, ReceiptProof},
     text::to_json_value,
     transaction::{transaction_hash, SignedTransaction, TransactionBody},
     ResultCode, Wire,
@@ -54,7 +56,15 @@ pub(crate) fn parties(event: &Event) -> Vec<Address> {
             vec![*issuer, *subject]
         }
         Event::AssetCreated { issuer, .. } => vec![*issuer],
-        Event::AssetFrozen { .. } | Event::Captured { .. } | Event::Released { .. } => vec![],
+        Event::AssetFrozen { .. }
+        | Event::Captured { .. }
+        | Event::Released { .. }
+        | Event::ProposalChanged { .. }
+        | Event::Voted { .. }
+        | Event::ValidatorReady { .. }
+        | Event::ActivationFixed { .. }
+        | Event::EpochBegins { .. }
+        | Event::EvidenceRecorded { .. } => vec![],
         Event::HolderFrozen { holder, .. }
         | Event::HolderAuthorised { holder, .. }
         | Event::Lapsed { holder, .. }
@@ -173,7 +183,7 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// Damage of the log.
     pub fn finality(&self, height: u64) -> Result<Option<FinalityProof>> {
-        Ok(self.record(height)?.map(|record| finality_of(&record)))
+        Ok(self.record(height)?.map(|record| self.finality_of(&record)))
     }
 
     /// Finality of a height of the state in hex; null for the genesis, which nothing decided. Takes no lock on the state.
@@ -184,7 +194,24 @@ impl<D: Disk> Chain<D> {
         if height == 0 {
             return Ok(Value::Null);
         }
-        Ok(Value::String(to_hex(&encode(&finality_of(self.decided(height)?.as_ref()))?)))
+        Ok(Value::String(to_hex(&encode(&self.finality_of(self.decided(height)?.as_ref()))?)))
+    }
+
+    /// The proof of a block: its certificate, and the ends of the epochs before its own. Takes no lock on the state.
+    fn finality_of(&self, record: &BlockRecord) -> FinalityProof {
+        let BlockRecord::V1 { proposal, outcome, certificate, .. } = record;
+        let Proposal::V1(ProposalV1 { height, .. }) = proposal;
+        let all = self.handovers.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_before = |one: &&Arc<Handover>| {
+            let Proposal::V1(ProposalV1 { height: end, .. }) = &one.proposal;
+            end < height
+        };
+        FinalityProof::Native {
+            proposal: proposal.clone(),
+            outcome: outcome.clone(),
+            certificate: certificate.clone(),
+            handovers: all.iter().take_while(is_before).map(|one| one.as_ref().clone()).collect(),
+        }
     }
 
     /// Where a transaction's receipt stands: height and position among the block's receipts.
@@ -393,16 +420,6 @@ impl<D: Disk> Chain<D> {
             }
         }
         Ok(object)
-    }
-}
-
-fn finality_of(record: &BlockRecord) -> FinalityProof {
-    let BlockRecord::V1 { proposal, outcome, certificate, .. } = record;
-    FinalityProof::Native {
-        proposal: proposal.clone(),
-        outcome: outcome.clone(),
-        certificate: certificate.clone(),
-        handovers: Vec::new(),
     }
 }
 

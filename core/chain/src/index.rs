@@ -21,6 +21,9 @@ pub(crate) const LIVE_IDS: u8 = b'l';
 /// Batches that a block ordered: `o` time until which they are remembered, height (both big-endian).
 pub(crate) const ORDERED: u8 = b'o';
 
+/// Ends of epochs: `e` number of the epoch that followed (big-endian).
+pub(crate) const HANDOVERS: u8 = b'e';
+
 /// Key of a cell in the state store: owner, cell key.
 pub(crate) fn cell_key(owner: &OwnerKey, key: &[u8]) -> Vec<u8> {
     [owner.as_bytes().as_slice(), key].concat()

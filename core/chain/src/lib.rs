@@ -8,6 +8,7 @@ pub mod bench;
 mod chain;
 mod error;
 pub mod export;
+mod governance;
 mod history;
 mod index;
 mod inline;

@@ -7,7 +7,7 @@ use crate::{
     index,
 };
 use bubi_codec::{
-    block::{digest, BatchHeader, BlockRecord, Certificate, Proposal, ProposalV1},
+    block::{digest, BatchHeader, BlockRecord, Certificate, CommitStatement, Proposal, ProposalV1},
     domain, encode, limits,
     state::{ParametersV1, ValidatorSet},
 };
@@ -135,9 +135,9 @@ impl<D: Disk> Chain<D> {
             parent_outcome: inner.tip.outcome,
             parent_round,
             payload_root: merkle_root(suite, &leaves),
-            validators: digest(suite, domain::VALIDATORS, chain, &inner.validators)?,
-            parameters: digest(suite, domain::PARAMETERS, chain, &inner.parameters)?,
-            protocol_version: self.identity.genesis.v1().protocol_version,
+            validators: digest(suite, domain::VALIDATORS, chain, inner.settings.validators()?)?,
+            parameters: digest(suite, domain::PARAMETERS, chain, &inner.settings.parameters)?,
+            protocol_version: inner.settings.protocol_version,
         }))
     }
 
@@ -174,8 +174,8 @@ impl<D: Disk> Chain<D> {
         if *proposal != self.expected(inner, fields.time, fields.parent_round, batches)? {
             return Err(wrong("it does not stand on the newest block, or its payload or settings differ"));
         }
-        let ValidatorSet::V1 { validators, .. } = &inner.validators;
-        check_budget(inner.parameters.v1(), validators.len(), batches)?;
+        let ValidatorSet::V1 { validators, .. } = inner.settings.validators()?;
+        check_budget(inner.settings.parameters.v1(), validators.len(), batches)?;
         let mut named = BTreeSet::new();
         for batch in batches {
             if !named.insert(batch.digest) {
@@ -183,6 +183,9 @@ impl<D: Disk> Chain<D> {
             }
             if inner.ordered.digests.contains(&batch.digest) {
                 return Err(wrong("it names a batch that was ordered before"));
+            }
+            if !inner.settings.may_author(batch.author(), inner.tip.time) {
+                return Err(wrong("it names a batch whose author is not a validator"));
             }
         }
         Ok(())
@@ -195,7 +198,7 @@ impl<D: Disk> Chain<D> {
     pub fn leaders(&self, count: usize) -> Result<(u64, Vec<u32>)> {
         let inner = self.read();
         let found = schedule::read(&inner.view()?).map_err(broken)?;
-        let ValidatorSet::V1 { validators, .. } = &inner.validators;
+        let ValidatorSet::V1 { validators, .. } = inner.settings.validators()?;
         let members = u32::try_from(validators.len()).map_err(broken)?;
         Ok((found.round, schedule::leaders(&found, members, count)))
     }
@@ -207,12 +210,14 @@ impl<D: Disk> Chain<D> {
         blocks.flat_map(|block| block.digests.iter().map(|digest| (block.height, *digest))).collect()
     }
 
-    /// Checks that a quorum of the validator set in force signed a certificate.
+    /// Checks that a quorum of the validator set of its height signed a certificate; above the newest block that is the set in
+    /// force for the next one.
     ///
     /// # Errors
     /// `certificate_invalid` with the reason.
     pub fn check_certificate(&self, certificate: &Certificate) -> Result<()> {
-        let set = self.validators();
+        let Certificate::V1 { statement: CommitStatement::V1 { height, .. }, .. } = certificate;
+        let set = self.read().settings.validators_at(*height)?.clone();
         match crate::proof::verify_votes(self.identity.rule, self.chain_id(), &set, certificate) {
             Ok(_) => Ok(()),
             Err(error) => Err(ChainError::refused("certificate_invalid", error.to_string())),

@@ -207,7 +207,7 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// The state is broken.
     pub fn parameters_json(&self) -> Result<Value> {
-        Ok(to_json_value(self.prefix(), &self.read().parameters)?)
+        Ok(to_json_value(self.prefix(), &self.read().settings.parameters)?)
     }
 
     /// A cell value as JSON by what its key says, for lists.

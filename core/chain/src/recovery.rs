@@ -1,7 +1,7 @@
 //! Opening a data folder: the log decides; the state store is a shortcut that is checked and, if need be, built again.
 
 use crate::{
-    chain::{broken, receipt_hashes, Chain, Identity, Inner, Options, Tip, Writer},
+    chain::{broken, receipt_hashes, Chain, Epoch, Identity, Inner, Options, Settings, Tip, Writer},
     error::{ChainError, Result},
     history::{split_body, Cache},
     index, inline,
@@ -11,14 +11,16 @@ use crate::{
 use bubi_codec::{
     block::{digest, BlockRecord, Certificate, CommitStatement, Genesis, Outcome, SignedBatch},
     decode, domain, encode,
+    governance::{EpochRecord, ProtocolVersion},
     identity::ChainId,
-    state::{key, OwnerKind, Parameters, ValidatorSet},
+    proof::Handover,
+    state::{key, OwnerKind},
 };
 use bubi_crypto::Hash;
 use bubi_ledger::{
     genesis_outcome, genesis_state,
     tree::{Chunk, OwnerKey, ProofWindow, State, StateBuilder},
-    LiveIds,
+    LiveIds, Network,
 };
 use bubi_store::{
     newest_witness, BlockLog, Cure, DamageKind, Disk, GuardFile, IndexOptions, Keyspace, LogOptions, LogReader,
@@ -28,7 +30,7 @@ use rayon::prelude::*;
 use std::{
     collections::VecDeque,
     ops::ControlFlow,
-    sync::{atomic::AtomicU64, Mutex, RwLock},
+    sync::{atomic::AtomicU64, Arc, Mutex, RwLock},
 };
 
 /// Parts into which loading is cut, so that all cores work.
@@ -64,7 +66,7 @@ pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options, mode: Mod
         let _ = named_threads("ledger").build_global();
     }
     let settings = StateOptions { snapshots: options.leases, background, ..StateOptions::default() };
-    let (store, inner) = load(&disk, &identity, &log.reader(), settings, options.proof_window)?;
+    let (store, Loaded { inner, handovers }) = load(&disk, &identity, &log.reader(), settings, options.proof_window)?;
     let index_options = IndexOptions { background, ..IndexOptions::default() };
     let transactions = TransactionIndex::open(disk, log.reader().first_height().unwrap_or(1), index_options)?;
     let reader = log.reader();
@@ -77,6 +79,7 @@ pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options, mode: Mod
         reader,
         transactions,
         records: Mutex::new(Cache::default()),
+        handovers: Mutex::new(handovers),
         door: background.then(|| named_threads("verify").build()).transpose().map_err(broken)?,
         replayed: 0,
         verified: AtomicU64::default(),
@@ -97,7 +100,8 @@ fn identity(bytes: &[u8], rule: Rule) -> Result<Identity> {
     let genesis: Genesis = decode(bytes)?;
     let chain = genesis.chain_id(bytes);
     let suite = genesis.v1().suite;
-    Ok(Identity { genesis, genesis_bytes: bytes.to_vec(), chain, suite, rule })
+    let network = Network { vote_rule: rule.votes(), ..Network::new(&genesis, chain) };
+    Ok(Identity { genesis, genesis_bytes: bytes.to_vec(), chain, suite, rule, network })
 }
 
 /// The block that the guard's second place has marked must be the one in the log.
@@ -117,6 +121,12 @@ fn certified_digest<D: Disk>(log: &LogReader<D>, height: u64) -> Result<Hash> {
     Ok(digest)
 }
 
+/// What a chain begins with.
+struct Loaded {
+    inner: Inner,
+    handovers: Vec<Arc<Handover>>,
+}
+
 /// The state at the height of the state store, or the genesis if there is none or it cannot be used.
 fn load<D: Disk>(
     disk: &D,
@@ -124,13 +134,13 @@ fn load<D: Disk>(
     log: &LogReader<D>,
     settings: StateOptions,
     window: usize,
-) -> Result<(StateStore<D>, Inner)> {
+) -> Result<(StateStore<D>, Loaded)> {
     match StateStore::open(disk.clone(), settings) {
         Ok(store) if store.height() > 0 => {
             let decided = certified_digest(log, store.height())?;
             let stored = load_stored(&store.snapshot()?, identity, window)?;
-            if let Some(inner) = stored.filter(|inner| inner.tip.digest == decided) {
-                return Ok((store, inner));
+            if let Some(loaded) = stored.filter(|loaded| loaded.inner.tip.digest == decided) {
+                return Ok((store, loaded));
             }
         }
         Ok(store) => return Ok((store, from_genesis(identity, window)?)),
@@ -140,9 +150,9 @@ fn load<D: Disk>(
     Ok((StateStore::reset(disk.clone(), settings)?, from_genesis(identity, window)?))
 }
 
-fn from_genesis(identity: &Identity, window: usize) -> Result<Inner> {
+fn from_genesis(identity: &Identity, window: usize) -> Result<Loaded> {
     let state = genesis_state(&identity.genesis).map_err(broken)?;
-    let (parameters, validators) = settings(&state)?;
+    let settings = settings(identity, &state)?;
     let (suite, chain) = (identity.suite, &identity.chain);
     let outcome = genesis_outcome(&identity.genesis, chain, &state).map_err(broken)?;
     let tip = Tip {
@@ -152,20 +162,20 @@ fn from_genesis(identity: &Identity, window: usize) -> Result<Inner> {
         outcome: digest(suite, domain::OUTCOME, chain, &outcome)?,
         state_root: state.root(),
     };
-    Ok(Inner {
+    let inner = Inner {
         window: ProofWindow::new(window, 0),
         live: LiveIds::new(suite),
         state,
         tip,
         id_lists: VecDeque::new(),
         ordered: OrderedBatches::default(),
-        parameters,
-        validators,
-    })
+        settings,
+    };
+    Ok(Loaded { inner, handovers: Vec::new() })
 }
 
 /// The stored state, or none if it is not what it says it is.
-fn load_stored<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity, window: usize) -> Result<Option<Inner>> {
+fn load_stored<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity, window: usize) -> Result<Option<Loaded>> {
     let Ok(tip) = bcs::from_bytes::<Tip>(snapshot.meta()) else { return Ok(None) };
     let state = match load_cells(snapshot, identity) {
         Ok(state) => state,
@@ -194,9 +204,22 @@ fn load_stored<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity, window: usi
         let Some(block) = Ordered::stored(key, &value) else { return Ok(None) };
         ordered.push(block);
     }
-    let (parameters, validators) = settings(&state)?;
+    let settings = settings(identity, &state)?;
+    let Some(handovers) = load_handovers(snapshot, &settings)? else { return Ok(None) };
     let window = ProofWindow::new(window, tip.height);
-    Ok(Some(Inner { state, window, live, tip, id_lists, ordered, parameters, validators }))
+    let inner = Inner { state, window, live, tip, id_lists, ordered, settings };
+    Ok(Some(Loaded { inner, handovers }))
+}
+
+/// The ends of all epochs but the last; none if the store does not hold exactly these.
+fn load_handovers<D: Disk>(snapshot: &Snapshot<D>, settings: &Settings) -> Result<Option<Vec<Arc<Handover>>>> {
+    let Some(stored) = readable(snapshot.page(Keyspace::Derived, &[index::HANDOVERS], None, usize::MAX))? else {
+        return Ok(None);
+    };
+    let decoded = stored.iter().map(|(_, value)| bcs::from_bytes(value).map(Arc::new));
+    let Ok(handovers) = decoded.collect::<std::result::Result<Vec<Arc<Handover>>, _>>() else { return Ok(None) };
+    let follow = settings.epochs.iter().skip(1).map(|epoch| &epoch.validators);
+    Ok(handovers.iter().map(|one| &one.next).eq(follow).then_some(handovers))
 }
 
 /// None for damage: the state is then built again from the log.
@@ -252,11 +275,20 @@ fn load_part<D: Disk>(snapshot: &Snapshot<D>, builder: &StateBuilder, from: &[u8
     failure.map_or(Ok(()), Err)
 }
 
-fn settings(state: &State) -> Result<(Parameters, ValidatorSet)> {
+/// The rules that a state says are in force.
+pub(crate) fn settings(identity: &Identity, state: &State) -> Result<Settings> {
     let system = OwnerKey::new(OwnerKind::System as u8, [0; 32]);
     let parameters = state.get(&system, key::PARAMETERS).ok_or_else(|| broken("the state has no parameters"))?;
-    let validators = state.get(&system, key::VALIDATORS).ok_or_else(|| broken("the state has no validators"))?;
-    Ok((decode(parameters)?, decode(validators)?))
+    let protocol_version = match state.get(&system, key::PROTOCOL_VERSION).map(decode).transpose()? {
+        Some(ProtocolVersion::V1 { version }) => version,
+        None => identity.network.genesis_version,
+    };
+    let mut epochs = Vec::new();
+    while let Some(bytes) = state.get(&system, &key::epoch(epochs.len() as u64)) {
+        let EpochRecord::V1 { height, time, validators } = decode(bytes)?;
+        epochs.push(Epoch { height, time, validators });
+    }
+    Ok(Settings { parameters: decode(parameters)?, protocol_version, epochs })
 }
 
 /// Gives the transaction index the blocks that it has not seen and that replay will not show it.
@@ -311,7 +343,7 @@ fn replay_block<D: Disk>(chain: &Chain<D>, record: &BlockRecord, bodies: &[(Sign
             hash_of(outcome)?
         )));
     }
-    let changes = chain.store_changes(&execution)?;
+    let changes = chain.store_changes(&execution, certificate)?;
     chain.merge(execution, certificate.clone(), changes)
 }
 

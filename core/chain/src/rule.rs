@@ -1,6 +1,7 @@
 //! Which signatures a chain accepts: the real ones, or in simulations those of an ideal scheme that costs nothing.
 
 use bubi_crypto::{verify_batch, verify_vote, HashSuite, PublicKey, SecretKey, Signature, SignatureError, SignedItem};
+use bubi_ledger::{strict_vote_rule, VoteRule};
 
 /// The rule of a chain. Only [`crate::Chain::open_simulated`] makes one with the ideal rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,14 @@ pub fn ideal_signature(key: &PublicKey, message: &[u8]) -> Signature {
 }
 
 impl Rule {
+    /// How execution checks the votes in evidence.
+    pub(crate) fn votes(self) -> VoteRule {
+        match self {
+            Self::Real => strict_vote_rule,
+            Self::Ideal => |key, message, signature| *signature == ideal_signature(key, message),
+        }
+    }
+
     /// Signs a batch.
     pub(crate) fn sign(self, key: &SecretKey, message: &[u8]) -> Result<Signature, SignatureError> {
         match self {

@@ -67,7 +67,7 @@ fn genesis() -> Vec<u8> {
             signers: vec![Signer { key: key(2).public_key(), weight: 1, limits: None }],
             thresholds: Thresholds { default: 1, operations: BTreeMap::new() },
         }],
-        authorities: Vec::new(),
+        organisations: Vec::new(),
         predecessor: None,
     }))
     .unwrap()

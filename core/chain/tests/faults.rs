@@ -55,7 +55,7 @@ fn genesis() -> Vec<u8> {
             signers: vec![Signer { key: owner, weight: 1, limits: None }],
             thresholds: Thresholds { default: 1, operations: BTreeMap::new() },
         }],
-        authorities: Vec::new(),
+        organisations: Vec::new(),
         predecessor: None,
     });
     encode(&genesis).unwrap()

@@ -3,7 +3,8 @@
 use crate::{
     decode::at_most,
     domain::{self, Domain},
-    identity::{check_text, Address, AssetId, ChainId, HoldId, NamespaceId},
+    governance::{EvidenceAction, ProposalStatus},
+    identity::{check_text, Address, AssetId, ChainId, HoldId, NamespaceId, ProposalId},
     limits,
     operation::Signer,
     operation::Thresholds,
@@ -12,6 +13,7 @@ use crate::{
 };
 use bubi_crypto::{Hash, HashSuite, PublicKey, Signature};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What a network starts from. Its hash is the chain id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,9 +46,9 @@ pub struct GenesisV1 {
     pub validators: ValidatorSet,
     /// Accounts that exist from the start, ascending by address.
     pub accounts: Vec<GenesisAccount>,
-    /// Certificate authorities of the organisations, ascending by organisation: they vouch for the names and transport keys of
-    /// nodes, and for nothing that is decided.
-    pub authorities: Vec<Authority>,
+    /// Organisations, ascending by name: their authorities vouch for the names and transport keys of nodes, their governance
+    /// accounts vote.
+    pub organisations: Vec<GenesisOrganisation>,
     /// The chain that this one succeeds.
     pub predecessor: Option<Predecessor>,
 }
@@ -86,13 +88,15 @@ pub struct GenesisAccount {
     pub thresholds: Thresholds,
 }
 
-/// The certificate authority of an organisation.
+/// An organisation of the genesis.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Authority {
-    /// Name of the organisation.
-    pub organisation: String,
-    /// Its root certificate (X.509, DER).
+pub struct GenesisOrganisation {
+    /// Its name.
+    pub name: String,
+    /// The account that proposes and votes for it, one of the genesis; none: it has no voice.
+    pub governance: Option<Address>,
+    /// Its authority's root certificate (X.509, DER); empty: it vouches for no node.
     #[serde(with = "crate::text::bytes")]
     pub certificate: Vec<u8>,
 }
@@ -134,19 +138,42 @@ impl Wire for Genesis {
         for account in &genesis.accounts {
             crate::operation::check_authority(&account.signers, &account.thresholds)?;
         }
-        check_authorities(&genesis.authorities)?;
+        check_organisations(genesis)?;
+        check_validators(genesis)?;
         check_parameters(&genesis.parameters, genesis.kind)
     }
 }
 
-fn check_authorities(authorities: &[Authority]) -> Result<(), DecodeError> {
-    at_most(limits::AUTHORITIES_MAX, "authorities", authorities.len())?;
-    crate::operation::check_ascending("authorities", authorities.iter().map(|authority| &authority.organisation))?;
-    for authority in authorities {
-        check_text("organisation", &authority.organisation, limits::NAME_BYTES_MAX)?;
-        at_most(limits::AUTHORITY_BYTES_MAX, "bytes of a certificate", authority.certificate.len())?;
-        if authority.certificate.is_empty() {
-            return Err(DecodeError::invalid("certificate", "an authority needs its certificate"));
+fn check_organisations(genesis: &GenesisV1) -> Result<(), DecodeError> {
+    let organisations = &genesis.organisations;
+    at_most(limits::ORGANISATIONS_MAX, "organisations", organisations.len())?;
+    crate::operation::check_ascending("organisations", organisations.iter().map(|one| &one.name))?;
+    let mut voters = BTreeSet::new();
+    for one in organisations {
+        crate::governance::check_organisation(&one.name, &one.certificate)?;
+        let Some(account) = &one.governance else { continue };
+        if !voters.insert(account) {
+            return Err(DecodeError::invalid("governance", "an account votes for one organisation only"));
+        }
+        if genesis.accounts.binary_search_by_key(account, |account| account.address).is_err() {
+            return Err(DecodeError::invalid("governance", "the account must be one of the genesis"));
+        }
+    }
+    Ok(())
+}
+
+fn check_validators(genesis: &GenesisV1) -> Result<(), DecodeError> {
+    let ValidatorSet::V1 { validators, epoch, .. } = &genesis.validators;
+    if *epoch != 0 {
+        return Err(DecodeError::invalid("epoch", "a network begins with epoch 0"));
+    }
+    let mut names = BTreeSet::new();
+    for validator in validators {
+        if !names.insert(&validator.name) {
+            return Err(DecodeError::invalid("validator name", "each validator needs a name of its own"));
+        }
+        if !genesis.parameters.vote_algorithms.contains(&(validator.key.algorithm() as u8)) {
+            return Err(DecodeError::invalid("vote_algorithms", "they must name those of all validators' keys"));
         }
     }
     Ok(())
@@ -172,11 +199,46 @@ pub fn check_parameters(parameters: &ParametersV1, kind: NetworkKind) -> Result<
     if parameters.block_transactions == 0 || parameters.block_bytes < 1_048_576 || parameters.due_per_block == 0 {
         return wrong("block_transactions", "a block must have room for one largest transaction and one due entry");
     }
-    if parameters.algorithms.is_empty() || parameters.algorithms.iter().any(|number| *number > 3) {
-        return wrong("algorithms", "name at least one of 0 (Ed25519), 1 (secp256k1), 2 (P-256), 3 (SM2)");
-    }
+    crate::governance::check_algorithms("algorithms", &parameters.algorithms)?;
+    crate::governance::check_algorithms("vote_algorithms", &parameters.vote_algorithms)?;
+    check_retired(parameters)?;
     check_consensus(parameters, kind)?;
-    crate::operation::check_ascending("algorithms", parameters.algorithms.iter())
+    check_governance(parameters)
+}
+
+fn check_retired(parameters: &ParametersV1) -> Result<(), DecodeError> {
+    let retired = &parameters.retired_algorithms;
+    crate::operation::check_ascending("retired_algorithms", retired.iter().map(|one| &one.algorithm))?;
+    if retired.iter().any(|one| one.algorithm > 3 || parameters.algorithms.contains(&one.algorithm)) {
+        return Err(DecodeError::invalid("retired_algorithms", "an algorithm that new keys may use is not retired"));
+    }
+    Ok(())
+}
+
+/// Bounds (ms) of the time that a proposal may be open.
+const PROPOSAL_LIFETIME: std::ops::RangeInclusive<u64> = 10_000..=31_536_000_000;
+/// Bounds (ms) of the time to get ready for a change.
+const READY_LIFETIME: std::ops::RangeInclusive<u64> = 10_000..=2_592_000_000;
+/// Bounds of the age of evidence, in blocks.
+const EVIDENCE_MAX_AGE: std::ops::RangeInclusive<u64> = 1..=1_000_000_000;
+/// The strictest policy for evidence.
+const EVIDENCE_POLICY_MAX: u32 = 3;
+
+fn check_governance(parameters: &ParametersV1) -> Result<(), DecodeError> {
+    let wrong = |what, reason: &str| Err(DecodeError::invalid(what, reason));
+    if !PROPOSAL_LIFETIME.contains(&parameters.proposal_lifetime) {
+        return wrong("proposal_lifetime", "it must be 10 s to one year");
+    }
+    if !READY_LIFETIME.contains(&parameters.ready_lifetime) {
+        return wrong("ready_lifetime", "it must be 10 s to 30 days");
+    }
+    if parameters.evidence_policy > EVIDENCE_POLICY_MAX {
+        return wrong("evidence_policy", "it is 0 (ignore), 1 (alarm), 2 (vote) or 3 (exclude)");
+    }
+    if !EVIDENCE_MAX_AGE.contains(&parameters.evidence_max_age) {
+        return wrong("evidence_max_age", "it must be 1 to 1,000,000,000 blocks");
+    }
+    Ok(())
 }
 
 fn check_consensus(parameters: &ParametersV1, kind: NetworkKind) -> Result<(), DecodeError> {
@@ -589,6 +651,55 @@ pub enum Event {
         version: u32,
         /// Who wrote it.
         writer: Address,
+    },
+    /// 24: a proposal was opened or got another status.
+    ProposalChanged {
+        /// The proposal.
+        proposal: ProposalId,
+        /// Its status now.
+        status: ProposalStatus,
+    },
+    /// 25: an organisation voted.
+    Voted {
+        /// The proposal.
+        proposal: ProposalId,
+        /// The organisation.
+        organisation: String,
+        /// For or against.
+        approve: bool,
+    },
+    /// 26: a next validator is ready for an approved change.
+    ValidatorReady {
+        /// The proposal.
+        proposal: ProposalId,
+        /// Name of the validator.
+        validator: String,
+    },
+    /// 27: enough of them are ready: the height is fixed at which the change is in force.
+    ActivationFixed {
+        /// The proposal.
+        proposal: ProposalId,
+        /// First height at which it is in force.
+        #[serde(with = "crate::text::decimal")]
+        height: u64,
+    },
+    /// 28: an epoch begins with the next block.
+    EpochBegins {
+        /// Its number.
+        #[serde(with = "crate::text::decimal")]
+        epoch: u64,
+        /// Its first height.
+        #[serde(with = "crate::text::decimal")]
+        height: u64,
+    },
+    /// 29: evidence was recorded.
+    EvidenceRecorded {
+        /// Its key.
+        evidence: Hash,
+        /// Name of the member.
+        validator: String,
+        /// What it led to.
+        action: EvidenceAction,
     },
 }
 

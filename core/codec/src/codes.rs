@@ -101,4 +101,60 @@ codes! {
     RecordVersionMismatch = 153 "record_version_mismatch";
     /// A parent does not exist.
     ParentMissing = 154 "parent_missing";
+    /// There is no such proposal.
+    ProposalMissing = 160 "proposal_missing";
+    /// The proposal is no longer open, or its time to vote is over.
+    ProposalClosed = 161 "proposal_closed";
+    /// The source votes for no organisation.
+    NotVoter = 162 "not_voter";
+    /// Too many proposals are open.
+    ProposalsFull = 163 "proposals_full";
+    /// Another change was approved and is not in force yet.
+    ChangePending = 164 "change_pending";
+    /// The proposal is not an approved change that waits for the next validators.
+    ChangeMissing = 165 "change_missing";
+    /// The source is not the account of a validator of the next set.
+    NotValidator = 166 "not_validator";
+    /// The validator has said before that it is ready.
+    ReadyKnown = 167 "ready_known";
+    /// There is no such parameter, or it is fixed for ever.
+    ParameterUnknown = 170 "parameter_unknown";
+    /// A parameter would be out of its bounds.
+    ParameterInvalid = 171 "parameter_invalid";
+    /// There is no such validator.
+    ValidatorMissing = 172 "validator_missing";
+    /// A validator has this name or this key.
+    ValidatorExists = 173 "validator_exists";
+    /// There is no such organisation.
+    OrganisationMissing = 174 "organisation_missing";
+    /// The organisation has validators, or the account votes for another one.
+    OrganisationInUse = 175 "organisation_in_use";
+    /// No program knows this engine, or it is for a genesis only.
+    EngineUnknown = 176 "engine_unknown";
+    /// The quorum ratio lies above 1 or has the denominator 0.
+    QuorumInvalid = 177 "quorum_invalid";
+    /// The set would have no validator, too many or too heavy ones, or does not fit the engine.
+    ValidatorsInvalid = 178 "validators_invalid";
+    /// The set would tolerate no fault, or depend on one member, and the proposal does not acknowledge it.
+    NotAcknowledged = 179 "not_acknowledged";
+    /// The organisations that can vote would be too light ever to approve a change again.
+    GovernanceLost = 180 "governance_lost";
+    /// The protocol version is not the one after that in force.
+    VersionInvalid = 181 "version_invalid";
+    /// The node is on no list, the certificate is revoked already, or a list is full.
+    ListingInvalid = 182 "listing_invalid";
+    /// The evidence was recorded before.
+    EvidenceKnown = 190 "evidence_known";
+    /// The statements do not contradict each other.
+    EvidenceInvalid = 191 "evidence_invalid";
+    /// The same proposal with another outcome: a divergence, not a contradiction.
+    EvidenceDivergence = 192 "evidence_divergence";
+    /// The key was not that of a member of that epoch.
+    EvidenceForeign = 193 "evidence_foreign";
+    /// A signature is not valid.
+    EvidenceSignature = 194 "evidence_signature";
+    /// The evidence is too old.
+    EvidenceOld = 195 "evidence_old";
+    /// The block has checked enough evidence; report it again.
+    EvidenceFull = 196 "evidence_full";
 }

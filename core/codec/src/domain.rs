@@ -35,3 +35,7 @@ pub const VALIDATORS: &Domain = b"bubi:validators.";
 pub const PARAMETERS: &Domain = b"bubi:parameters.";
 /// Salted digest of a document.
 pub const SALTED_DIGEST: &Domain = b"bubi:salted.....";
+/// Proposal of changes.
+pub const GOVERNANCE: &Domain = b"bubi:governance.";
+/// Evidence against a validator.
+pub const EVIDENCE: &Domain = b"bubi:evidence...";

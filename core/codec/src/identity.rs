@@ -39,6 +39,10 @@ identifier! {
     /// A two-phase hold, derived from the transaction that made it.
     HoldId
 }
+identifier! {
+    /// A proposal of changes, derived from the transaction or the evidence that opened it.
+    ProposalId
+}
 
 /// Version byte in front of the hash in the text of an address.
 const ADDRESS_VERSION: u8 = 0;
@@ -124,6 +128,18 @@ impl HoldId {
     /// The hold that operation `index` of a transaction makes.
     pub fn derived(suite: HashSuite, chain: &ChainId, source: &Address, replay: &ReplayKey, index: u32) -> Self {
         Self(from_transaction(suite, domain::HOLD, chain, source, replay, index))
+    }
+}
+
+impl ProposalId {
+    /// The proposal that operation `index` of a transaction opens.
+    pub fn derived(suite: HashSuite, chain: &ChainId, source: &Address, replay: &ReplayKey, index: u32) -> Self {
+        Self(from_transaction(suite, domain::GOVERNANCE, chain, source, replay, index))
+    }
+
+    /// The proposal that evidence with this key opens.
+    pub fn of_evidence(suite: HashSuite, chain: &ChainId, evidence: &Hash) -> Self {
+        Self(suite.hash(&[domain::GOVERNANCE, chain.bytes(), &evidence.0]))
     }
 }
 

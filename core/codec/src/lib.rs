@@ -8,6 +8,7 @@ pub mod block;
 mod codes;
 mod decode;
 pub mod domain;
+pub mod governance;
 pub mod identity;
 pub mod limits;
 pub mod operation;

@@ -64,8 +64,22 @@ limits! {
     VALIDATORS_MAX = 256;
     /// Accounts in a genesis.
     GENESIS_ACCOUNTS_MAX = 10_000;
-    /// Certificate authorities in a genesis.
-    AUTHORITIES_MAX = 128;
+    /// Organisations of a network.
+    ORGANISATIONS_MAX = 128;
+    /// Changes in one proposal (at least one).
+    CHANGES_MAX = 64;
+    /// Bytes of the changes and acknowledgements of one proposal.
+    PROPOSAL_BYTES_MAX = 32_768;
+    /// Proposals open at once.
+    PROPOSALS_OPEN_MAX = 64;
+    /// Proposals of one organisation open at once.
+    PROPOSALS_OF_ORGANISATION_MAX = 4;
+    /// Blocks that the activation of a change may lie ahead.
+    ACTIVATION_AHEAD_MAX = 1_000_000;
+    /// Reports of evidence whose signatures one block checks.
+    EVIDENCE_PER_BLOCK = 16;
+    /// Nodes on the black and the white list together, and revoked certificates.
+    LISTED_MAX = 1_024;
     /// Bytes of one authority's certificate.
     AUTHORITY_BYTES_MAX = 4_096;
     /// Bytes of a name of a network, validator, organisation or engine.

@@ -4,10 +4,11 @@
 
 use crate::{
     decode::at_most,
-    identity::{check_amount, check_name, check_text, Address, AssetId, HoldId, NamespaceId},
+    governance::{self, Change, Statement},
+    identity::{check_amount, check_name, check_text, Address, AssetId, HoldId, NamespaceId, ProposalId},
     limits, DecodeError,
 };
-use bubi_crypto::{Hash, PublicKey};
+use bubi_crypto::{Hash, PublicKey, Signature};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -421,10 +422,56 @@ pub enum OperationBody {
         /// Version that must stand now (0: absent); none checks nothing.
         expected_version: Option<u32>,
     },
+    /// 24: opens a proposal of changes for the organisation whose governance account the source is.
+    Propose {
+        /// What it changes, in order.
+        changes: Vec<Change>,
+        /// Block time (ms) from which nobody may vote.
+        #[serde(with = "crate::text::decimal")]
+        expires: u64,
+        /// Height before which it must not be in force.
+        #[serde(default, with = "crate::text::optional_decimal")]
+        not_before: Option<u64>,
+        /// Risks that the proposer names, ascending: `no_fault_tolerance`, and names of members that are heavier than what
+        /// may be missing.
+        acknowledged: Vec<String>,
+        /// Why, for people.
+        memo: String,
+    },
+    /// 25: votes on an open proposal for the organisation of the source; a later vote replaces an earlier one.
+    Vote {
+        /// The proposal.
+        proposal: ProposalId,
+        /// For or against.
+        approve: bool,
+    },
+    /// 26: takes back an open proposal of the source's organisation.
+    WithdrawProposal {
+        /// The proposal.
+        proposal: ProposalId,
+    },
+    /// 27: the source, the first account of a next validator's key, is ready for an approved change.
+    Ready {
+        /// The proposal.
+        proposal: ProposalId,
+    },
+    /// 28: reports two contradicting statements of one validator.
+    ReportEvidence {
+        /// Key of the validator.
+        member: PublicKey,
+        /// What it signed.
+        statement_one: Statement,
+        /// Its signature.
+        signature_one: Signature,
+        /// What it signed as well.
+        statement_two: Statement,
+        /// Its signature.
+        signature_two: Signature,
+    },
 }
 
 /// Number of operation types.
-pub const OPERATION_TYPES: u8 = 24;
+pub const OPERATION_TYPES: u8 = 29;
 
 /// Names of the operation types in the order of their numbers, as JSON and the SDKs spell them.
 pub const OPERATION_NAMES: [&str; OPERATION_TYPES as usize] = [
@@ -452,6 +499,11 @@ pub const OPERATION_NAMES: [&str; OPERATION_TYPES as usize] = [
     "create_namespace",
     "set_namespace",
     "put_record",
+    "propose",
+    "vote",
+    "withdraw_proposal",
+    "ready",
+    "report_evidence",
 ];
 
 impl OperationBody {
@@ -482,6 +534,11 @@ impl OperationBody {
             Self::CreateNamespace { .. } => 21,
             Self::SetNamespace { .. } => 22,
             Self::PutRecord { .. } => 23,
+            Self::Propose { .. } => 24,
+            Self::Vote { .. } => 25,
+            Self::WithdrawProposal { .. } => 26,
+            Self::Ready { .. } => 27,
+            Self::ReportEvidence { .. } => 28,
         }
     }
 
@@ -527,11 +584,20 @@ impl OperationBody {
             }
             Self::SetNamespace { writers, .. } => check_writers(writers),
             Self::PutRecord { key, content, parents, .. } => check_record(key, content, parents),
+            Self::Propose { changes, acknowledged, memo, .. } => {
+                governance::check_proposal(changes, acknowledged, memo)
+            }
+            Self::ReportEvidence { statement_one, statement_two, .. } => {
+                governance::check_statements(statement_one, statement_two)
+            }
             Self::CloseAccount
             | Self::FreezeAsset { .. }
             | Self::FreezeHolder { .. }
             | Self::AuthoriseHolder { .. }
-            | Self::Release { .. } => Ok(()),
+            | Self::Release { .. }
+            | Self::Vote { .. }
+            | Self::WithdrawProposal { .. }
+            | Self::Ready { .. } => Ok(()),
         }
     }
 }

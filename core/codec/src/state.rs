@@ -1,7 +1,7 @@
 //! Cells: the pieces of state, their keys and their values. `spec/ledger.md` has the table.
 
 use crate::{
-    identity::{Address, AssetId, HoldId},
+    identity::{Address, AssetId, HoldId, ProposalId},
     limits,
     operation::{AssetFeatures, AssetKind, Content, Digest, RecordReference, Signer, Thresholds, Writers},
     DecodeError, Wire,
@@ -25,7 +25,7 @@ pub enum OwnerKind {
 
 /// Keys of cells. All integers in keys are big-endian, so that keys sort by value.
 pub mod key {
-    use super::{Address, AssetId, HoldId};
+    use super::{Address, AssetId, Hash, HoldId, ProposalId};
     use bubi_crypto::PublicKey;
 
     /// System: parameters.
@@ -34,6 +34,10 @@ pub mod key {
     pub const VALIDATORS: &[u8] = &[2];
     /// System: leader schedule.
     pub const SCHEDULE: &[u8] = &[4];
+    /// System: what governance is about.
+    pub const GOVERNANCE: &[u8] = &[6];
+    /// System: protocol version in force.
+    pub const PROTOCOL_VERSION: &[u8] = &[10];
     /// Account, asset or namespace: its header or definition.
     pub const HEADER: &[u8] = &[0];
     /// Account: use of its quota.
@@ -62,6 +66,20 @@ pub mod key {
     pub const ID_BUCKET_PREFIX: u8 = 1;
     /// System, first byte: what falls due.
     pub const DUE_PREFIX: u8 = 3;
+    /// System, first byte: organisations.
+    pub const ORGANISATION_PREFIX: u8 = 5;
+    /// System, first byte: proposals of changes.
+    pub const PROPOSAL_PREFIX: u8 = 7;
+    /// System, first byte: epochs.
+    pub const EPOCH_PREFIX: u8 = 8;
+    /// System, first byte: evidence.
+    pub const EVIDENCE_PREFIX: u8 = 9;
+    /// System, first byte: nodes on the black or the white list.
+    pub const NODE_PREFIX: u8 = 11;
+    /// System, first byte: revoked certificates.
+    pub const REVOKED_PREFIX: u8 = 12;
+    /// System, first byte: accounts that vote for an organisation.
+    pub const VOTER_PREFIX: u8 = 13;
 
     fn join(parts: &[&[u8]]) -> Vec<u8> {
         parts.concat()
@@ -118,6 +136,38 @@ pub mod key {
     /// System: a hold that expires (empty value).
     pub fn due_hold(time: u64, holder: &Address, hold: &HoldId) -> Vec<u8> {
         join(&[&[DUE_PREFIX], &time.to_be_bytes(), &[1], holder.bytes(), hold.bytes()])
+    }
+    /// System: a proposal whose time to vote or to get ready ends (empty value).
+    pub fn due_proposal(time: u64, proposal: &ProposalId) -> Vec<u8> {
+        join(&[&[DUE_PREFIX], &time.to_be_bytes(), &[2], &[0; 32], proposal.bytes()])
+    }
+    /// System: an organisation.
+    pub fn organisation(name: &str) -> Vec<u8> {
+        join(&[&[ORGANISATION_PREFIX], name.as_bytes()])
+    }
+    /// System: a proposal of changes.
+    pub fn proposal(proposal: &ProposalId) -> Vec<u8> {
+        join(&[&[PROPOSAL_PREFIX], proposal.bytes()])
+    }
+    /// System: an epoch.
+    pub fn epoch(epoch: u64) -> Vec<u8> {
+        join(&[&[EPOCH_PREFIX], &epoch.to_be_bytes()])
+    }
+    /// System: evidence, by its key.
+    pub fn evidence(evidence: &Hash) -> Vec<u8> {
+        join(&[&[EVIDENCE_PREFIX], &evidence.0])
+    }
+    /// System: a node on a list, by its id.
+    pub fn node(node: &Hash) -> Vec<u8> {
+        join(&[&[NODE_PREFIX], &node.0])
+    }
+    /// System: a revoked certificate (empty value), by its fingerprint.
+    pub fn revoked(fingerprint: &Hash) -> Vec<u8> {
+        join(&[&[REVOKED_PREFIX], &fingerprint.0])
+    }
+    /// System: for whom an account votes.
+    pub fn voter(account: &Address) -> Vec<u8> {
+        join(&[&[VOTER_PREFIX], account.bytes()])
     }
 }
 
@@ -418,6 +468,32 @@ pub struct ParametersV1 {
     /// Where (ms) the doubling of that time ends.
     #[serde(with = "crate::text::decimal")]
     pub timeout_max: u64,
+    /// Numbers of the signature algorithms that new keys of validators may use, ascending.
+    pub vote_algorithms: Vec<u8>,
+    /// Algorithms that accounts may use no more, ascending by number; none of them is in `algorithms`.
+    pub retired_algorithms: Vec<RetiredAlgorithm>,
+    /// Longest time (ms) that a proposal may be open.
+    #[serde(with = "crate::text::decimal")]
+    pub proposal_lifetime: u64,
+    /// Time (ms) that the next validators have to get ready for an approved change.
+    #[serde(with = "crate::text::decimal")]
+    pub ready_lifetime: u64,
+    /// What follows from evidence: 0 nothing, 1 an alarm, 2 a vote on the member's removal, 3 its removal.
+    pub evidence_policy: u32,
+    /// Blocks after which evidence is too old.
+    #[serde(with = "crate::text::decimal")]
+    pub evidence_max_age: u64,
+}
+
+/// An algorithm whose signatures of accounts count no more from a time on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetiredAlgorithm {
+    /// Its number.
+    pub algorithm: u8,
+    /// Block time (ms) from which its signatures do not count.
+    #[serde(with = "crate::text::decimal")]
+    pub until: u64,
 }
 
 impl Default for ParametersV1 {
@@ -435,6 +511,12 @@ impl Default for ParametersV1 {
             turn_blocks: 128,
             timeout: 2_000,
             timeout_max: 30_000,
+            vote_algorithms: vec![0, 1, 2, 3],
+            retired_algorithms: Vec::new(),
+            proposal_lifetime: 604_800_000,
+            ready_lifetime: 3_600_000,
+            evidence_policy: 1,
+            evidence_max_age: 1_000_000,
         }
     }
 }

@@ -9,7 +9,7 @@ mod common;
 use bubi_codec::{
     block::digest,
     decode, domain, encode,
-    identity::{Address, AssetId, ChainId, HoldId, NamespaceId},
+    identity::{Address, AssetId, ChainId, HoldId, NamespaceId, ProposalId},
     text::{from_json, to_json_value},
     transaction::{signing_bytes, transaction_hash, ReplayKey},
     Wire,
@@ -148,6 +148,7 @@ fn derived_identifiers_are_those_of_the_vectors() {
         let index = u32::try_from(case["index"].as_u64().expect("index")).expect("index");
         assert_eq!(Address::derived(suite, &chain, &acting, &replay, index).0, hash(case, "address"));
         assert_eq!(HoldId::derived(suite, &chain, &acting, &replay, index).0, hash(case, "hold"));
+        assert_eq!(ProposalId::derived(suite, &chain, &acting, &replay, index).0, hash(case, "proposal"));
         assert_eq!(AssetId::derived(suite, &acting, text(case, "asset_code")).0, hash(case, "asset"));
         assert_eq!(NamespaceId::derived(suite, text(case, "namespace_name")).0, hash(case, "namespace"));
     }

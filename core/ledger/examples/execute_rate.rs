@@ -66,7 +66,7 @@ fn genesis(suite: HashSuite) -> Genesis {
             quorum_denominator: 3,
         },
         accounts: Vec::new(),
-        authorities: Vec::new(),
+        organisations: Vec::new(),
         predecessor: None,
     })
 }
@@ -159,6 +159,7 @@ fn main() -> Anything<()> {
     let suite = if arguments.next().as_deref() == Some("national") { HashSuite::National } else { HashSuite::Standard };
     let genesis = genesis(suite);
     let chain = genesis.chain_id(&encode(&genesis)?);
+    let network = bubi_ledger::Network::new(&genesis, chain);
     let (mut state, asset) = state(&genesis, accounts)?;
     let mut ids = LiveIds::new(suite);
     let mut numbers = Numbers(1);
@@ -169,7 +170,7 @@ fn main() -> Anything<()> {
             (0..count).map(|_| transfer(suite, &chain, asset, accounts, &mut numbers, time)).collect();
         let batch = batch?;
         let view = View::new(&state, &[])?;
-        let context = Context::new(&view, chain, height, time, 1)?;
+        let context = Context::new(&view, &network, height, time)?;
         let start = cpu_time();
         let result = execute(&view, ids.view(&[]), &context, &[&batch])?;
         executing.push((cpu_time() - start) / count as f64);

@@ -132,6 +132,11 @@ pub(crate) fn set_data(
 
 /// Operation 3.
 pub(crate) fn close(run: &mut Run<'_, '_>, actor: &Actor) -> Done {
+    let system = run.cells.system();
+    let voter = run.cells.cell(system, &key::voter(&actor.address));
+    if run.cells.exists(voter) {
+        return Err(ResultCode::NotPermitted);
+    }
     let full = [key::ITEM_HELD_PREFIX, key::DATA_PREFIX, key::CLAIM_PREFIX, key::HOLD_PREFIX];
     if full.iter().any(|prefix| !run.cells.keys(actor.account, &[*prefix]).is_empty()) {
         return Err(ResultCode::AccountNotEmpty);

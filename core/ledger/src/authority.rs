@@ -61,13 +61,15 @@ impl Actor {
             return self.is_own_account_of_a_key(context, keys);
         }
         let Some((signers, thresholds)) = self.authority() else { return false };
-        let counting = signers.iter().filter(|signer| counts(signer, keys, operation, context.time));
+        let counting = signers.iter().filter(|signer| counts(signer, keys, operation, context));
         weight(counting) >= threshold(thresholds, operation)
     }
 
     fn is_own_account_of_a_key(&self, context: &Context, keys: Keys<'_>) -> bool {
         match keys {
-            Keys::Signed(keys) => keys.iter().any(|key| Address::of_key(context.suite, key) == self.address),
+            Keys::Signed(keys) => {
+                keys.iter().any(|key| !context.is_retired(key) && Address::of_key(context.suite, key) == self.address)
+            }
             Keys::Assumed => true,
         }
     }
@@ -103,13 +105,13 @@ fn threshold(thresholds: &Thresholds, operation: &OperationBody) -> u64 {
     u64::from(thresholds.operations.get(&operation.number()).copied().unwrap_or(thresholds.default))
 }
 
-/// Whether a signer counts for an operation at a time; its amount limit is looked at when the operation is executed.
-fn counts(signer: &Signer, keys: Keys<'_>, operation: &OperationBody, time: u64) -> bool {
-    if !keys.contain(&signer.key) {
+/// Whether a signer counts for an operation in a block; its amount limit is looked at when the operation is executed.
+fn counts(signer: &Signer, keys: Keys<'_>, operation: &OperationBody, context: &Context) -> bool {
+    if !keys.contain(&signer.key) || context.is_retired(&signer.key) {
         return false;
     }
     let Some(limits) = &signer.limits else { return true };
-    limits.expires.is_none_or(|expires| expires > time)
+    limits.expires.is_none_or(|expires| expires > context.time)
         && (limits.operations.is_empty() || limits.operations.contains(&operation.number()))
         && (limits.assets.is_empty() || named_asset(operation).is_none_or(|asset| limits.assets.contains(asset)))
         && (limits.namespaces.is_empty()
@@ -190,7 +192,7 @@ pub(crate) fn charge_amount_limits(
     }
     let mut total = 0;
     let mut charges = Vec::new();
-    for signer in signers.iter().filter(|signer| counts(signer, keys, operation, run.context.time)) {
+    for signer in signers.iter().filter(|signer| counts(signer, keys, operation, run.context)) {
         if let Some(limit) = limit_for(signer, asset) {
             let period = run.context.time / limit.period.max(1);
             let cell = run.cells.cell(actor.account, &key::signer_use(&signer.key));

@@ -6,10 +6,14 @@
 use crate::table::Positions;
 use crate::tree::{CellChange, OwnerKey, OwnerView, OwnerWrites, View};
 use bubi_codec::{
+    governance::{
+        ChangeProposal, ChangeProposalV1, EpochRecord, EvidenceRecord, Governance, GovernanceV1, NodeListing,
+        Organisation, ProtocolVersion, Voter,
+    },
     identity::{Address, AssetId, NamespaceId},
     state::{
         key, AccountHeader, AssetDefinition, AssetV1, Claim, DataEntry, Hold, Holding, HoldingV1, IdBucket, Item,
-        Namespace, RecordHead, RecordVersion, Schedule, ScheduleV1, Use,
+        Namespace, Parameters, ParametersV1, RecordHead, RecordVersion, Schedule, ScheduleV1, Use, ValidatorSet,
     },
     ResultCode, Wire,
 };
@@ -48,6 +52,16 @@ pub(crate) enum Value {
     Version(Arc<RecordVersion>),
     Bucket(IdBucket),
     Schedule(Arc<ScheduleV1>),
+    Parameters(Arc<ParametersV1>),
+    Validators(Arc<ValidatorSet>),
+    Governance(Arc<GovernanceV1>),
+    Proposal(Arc<ChangeProposalV1>),
+    Organisation(Arc<Organisation>),
+    Voter(Voter),
+    Epoch(Arc<EpochRecord>),
+    Evidence(Arc<EvidenceRecord>),
+    Protocol(ProtocolVersion),
+    Listing(NodeListing),
     Lane(u64),
     Empty,
 }
@@ -100,6 +114,16 @@ cell_values! {
     Arc<RecordVersion>, Version, |bytes| decode(bytes).map(Arc::new);
     IdBucket, Bucket, |bytes| decode(bytes);
     Arc<ScheduleV1>, Schedule, |bytes| decode(bytes).map(|Schedule::V1(schedule)| Arc::new(schedule));
+    Arc<ParametersV1>, Parameters, |bytes| decode(bytes).map(|Parameters::V1(parameters)| Arc::new(parameters));
+    Arc<ValidatorSet>, Validators, |bytes| decode(bytes).map(Arc::new);
+    Arc<GovernanceV1>, Governance, |bytes| decode(bytes).map(|Governance::V1(governance)| Arc::new(governance));
+    Arc<ChangeProposalV1>, Proposal, |bytes| decode(bytes).map(|ChangeProposal::V1(proposal)| Arc::new(proposal));
+    Arc<Organisation>, Organisation, |bytes| decode(bytes).map(Arc::new);
+    Voter, Voter, |bytes| decode(bytes);
+    Arc<EpochRecord>, Epoch, |bytes| decode(bytes).map(Arc::new);
+    Arc<EvidenceRecord>, Evidence, |bytes| decode(bytes).map(Arc::new);
+    ProtocolVersion, Protocol, |bytes| decode(bytes);
+    NodeListing, Listing, |bytes| decode(bytes);
     u64, Lane, |bytes| bytes.try_into().ok().map(Self::from_le_bytes);
 }
 
@@ -120,6 +144,16 @@ impl Value {
             Self::Version(value) => bcs::serialize_into(to, value.as_ref()),
             Self::Bucket(value) => bcs::serialize_into(to, value),
             Self::Schedule(value) => bcs::serialize_into(to, &ScheduleRef::V1(value)),
+            Self::Parameters(value) => bcs::serialize_into(to, &ParametersRef::V1(value)),
+            Self::Validators(value) => bcs::serialize_into(to, value.as_ref()),
+            Self::Governance(value) => bcs::serialize_into(to, &GovernanceRef::V1(value)),
+            Self::Proposal(value) => bcs::serialize_into(to, &ProposalRef::V1(value)),
+            Self::Organisation(value) => bcs::serialize_into(to, value.as_ref()),
+            Self::Voter(value) => bcs::serialize_into(to, value),
+            Self::Epoch(value) => bcs::serialize_into(to, value.as_ref()),
+            Self::Evidence(value) => bcs::serialize_into(to, value.as_ref()),
+            Self::Protocol(value) => bcs::serialize_into(to, value),
+            Self::Listing(value) => bcs::serialize_into(to, value),
             Self::Lane(value) => bcs::serialize_into(to, value),
             Self::Empty => Ok(()),
         };
@@ -143,6 +177,24 @@ enum AssetRef<'v> {
 #[derive(Serialize)]
 enum ScheduleRef<'v> {
     V1(&'v ScheduleV1),
+}
+
+/// [`Parameters`], borrowed.
+#[derive(Serialize)]
+enum ParametersRef<'v> {
+    V1(&'v ParametersV1),
+}
+
+/// [`Governance`], borrowed.
+#[derive(Serialize)]
+enum GovernanceRef<'v> {
+    V1(&'v GovernanceV1),
+}
+
+/// [`ChangeProposal`], borrowed.
+#[derive(Serialize)]
+enum ProposalRef<'v> {
+    V1(&'v ChangeProposalV1),
 }
 
 /// What stands in a cell.

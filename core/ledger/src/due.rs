@@ -5,11 +5,11 @@ use crate::{
     assets::Asset,
     cells::{system_key, Defect, Scratch},
     execution::{Context, Run},
-    holds, lots,
+    governance, holds, lots,
 };
 use bubi_codec::{
     block::Event,
-    identity::{Address, AssetId, HoldId},
+    identity::{Address, AssetId, HoldId, ProposalId},
     state::{key, HoldingV1},
     transaction::ReplayKey,
     ResultCode,
@@ -17,10 +17,18 @@ use bubi_codec::{
 use bubi_crypto::Hash;
 use std::ops::Bound;
 
+/// What falls due.
+#[derive(Clone, Copy)]
+enum Kind {
+    Lot,
+    Hold,
+    Proposal,
+}
+
 /// Something due: the parts of its key.
 struct Due {
     time: u64,
-    is_hold: bool,
+    kind: Kind,
     holder: Address,
     id: Hash,
 }
@@ -34,7 +42,12 @@ impl Due {
         let id = bytes.try_into().ok()?;
         Some(Self {
             time: u64::from_be_bytes(*time),
-            is_hold: *kind == 1,
+            kind: match kind {
+                0 => Kind::Lot,
+                1 => Kind::Hold,
+                2 => Kind::Proposal,
+                _ => return None,
+            },
             holder: Address(Hash(*holder)),
             id: Hash(id),
         })
@@ -57,12 +70,12 @@ pub(crate) fn retire(cells: &mut Scratch<'_>, context: &Context) -> Result<Vec<E
     }
     // Identifiers are derived only by operations, none of which runs here.
     let replay = ReplayKey::Id([0; 16]);
-    let mut run = Run { cells, context, replay: &replay, index: 0, events: Vec::new() };
+    let mut run = Run { cells, context, replay: &replay, index: 0, events: Vec::new(), reports: &mut 0 };
     for entry in due {
-        let done = if entry.is_hold {
-            holds::expire(&mut run, &entry.holder, &HoldId(entry.id))
-        } else {
-            lapse(&mut run, &entry)
+        let done = match entry.kind {
+            Kind::Lot => lapse(&mut run, &entry),
+            Kind::Hold => holds::expire(&mut run, &entry.holder, &HoldId(entry.id)),
+            Kind::Proposal => Ok(governance::end_due(&mut run, &ProposalId(entry.id))?),
         };
         done.map_err(|_| Defect("a due cell without what should fall due"))?;
     }

@@ -4,7 +4,9 @@ use crate::{
     accounts, amounts, assets,
     authority::{self, Actor, Keys},
     cells::{account_key, AccountState, Cell, Defect, Owner, Scratch},
-    due, holds, invariants, items,
+    due,
+    governance::{self, Draft},
+    holds, invariants, items,
     live_ids::{IdDelta, IdScratch, IdState, IdsView},
     protocol::{self, Flags},
     receipts::{self, Ended},
@@ -12,19 +14,21 @@ use crate::{
     tree::{Overlay, OwnerView, OwnerWrites, View},
 };
 use bubi_codec::{
-    block::{self, Event, Outcome, Receipt},
+    block::{self, Event, Genesis, NetworkKind, Outcome, Receipt},
     decode, domain,
+    governance::{EpochRecord, ProtocolVersion},
     identity::{Address, ChainId},
     operation::{Operation, OperationBody},
     state::{key, HoldingV1, IdEntry, Parameters, ParametersV1, Use, ValidatorSet, SEQUENCE_LIFETIME},
     transaction::{transaction_hash, BodyV1, Precondition, ReplayKey, SignedTransaction, TransactionBody},
     DecodeError, ResultCode,
 };
-use bubi_crypto::{Hash, HashSuite, PublicKey};
+use bubi_crypto::{Hash, HashSuite, PublicKey, Signature};
 use rayon::prelude::*;
 use std::{
     ops::Range,
     panic::{catch_unwind, AssertUnwindSafe},
+    sync::Arc,
 };
 
 /// A transaction whose signatures were checked, decoded once.
@@ -58,6 +62,36 @@ impl VerifiedTransaction {
     }
 }
 
+/// Checks the signature of a vote: key, signed bytes, signature.
+pub type VoteRule = fn(&PublicKey, &[u8], &Signature) -> bool;
+
+/// The strict rule, which every chain but a simulated one uses.
+pub fn strict_vote_rule(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
+    bubi_crypto::verify_vote(key, message, signature).is_ok()
+}
+
+/// What is the same for every block of a chain.
+#[derive(Debug, Clone, Copy)]
+pub struct Network {
+    /// The chain.
+    pub chain: ChainId,
+    /// Main, test or development.
+    pub kind: NetworkKind,
+    /// Protocol version of the genesis.
+    pub genesis_version: u32,
+    /// Which signatures of votes are good.
+    pub vote_rule: VoteRule,
+}
+
+impl Network {
+    /// The network of a genesis, with the strict rule for votes.
+    pub fn new(genesis: &Genesis, chain: ChainId) -> Self {
+        let genesis = genesis.v1();
+        let (kind, genesis_version) = (genesis.kind, genesis.protocol_version);
+        Self { chain, kind, genesis_version, vote_rule: strict_vote_rule }
+    }
+}
+
 /// What execution knows beside state, live ids and transactions.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -65,6 +99,10 @@ pub struct Context {
     pub suite: HashSuite,
     /// The chain.
     pub chain: ChainId,
+    /// Main, test or development.
+    pub kind: NetworkKind,
+    /// Which signatures of votes are good.
+    pub vote_rule: VoteRule,
     /// Height of the block.
     pub height: u64,
     /// Block time (ms since 1970).
@@ -72,7 +110,13 @@ pub struct Context {
     /// Round of the parent as the header records it; 0 in [`Context::new`].
     pub parent_round: u64,
     /// Validators in force.
-    pub members: u32,
+    pub validators: Arc<ValidatorSet>,
+    /// First height of the epoch in force.
+    pub epoch_start: u64,
+    /// Protocol version in force.
+    pub protocol_version: u32,
+    /// One bit for the number of each algorithm whose signatures of accounts count no more.
+    pub retired: u8,
     /// Parameters in force.
     pub parameters: ParametersV1,
     /// Flags of the protocol version in force.
@@ -102,32 +146,47 @@ impl Context {
     ///
     /// # Errors
     /// The state has no readable parameters or validators, or the protocol version is unknown.
-    pub fn new(
-        view: &View<'_>,
-        chain: ChainId,
-        height: u64,
-        time: u64,
-        protocol_version: u32,
-    ) -> Result<Self, BlockError> {
+    pub fn new(view: &View<'_>, network: &Network, height: u64, time: u64) -> Result<Self, BlockError> {
         let system = crate::cells::system_key();
-        let cell = |key| view.get(&system, key).ok_or(Defect("the state has no parameters or validators"));
+        let cell = |key: &[u8]| view.get(&system, key).ok_or(Defect("the state has no parameters or validators"));
         let Parameters::V1(parameters) = decode(cell(key::PARAMETERS)?)?;
         let validators: ValidatorSet = decode(cell(key::VALIDATORS)?)?;
-        let ValidatorSet::V1 { validators: members, .. } = &validators;
-        let members = u32::try_from(members.len()).unwrap_or(u32::MAX);
-        let suite = view.suite();
+        let ValidatorSet::V1 { epoch, .. } = &validators;
+        let EpochRecord::V1 { height: epoch_start, .. } = decode(cell(&key::epoch(*epoch))?)?;
+        let protocol_version = match view.get(&system, key::PROTOCOL_VERSION).map(decode).transpose()? {
+            Some(ProtocolVersion::V1 { version }) => version,
+            None => network.genesis_version,
+        };
+        let (suite, chain) = (view.suite(), network.chain);
+        let retired = parameters.retired_algorithms.iter().filter(|retired| retired.until <= time);
         Ok(Self {
             suite,
             chain,
+            kind: network.kind,
+            vote_rule: network.vote_rule,
             height,
             time,
             parent_round: 0,
-            members,
             parameters_hash: block::digest(suite, domain::PARAMETERS, &chain, &Parameters::V1(parameters.clone()))?,
             validators_hash: block::digest(suite, domain::VALIDATORS, &chain, &validators)?,
+            validators: Arc::new(validators),
+            epoch_start,
+            protocol_version,
+            retired: retired.fold(0, |bits, retired| bits | 1_u8.checked_shl(retired.algorithm.into()).unwrap_or(0)),
             parameters,
             flags: protocol::flags(protocol_version).ok_or(BlockError::UnknownVersion(protocol_version))?,
         })
+    }
+
+    /// Whether signatures of accounts by the algorithm of a key count no more.
+    pub(crate) fn is_retired(&self, key: &PublicKey) -> bool {
+        self.retired & (1 << (key.algorithm() as u8)) != 0
+    }
+
+    /// Validators in force.
+    pub(crate) fn members(&self) -> u32 {
+        let ValidatorSet::V1 { validators, .. } = self.validators.as_ref();
+        u32::try_from(validators.len()).unwrap_or(u32::MAX)
     }
 }
 
@@ -258,7 +317,8 @@ pub fn execute<'a>(
         block.cells.remove(cell);
     }
     schedule::record(&mut block.cells, context)?;
-    let due_events = due::retire(&mut block.cells, context)?;
+    let mut own_events = due::retire(&mut block.cells, context)?;
+    let mut next = None;
     let mut skipped = Vec::new();
     let (receipts, events, receipt_root) = receipts::sealing(context.suite, |ended| {
         for (batch, transactions) in (0_u32..).zip(batches) {
@@ -271,15 +331,17 @@ pub fn execute<'a>(
                 }
             }
         }
-        if !due_events.is_empty() {
+        next = block.pass_barrier(&mut own_events)?;
+        if !own_events.is_empty() {
             let batch = u32::try_from(batches.len()).unwrap_or(u32::MAX);
             let code = ResultCode::Final;
-            ended(Ended { transaction: Hash::ZERO, batch, index: 0, code, operation: None, events: due_events });
+            ended(Ended { transaction: Hash::ZERO, batch, index: 0, code, operation: None, events: own_events });
         }
         Ok::<(), BlockError>(())
     })?;
     let (writes, ids, alarms) = block.finish()?;
-    let (validators, parameters) = (context.validators_hash, context.parameters_hash);
+    let (validators, parameters) =
+        next.map_or((context.validators_hash, context.parameters_hash), |next| (next.validators, next.parameters));
     Ok(BlockResult { writes, receipts, events, skipped, ids, alarms, receipt_root, validators, parameters })
 }
 
@@ -384,6 +446,8 @@ struct Block<'a, 'c> {
     ids: IdScratch<'c>,
     system: Owner,
     alarms: Vec<Alarm>,
+    /// Reports of evidence whose signatures were checked.
+    reports: usize,
 }
 
 impl<'a, 'c> Block<'a, 'c> {
@@ -392,7 +456,7 @@ impl<'a, 'c> Block<'a, 'c> {
         let mut cells = Scratch::new(view.clone(), transactions);
         let system = cells.system();
         let ids = IdScratch::new(ids, context.parameters.id_bucket, context.time);
-        Self { context, cells, ids, system, alarms: Vec::new() }
+        Self { context, cells, ids, system, alarms: Vec::new(), reports: 0 }
     }
 
     /// Looks up the accounts that transactions name, by all cores and many at a time: one after the other they would be waited
@@ -404,6 +468,17 @@ impl<'a, 'c> Block<'a, 'c> {
                 batch.par_chunks(LOOKED_UP).map(|chunk| look_up(&view, chunk.iter())).collect();
             self.cells.adopt(found.into_iter().flatten());
         }
+    }
+
+    /// What governance does at the end of a block; its events go to `events`.
+    fn pass_barrier(&mut self, events: &mut Vec<Event>) -> Result<Option<governance::NextHashes>, Defect> {
+        // Identifiers are derived only by operations, none of which runs here.
+        let replay = ReplayKey::Id([0; 16]);
+        let (cells, context, reports) = (&mut self.cells, self.context, &mut self.reports);
+        let mut run = Run { cells, context, replay: &replay, index: 0, events: Vec::new(), reports };
+        let next = governance::pass(&mut run)?;
+        events.append(&mut run.events);
+        Ok(next)
     }
 
     fn finish(mut self) -> Result<(Vec<OwnerWrites<'a>>, IdDelta, Vec<Alarm>), Defect> {
@@ -486,6 +561,7 @@ impl<'a, 'c> Block<'a, 'c> {
             replay: &transaction.body.replay,
             index: 0,
             events: Vec::new(),
+            reports: &mut self.reports,
         };
         // The overlay of a transaction that panicked is dropped below, so nobody sees what it left half done.
         let ended = catch_unwind(AssertUnwindSafe(|| run.transaction(&transaction.body, &admitted.actors, keys)));
@@ -561,6 +637,8 @@ pub(crate) struct Run<'r, 'a> {
     /// Index of the running operation.
     pub(crate) index: u32,
     pub(crate) events: Vec<Event>,
+    /// Reports of evidence whose signatures this block has checked.
+    pub(crate) reports: &'r mut usize,
 }
 
 impl Run<'_, '_> {
@@ -676,6 +754,17 @@ impl Run<'_, '_> {
                 &records::Version { digest, content, parents },
                 *expected_version,
             ),
+            Op::Propose { changes, expires, not_before, acknowledged, memo } => {
+                let (expires, not_before) = (*expires, *not_before);
+                governance::propose(self, actor, &Draft { changes, expires, not_before, acknowledged, memo })
+            }
+            Op::Vote { proposal, approve } => governance::vote(self, actor, proposal, *approve),
+            Op::WithdrawProposal { proposal } => governance::withdraw(self, actor, proposal),
+            Op::Ready { proposal } => governance::ready(self, actor, proposal),
+            Op::ReportEvidence { member, statement_one, signature_one, statement_two, signature_two } => {
+                let (one, two) = ((statement_one, signature_one), (statement_two, signature_two));
+                governance::report(self, actor, member, one, two)
+            }
         }
     }
 }

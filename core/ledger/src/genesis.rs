@@ -3,36 +3,78 @@
 use crate::{
     cells::{account_key, system_key, Defect},
     execution::BlockError,
-    tree::State,
+    tree::{OwnerKey, State},
 };
 use bubi_codec::{
-    block::{self, Genesis, Outcome},
+    block::{self, Genesis, GenesisV1, Outcome},
     domain,
-    identity::ChainId,
-    state::{key, AccountHeader, Parameters},
+    governance::{EpochRecord, Organisation, Voter},
+    identity::{Address, ChainId},
+    operation::{Signer, Thresholds},
+    state::{key, AccountHeader, Parameters, ValidatorSet},
 };
-use bubi_crypto::merkle_root;
+use bubi_crypto::{merkle_root, HashSuite, PublicKey};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The cells of a genesis: parameters, validators, accounts.
+/// A cell of the genesis: owner, key, value.
+type GenesisCell = (OwnerKey, Vec<u8>, Vec<u8>);
+
+fn cell<T: Serialize>(owner: OwnerKey, key: Vec<u8>, value: &T) -> Result<GenesisCell, Defect> {
+    let bytes = bcs::to_bytes(value).map_err(|_| Defect("a value of the genesis cannot be encoded"))?;
+    Ok((owner, key, bytes))
+}
+
+/// The account that a validator's key owns from the start: that key may do everything.
+pub(crate) fn validator_account(suite: HashSuite, key: &PublicKey, created: u64) -> (Address, AccountHeader) {
+    let signers = vec![Signer { key: *key, weight: 1, limits: None }];
+    let thresholds = Thresholds { default: 1, operations: BTreeMap::new() };
+    (Address::of_key(suite, key), AccountHeader::V1 { signers, thresholds, created })
+}
+
+/// The cells of a genesis: parameters, validators, epoch 0, organisations, accounts.
 ///
 /// # Errors
 /// A value has no encoding or is too large for a cell.
 pub fn genesis_state(genesis: &Genesis) -> Result<State, BlockError> {
     let genesis = genesis.v1();
-    let encoded =
-        |bytes: Result<Vec<u8>, bcs::Error>| bytes.map_err(|_| Defect("a value of the genesis cannot be encoded"));
-    let parameters = Parameters::V1(genesis.parameters.clone());
-    let mut cells = vec![
-        (system_key(), key::PARAMETERS.to_vec(), encoded(bcs::to_bytes(&parameters))?),
-        (system_key(), key::VALIDATORS.to_vec(), encoded(bcs::to_bytes(&genesis.validators))?),
-    ];
+    let mut cells = settings(genesis)?;
+    let mut opened = BTreeSet::new();
     for account in &genesis.accounts {
         let (signers, thresholds) = (account.signers.clone(), account.thresholds.clone());
         let header = AccountHeader::V1 { signers, thresholds, created: 0 };
-        cells.push((account_key(&account.address), key::HEADER.to_vec(), encoded(bcs::to_bytes(&header))?));
+        cells.push(cell(account_key(&account.address), key::HEADER.to_vec(), &header)?);
+        opened.insert(account.address);
+    }
+    let ValidatorSet::V1 { validators, .. } = &genesis.validators;
+    for validator in validators {
+        let (address, header) = validator_account(genesis.suite, &validator.key, 0);
+        if !opened.contains(&address) {
+            cells.push(cell(account_key(&address), key::HEADER.to_vec(), &header)?);
+        }
     }
     State::from_cells(genesis.suite, cells)
         .map_err(|_| Defect("the genesis names an account twice or a value too large").into())
+}
+
+/// The system's cells.
+fn settings(genesis: &GenesisV1) -> Result<Vec<GenesisCell>, Defect> {
+    let system = system_key();
+    let validators = genesis.validators.clone();
+    let epoch = EpochRecord::V1 { height: 1, time: genesis.time, validators };
+    let mut cells = vec![
+        cell(system, key::PARAMETERS.to_vec(), &Parameters::V1(genesis.parameters.clone()))?,
+        cell(system, key::VALIDATORS.to_vec(), &genesis.validators)?,
+        cell(system, key::epoch(0), &epoch)?,
+    ];
+    for one in &genesis.organisations {
+        let (governance, certificate) = (one.governance, one.certificate.clone());
+        cells.push(cell(system, key::organisation(&one.name), &Organisation::V1 { governance, certificate })?);
+        if let Some(account) = &governance {
+            cells.push(cell(system, key::voter(account), &Voter::V1 { organisation: one.name.clone() })?);
+        }
+    }
+    Ok(cells)
 }
 
 /// The outcome of a genesis, the parent outcome of the first block. `state` is that of [`genesis_state`].

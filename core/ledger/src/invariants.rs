@@ -8,10 +8,14 @@ use crate::{
 };
 use bubi_codec::{
     decode,
-    identity::{Address, AssetId, HoldId},
+    governance::{
+        ChangeProposal, ChangeProposalV1, EpochRecord, EvidenceRecord, Governance, GovernanceV1, NodeListing,
+        Organisation, ProposalStatus, ProtocolVersion, Voter,
+    },
+    identity::{Address, AssetId, HoldId, ProposalId},
     limits::LOTS_MAX,
     operation::AssetKind,
-    state::{key, AssetDefinition, AssetV1, Hold, Holding, HoldingV1, IdBucket, Item, Lot},
+    state::{key, AssetDefinition, AssetV1, Hold, Holding, HoldingV1, IdBucket, Item, Lot, ValidatorSet},
 };
 use bubi_crypto::Hash;
 use std::{
@@ -176,6 +180,12 @@ struct Census {
     due: BTreeSet<Vec<u8>>,
     due_expected: BTreeSet<Vec<u8>>,
     buckets: Vec<(u64, IdBucket)>,
+    governance: GovernanceV1,
+    proposals: BTreeMap<ProposalId, ChangeProposalV1>,
+    voters: BTreeMap<Address, String>,
+    voters_expected: BTreeMap<Address, String>,
+    validators: Option<ValidatorSet>,
+    newest_epoch: Option<(u64, ValidatorSet)>,
 }
 
 /// Checks every invariant over a whole state: roots, supplies, lots, holds, items, due cells, live ids. Slow.
@@ -201,6 +211,9 @@ impl Census {
     fn count(&mut self, owner: &OwnerKey, key: &[u8], value: &[u8]) -> Option<()> {
         match (owner.kind(), *key.first()?) {
             (OwnerKey::SYSTEM, key::DUE_PREFIX) => drop(self.due.insert(key.to_vec())),
+            (OwnerKey::SYSTEM, prefix) if prefix >= key::ORGANISATION_PREFIX || key == key::VALIDATORS => {
+                self.count_governance(prefix, key, value)?;
+            }
             (OwnerKey::SYSTEM, key::ID_BUCKET_PREFIX) => {
                 self.buckets.push((u64::from_be_bytes(key.get(1..)?.try_into().ok()?), decode(value).ok()?));
             }
@@ -240,8 +253,76 @@ impl Census {
         Some(())
     }
 
+    fn count_governance(&mut self, prefix: u8, key: &[u8], value: &[u8]) -> Option<()> {
+        let rest = key.get(1..)?;
+        let text = || String::from_utf8(rest.to_vec()).ok();
+        match prefix {
+            key::ORGANISATION_PREFIX => {
+                let Organisation::V1 { governance, .. } = decode(value).ok()?;
+                let name = text()?;
+                self.voters_expected.extend(governance.map(|account| (account, name)));
+            }
+            key::PROPOSAL_PREFIX => {
+                let ChangeProposal::V1(proposal) = decode(value).ok()?;
+                self.proposals.insert(ProposalId(Hash(rest.try_into().ok()?)), proposal);
+            }
+            key::EPOCH_PREFIX => {
+                let EpochRecord::V1 { validators, .. } = decode(value).ok()?;
+                let number = u64::from_be_bytes(rest.try_into().ok()?);
+                if self.newest_epoch.as_ref().is_none_or(|newest| newest.0 < number) {
+                    self.newest_epoch = Some((number, validators));
+                }
+            }
+            key::VOTER_PREFIX => {
+                let Voter::V1 { organisation } = decode(value).ok()?;
+                self.voters.insert(Address(Hash(rest.try_into().ok()?)), organisation);
+            }
+            key::EVIDENCE_PREFIX => drop(decode::<EvidenceRecord>(value).ok()?),
+            key::NODE_PREFIX => drop(decode::<NodeListing>(value).ok()?),
+            _ if key == key::GOVERNANCE => {
+                let Governance::V1(governance) = decode(value).ok()?;
+                self.governance = governance;
+            }
+            _ if key == key::VALIDATORS => self.validators = Some(decode(value).ok()?),
+            _ if key == key::PROTOCOL_VERSION => drop(decode::<ProtocolVersion>(value).ok()?),
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn check_governance(&self) -> Result<(), Defect> {
+        let with = |status| self.proposals.iter().filter(move |(_, one)| one.status == status).map(|(id, _)| *id);
+        let open: BTreeSet<ProposalId> = self.governance.open.iter().copied().collect();
+        if open.len() != self.governance.open.len() || !open.into_iter().eq(with(ProposalStatus::Open)) {
+            return Err(Defect("the open proposals are not those that are listed"));
+        }
+        let pending = self.governance.pending.as_ref();
+        if !pending.map(|change| change.proposal).into_iter().eq(with(ProposalStatus::Approved)) {
+            return Err(Defect("the pending change is not the approved proposal"));
+        }
+        if self.voters != self.voters_expected {
+            return Err(Defect("voters and governance accounts differ"));
+        }
+        let newest = self.newest_epoch.as_ref().map(|(number, set)| (*number, set));
+        let ValidatorSet::V1 { epoch, .. } =
+            self.validators.as_ref().ok_or(Defect("the state has no validator set"))?;
+        if newest != self.validators.as_ref().map(|set| (*epoch, set)) {
+            return Err(Defect("the validator set is not that of the newest epoch"));
+        }
+        Ok(())
+    }
+
+    /// Due cells of proposals.
+    fn due_proposals(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let open = self.proposals.iter().filter(|(_, one)| one.status == ProposalStatus::Open);
+        let waiting = self.governance.pending.iter().filter(|change| change.activation.is_none());
+        open.map(|(id, one)| key::due_proposal(one.expires, id))
+            .chain(waiting.map(|change| key::due_proposal(change.until, &change.proposal)))
+    }
+
     fn check(&self) -> Result<(), Defect> {
-        if self.due != self.due_expected {
+        self.check_governance()?;
+        if self.due != self.due_expected.iter().cloned().chain(self.due_proposals()).collect() {
             return Err(Defect("due cells and lots and holds differ"));
         }
         if self.items != self.markers {

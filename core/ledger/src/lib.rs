@@ -13,6 +13,7 @@ mod execution;
 #[cfg(test)]
 mod fault;
 mod genesis;
+mod governance;
 mod holds;
 mod invariants;
 mod items;
@@ -29,9 +30,10 @@ pub mod tree;
 
 pub use cells::Defect;
 pub use execution::{
-    execute, simulate, Alarm, BlockError, BlockResult, Context, Door, ExecutedBlock, Simulation, SkipReason, Skipped,
-    VerifiedTransaction,
+    execute, simulate, strict_vote_rule, Alarm, BlockError, BlockResult, Context, Door, ExecutedBlock, Network,
+    Simulation, SkipReason, Skipped, VerifiedTransaction, VoteRule,
 };
 pub use genesis::{genesis_outcome, genesis_state};
+pub use governance::evidence_key;
 pub use invariants::check_all;
 pub use live_ids::{IdDelta, IdsView, LiveIds};

@@ -76,11 +76,12 @@ impl Walk {
     }
 }
 
-/// The schedule after a block at `height` whose header records `parent_round`.
-pub fn fold(before: &ScheduleV1, members: u32, turn_blocks: u32, height: u64, parent_round: u64) -> ScheduleV1 {
-    let turn_ended = height > 2 && (height - 2).is_multiple_of(u64::from(turn_blocks.max(1)));
+/// The schedule after the block of an epoch at this `place`, from 1, whose header records `parent_round`. The first block of an
+/// epoch records a round of the epoch before, which counts for nothing.
+pub fn fold(before: &ScheduleV1, members: u32, turn_blocks: u32, place: u64, parent_round: u64) -> ScheduleV1 {
+    let turn_ended = place > 2 && (place - 2).is_multiple_of(u64::from(turn_blocks.max(1)));
     let expected = before.round.saturating_add(u64::from(turn_ended));
-    if height < 2 || parent_round < expected || parent_round == before.round {
+    if place < 2 || parent_round < expected || parent_round == before.round {
         return before.clone();
     }
     let mut walk = Walk::new(before, members);
@@ -131,7 +132,8 @@ pub(crate) fn record(cells: &mut Scratch<'_>, context: &Context) -> Result<(), D
     let cell = cells.cell(system, key::SCHEDULE);
     let before = cells.read::<Arc<ScheduleV1>>(cell)?.cloned().unwrap_or_default();
     let turn_blocks = context.parameters.turn_blocks;
-    let after = fold(&before, context.members, turn_blocks, context.height, context.parent_round);
+    let place = (context.height + 1).saturating_sub(context.epoch_start);
+    let after = fold(&before, context.members(), turn_blocks, place, context.parent_round);
     if after != *before {
         cells.write(cell, Arc::new(after));
     }

@@ -7,7 +7,7 @@ use crate::{
     keys::SigningKey,
 };
 use bubi_chain::{self as core, chain_id_of, join_bulk, Options, Verified};
-use bubi_codec::{block::Proposal, decode, encode};
+use bubi_codec::{block::Proposal, decode, encode, identity::ProposalId};
 use bubi_store::{Disk as _, RealDisk, RecordKind};
 use pyo3::{prelude::*, types::PyBytes, types::PyDict};
 use serde_json::Value;
@@ -346,7 +346,13 @@ impl Chain {
 
     #[getter]
     fn validator_set<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(bytes(py, &encode(&self.chain()?.validators()).map_err(decode_error)?))
+        Ok(bytes(py, &encode(&self.chain()?.validators().map_err(chain_error)?).map_err(decode_error)?))
+    }
+
+    #[getter]
+    fn epoch(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
+        let chain = self.chain()?;
+        run(py, || chain.epoch())
     }
 
     #[getter]
@@ -660,6 +666,43 @@ impl Chain {
     fn parameters_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let chain = self.chain()?;
         Ok(json(py, &run(py, || chain.parameters_json())?))
+    }
+
+    fn organisations_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let chain = self.chain()?;
+        Ok(json(py, &run(py, || chain.organisations_json())?))
+    }
+
+    fn governance_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let chain = self.chain()?;
+        Ok(json(py, &run(py, || chain.governance_json())?))
+    }
+
+    fn proposal_json<'py>(&self, py: Python<'py>, proposal: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let proposal = ProposalId(hash_of("a proposal id", proposal)?);
+        self.read(py, |chain| chain.proposal_json(&proposal))
+    }
+
+    fn evidence_json<'py>(&self, py: Python<'py>, evidence: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let evidence = hash_of("a key of evidence", evidence)?;
+        self.read(py, |chain| chain.evidence_json(&evidence))
+    }
+
+    fn list_proposals<'py>(&self, py: Python<'py>, after: &[u8], limit: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let chain = self.chain()?;
+        Ok(json(py, &run(py, || chain.list_proposals(after, limit))?))
+    }
+
+    fn list_evidence<'py>(&self, py: Python<'py>, after: &[u8], limit: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let chain = self.chain()?;
+        Ok(json(py, &run(py, || chain.list_evidence(after, limit))?))
+    }
+
+    fn validator_set_of_epoch<'py>(&self, py: Python<'py>, epoch: u64) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let chain = self.chain()?;
+        let found = py.detach(|| chain.validators_of_epoch(epoch));
+        let encoded = found.map(|set| encode(&set)).transpose().map_err(decode_error)?;
+        Ok(encoded.map(|encoded| bytes(py, &encoded)))
     }
 
     fn account_events_json<'py>(&self, py: Python<'py>, address: &str, height: u64) -> PyResult<Bound<'py, PyBytes>> {

@@ -15,6 +15,12 @@ use bubi_crypto::{Hash, HashSuite};
 use pyo3::{prelude::*, types::PyBytes, types::PyDict};
 use serde::{Deserialize, Serialize};
 
+/// Newest protocol version that this program executes.
+#[pyfunction]
+pub(crate) fn newest_protocol_version() -> u32 {
+    bubi_ledger::protocol::NEWEST
+}
+
 /// Version of the core.
 #[pyfunction]
 pub(crate) fn version() -> &'static str {

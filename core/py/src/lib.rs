@@ -25,8 +25,8 @@ mod _core {
     #[pymodule_export]
     use super::codec::{
         address_from_text, address_to_text, body_from_json, chain_id, genesis_from_json, genesis_to_json, hash, limits,
-        operation_names, result_codes, transaction_from_json, transaction_hash, transaction_to_json,
-        validator_set_from_json, validator_set_to_json, version,
+        newest_protocol_version, operation_names, result_codes, transaction_from_json, transaction_hash,
+        transaction_to_json, validator_set_from_json, validator_set_to_json, version,
     };
     #[pymodule_export]
     use super::disk::SimulatedDisk;

@@ -3,7 +3,7 @@
 use crate::error::{decode_error, refused};
 use bubi_codec::{block::Genesis, decode, encode, transaction::transaction_hash, transaction::TransactionBody};
 use bubi_crypto::PublicKey;
-use bubi_ledger::{execute, genesis_state, tree::View, Context, LiveIds, VerifiedTransaction};
+use bubi_ledger::{execute, genesis_state, tree::View, Context, LiveIds, Network, VerifiedTransaction};
 use pyo3::{prelude::*, types::PyBytes};
 
 /// Bodies with the keys that signed them, per batch.
@@ -26,6 +26,7 @@ pub(crate) fn ledger_model_run(
 ) -> PyResult<Vec<Executed>> {
     let value: Genesis = decode(genesis).map_err(decode_error)?;
     let (suite, chain) = (value.v1().suite, value.chain_id(genesis));
+    let network = Network::new(&value, chain);
     let mut state = genesis_state(&value).map_err(broken)?;
     let mut live = LiveIds::new(suite);
     let mut results = Vec::new();
@@ -37,7 +38,7 @@ pub(crate) fn ledger_model_run(
             .collect::<PyResult<Vec<Vec<VerifiedTransaction>>>>()?;
         let slices: Vec<&[VerifiedTransaction]> = transactions.iter().map(Vec::as_slice).collect();
         let view = View::new(&state, &[]).map_err(broken)?;
-        let context = Context::new(&view, chain, height, time, value.v1().protocol_version).map_err(broken)?;
+        let context = Context::new(&view, &network, height, time).map_err(broken)?;
         let context = Context { parent_round, ..context };
         let block = execute(&view, live.view(&[]), &context, &slices).map_err(broken)?.finish(&view);
         let bytes = |encoded: Result<Vec<u8>, bubi_codec::DecodeError>| -> PyResult<Py<PyBytes>> {

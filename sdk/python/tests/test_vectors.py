@@ -61,7 +61,9 @@ def test_every_operation_and_event_has_a_vector() -> None:
     used = {type(one) for one in samples.OPERATIONS.values()}
     assert used == set(OPERATIONS)
     assert {type(one) for one in samples.EVENTS} == set(Event.__args__)
-    assert [EVENT.encode(one)[0] for one in samples.EVENTS] == list(range(24))
+    numbers = [EVENT.encode(one)[0] for one in samples.EVENTS]
+    assert sorted(set(numbers)) == list(range(len(Event.__args__)))
+    assert numbers == sorted(numbers)
 
 
 @named(CODEC["valid"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bubi_sdk import block, events, hashes, merkle, proof, state
+import governance_samples
+from bubi_sdk import block, events, governance_state, hashes, merkle, proof, state
 from bubi_sdk import operations as ops
 from bubi_sdk import transaction as tx
 from bubi_sdk.address import Address
@@ -120,6 +121,8 @@ OPERATIONS: dict[str, ops.OperationBody] = {
     ),
 }
 
+OPERATIONS |= governance_samples.OPERATIONS
+
 EVENTS: tuple[events.Event, ...] = (
     events.AccountCreated(BOB, ALICE),
     events.SignersChanged(ALICE),
@@ -145,6 +148,7 @@ EVENTS: tuple[events.Event, ...] = (
     events.NamespaceCreated(NAMESPACE, ALICE),
     events.NamespaceChanged(NAMESPACE, BOB),
     events.RecordPut(NAMESPACE, "file/一", 2**32 - 1, ALICE),
+    *governance_samples.EVENTS.values(),
 )
 
 PRECONDITIONS: tuple[tx.Precondition, ...] = (
@@ -202,6 +206,19 @@ PARAMETERS = state.Parameters(
     128,
     2_000,
     30_000,
+    (0, 1, 2, 3),
+    (),
+    604_800_000,
+    3_600_000,
+    1,
+    1_000_000,
+)
+OTHER_PARAMETERS = replace(
+    PARAMETERS,
+    algorithms=(0, 3),
+    vote_algorithms=(0,),
+    retired_algorithms=(state.RetiredAlgorithm(1, TIME), state.RetiredAlgorithm(2, 2**64 - 1)),
+    evidence_policy=3,
 )
 VALIDATOR_SET = state.ValidatorSet(2**64 - 1, "pbft", VALIDATORS, 9, 10)
 HASHES = [filled(f"hash {number}") for number in range(8)]
@@ -235,9 +252,12 @@ GENESIS = block.Genesis(
     TIME,
     1,
     PARAMETERS,
-    VALIDATOR_SET,
+    replace(VALIDATOR_SET, epoch=0),
     tuple(block.GenesisAccount(one, SIGNERS[:2], THRESHOLDS) for one in sorted((ALICE, BOB))),
-    tuple(block.Authority(f"组织 {at}", filled(f"certificate {at}") * 20) for at in range(2)),
+    (
+        block.GenesisOrganisation("组织 0", ALICE, filled("certificate 0") * 20),
+        block.GenesisOrganisation("组织 1", None, b""),
+    ),
     block.Predecessor(*HASHES[:3]),
 )
 LOTS = (state.Lot(TIME, 1), state.Lot(TIME + 1, 10**38 - 2))
@@ -247,6 +267,7 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
     **{f"body: {label}": ("TransactionBody", value) for label, value in BODIES.items()},
     "signed transaction": ("SignedTransaction", SIGNED),
     **{f"event: {one.variant_name()}": ("Event", one) for one in EVENTS},
+    **{f"event: {label}": ("Event", one) for label, one in governance_samples.EVENTS.items()},
     "event: issued without expiry": ("Event", events.Issued(ASSET, BOB, 1, None)),
     "proposal": ("Proposal", PROPOSAL),
     "outcome": ("Outcome", OUTCOME),
@@ -294,12 +315,24 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
         state.Schedule(2**64 - 1, 3, (state.Strike(0, 7, 64), state.Strike(2, 1, 0))),
     ),
     "parameters": ("Parameters", PARAMETERS),
+    "parameters of a vote": ("Parameters", OTHER_PARAMETERS),
     "validator set": ("ValidatorSet", VALIDATOR_SET),
+    **{
+        f"{type(value).__name__}, {label}": (type(value).__name__, value)
+        for label, value in governance_samples.CELLS
+    },
+    "node allowed": ("NodeListing", governance_state.NodeListing.ALLOWED),
+    "node denied": ("NodeListing", governance_state.NodeListing.DENIED),
+}
+SPECIAL = {
+    "Event": events.EVENT,
+    "AccountHeader": state.ACCOUNT_HEADER,
+    "NodeListing": governance_state.NODE_LISTING,
 }
 
 TYPES: dict[str, TopLevel[object]] = {
     name: (
-        {"Event": events.EVENT, "AccountHeader": state.ACCOUNT_HEADER}.get(name)  # type: ignore[misc]
+        SPECIAL.get(name)  # type: ignore[misc]
         or TopLevel.of(type(value))
     )
     for name, value in TOP_LEVEL.values()

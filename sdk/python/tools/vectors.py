@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import governance_samples
 import samples
 from bubi_sdk import address as module
 from bubi_sdk import content, hashes, merkle
@@ -87,6 +88,7 @@ def _derived() -> list[Json]:
                     "index": 2,
                     "address": made.derived_account(2).raw.hex(),
                     "hold": made.hold_id(2).hex(),
+                    "proposal": made.proposal_id(2).hex(),
                     "asset_code": "POINT.A-1",
                     "asset": network.asset_id(samples.ALICE, "POINT.A-1").hex(),
                     "namespace_name": "notary",
@@ -438,8 +440,8 @@ def _invalid_bytes() -> list[Json]:
         ),
         ("threshold 0", ops.SetSigners(samples.SIGNERS, ops.Thresholds(0)), "malformed"),
         (
-            "threshold of operation 24",
-            ops.SetSigners(samples.SIGNERS, ops.Thresholds(1, {24: 1})),
+            "threshold of operation 29",
+            ops.SetSigners(samples.SIGNERS, ops.Thresholds(1, {29: 1})),
             "malformed",
         ),
         (
@@ -485,6 +487,7 @@ def _invalid_bytes() -> list[Json]:
             ),
             "malformed",
         ),
+        *governance_samples.INVALID,
     ]
     cases += [
         ("TransactionBody", name, _unchecked(samples.body(operation)), code)

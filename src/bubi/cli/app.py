@@ -13,7 +13,9 @@ from bubi.cli import (
     account,
     asset,
     bench,
+    evidence,
     gateway,
+    governance,
     key,
     network,
     node,
@@ -24,6 +26,7 @@ from bubi.cli import (
     sim,
     tx,
     up,
+    validator,
     why,
 )
 from bubi.cli.messages import _
@@ -64,7 +67,7 @@ def build() -> typer.Typer:
     ledger, nodes = _("Ledger"), _("Networks and nodes")
     for noun in (tx, account, key, asset, record, proof):
         app.add_typer(noun.app, rich_help_panel=ledger)
-    for noun in (network, node, gateway, bench, sim):
+    for noun in (network, node, gateway, governance, validator, evidence, bench, sim):
         app.add_typer(noun.app, rich_help_panel=nodes)
     app.command(
         "why",

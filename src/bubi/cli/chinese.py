@@ -2,7 +2,10 @@
 
 from typing import Final
 
+from bubi.cli.chinese_governance import GOVERNANCE
+
 CHINESE: Final[dict[str, str]] = {
+    **GOVERNANCE,
     "(absent)": "（不存在）",
     "(not on the ledger)": "（账本上不存在）",
     "--follow and --json do not go together.": "--follow 与 --json 不能同时使用。",
@@ -619,8 +622,81 @@ CHINESE: Final[dict[str, str]] = {
     "There is a user {name} already.": "已有用户 {name}。",
     "User": "用户",
     "Make a link that logs in once.": "生成只能登录一次的链接。",
-    "Whom it logs in; a new administrator if unknown.": (
-        "登录的用户；若不存在则新建为管理员。"
-    ),
+    "Whom it logs in; a new administrator if unknown.": ("登录的用户；若不存在则新建为管理员。"),
     "Login link, good once and for 15 minutes": "登录链接，15 分钟内可用一次",
+    "`bubi up --no-gateway` starts the network without it.": (
+        "`bubi up --no-gateway` 可在没有网关的情况下启动网络。"
+    ),
+    "The gateway (process {pid}) does not end.": "网关（进程 {pid}）没有结束。",
+    "The gateway did not start. The end of its log:": "网关未能启动。其日志末尾：",
+    "The gateway was started and is gone.": "网关曾经启动，现已不在。",
+    "`bubi logs --node gateway` shows why; `bubi up` starts it again.": (
+        "`bubi logs --node gateway` 可查看原因；`bubi up` 可再次启动。"
+    ),
+    "The gateway at {url} is not ready.": "{url} 的网关尚未就绪。",
+    "`bubi logs --node gateway` shows why.": "`bubi logs --node gateway` 可查看原因。",
+    "Gateway": "网关",
+    "Start the nodes only.": "只启动节点。",
+    "Explorer, monitoring and console of one organisation.": "一个组织的浏览器、监控和控制台。",
+    "Run a gateway until Ctrl-C.": "运行网关，直到按下 Ctrl-C。",
+    "The gateway's tables.": "网关的数据表。",
+    "Height, lag and a hash per table, to compare two indexes.": (
+        "高度、滞后和每张表的哈希，用于比较两个索引。"
+    ),
+    "Empty the tables; the next start fills them from the ledger.": (
+        "清空数据表；下次启动时从账本重新填充。"
+    ),
+    "The index is still empty.": "索引仍为空。",
+    "Start the gateway.": "请启动网关。",
+    "Lag in blocks": "滞后区块数",
+    "Index": "索引",
+    "The gateway runs.": "网关正在运行。",
+    "Stop it first with `bubi down`.": "请先用 `bubi down` 停止它。",
+    "The tables are empty.": "数据表已清空。",
+    "The gateway's config.toml, or its folder.": "网关的 config.toml，或其所在目录。",
+    "The gateway's config.toml; else that of `bubi up`.": (
+        "网关的 config.toml；默认为 `bubi up` 的网关。"
+    ),
+    "The database of the index failed: {reason}": "索引的数据库出错：{reason}",
+    "Check index.database in the gateway's configuration.": "请检查网关配置中的 index.database。",
+    "The network here has no gateway.": "这里的网络没有网关。",
+    "`bubi up` starts one.": "`bubi up` 可启动一个。",
+    "Lower the quorum; or say {options}.": "请降低门槛；或加上 {options}。",
+    "Spread the weights or add validators; or say {options}.": (
+        "请分散权重或增加验证节点；或加上 {options}。"
+    ),
+    "Take at least {least} validators or a lower quorum; or say {options}.": (
+        "请至少使用 {least} 个验证节点，或降低门槛；或加上 {options}。"
+    ),
+    "Validator that the network cannot miss, or no_fault_tolerance; repeatable.": (
+        "网络不可缺少的验证节点，或 no_fault_tolerance；可重复。"
+    ),
+    "Votes of a validator, else 1; repeatable.": "某个验证节点的票数，默认为 1；可重复。",
+    "Where no silent member is survived, `bubi network create` demands --acknowledge "
+    "no_fault_tolerance.": (
+        "若不能容忍任何沉默成员，`bubi network create` 要求 --acknowledge no_fault_tolerance。"
+    ),
+    "Write it like node-a=2.": "请写成 node-a=2 的形式。",
+    "{needed} of {total} votes decide. Weight {spare} may be down, and more has "
+    "{named}: alone it stops the network.": (
+        "{total} 票中须有 {needed} 票才能作出决定。可缺席的权重为 {spare}，而 "
+        "{named} 超过此数：它单独即可使网络停止。"
+    ),
+    "{needed} of {total} votes decide: a single validator that is down stops the network.": (
+        "{total} 票中须有 {needed} 票才能作出决定：任何一个验证节点停机都会使网络停止。"
+    ),
+    "{text} is no weight.": "{text} 不是权重。",
+    "Agreement held": "一致性保持",
+    "Attack vote thresholds by members that equivocate, until they fork.": (
+        "用两面投票的成员攻击投票门槛，直至分叉。"
+    ),
+    "Fork shown": "已演示分叉",
+    "Liars for a fork": "造成分叉所需作恶权重",
+    "Number of members, or the weight of each.": "成员数，或每个成员的权重。",
+    "There are {least} to {most} members.": "成员数须为 {least} 至 {most}。",
+    "Thresholds": "门槛",
+    "Thresholds of weight {total}": "总权重 {total} 的投票门槛",
+    "Write a number of members, or their weights like 3,2,1,1.": (
+        "请写成员数，或 3,2,1,1 这样的权重。"
+    ),
 }

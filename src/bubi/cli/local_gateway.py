@@ -138,10 +138,14 @@ def _watch(config: Path, state: NetworkState) -> None:
     text = config.read_text(encoding="utf-8")
     if not re.search(r"(?m)^\[monitoring\]$", text):
         text += "\n[monitoring]\nnodes = []\noperators = []\n"
-    for key, value in (("nodes", nodes), ("operators", operators)):
-        line = f"{key} = {json.dumps(value)}"
-        text = re.sub(rf"(?m)^{key}\s*=\s*\[.*\]$", lambda _, line=line: line, text, count=1)  # type: ignore[misc]
-    write_private(config, text)
+    text = _with_list(text, "nodes", nodes)
+    write_private(config, _with_list(text, "operators", operators))
+
+
+def _with_list(text: str, key: str, values: list[str]) -> str:
+    """The configuration with another value of a key that is a list on one line."""
+    line = f"{key} = {json.dumps(values)}"
+    return re.sub(rf"(?m)^{key}\s*=\s*\[.*\]$", lambda _: line, text, count=1)
 
 
 def _wait_ready(gateway: GatewayState) -> None:

@@ -21,8 +21,16 @@ from bubi_sdk.network import Trust
 from bubi.cli.connection import DataOption
 from bubi.cli.home import AccountState, Home, NetworkState, NodeState, folder, write_private
 from bubi.cli.messages import _
-from bubi.cli.node import Kind, Suite, key_from_text, node_errors
+from bubi.cli.node import (
+    GovernanceOption,
+    Kind,
+    Suite,
+    key_from_text,
+    key_or_keystore,
+    node_errors,
+)
 from bubi.cli.output import AsJson, details, emit, finding, note, say, usage
+from bubi.cli.tolerance import AcknowledgeOption, WeightOption, tolerance_errors, weights
 
 if TYPE_CHECKING:
     from bubi.network.addresses import Address
@@ -66,7 +74,8 @@ def ceremony_errors() -> Iterator[None]:
         from bubi.node.ceremony import CeremonyError  # noqa: PLC0415 - needs the compiled core
 
         try:
-            yield
+            with tolerance_errors():
+                yield
         except CeremonyError as error:
             raise finding(str(error), code="ceremony_refused") from error
 
@@ -98,10 +107,12 @@ def request(  # noqa: PLR0913, PLR0917 - each is one option of the command
     ] = None,
     suite: SuiteOption = Suite.STANDARD,
     account: AccountOption = None,
+    governance: GovernanceOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Makes what only the owner may have, and the request that the others get."""
     keys = [key_from_text(text) for text in account or ()]
+    voter = None if governance is None else key_or_keystore(governance)
     with ceremony_errors():
         from bubi.node import ceremony  # noqa: PLC0415
 
@@ -114,6 +125,7 @@ def request(  # noqa: PLR0913, PLR0917 - each is one option of the command
             suite=suite.value,
             authority=authority,
             accounts=keys,
+            governance=voter,
         )
     file = directory / ceremony.REQUEST_FILE
     fields = {**made.summary, "directory": str(directory), "request": str(file)}
@@ -145,6 +157,8 @@ def create(  # noqa: PLR0913, PLR0917 - each is one option of the command
         str | None,
         typer.Option(metavar="N/D", help=_("Share of the votes that decides; at least 2/3.")),
     ] = None,
+    weight: WeightOption = None,
+    acknowledge: AcknowledgeOption = None,
     dev: Annotated[
         bool,
         typer.Option("--dev", help=_("Make all keys here and mark the genesis as development.")),
@@ -177,9 +191,18 @@ def create(  # noqa: PLR0913, PLR0917 - each is one option of the command
             engine=engine,
             quorum=_ratio(quorum),
             accounts=keys,
+            weights=weights(weight),
+            acknowledged=acknowledge or (),
         )
     validators = sum(1 for one in created.members if one.vote_key is not None)
     warnings = warnings_of(created.heavy, created.spare, validators)
+    if created.voiceless:
+        warnings.append(
+            _(
+                "Nothing can be changed by vote: no governance key of {names}.",
+                names=", ".join(created.voiceless),
+            )
+        )
     fields = {
         "genesis_hash": created.chain_id,
         "chain_id": created.chain_id,
@@ -212,7 +235,7 @@ def _ratio(text: str | None) -> tuple[int, int]:
 
 
 @app.command("join", help=_("Check a genesis against one's own request and configure the node."))
-def join(
+def join(  # noqa: PLR0913, PLR0917 - each is one option of the command
     directory: Annotated[Path, typer.Argument(help=_("The folder that `request` made."))],
     network: Annotated[
         Path, typer.Option("--network", metavar="DIR", help=_("The folder that `create` made."))
@@ -233,6 +256,14 @@ def join(
         list[str] | None,
         typer.Option(metavar="HOST:PORT", help=_("Node to connect to first; repeatable.")),
     ] = None,
+    acknowledge: AcknowledgeOption = None,
+    by_vote: Annotated[
+        bool,
+        typer.Option(
+            "--by-vote",
+            help=_("Not in the genesis: follow as an observer until the organisations agree."),
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Completes a node's folder."""
@@ -254,6 +285,8 @@ def join(
             port=port,
             api_port=api_port,
             seeds=[_endpoint("--seed", text) for text in seed or ()],
+            acknowledged=acknowledge or (),
+            by_vote=by_vote,
         )
     fields = {
         "chain_id": made.chain_id,
@@ -313,8 +346,9 @@ def create_development(
 
     It is the ceremony of several owners, played by one.
     """
-    accounts, keys = _demo_accounts(home)
     names = [f"node{number}" for number in range(1, nodes + 1)]
+    organisations = [f"organisation{number}" for number in range(1, nodes + 1)]
+    accounts = _demo_accounts(home, [*DEMO_ACCOUNTS, *organisations])
     ports = free_ports(
         [FIRST_P2P_PORT + place for place in range(nodes)]
         + [FIRST_API_PORT + place for place in range(nodes)]
@@ -329,11 +363,12 @@ def create_development(
             ceremony.make_request(
                 home.path / name,
                 name=name,
-                organisation=f"organisation{number}",
+                organisation=organisation,
                 address=Address("127.0.0.1", port),
                 suite=suite,
+                governance=accounts[organisation].tagged,
             )
-            for number, (name, port) in enumerate(zip(names, p2p, strict=True), 1)
+            for name, organisation, port in zip(names, organisations, p2p, strict=True)
         ]
         ceremony.create(
             home.public,
@@ -342,7 +377,7 @@ def create_development(
             kind="development",
             suite=suite,
             engine=engine,
-            accounts=keys,
+            accounts=[key.tagged for key in accounts.values()],
         )
         made = [
             ceremony.join(home.path / name, home.public, api_port=port, operator_port=desk)
@@ -379,16 +414,18 @@ def create_development(
     )
 
 
-def _demo_accounts(home: Home) -> tuple[dict[str, PublicKey], list[bytes]]:
-    """Random keys in keystores, and the file with their password; readable by us alone."""
+def _demo_accounts(home: Home, names: Sequence[str]) -> dict[str, PublicKey]:
+    """Random keys in keystores, and the file with their password; readable by us alone.
+
+    The account with the name of an organisation is the one that votes for it.
+    """
     home.accounts.mkdir(mode=0o700)
     password = secrets.token_urlsafe(24)
     write_private(home.password_file, password + "\n")
-    keys = {
+    return {
         name: KeystoreSigner.create(keystore_file(home, name), password, cost=DEMO_COST).public_key
-        for name in DEMO_ACCOUNTS
+        for name in names
     }
-    return keys, [key.tagged for key in keys.values()]
 
 
 def keystore_file(home: Home, name: str) -> Path:

@@ -13,6 +13,7 @@ from bubi_sdk.codec import parse_json
 from bubi_sdk.errors import InvalidInput
 from bubi_sdk.keys import PublicKey
 
+from bubi.cli.key import public_key_of
 from bubi.cli.messages import _
 from bubi.cli.output import (
     FINDING,
@@ -105,6 +106,27 @@ def key_from_text(text: str) -> bytes:
         ) from error
 
 
+GovernanceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--governance",
+        metavar="KEY",
+        help=_("Public key or keystore file whose account votes for the organisation."),
+    ),
+]
+
+
+def key_or_keystore(text: str) -> bytes:
+    """Tagged bytes of a public key, written out or that of a keystore file.
+
+    Raises:
+        Failure: it is neither.
+    """
+    if Path(text).is_file():
+        return public_key_of(Path(text)).tagged
+    return key_from_text(text)
+
+
 @app.command(
     "init", help=_("Make the folder of a new network's only validator; nothing is overwritten.")
 )
@@ -121,6 +143,7 @@ def init(  # noqa: PLR0913, PLR0917 - each is one option of the command
             metavar="KEY", help=_("Public key whose account exists from the start; repeatable.")
         ),
     ] = None,
+    governance: GovernanceOption = None,
     port: Annotated[
         int, typer.Option(min=1, max=65_535, help=_("Port of the interface on loopback."))
     ] = 8080,
@@ -128,6 +151,7 @@ def init(  # noqa: PLR0913, PLR0917 - each is one option of the command
 ) -> None:
     """Makes keys, genesis, trust file and configuration."""
     keys = [key_from_text(text) for text in account or ()]
+    voter = None if governance is None else key_or_keystore(governance)
     with node_errors():
         from bubi.node.init import initialise  # noqa: PLC0415
 
@@ -139,6 +163,7 @@ def init(  # noqa: PLR0913, PLR0917 - each is one option of the command
             kind=kind.value,
             suite=suite.value,
             accounts=keys,
+            governance=voter,
             api_port=port,
         )
     fields = {

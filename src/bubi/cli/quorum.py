@@ -56,3 +56,10 @@ def show_quorum(
         [(row["ratio"], row["quorum"], row["safe"], row["live"]) for row in rows],
     )
     say(_("A higher threshold survives more liars and fewer silent members."))
+    if any(row["live"] < 1 for row in rows):
+        say(
+            _(
+                "Where no silent member is survived, `bubi network create` demands "
+                "--acknowledge no_fault_tolerance."
+            )
+        )

@@ -9,10 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from bubi.cli.messages import _
-from bubi.cli.output import FINDING, GOOD, AsJson, details, emit, note, progress, say, usage
+from bubi.cli.output import (
+    FINDING,
+    GOOD,
+    AsJson,
+    details,
+    emit,
+    note,
+    progress,
+    say,
+    table,
+    usage,
+)
+from bubi.cli.quorum import RATIOS
 
 if TYPE_CHECKING:
     from bubi.simulation import runner
+    from bubi.simulation.thresholds import Row
 
 app = typer.Typer(
     name="sim",
@@ -23,6 +36,9 @@ app = typer.Typer(
 DEFAULT_NODES: Final = "4,7"
 DEFAULT_SEEDS: Final = "0:20"
 NODES_MAX: Final = 13
+MEMBERS_MIN: Final = 3
+"""Below that no two correct members are left beside one that equivocates."""
+WEIGHT_MAX: Final = 1_000_000
 SHOWN_MAX: Final = 20
 """Violations whose detail is printed."""
 
@@ -208,6 +224,83 @@ def replay(
             say(f"{one.checker}, {one.height}: {one.detail}")
         say(_("Trace hash {hash}", hash=result.trace_hash))
     return FINDING if found else GOOD
+
+
+@app.command(
+    "thresholds", help=_("Attack vote thresholds by members that equivocate, until they fork.")
+)
+def thresholds(
+    weights: Annotated[
+        str,
+        typer.Argument(metavar="N|W,W", help=_("Number of members, or the weight of each.")),
+    ] = "4",
+    engine: Engine = "pbft",
+    seed: Annotated[int, typer.Option("--seed", help=_("Seed of the run."))] = 1,
+    as_json: AsJson = False,
+) -> int:
+    """Shows for every ratio that f_safe equivocators do no harm, and how many do."""
+    from bubi.simulation import thresholds as simulation  # noqa: PLC0415 - as above
+
+    known_engine(engine)
+    members = _weights(weights)
+    with progress() as bar:
+        task = bar.add_task(_("Thresholds"), total=len(RATIOS))
+        rows = []
+        for ratio in RATIOS:
+            rows.append(simulation.show(simulation.Threshold(members, ratio), engine, seed))
+            bar.advance(task)
+    if as_json:
+        emit({"engine": engine, "weights": list(members), "rows": [_row(one) for one in rows]})
+    else:
+        table(
+            _("Thresholds of weight {total}", total=sum(members)),
+            (
+                _("Ratio"),
+                _("Quorum"),
+                _("Silent members survived"),
+                _("Liars survived"),
+                _("Agreement held"),
+                _("Liars for a fork"),
+                _("Fork shown"),
+            ),
+            [
+                (
+                    "{}/{}".format(*one.threshold.ratio),
+                    one.threshold.quorum,
+                    one.threshold.live,
+                    one.threshold.safe,
+                    _("yes") if one.held else _("no"),
+                    "-" if one.fork is None else one.fork,
+                    "-" if one.fork is None else _("yes") if one.forked else _("no"),
+                )
+                for one in rows
+            ],
+        )
+    return GOOD if all(one.good for one in rows) else FINDING
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "ratio": "{}/{}".format(*row.threshold.ratio),
+        "quorum": row.threshold.quorum,
+        "safe": row.threshold.safe,
+        "live": row.threshold.live,
+        "held": row.held,
+        "heights": row.heights,
+        "fork": row.fork,
+        "forked": row.forked,
+    }
+
+
+def _weights(text: str) -> tuple[int, ...]:
+    """One weight per member, of a number of members or a list of weights."""
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() and int(part) <= WEIGHT_MAX for part in parts):
+        raise usage(_("Write a number of members, or their weights like 3,2,1,1."))
+    members = tuple(map(int, parts)) if len(parts) > 1 else (1,) * min(int(text), NODES_MAX + 1)
+    if not MEMBERS_MIN <= len(members) <= NODES_MAX or 0 in members:
+        raise usage(_("There are {least} to {most} members.", least=MEMBERS_MIN, most=NODES_MAX))
+    return members
 
 
 @app.command("conformance", help=_("Try an engine of your own: MODULE:ENGINE."))

@@ -103,7 +103,7 @@ class VoteMessage:
 
 @dataclass(frozen=True, slots=True)
 class ProposalMessage:
-    """A leader's proposal.
+    """A leader's proposal, or a proposal with its proof that a member shows to a leader.
 
     `signed` is the leader's own statement about the digest: its first vote, or a signature in
     phase PROPOSAL where the protocol has it. `payload` are the digests of the batches in order;

@@ -228,8 +228,10 @@ def floor_above(log: Sequence[bytes], second: bytes, vote: VoteRequest) -> Guard
         round_ = max(rounds, default=0) + RECOVERY_ROUNDS
         floor = replace(vote, round=round_, phase=Phase.COMMIT)
     else:
+        # The ledger may be older than the records, and another engine may decide by now.
+        newest = max([vote, *known], key=lambda one: one.epoch)
         height = max([vote.height, *(one.height for one in known)]) + RECOVERY_HEIGHTS
-        floor = replace(vote, height=height, round=0, phase=Phase.CHANGE)
+        floor = replace(newest, height=height, round=0, phase=Phase.CHANGE)
     return GuardRecord(replace(floor, digest=bytes(HASH_BYTES), outcome=b""), b"")
 
 

@@ -94,6 +94,8 @@ class HeightRules(ABC, Generic[S]):
 
     request_kind: str
     """Name of the message that asks for a round."""
+    proposal_phase: Phase = Phase.FIRST
+    """Phase of the signature under a proposal: the leader's first vote, or one of its own."""
 
     def __init__(self, signatures: Signatures, state: S) -> None:
         self.signatures = signatures
@@ -134,7 +136,7 @@ class HeightRules(ABC, Generic[S]):
 
     @abstractmethod
     def _vote(self, vote: VoteMessage) -> None:
-        """A first or commit vote."""
+        """A first or commit vote, or what a leader signed under its proposal."""
 
     @abstractmethod
     def _prepare(self) -> None:
@@ -304,7 +306,7 @@ class HeightRules(ABC, Generic[S]):
         vote = message.signed
         request = vote.request
         return (
-            request.phase is Phase.FIRST
+            request.phase is self.proposal_phase
             and request.round <= ROUND_MAX
             and self.state.configuration.leader(request.round) == vote.validator
             and len(message.proposal) <= PROPOSAL_BYTES_MAX
@@ -312,16 +314,18 @@ class HeightRules(ABC, Generic[S]):
             and self.signatures.binds(request.digest, message.proposal, message.payload)
         )
 
-    def _first_heard(self, member: int, round_: int) -> VoteMessage | None:
-        """The first vote of a member in a round that counts here."""
-        tally = self.state.votes.tallies.get((round_, Phase.FIRST))
+    def _first_heard(
+        self, member: int, round_: int, phase: Phase = Phase.FIRST
+    ) -> VoteMessage | None:
+        """The vote of a member in a round and phase that counts here: the one heard first."""
+        tally = self.state.votes.tallies.get((round_, phase))
         return tally.votes.get(member) if tally is not None else None
 
     def _is_open(self, vote: VoteMessage) -> bool:
         """Whether a leader's proposal may still be accepted in its round."""
         state = self.state
         round_ = vote.request.round
-        first = self._first_heard(vote.validator, round_)
+        first = self._first_heard(vote.validator, round_, self.proposal_phase)
         if first is not None and first.request.digest != vote.request.digest:
             return False
         return round_ > state.round or (round_ == state.round and not self._works())
@@ -447,10 +451,13 @@ class HeightRules(ABC, Generic[S]):
                 state.round, digest, known.proposal, known.payload, state.justification
             )
             self.effects.append(Persist(PROPOSAL_RECORD, state.height, encode_accepted(accepted)))
-            request = first_vote(state.configuration, state.height, state.round, digest)
-            self.effects.append(SignVote(request))
+            self._sign_first(first_vote(state.configuration, state.height, state.round, digest))
         self._execute(digest)
         self._prepare()
+
+    def _sign_first(self, request: VoteRequest) -> None:
+        """Asks for the signature of the own first vote."""
+        self.effects.append(SignVote(request))
 
     def _execute(self, digest: bytes) -> None:
         state = self.state
@@ -491,9 +498,13 @@ class HeightRules(ABC, Generic[S]):
         state = self.state
         request = event.request
         own = state.configuration.own
-        if own is None or not is_statement_of(state.configuration, request, state.height):
-            return
-        vote = VoteMessage(own, request, event.signature)
+        if own is not None and is_statement_of(state.configuration, request, state.height):
+            self._made(VoteMessage(own, request, event.signature))
+
+    def _made(self, vote: VoteMessage) -> None:
+        """The own vote was signed."""
+        state = self.state
+        request = vote.request
         if request.phase is Phase.CHANGE:
             self._change_signed(vote)
             return
@@ -570,7 +581,8 @@ class HeightRules(ABC, Generic[S]):
         ):
             return
         if type(message) is VoteMessage:
-            if vote.request.phase is Phase.FIRST or vote.request.phase is Phase.COMMIT:
+            phase = vote.request.phase
+            if phase is Phase.FIRST or phase is Phase.COMMIT or phase is self.proposal_phase:
                 self._vote(message)
         elif isinstance(message, ProposalMessage):
             self._proposal(message)
@@ -591,7 +603,7 @@ class HeightRules(ABC, Generic[S]):
             self.effects.append(ReportEvidence(earlier, vote))
             # H6: a leader that signs two proposals is not waited for.
             if (
-                vote.request.phase is Phase.FIRST
+                vote.request.phase in {Phase.FIRST, self.proposal_phase}
                 and state.mode is Mode.NORMAL
                 and round_ == state.round
                 and member == state.configuration.leader(round_)

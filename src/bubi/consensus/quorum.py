@@ -5,11 +5,13 @@ most 2q − N − 1 are faulty (`safe_faults`), and the network makes progress w
 silent (`live_faults`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 TOTAL_WEIGHT_MAX = 2**32
 """Largest total weight of a validator set."""
+NO_FAULT_TOLERANCE = "no_fault_tolerance"
+"""What is acknowledged by who wants a set in which every single vote is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +90,34 @@ def heavy(weights: Iterable[tuple[str, int]], needed: int) -> list[tuple[str, in
     if tolerated < 1:
         return []
     return sorted((name, weight) for name, weight in shares.items() if weight > tolerated)
+
+
+def to_acknowledge(weights: Iterable[tuple[str, int]], needed: int) -> list[str]:
+    """Names without whose acknowledgement a set of members is refused, ascending.
+
+    `weights` are (member, weight). A member heavier than T − q stops the network when it is down:
+    it has to be named. Where that is true of everyone, one name stands for all. The same rule
+    judges proposals (spec/ledger.md 10, judge 4).
+    """
+    members = list(weights)
+    spare = live_faults(sum(weight for _, weight in members), needed)
+    names = sorted(name for name, weight in members if weight > spare)
+    return [NO_FAULT_TOLERANCE] if len(names) == len(members) else names
+
+
+def unacknowledged(
+    weights: Iterable[tuple[str, int]], needed: int, acknowledged: Collection[str]
+) -> list[str]:
+    """What of `to_acknowledge` is missing from the names that were given."""
+    return [name for name in to_acknowledge(weights, needed) if name not in acknowledged]
+
+
+def least_members(numerator: int = 0, denominator: int = 1) -> int | None:
+    """How many members of weight 1 it takes so that one may be down; None if no number does."""
+    if numerator == denominator:
+        return None
+    # Below a ratio of 1 this ends: one may be down as soon as T·(1 − ratio) ≥ 1 and T ≥ 4.
+    total = max(4, -(-denominator // (denominator - numerator)))
+    return next(
+        count for count in range(4, total + 1) if quorum(count, numerator, denominator) < count
+    )

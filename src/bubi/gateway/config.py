@@ -47,7 +47,6 @@ class IndexSection:
     """The read model. Without `database` it is a SQLite file in the data folder."""
 
     database: str | None
-    fetch_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +194,7 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "certificate": (None, path),
         "key": (None, path),
     },
-    "index": {
-        "database": (None, url("postgresql")),
-        "fetch_bytes": (8 * MEBIBYTE, number(65_536, 64 * MEBIBYTE)),
-    },
+    "index": {"database": (None, url("postgresql"))},
     "explorer": {"public": (False, flag)},
     "sandbox": {
         "keystore": (None, path),

@@ -88,8 +88,15 @@ def route(folder: Path) -> Route:
 
     async def serve(request: Request) -> Response:
         name = request.path_params["path"]
-        found = (root / name).resolve()
-        if name and found.is_relative_to(root) and found.is_file() and found.name != "index.html":
+        # A slash that was sent as %2F is in the name of an object, not of a file.
+        found = (root / name.replace("\0", "")).resolve()
+        if (
+            name
+            and "\0" not in name
+            and found.is_relative_to(root)
+            and found.is_file()
+            and found.name != "index.html"
+        ):
             kind = mimetypes.guess_type(found.name)[0] or "application/octet-stream"
             cached = FOREVER if found.parent.name == HASHED else "no-cache"
             return FileResponse(found, media_type=kind, headers={"Cache-Control": cached})

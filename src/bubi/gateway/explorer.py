@@ -111,8 +111,10 @@ async def search(
 
 @router.get("/stream", response_class=Response, responses={200: {"content": {stream.MEDIA: {}}}})
 async def news(request: Request) -> Response:
-    """Events as they come: `block`, `status`, `alarm`."""
-    return stream.answer(request, gateway_of(request))
+    """Events as they come: `block`, `status`, and for those who are logged in `alarm`."""
+    who = await principal_of(request)
+    hidden = stream.NOT_PUBLIC if who is None else frozenset[str]()
+    return stream.answer(request, gateway_of(request), hidden)
 
 
 # --- blocks and transactions ---------------------------------------------------------------------

@@ -78,7 +78,7 @@ def record(reader: Reader, namespace: str, key: str, version: int | None = None)
                 links.c.key == row.key,
                 links.c.version == row.version,
             )
-        ).tuples()
+        )
         return {
             **_shown(view, [row])[0],
             "content": None if row.content is None else row.content.hex(),
@@ -176,7 +176,7 @@ def _shown(view: View, rows: list[Any]) -> list[Json]:
     spaces, done = schema.namespaces, schema.transactions
     ids = {row.namespace for row in rows}
     query = select(spaces.c.namespace, spaces.c.name).where(spaces.c.namespace.in_(ids))
-    names = dict(view.connection.execute(query).tuples().all()) if rows else {}
+    names = dict(view.connection.execute(query).all()) if rows else {}
     writers = view.addresses([row.writer for row in rows])
     return [
         {

@@ -7,7 +7,7 @@ announce (`alarm`).
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Set
 from typing import Any
 
 from starlette.requests import Request
@@ -19,6 +19,8 @@ from bubi.gateway.service import Gateway
 HEARTBEAT_SECONDS = 10.0
 WAITING_MAX = 256
 MEDIA = "text/event-stream"
+NOT_PUBLIC = frozenset({"alarm"})
+"""Kinds that only somebody who is logged in hears."""
 
 
 class News:
@@ -59,8 +61,8 @@ def _drain(queue: asyncio.Queue[Any]) -> None:
         queue.get_nowait()
 
 
-def answer(request: Request, gateway: Gateway) -> StreamingResponse:
-    """An endless answer.
+def answer(request: Request, gateway: Gateway, hidden: Set[str]) -> StreamingResponse:
+    """An endless answer without the kinds that are hidden.
 
     Raises:
         ProblemError: too many are open.
@@ -68,10 +70,10 @@ def answer(request: Request, gateway: Gateway) -> StreamingResponse:
     if gateway.streams >= gateway.config.gateway.streams_max:
         raise ProblemError("too_many_streams")
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(request, gateway), media_type=MEDIA, headers=headers)
+    return StreamingResponse(_events(request, gateway, hidden), media_type=MEDIA, headers=headers)
 
 
-async def _events(request: Request, gateway: Gateway) -> AsyncIterator[str]:
+async def _events(request: Request, gateway: Gateway, hidden: Set[str]) -> AsyncIterator[str]:
     gateway.streams += 1
     try:
         with gateway.news.listening() as queue:
@@ -85,7 +87,8 @@ async def _events(request: Request, gateway: Gateway) -> AsyncIterator[str]:
                 if said is None:
                     return
                 kind, text = said
-                yield f"event: {kind}\ndata: {text}\n\n"
+                if kind not in hidden:
+                    yield f"event: {kind}\ndata: {text}\n\n"
     finally:
         gateway.streams -= 1
 

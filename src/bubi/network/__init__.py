@@ -5,7 +5,7 @@ from bubi.network.admission import DoorLimits
 from bubi.network.certificates import Authority, CertificateError
 from bubi.network.connection import ConnectionLimits, Delivery
 from bubi.network.mesh import Host, Network, PeerInfo, Settings
-from bubi.network.peers import Policy, TrustRules
+from bubi.network.peers import NodeLists, Policy, TrustRules
 
 __all__ = [
     "Address",
@@ -17,6 +17,7 @@ __all__ = [
     "Host",
     "IpRules",
     "Network",
+    "NodeLists",
     "PeerInfo",
     "Policy",
     "Settings",

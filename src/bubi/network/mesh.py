@@ -35,7 +35,7 @@ from bubi.network.handshake import (
     common_version,
     replaces,
 )
-from bubi.network.peers import PeerTable, Policy
+from bubi.network.peers import NodeLists, PeerTable, Policy
 from bubi.network.transport import Dialler
 
 log = logging.getLogger("bubi.network")
@@ -300,14 +300,61 @@ class Network:
             OSError: If a file cannot be read; then nothing has changed.
         """
         self._load(tuple(authorities), frozenset(revoked))
+        self._review()
+
+    def follow(
+        self, authorities: Iterable[Authority], revoked: Iterable[bytes], lists: NodeLists
+    ) -> None:
+        """Takes what the ledger says now; connections that it does not cover are ended.
+
+        Unlike `set_authorities` it never refuses: what cannot be used raises an alarm and is left
+        out. A node whose own certificate is covered no more follows as well; the others refuse it.
+        """
+        usable = tuple(one for one in authorities if self._is_usable(one))
+        without = frozenset(revoked)
+        try:
+            self._load(usable, without)
+        except (CertificateError, OSError) as error:
+            self._host.on_alarm("own_certificate_refused", f"others may refuse this node: {error}")
+            self._authorities, self._revoked = usable, without
+            self._accept_in_tls(usable)
+        self._table.lists = lists
+        self._review()
+
+    def _accept_in_tls(self, authorities: tuple[Authority, ...]) -> None:
+        """TLS for these authorities; what it does not know of them is checked behind it."""
+        settings = self._settings
+        try:
+            self._tls = transport.contexts(authorities, settings.certificate, settings.key)
+        except OSError as error:
+            self._host.on_alarm("own_certificate_refused", f"its files cannot be used: {error}")
+
+    def _is_usable(self, authority: Authority) -> bool:
+        try:
+            certificates.check_authority(authority)
+        except CertificateError as error:
+            self._host.on_alarm("authority_unusable", str(error))
+            return False
+        return True
+
+    def _review(self) -> None:
+        """Ends the connections that the rules do not cover any more."""
         for connection in tuple(self._connections):
             if connection.certificate is None:
                 continue
             try:
-                self._check(connection.certificate_bytes)
+                found = self._check(connection.certificate_bytes)
             except CertificateError as error:
                 connection.close(error.reason)
+                continue
+            reason = self._table.lists.refuses(found.node)
+            if reason is not None:
+                connection.close(reason)
         self._alarms_due = 0.0
+
+    def set_observer(self, observer: bool) -> None:
+        """Whether this node votes, as it tells others when they connect."""
+        self._hello = replace(self._hello, roles=0 if observer else ROLE_VALIDATOR)
 
     def snapshot(self) -> dict[str, object]:
         """What `bubi peers` shows."""

@@ -53,6 +53,24 @@ class TrustRules:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeLists:
+    """The lists of nodes, by id, that the network's organisations voted for.
+
+    `denied` is the black list. Only those on the white list `allowed` are let in, unless it is
+    empty.
+    """
+
+    allowed: frozenset[bytes] = frozenset()
+    denied: frozenset[bytes] = frozenset()
+
+    def refuses(self, node: bytes) -> str | None:
+        """`black_listed`, `not_white_listed`, or None."""
+        if node in self.denied:
+            return "black_listed"
+        return "not_white_listed" if self.allowed and node not in self.allowed else None
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How the table decides.
 
@@ -141,6 +159,7 @@ class PeerTable:
 
     def __init__(self, own: bytes, policy: Policy, own_address: Address | None = None) -> None:
         self.policy = policy
+        self.lists = NodeLists()
         self._own = own
         self._own_address = own_address
         self._known: dict[Address, _Known] = {}
@@ -276,8 +295,12 @@ class PeerTable:
     def refuses(
         self, node: bytes, organisation: str, fingerprint: bytes, now: float
     ) -> str | None:
-        """Why a node with a good certificate is refused: `denied`, `not_trusted`, `banned`."""
-        reason = self.policy.trust.refuses(node, organisation, fingerprint)
+        """Why a node with a good certificate is refused.
+
+        A reason of `NodeLists` or `TrustRules`, or `banned`.
+        """
+        reason = self.lists.refuses(node)
+        reason = reason or self.policy.trust.refuses(node, organisation, fingerprint)
         if reason is not None:
             return reason
         record = self._nodes.get(node)

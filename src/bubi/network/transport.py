@@ -61,7 +61,8 @@ def contexts(authorities: Iterable[Authority], certificate: Path, key: Path) -> 
         # An authority of the ledger is trusted as it is, whoever signed it.
         context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
         context.verify_flags |= ssl.VerifyFlags(NO_CHECK_TIME)
-        context.load_verify_locations(cadata=trusted)
+        if trusted:
+            context.load_verify_locations(cadata=trusted)
         context.load_cert_chain(certificate, key)
         made.append(context)
     # No resumption: every connection shows its certificate.

@@ -8,7 +8,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from bubi.node.init import (
     PARAMETERS,
     VOTE_ALGORITHM,
     Initialised,
+    Organisation,
     Validator,
     check_kind,
     claim,
@@ -44,10 +45,14 @@ from bubi.node.init import (
     node_settings,
     write_node,
 )
+from bubi.node.tolerance import NO_FAULT_TOLERANCE
+from bubi.node.tolerance import check as check_tolerance
 from bubi.node.trust import write_trust
 
 REQUEST_FILE = "request.json"
 MEMBERS_FILE = "members.json"
+TRUST_FILE = "authority.pem"
+"""Where a node that joins by vote keeps its own authority's certificate."""
 REQUEST_BYTES_MAX = 65_536
 DOMAIN = b"bubi:network-request"
 VALIDATOR = "validator"
@@ -64,7 +69,8 @@ class Request:
     """What an owner asks for. Public.
 
     `vote_key` is None for an observer. `endpoint` is where others reach the node, None if nobody
-    can begin a connection to it. `accounts` are keys whose accounts exist from the start.
+    can begin a connection to it. `accounts` are keys whose accounts exist from the start; that of
+    `governance` proposes and votes for the organisation, None if another request names it.
     """
 
     name: str
@@ -74,6 +80,7 @@ class Request:
     authority: x509.Certificate
     certificate: x509.Certificate
     accounts: tuple[bytes, ...]
+    governance: bytes | None = None
     vote_signature: bytes = b""
     node_signature: bytes = b""
 
@@ -92,6 +99,7 @@ class Request:
             self.vote_key or b"",
             certificates.to_der(self.authority),
             certificates.to_der(self.certificate),
+            self.governance or b"",
             *self.accounts,
         ]
         return DOMAIN + b"\0" + b"".join(core.uleb128(len(one)) + one for one in fields)
@@ -107,6 +115,7 @@ class Request:
             "authority": certificates.to_der(self.authority).hex(),
             "certificate": certificates.to_der(self.certificate).hex(),
             "accounts": [key_json(key) for key in self.accounts],
+            "governance": None if self.governance is None else key_json(self.governance),
             "vote_signature": self.vote_signature.hex(),
             "node_signature": self.node_signature.hex(),
         }
@@ -119,13 +128,14 @@ class Request:
             "organisation": self.organisation,
             "role": self.role,
             "endpoint": None if self.endpoint is None else str(self.endpoint),
+            "governance": self.governance is not None,
         }
 
 
 # --- request -------------------------------------------------------------------------------------
 
 
-def make_request(
+def make_request(  # noqa: PLR0913 - what an owner decides
     directory: Path,
     *,
     name: str,
@@ -135,11 +145,12 @@ def make_request(
     suite: str = "standard",
     authority: Path | None = None,
     accounts: Sequence[bytes] = (),
+    governance: bytes | None = None,
 ) -> Request:
     """Makes a node's secrets in a new folder, and its public `request.json`.
 
     Without `authority` (the folder of one that exists) the organisation gets a new one in the
-    sub-folder `authority`.
+    sub-folder `authority`. `governance` is the key whose account votes for the organisation.
 
     Raises:
         FileError: the folder holds something, or a file cannot be used.
@@ -169,6 +180,7 @@ def make_request(
         issuer.certificate,
         certificates.read_certificate(directory / "cert.pem"),
         tuple(accounts),
+        governance,
     )
     node_key = certificates.read_private_key(directory / "key.pem")
     request = replace(
@@ -229,6 +241,7 @@ def _parse(document: Any) -> Request:
         certificates.from_der(bytes.fromhex(document["authority"])),
         certificates.from_der(bytes.fromhex(document["certificate"])),
         tuple(key_bytes(key) for key in document["accounts"]),
+        None if document["governance"] is None else key_bytes(document["governance"]),
         bytes.fromhex(document["vote_signature"]),
         bytes.fromhex(document["node_signature"]),
     )
@@ -262,7 +275,8 @@ class Created:
     """A genesis with what a person must know of it.
 
     `heavy` are organisations, with their weights, that could stop the network by themselves;
-    `spare` validators may fail before nothing is decided any more.
+    `spare` weight may fail before nothing is decided any more. `voiceless` are organisations
+    without governance account, if the others are too few to change anything by vote.
     """
 
     genesis: bytes
@@ -270,6 +284,7 @@ class Created:
     members: tuple[Request, ...]
     heavy: tuple[tuple[str, int], ...]
     spare: int
+    voiceless: tuple[str, ...] = ()
 
 
 def read_requests(directory: Path) -> list[Request]:
@@ -297,30 +312,38 @@ def create(  # noqa: PLR0913 - the agreement of the members
     quorum: tuple[int, int] = (0, 1),
     accounts: Sequence[bytes] = (),
     parameters: dict[str, Any] | None = None,
+    weights: Mapping[str, int] | None = None,
+    acknowledged: Collection[str] = (),
 ) -> Created:
     """Makes the public files of a network in a folder: genesis, trust file, list of members.
 
+    `weights` are those of validators by name, 1 where a name is missing.
+
     Raises:
         CeremonyError: the requests contradict each other, or can never decide anything.
+        ToleranceError: one validator alone could stop the network, and nobody acknowledged that.
         FileError, CoreError: a file cannot be written, or the core refuses the genesis.
     """
     check_kind(kind, suite)
     _refuse_duplicates(requests)
     validators = [
-        Validator(one.name, one.organisation, one.vote_key)
+        Validator(one.name, one.organisation, one.vote_key, (weights or {}).get(one.name, 1))
         for one in requests
         if one.vote_key is not None
     ]
     _check_validators(validators, suite)
+    _refuse_unknown(weights or {}, validators, "weight")
+    _refuse_unknown(set(acknowledged) - {NO_FAULT_TOLERANCE}, validators, "acknowledgement")
     chosen = engine or ("solo" if len(validators) == ALONE else "pbft")
     if (chosen == "solo") != (len(validators) == ALONE):
         msg = f"engine {chosen} does not fit {len(validators)} validators: solo is for one alone"
         raise CeremonyError(msg)
+    total = sum(validator.weight for validator in validators)
     try:
-        needed = quorum_of(len(validators), *quorum)
+        needed = quorum_of(total, *quorum)
     except ValueError as error:
         raise CeremonyError(str(error)) from error
-    authorities = {one.organisation: certificates.to_der(one.authority) for one in requests}
+    organisations = _organisations(requests)
     owners = [key for one in requests for key in one.accounts]
     genesis = make_genesis(
         network=network,
@@ -330,9 +353,10 @@ def create(  # noqa: PLR0913 - the agreement of the members
         accounts=[*accounts, *owners],
         engine=chosen,
         validators=validators,
-        authorities=sorted(authorities.items()),
+        organisations=organisations,
         quorum=quorum,
     )
+    check_tolerance(core.decode_json(core.genesis_to_json(genesis))["v1"], acknowledged)
     directory.mkdir(parents=True, exist_ok=True)
     write_file(directory / "genesis.bin", genesis)
     write_file(directory / "genesis.json", core.genesis_to_json(genesis) + b"\n")
@@ -343,10 +367,29 @@ def create(  # noqa: PLR0913 - the agreement of the members
         "members": [one.summary for one in requests],
     }
     write_json(directory / MEMBERS_FILE, members)
-    weights = [(validator.organisation, validator.weight) for validator in validators]
-    spare = live_faults(len(validators), needed)
-    alone = heavy(weights, needed)
-    return Created(genesis, trust["chain_id"], tuple(requests), tuple(alone), spare)
+    shares = [(validator.organisation, validator.weight) for validator in validators]
+    spare = live_faults(total, needed)
+    alone = heavy(shares, needed)
+    silent = _voiceless(organisations, validators, needed)
+    return Created(genesis, trust["chain_id"], tuple(requests), tuple(alone), spare, silent)
+
+
+def _organisations(requests: Sequence[Request]) -> list[Organisation]:
+    """The organisations that stand behind the requests, by name."""
+    voters = {one.organisation: one.governance for one in requests if one.governance is not None}
+    certificate = {one.organisation: certificates.to_der(one.authority) for one in requests}
+    return [
+        Organisation(name, voters.get(name), certificate[name]) for name in sorted(certificate)
+    ]
+
+
+def _voiceless(
+    organisations: Sequence[Organisation], validators: Sequence[Validator], needed: int
+) -> tuple[str, ...]:
+    """Organisations without a voice, if nothing could be changed by vote for the want of them."""
+    silent = {one.name for one in organisations if one.governance is None}
+    heard = sum(one.weight for one in validators if one.organisation not in silent)
+    return () if heard >= needed else tuple(sorted(silent))
 
 
 def _refuse_duplicates(requests: Sequence[Request]) -> None:
@@ -362,6 +405,8 @@ def _refuse_duplicates(requests: Sequence[Request]) -> None:
             msg = f"{count} requests have the same {what} ({value[:64]}): each needs its own"
             raise CeremonyError(msg)
     authorities: dict[str, bytes] = {}
+    voters: dict[bytes, str] = {}
+    voices: dict[str, bytes] = {}
     for one in requests:
         data = certificates.to_der(one.authority)
         if authorities.setdefault(one.organisation, data) != data:
@@ -369,6 +414,22 @@ def _refuse_duplicates(requests: Sequence[Request]) -> None:
                 f"the requests of {one.organisation} come from two authorities: its second node "
                 "must be requested with --authority, or somebody uses its name"
             )
+            raise CeremonyError(msg)
+        if one.governance is None:
+            continue
+        if voices.setdefault(one.organisation, one.governance) != one.governance:
+            msg = f"the requests of {one.organisation} name two governance keys: it has one voice"
+            raise CeremonyError(msg)
+        if voters.setdefault(one.governance, one.organisation) != one.organisation:
+            msg = f"{voters[one.governance]} and {one.organisation} name the same governance key"
+            raise CeremonyError(msg)
+
+
+def _refuse_unknown(names: Iterable[str], validators: Sequence[Validator], what: str) -> None:
+    known = {validator.name for validator in validators}
+    for name in sorted(names):
+        if name not in known:
+            msg = f"there is no validator {name!r} to give a {what}: {', '.join(sorted(known))}"
             raise CeremonyError(msg)
 
 
@@ -389,7 +450,7 @@ def _check_validators(validators: Sequence[Validator], suite: str) -> None:
 # --- join ----------------------------------------------------------------------------------------
 
 
-def join(
+def join(  # noqa: PLR0913 - each is an option of the command
     directory: Path,
     network: Path,
     *,
@@ -398,26 +459,43 @@ def join(
     api_port: int = 8080,
     operator_port: int | None = None,
     seeds: Sequence[Address] = (),
+    acknowledged: Collection[str] = (),
+    by_vote: bool = False,
 ) -> Initialised:
     """Completes the folder that `make_request` made, for the network in the folder `network`.
 
+    A member `by_vote` is not in the genesis: it follows the network as an observer until the
+    organisations have voted for it (`set_organisation` if its organisation is new, then
+    `add_validator`).
+
     Raises:
         CeremonyError: the genesis does not hold what this node asked for.
+        ToleranceError: one validator alone could stop the network, and the owner of this one did
+            not acknowledge that.
         FileError, ConfigError: a file or a value cannot be used.
     """
     request = read_request(directory / REQUEST_FILE)
     genesis = read_genesis(network / "genesis.bin")
     fields = core.decode_json(core.genesis_to_json(genesis))["v1"]
-    _check_own_part(directory, request, fields)
+    if not by_vote:
+        _check_own_part(directory, request, fields)
     settings = node_settings(
         request.name, request.organisation, api_port, validator=request.vote_key is not None
     )
+    if request.vote_key is not None:
+        check_tolerance(fields, acknowledged)
+    if acknowledged:
+        settings["node"]["acknowledged"] = sorted(acknowledged)
     section: dict[str, Any] = {
         "host": host,
         "certificate": "cert.pem",
         "key": "key.pem",
         "seeds": [str(one) for one in seeds] or _others(network, request),
     }
+    if by_vote:
+        # The ledger here begins with the genesis, which does not list the own authority.
+        write_file(directory / TRUST_FILE, certificates.to_pem(request.authority))
+        section["trust"] = TRUST_FILE
     if request.endpoint is None:
         section["outbound_only"] = True
     else:
@@ -431,7 +509,7 @@ def join(
 
 def _check_own_part(directory: Path, request: Request, genesis: Any) -> None:
     mine = certificates.to_der(request.authority).hex()
-    listed = {one["certificate"]: one["organisation"] for one in genesis["authorities"]}
+    listed = {one["certificate"]: one["name"] for one in genesis["organisations"]}
     if listed.get(mine) != request.organisation:
         msg = "the genesis does not list your authority: was another request sent in your name?"
         raise CeremonyError(msg)

@@ -134,6 +134,11 @@ def to_der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.DER)
 
 
+def to_pem(certificate: x509.Certificate) -> bytes:
+    """Its text form."""
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
 def is_authority(certificate: x509.Certificate) -> bool:
     """Whether a certificate may issue others and is signed by itself."""
     try:

@@ -26,13 +26,18 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NodeSection:
-    """Who this node is and where its files are."""
+    """Who this node is and where its files are.
+
+    `acknowledged` are validators that the genesis cannot miss, or `no_fault_tolerance`: the owner
+    of this node knows it (`bubi.node.tolerance`).
+    """
 
     name: str
     organisation: str
     data: Path
     genesis: Path
     validator_key: Path | None
+    acknowledged: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +242,7 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "data": (".", _path),
         "genesis": ("genesis.bin", _path),
         "validator_key": (None, _path),
+        "acknowledged": ((), _list(_text)),
     },
     "api": {
         "host": ("127.0.0.1", _host),

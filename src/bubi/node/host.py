@@ -169,6 +169,9 @@ class ReplicaHost:
         self._expiries = Expiries(chain, threads, door.waits)
         self.heights = Heights(chain.height)
         self.evidence: list[ReportEvidence] = []
+        self.on_evidence: Callable[[ReportEvidence], None] = lambda _evidence: None
+        self.on_block: Callable[[], None] = lambda: None
+        """Called after each block, before the replica hears of it."""
         self.last_decision_ms = clock.now_ms()
         # None asks to stop, an error says that a task failed.
         self._inputs: asyncio.Queue[Queued | RuntimeError | None] = asyncio.Queue()
@@ -358,12 +361,12 @@ class ReplicaHost:
             case ReportEvidence():
                 self._report(action)
             case Alarm():
-                self._alarm(action.code, action.text)
+                self.alarm(action.code, action.text)
                 if action.code == "guard_silent":
                     self._health.raise_reason(action.code, action.text)
             case Halt():
                 self._halted = True
-                self._alarm(action.code, action.text)
+                self.alarm(action.code, action.text)
                 self._health.raise_reason(action.code, action.text)
             case _:
                 self._fail(f"the host does not know {type(action).__name__}")
@@ -410,6 +413,9 @@ class ReplicaHost:
     def _send_transactions(self, action: SendTransactions[core.Admission]) -> None:
         for entry in action.entries:
             body = self._door.body(entry.number)
+            if body is None and self._key is not None and self._door.waits(entry.number):
+                # It was admitted when this node had a vote, and was not kept as it came.
+                body = self._chain.batch([entry.group], 0, self._key).body
             if body is not None:
                 self._peers.send((action.peer,), Transactions(body))
 
@@ -515,7 +521,7 @@ class ReplicaHost:
 
     def _log_stale(self, what: str, height: int, error: core.CoreError) -> None:
         if height == self._chain.height + 1:
-            self._alarm("internal", f"cannot {what} height {height}: {_sentence(error)}")
+            self.alarm("internal", f"cannot {what} height {height}: {_sentence(error)}")
 
     # --- signatures ----------------------------------------------------------------------
 
@@ -612,7 +618,7 @@ class ReplicaHost:
             self._metrics.transactions.labels(outcome).inc(count)
         self._count_codes(execution)
         for text in execution.alarms:
-            self._alarm("internal", text)
+            self.alarm("internal", text)
         if self._chain.height > 1:
             interval = time.monotonic() - self._decided_at
             self._metrics.consensus.interval.observe(interval)
@@ -622,6 +628,7 @@ class ReplicaHost:
         self._decided = {execution.height: execution}
         self._in_work = 0
         self._door.set_block_limits(self._ledger.parameters)
+        self.on_block()
         tip: Tip = self._ledger.tip()
         self.put(Committed(tip, self._ledger.configuration(), self._ledger.limits()))
 
@@ -688,18 +695,19 @@ class ReplicaHost:
             return
         text = core.error_detail(error)
         if all(reason.code != "storage_full" for reason in self._health.reasons):
-            self._alarm("storage_full", text)
+            self.alarm("storage_full", text)
         self._health.raise_reason("storage_full", text)
 
     def _report(self, evidence: ReportEvidence) -> None:
         first = evidence.first.request
         self.evidence = [*self.evidence, evidence][-EVIDENCE_KEPT:]
         self._metrics.consensus.evidence.inc()
-        self._alarm(
+        self.alarm(
             "evidence",
             f"validator {evidence.first.validator} signed two statements for height "
             f"{first.height}, round {first.round}, phase {first.phase.name}",
         )
+        self.on_evidence(evidence)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -732,7 +740,8 @@ class ReplicaHost:
         if handle is not None:
             handle.cancel()
 
-    def _alarm(self, code: str, text: str) -> None:
+    def alarm(self, code: str, text: str) -> None:
+        """Something that a person must look at."""
         self._metrics.alarms.labels(code).inc()
         log.error("%s: %s", code, text)
 

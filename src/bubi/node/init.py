@@ -15,6 +15,7 @@ from bubi.ledger import ALGORITHMS
 from bubi.node import config
 from bubi.node.certificates import issue, make_authority, to_der
 from bubi.node.files import FileError, key_json, write_file, write_key
+from bubi.node.tolerance import check as check_tolerance
 from bubi.node.trust import PREFIXES, write_trust
 
 VOTE_ALGORITHM = {"standard": "ed25519", "national": "sm2"}
@@ -31,6 +32,12 @@ PARAMETERS: dict[str, Any] = {
     "turn_blocks": 128,
     "timeout": "2000",
     "timeout_max": "30000",
+    "vote_algorithms": [0, 1, 2, 3],
+    "retired_algorithms": [],
+    "proposal_lifetime": "604800000",
+    "ready_lifetime": "3600000",
+    "evidence_policy": 1,
+    "evidence_max_age": "1000000",
 }
 """Parameters of a genesis unless others are asked for, in the JSON form of `ParametersV1`."""
 
@@ -58,13 +65,15 @@ def initialise(  # noqa: PLR0913 - each argument is one answer of the person who
     kind: str = "development",
     suite: str = "standard",
     accounts: Sequence[bytes] = (),
+    governance: bytes | None = None,
     parameters: dict[str, Any] | None = None,
     api_port: int = 8080,
     now_ms: int | None = None,
 ) -> Initialised:
     """Makes a network of one validator in a new or empty folder.
 
-    `accounts` are public keys (tagged bytes) whose own accounts exist from the start.
+    `accounts` are public keys (tagged bytes) whose own accounts exist from the start; that of
+    `governance` votes for the organisation.
 
     Raises:
         FileError: the folder holds something, or cannot be written.
@@ -86,8 +95,11 @@ def initialise(  # noqa: PLR0913 - each argument is one answer of the person who
         accounts=accounts,
         engine="solo",
         validators=[validator],
-        authorities=[(organisation, to_der(authority.certificate))],
+        organisations=[
+            Organisation(organisation, governance, to_der(authority.certificate)),
+        ],
     )
+    check_tolerance(core.decode_json(core.genesis_to_json(genesis))["v1"])
     settings = node_settings(name, organisation, api_port)
     config.parse(settings, directory)
     write_key(directory / "validator.key", algorithm, secret)
@@ -103,6 +115,19 @@ class Validator:
     organisation: str
     key: bytes
     weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """An organisation of a genesis.
+
+    `governance` is the key (tagged bytes) whose own account votes for it, None if it has no voice;
+    `certificate` is that of its authority (DER).
+    """
+
+    name: str
+    governance: bytes | None
+    certificate: bytes
 
 
 def check_kind(kind: str, suite: str) -> None:
@@ -184,17 +209,22 @@ def make_genesis(  # noqa: PLR0913 - the whole agreement of the members
     accounts: Sequence[bytes],
     engine: str,
     validators: Sequence[Validator],
-    authorities: Sequence[tuple[str, bytes]],
+    organisations: Sequence[Organisation],
     quorum: tuple[int, int] = (0, 1),
     time: int | None = None,
 ) -> bytes:
-    """An encoded genesis with a new nonce. `authorities` are (organisation, certificate in DER).
+    """An encoded genesis with a new nonce.
 
     Raises:
         CoreError: the core refuses it.
     """
     number = core.Suite[suite.upper()]
-    owners = sorted((core.key_address(number, key), key) for key in set(accounts))
+    voters = {one.governance for one in organisations if one.governance is not None}
+    owners = sorted((core.key_address(number, key), key) for key in voters | set(accounts))
+
+    def account(key: bytes) -> str:
+        return core.address_to_text(PREFIXES[kind], core.key_address(number, key))
+
     document = {
         "nonce": secrets.token_hex(32),
         "name": network,
@@ -220,9 +250,13 @@ def make_genesis(  # noqa: PLR0913 - the whole agreement of the members
                 "quorum_denominator": quorum[1],
             }
         },
-        "authorities": [
-            {"organisation": organisation, "certificate": certificate.hex()}
-            for organisation, certificate in authorities
+        "organisations": [
+            {
+                "name": one.name,
+                "governance": None if one.governance is None else account(one.governance),
+                "certificate": one.certificate.hex(),
+            }
+            for one in sorted(organisations, key=lambda one: one.name.encode())
         ],
         "accounts": [
             {

@@ -15,7 +15,7 @@ from bubi.network.admission import DoorLimits
 from bubi.network.certificates import Authority, CertificateError
 from bubi.network.connection import PEER_SAID, Delivery
 from bubi.network.mesh import Network, PeerInfo, Settings
-from bubi.network.peers import Policy, TrustRules
+from bubi.network.peers import NodeLists, Policy, TrustRules
 from bubi.node.certificates import organisation_of, read_certificates, to_der
 from bubi.node.config import NetworkSection
 from bubi.node.files import FileError
@@ -63,13 +63,14 @@ class Links:
         self._misdeeds = Misdeeds()
         self._clocks = Clocks()
         self._names: dict[bytes, str] = {}
-        authorities = (*place.authorities, *_own_trust(section.trust))
+        self._own_trust = tuple(_own_trust(section.trust))
+        authorities = (*place.authorities, *self._own_trust)
         try:
             self._network = Network(_settings(section, place), authorities, self, clock.now_ms)
         except CertificateError as error:
             msg = (
                 f"{section.certificate} cannot be used ({error}): it must be issued by an "
-                "authority that the genesis lists for this organisation"
+                "authority that the ledger lists for this organisation, or network.trust names"
             )
             raise FileError(msg) from error
         except OSError as error:
@@ -122,6 +123,16 @@ class Links:
             Link(peer, int((self._network.round_trip(peer) or 0.0) * 1_000_000))
             for peer in self._network.peers
         )
+
+    def follow(
+        self, authorities: Sequence[Authority], revoked: Sequence[bytes], lists: NodeLists
+    ) -> None:
+        """Takes what the ledger says of nodes now; this node's own trust list stays beside it."""
+        self._network.follow((*authorities, *self._own_trust), revoked, lists)
+
+    def set_observer(self, observer: bool) -> None:
+        """Whether this node votes, as it tells others when they connect."""
+        self._network.set_observer(observer)
 
     @property
     def certificate_days(self) -> int:

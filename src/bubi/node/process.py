@@ -11,19 +11,19 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from bubi import core
-from bubi.consensus import engine_named, guard
+from bubi.consensus import ENGINES, engine_in_force, guard
 from bubi.ledger import CoreSignatures, LedgerView, key_bytes, set_quorum
 from bubi.mempool import Limits, Mempool, Recent
 from bubi.network import certificates as network_certificates
-from bubi.network.certificates import Authority
-from bubi.node import config, files
+from bubi.node import config, files, tolerance
 from bubi.node.api.app import build
 from bubi.node.api.leases import LeaseTable
 from bubi.node.api.services import Services
@@ -31,6 +31,7 @@ from bubi.node.certificates import read_certificate
 from bubi.node.door import Door
 from bubi.node.explain import Explainer
 from bubi.node.fatal import exit_at_once
+from bubi.node.governance import Governance, authorities_of
 from bubi.node.health import Health
 from bubi.node.host import ReplicaHost
 from bubi.node.links import Links, Place
@@ -122,7 +123,8 @@ def _open(settings: config.Config) -> _Parts:
         )
         try:
             _check_member(settings, key, chain)
-        except files.FileError:
+            _check_tolerance(settings, key, genesis, chain)
+        except (files.FileError, config.ConfigError):
             _close(chain)
             raise
     except BaseException:
@@ -167,6 +169,23 @@ def _check_member(settings: config.Config, key: core.SigningKey | None, chain: c
         )
 
 
+def _check_tolerance(
+    settings: config.Config, key: core.SigningKey | None, genesis: bytes, chain: core.Chain
+) -> None:
+    """Refuses to vote in a set that cannot miss one member, unless its owner knows that."""
+    fields = core.decode_json(core.genesis_to_json(genesis))["v1"]
+    voters = [key_bytes(one["key"]) for one in fields["validators"]["v1"]["validators"]]
+    if key is None or key.public_key not in voters:
+        return
+    present = core.decode_json(core.validator_set_to_json(chain.validator_set))["v1"]
+    try:
+        tolerance.check(fields, settings.node.acknowledged, epoch=int(present["epoch"]))
+    except tolerance.ToleranceError as error:
+        names = ", ".join(f'"{name}"' for name in error.missing)
+        msg = f"{error}; if that is what its owners want, add {names} to node.acknowledged"
+        raise files.FileError(msg) from error
+
+
 def _listen(api: config.ApiSection) -> socket.socket:
     family = socket.AF_INET6 if ":" in api.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -204,10 +223,9 @@ async def _serve(parts: _Parts) -> int:
     own_key = parts.key.public_key if parts.key is not None else None
     ledger = LedgerView(chain, own_key)
     configuration = ledger.configuration()
-    door.forwards = configuration.own is None
     signatures = CoreSignatures(chain.chain_id, chain.suite)
     replica = Replica(
-        engine_named(configuration.engine, signatures),
+        engine_in_force(signatures),
         signatures,
         _replica_settings(settings, clock),
         _restored_guard(chain, health),
@@ -226,11 +244,17 @@ async def _serve(parts: _Parts) -> int:
         metrics,
         settings.block.heartbeat_ms,
     )
+    governance = Governance(chain, ledger, parts.key, door, clock, frozenset(ENGINES), host.alarm)
+    host.on_block = governance.look
+    host.on_evidence = governance.report
     links: Links | None = None
     if settings.network.certificate is not None:
-        place = Place(chain.chain_id, _authorities(parts.genesis), configuration.own is None)
+        listed = authorities_of(ledger.organisations)
+        place = Place(chain.chain_id, listed, configuration.own is None)
         links = Links(settings.network, place, host, clock, metrics)
         host.connect(links)
+        governance.connect(links)
+    governance.look()
     explainer = Explainer(
         replica,
         health,
@@ -267,13 +291,11 @@ async def _serve(parts: _Parts) -> int:
     try:
         async with operator.listening(settings.operator, _desk(settings, services)):
             deciding = asyncio.create_task(host.run())
-            looking = asyncio.create_task(explainer.run())
+            looking = asyncio.create_task(_both(explainer.run(), governance.run()))
             serving = asyncio.create_task(server.serve(sockets=[parts.listener]))
             log.info("node %s at height %d, listening", settings.node.name, chain.height)
-            try:
-                return await _until_stopped(host, links, deciding, serving, services, server)
-            finally:
-                looking.cancel()
+            tasks = (deciding, serving, looking)
+            return await _until_stopped(host, links, tasks, services, server)
     finally:
         threads.close()
 
@@ -286,6 +308,13 @@ def _desk(settings: config.Config, services: Services) -> operator.Desk:
     return operator.Desk(services, meter, logbook, settings.node.name, settings.node.organisation)
 
 
+async def _both(one: Coroutine[Any, Any, None], other: Coroutine[Any, Any, None]) -> None:
+    """Runs two tasks that never end; a failure of one ends both."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(one)
+        group.create_task(other)
+
+
 def _replica_settings(settings: config.Config, clock: SystemClock) -> ReplicaSettings:
     limits = core.limits()
     return ReplicaSettings(
@@ -294,6 +323,7 @@ def _replica_settings(settings: config.Config, clock: SystemClock) -> ReplicaSet
         clock.now_ms(),
         limits["BATCH_TRANSACTIONS_MAX"],
         limits["BATCH_BYTES_MAX"],
+        engines=frozenset(ENGINES),
     )
 
 
@@ -316,30 +346,24 @@ def _node_id(settings: config.Config) -> bytes:
     return network_certificates.node_id(read_certificate(settings.network.certificate))
 
 
-def _authorities(genesis: bytes) -> tuple[Authority, ...]:
-    """Authorities that the genesis lists."""
-    fields = core.decode_json(core.genesis_to_json(genesis))["v1"]
-    return tuple(
-        Authority(one["organisation"], bytes.fromhex(one["certificate"]))
-        for one in fields["authorities"]
-    )
-
-
 async def _until_stopped(
     host: ReplicaHost,
     links: Links | None,
-    deciding: asyncio.Task[None],
-    serving: asyncio.Task[None],
+    tasks: "tuple[asyncio.Task[None], asyncio.Task[None], asyncio.Task[None]]",
     services: Services,
     server: "_Server",
 ) -> int:
+    deciding, serving, looking = tasks
     stopper = asyncio.create_task(services.stopping.wait())
-    await asyncio.wait({stopper, deciding, serving}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({stopper, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     stopper.cancel()
     services.health.raise_reason("stopping", "the node is stopping")
     services.stopping.set()
     host.stop()
     status = EXIT_GOOD
+    if looking.done():
+        log.critical("the node failed", exc_info=looking.exception())
+        status = EXIT_FINDING
     try:
         await deciding
     except RuntimeError as error:

@@ -65,7 +65,9 @@ Peer = bytes
 class Tip:
     """The newest block of this node.
 
-    `batches` are the digests it ordered, `certificate` is None at height 0.
+    `batches` are the digests it ordered, `certificate` is None at height 0. Blocks up to `barrier`
+    are wanted even with nothing in them: there a change of the configuration that was voted for
+    takes effect.
     """
 
     height: int
@@ -74,6 +76,7 @@ class Tip:
     state_root: bytes
     certificate: Certificate | None
     batches: tuple[bytes, ...] = ()
+    barrier: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,14 @@ class Forwarding:
         self._pool.decided(expired)
         return tuple(expired)
 
+    def stop(self) -> None:
+        """This node has a vote now: what it forwarded goes into its own batches as well.
+
+        A transaction that a validator has put into a batch already is executed once all the same.
+        """
+        self._pool.give_back(group.entry for group in self._groups.values())
+        self._groups.clear()
+
     def _give(
         self, entries: tuple[Entry[Any], ...], turn: int, validators: tuple[Peer, ...]
     ) -> None:

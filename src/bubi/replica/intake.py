@@ -55,6 +55,10 @@ class Intake:
 
     def start(self, height: int, configuration: Configuration) -> None:
         """A height begins."""
+        before = self._configuration
+        if before is not None and before.epoch != configuration.epoch:
+            # What came early was said by the members of another set, under other numbers.
+            self._seen = Seen()
         self._height = height
         self._configuration = configuration
         self._quiet = False

@@ -77,6 +77,11 @@ class Links:
         link.observer = False
         self._sort()
 
+    def left(self, link: Link) -> None:
+        """A member left the set: it is an observer now."""
+        link.observer = True
+        self._sort()
+
     def tick(self) -> None:
         """Once a second: allowances start again."""
         for link in self._links.values():

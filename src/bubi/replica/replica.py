@@ -313,17 +313,44 @@ class Replica:
         self._forward_groups()
         self._look_for_work()
 
-    def _configure(self, configuration: Configuration, limits: Limits) -> None:
+    def _configure(self, configuration: Configuration, limits: Limits) -> bool:
+        """Takes the settings of the next height; whether it is the first one of an epoch."""
         before = self._configuration
         self._configuration = configuration
         self._limits = limits
         self._batches.configure(configuration, limits, self._statuses.member)
         self._sync.eager = configuration.own is None
-        if before is None or before.epoch != configuration.epoch:
-            self._statuses.configure(configuration)
-            if before is not None:
-                self._batches.epoch_changed()
-            self._intake.links_changed()
+        changed = before is not None and before.epoch != configuration.epoch
+        if before is None or changed:
+            self._begin_epoch(configuration)
+        known = self._settings.engines
+        if known is not None and configuration.engine not in known:
+            self._halt(
+                "engine_unknown",
+                f"height {self._height} is decided by the engine {configuration.engine}, which "
+                f"this version does not run (it runs {', '.join(sorted(known))})",
+            )
+        return changed
+
+    def _begin_epoch(self, configuration: Configuration) -> None:
+        """Finds out again which connected nodes are members."""
+        statuses = self._statuses
+        were = {peer for peer, _ in self._links.items() if statuses.member(peer) is not None}
+        statuses.configure(configuration)
+        for peer, link in self._links.items():
+            member = statuses.member(peer)
+            if link.observer and member is not None:
+                self._links.joined(link)
+            elif member is None and peer in were:
+                self._links.left(link)
+        self._intake.links_changed()
+
+    def _epoch_began(self) -> None:
+        """After the last block of the epoch before was taken out of what waits."""
+        self._batches.epoch_changed()
+        if not self._is_observer():
+            self._forwarding.stop()
+        self._own_status.tell_all()
 
     def _peer_up(self, event: PeerUp) -> None:
         if event.peer in self._links:
@@ -365,6 +392,8 @@ class Replica:
     # --- what waits to be decided ------------------------------------------------------------
 
     def _is_block_wanted(self) -> bool:
+        if self._height <= self._tip.barrier:
+            return True
         return max(self._needed, self._wished) >= self._tip.time
 
     def _has_work(self) -> bool:
@@ -520,6 +549,7 @@ class Replica:
 
     def _report(self, effect: engines.ReportEvidence) -> None:
         request = effect.first.request
+        # A height belongs to one epoch, so that this names one statement of one member.
         key = (effect.first.validator, request.height, request.round, int(request.phase))
         if key in self._evidence:
             return
@@ -598,9 +628,12 @@ class Replica:
         self._tip = tip
         self._tip_tick = self._ticks
         self._height = tip.height + 1
-        self._configure(event.configuration, event.limits)
+        epoch_began = self._configure(event.configuration, event.limits)
         own = self._batches.decided(tip.time, tip.batches)
         self._out.append(Decided(tip.height, own, synced))
+        if epoch_began:
+            self._epoch_began()
+            suspicion = None
         self._batches.release()
         self._batches.expire()
         self._proposals.clear()
@@ -611,6 +644,7 @@ class Replica:
         self._sync.tip_moved(tip.height)
         self._sync.block(blocked=False)
         self._batches.seal()
+        self._forward_groups()
         self._look_for_work()
         if suspicion is not None:
             self._suspect(leader, suspicion)
@@ -692,10 +726,9 @@ class Replica:
         if link.transactions > TRANSACTIONS_PER_SECOND:
             self._links.flood(peer, link, "transactions")
             return
+        # No matter whether the peer has a vote: who lost it may know before this node does.
         assert self._configuration is not None
-        if not link.observer:
-            self._out.append(PenalisePeer(peer, "transactions of a validator"))
-        elif self._configuration.own is not None:
+        if self._configuration.own is not None:
             self._out.append(Forwarded(peer, message.body))
 
     def _on_status(self, peer: Peer, link: Link, message: Status) -> None:

@@ -20,7 +20,8 @@ class ReplicaSettings:
     """Who this node is, and local limits.
 
     `first_number` is where its counters start (status sequence, batch numbers). It must be larger
-    at each start of the process: the wall clock in milliseconds serves.
+    at each start of the process: the wall clock in milliseconds serves. `engines` are those that
+    this version runs, None for any: at an epoch that names another one the replica stops.
     """
 
     name: str
@@ -29,3 +30,4 @@ class ReplicaSettings:
     batch_transactions_max: int = 20_000
     batch_bytes_max: int = 16_777_216
     status_ms: int = 5_000
+    engines: frozenset[str] | None = None

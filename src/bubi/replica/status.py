@@ -6,7 +6,7 @@ member may claim any node id in what it signs, but only the connection shows who
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bubi.consensus.engine import Configuration
 from bubi.messages import Status
@@ -43,10 +43,18 @@ class Statuses:
         self._tick = 0
 
     def configure(self, configuration: Configuration) -> None:
-        """Takes the set in force; members keep their place by their keys."""
+        """Takes the set in force; members keep their place by their keys.
+
+        A connected node may have said before that it is a member of this set.
+        """
         self._configuration = configuration
         keys = {member.key: None for member in configuration.members}
         self._signed = {key: heard for key, heard in self._signed.items() if key in keys}
+        for peer, heard in self._direct.items():
+            if heard.key is None:
+                key = self._signer(heard.status, must_be_new=False)
+                if key is not None:
+                    self._direct[peer] = self._signed[key] = replace(heard, key=key)
         self._map()
 
     def tick(self) -> None:

@@ -19,6 +19,7 @@ from bubi.consensus.engine import (
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.ledger import vote_bytes
 from bubi.simulation.lies import PBFT
+from bubi.simulation.lies_paxos import PAXOS
 from bubi.simulation.lies_raft import RAFT
 from bubi.simulation.scheduler import MILLISECOND
 
@@ -31,7 +32,7 @@ TICK = 400 * MILLISECOND
 LIE_ODDS = 3
 """How much likelier a lie in a view change is than each other act."""
 ACTIVE = ("replay", "garbage", "lie_view_change", "equivocate", "fake_sync")
-WORDS = {"pbft": PBFT, "raft": RAFT}
+WORDS = {"pbft": PBFT, "raft": RAFT, "paxos": PAXOS}
 """How members lie, by engine; to another engine they speak as to PBFT, and are not understood."""
 
 
@@ -96,15 +97,7 @@ class Behaviour:
         """Acts on a message of its own; True if nothing is left to be sent."""
         match message:
             case ProposalMessage():
-                if self._acts_now("withhold_proposal"):
-                    self._count("withhold_proposal")
-                    some = tuple(peer for peer in peers if self._random.random() < 0.3)
-                    host.transmit(some, messages.Consensus(message))
-                    return True
-                if self._acts_now("lie_view_change") and self._lying_view(host, peers, message):
-                    return True
-                if self._acts_now("equivocate"):
-                    return self._equivocate(host, peers, message)
+                return self._own_proposal(host, peers, message)
             case EngineMessage() if self._acts_now("lie_view_change"):
                 lie = self._lie(message)
                 if lie is not None:
@@ -124,6 +117,22 @@ class Behaviour:
             case _:
                 pass
         return False
+
+    def _own_proposal(
+        self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
+    ) -> bool:
+        """Acts on a proposal of its own; True if nothing is left to be sent."""
+        if message.signed.request.phase is Phase.GRANT:
+            lies = self._acts_now("lie_view_change")
+            return lies and self._lying_support(host, peers, message)
+        if self._acts_now("withhold_proposal"):
+            self._count("withhold_proposal")
+            some = tuple(peer for peer in peers if self._random.random() < 0.3)
+            host.transmit(some, messages.Consensus(message))
+            return True
+        if self._acts_now("lie_view_change") and self._lying_view(host, peers, message):
+            return True
+        return self._acts_now("equivocate") and self._equivocate(host, peers, message)
 
     def _acts_now(self, act: str) -> bool:
         return act in self._acts and self._random.random() < 0.5
@@ -207,6 +216,24 @@ class Behaviour:
         half = self._random.randint(0, len(peers) - 1)
         host.transmit(peers[:half], messages.Consensus(message))
         host.transmit(peers[half:], messages.Consensus(lie))
+        return True
+
+    def _lying_support(
+        self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
+    ) -> bool:
+        """Supports a leader with what is not so."""
+        make = self._words.promise
+        made = make(self._random, message, tuple(self._heard)) if make is not None else None
+        if made is None:
+            return False
+        signed, lie = made
+        digest = self._cluster.signatures.hash(signed)
+        lie = replace(lie, signed=self._signed(replace(message.signed.request, digest=digest)))
+        self._count("lie_view_change")
+        host.transmit(peers, messages.Consensus(lie))
+        if self._random.random() < 0.3:
+            # Both: which one counts is up to the leader.
+            host.transmit(peers, messages.Consensus(message))
         return True
 
     def _engine_message(self, request: VoteRequest, kind: str, body: bytes) -> EngineMessage:

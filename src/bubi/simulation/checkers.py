@@ -42,7 +42,11 @@ PRODUCTION = (
 )
 """Modules whose objects are looked into."""
 
-RECORD_OF_PHASE = {Phase.FIRST: PROPOSAL_RECORD, Phase.COMMIT: PREPARED_RECORD}
+RECORD_OF_PHASE = {
+    Phase.PROPOSAL: PROPOSAL_RECORD,
+    Phase.FIRST: PROPOSAL_RECORD,
+    Phase.COMMIT: PREPARED_RECORD,
+}
 """Kind of record that must be durable before a vote of a phase leaves: the accepted proposal, the
 prepared certificate."""
 
@@ -149,7 +153,7 @@ class Checkers:
 
     def _mark_sent(self, message: ConsensusMessage, request: VoteRequest) -> None:
         match message:
-            case ProposalMessage():
+            case ProposalMessage() if request.phase is not Phase.GRANT:
                 known = self._proposed.setdefault(request.height, {})
                 if request.digest in known:
                     self._marks["view_change_with_prepared_block"] += 1
@@ -262,11 +266,7 @@ class Checkers:
         assert certificate is not None
         request = certificate.request
         members = [index for index, _ in certificate.votes]
-        weight = sum(
-            configuration.members[index].weight
-            for index in set(members)
-            if index < len(configuration.members)
-        )
+        weight = _weight(configuration, members)
         statement = (request.epoch, request.engine, request.height, request.phase, request.digest)
         wanted = (configuration.epoch, configuration.engine, tip.height, Phase.COMMIT, tip.digest)
         valid = (
@@ -309,6 +309,12 @@ def _slot(author: int, request: VoteRequest) -> Slot:
     )
 
 
+def _weight(configuration: Configuration, members: Iterable[int]) -> int:
+    """Weight of these members, each counted once."""
+    known = configuration.members
+    return sum(known[index].weight for index in set(members) if 0 <= index < len(known))
+
+
 def new_view_fault(
     signatures: Signatures, configuration: Configuration, message: ProposalMessage
 ) -> str | None:
@@ -320,7 +326,8 @@ def new_view_fault(
     if not isinstance(view, NewView):
         return None
     members = {change.member for change in view.changes}
-    if len(members) != len(view.changes) or len(members) < configuration.quorum:
+    weight = _weight(configuration, members)
+    if len(members) != len(view.changes) or weight < configuration.quorum:
         return f"view changes of {[change.member for change in view.changes]}"
     highest: tuple[int, bytes] | None = None
     for change in view.changes:
@@ -331,7 +338,7 @@ def new_view_fault(
         request = prepared.certificate(configuration, height).request
         if (
             len(signers) != len(prepared.votes)
-            or len(signers) < configuration.quorum
+            or _weight(configuration, signers) < configuration.quorum
             or prepared.round >= round_
             or not all(
                 signatures.verify(configuration, VoteMessage(member, request, signature))

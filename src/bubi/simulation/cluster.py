@@ -26,7 +26,7 @@ from bubi.simulation.host import EPOCH_MS, Host, Place
 from bubi.simulation.ledger import Key
 from bubi.simulation.nemesis import Nemesis
 from bubi.simulation.network import Network
-from bubi.simulation.parallel import make_engine
+from bubi.simulation.parallel import switching_engine
 from bubi.simulation.scheduler import MILLISECOND, SECOND, Scheduler
 from bubi.simulation.signing import IdealSignatures, RealSignatures
 from bubi.simulation.trace import Say, Trace
@@ -60,6 +60,12 @@ PARAMETERS: dict[str, Any] = {
     "algorithms": [0, 1, 2, 3],
     "timeout": str(TIMEOUT_MS),
     "timeout_max": str(TIMEOUT_MAX_MS),
+    "vote_algorithms": [0, 1, 2, 3],
+    "retired_algorithms": [],
+    "proposal_lifetime": "600000",
+    "ready_lifetime": "60000",
+    "evidence_policy": 1,
+    "evidence_max_age": "1000000",
 }
 
 
@@ -94,10 +100,11 @@ class Cluster:
         ratio: tuple[int, int] = (0, 1),
         say: Say | None = None,
         engine_factory: Callable[[Any], Any] | None = None,
+        plan: faults.Plan | None = None,
     ) -> None:
         needed = quorum(nodes, *ratio)
         faulty_max = min(safe_faults(nodes, needed), live_faults(nodes, needed))
-        self.plan = faults.draw(seed, nodes, classes, faulty_max, ratio)
+        self.plan = plan or faults.draw(seed, nodes, classes, faulty_max, ratio)
         self.faulty_max = faulty_max
         self.engine_name = engine
         self._engine_factory = engine_factory
@@ -109,6 +116,8 @@ class Cluster:
         self.expired: dict[bytes, int] = {}
         keys = [self._key("validator", index) for index in range(nodes)]
         clients = [self._key("client", index) for index in range(self.plan.clients)]
+        self.voters = [self._key("governance", index).secret for index in range(nodes)]
+        """Keys of the governance accounts, one organisation per validator."""
         self.genesis = self._make_genesis(keys, [key.secret for key in clients])
         self.chain_id = core.chain_id(self.genesis)
         kind = IdealSignatures if self.ideal else RealSignatures
@@ -137,7 +146,10 @@ class Cluster:
         return Key(core.SigningKey.from_bytes(core.Algorithm.ED25519, secret), self.ideal)
 
     def _make_genesis(self, keys: list[Key], clients: list[core.SigningKey]) -> bytes:
-        owners = sorted((core.key_address(0, key.public_key), key.public_key) for key in clients)
+        owners = sorted(
+            (core.key_address(0, key.public_key), key.public_key)
+            for key in [*clients, *self.voters]
+        )
         numerator, denominator = self.plan.quorum_ratio
         document = {
             "nonce": self.random("nonce").randbytes(32).hex(),
@@ -156,7 +168,16 @@ class Cluster:
                 for address, key in owners
             ],
             "predecessor": None,
-            "authorities": [],
+            "organisations": [
+                {
+                    "name": f"organisation-{index + 1}",
+                    "governance": core.address_to_text(
+                        PREFIX, core.key_address(0, voter.public_key)
+                    ),
+                    "certificate": "",
+                }
+                for index, voter in enumerate(self.voters)
+            ],
             "validators": {
                 "v1": {
                     "epoch": "0",
@@ -166,7 +187,7 @@ class Cluster:
                             "name": f"node-{index + 1}",
                             "organisation": f"organisation-{index + 1}",
                             "key": {"ed25519": key.public[1:].hex()},
-                            "weight": 1,
+                            "weight": self.plan.weights[index] if self.plan.weights else 1,
                         }
                         for index, key in enumerate(keys)
                     ],
@@ -206,7 +227,7 @@ class Cluster:
         pool: Mempool[core.Admission],
     ) -> Replica:
         """The production replica of a node."""
-        made = make_engine(self.engine_name, self.signatures, self._engine_factory)
+        made = switching_engine(self.engine_name, self.signatures, self._engine_factory)
         first = self.scheduler.now // MILLISECOND + 1
         settings = ReplicaSettings(place.name, place.organisation, first_number=first)
         return Replica(made, self.signatures, settings, restored, pool, place.peer)
@@ -355,6 +376,31 @@ class Cluster:
 
     def run(self) -> Result:
         """Both phases and the last checks."""
+        self._start()
+        self._first_phase()
+        if not self._broken():
+            self._second_phase()
+        if not self._broken():
+            self._last_checks()
+        return self._result()
+
+    def run_divided(self, sides: tuple[frozenset[int], frozenset[int]], divided_us: int) -> Result:
+        """Two sides (numbers of places) that hear nothing of each other, then one network again.
+
+        Nobody has to decide anything: this is for more faulty members than may be silent. A fork
+        ends the run.
+        """
+        for a in sides[0]:
+            for b in sides[1]:
+                self.network.cut(a, b)
+                self.network.cut(b, a)
+        self._start()
+        self._run_until(divided_us, lambda: False)
+        self.nemesis.heal()
+        self._run_until(2 * divided_us, lambda: False)
+        return self._result()
+
+    def _start(self) -> None:
         for place in self.places:
             self.start_node(place)
             if place.behaviour is not None:
@@ -362,11 +408,8 @@ class Cluster:
         self.workload.start()
         self.nemesis.start()
         self.scheduler.after(TABLES_EVERY, self._watch_tables)
-        self._first_phase()
-        if not self._broken():
-            self._second_phase()
-        if not self._broken():
-            self._last_checks()
+
+    def _result(self) -> Result:
         return Result(
             self.plan.seed,
             self.plan.nodes,

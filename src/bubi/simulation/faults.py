@@ -79,7 +79,8 @@ class Plan:
     """What a seed does to its cluster.
 
     `faulty` gives the acts of each faulty member; `strength` scales rates between 0 and 1.
-    `links` are the pairs of nodes that are connected, None for all.
+    `links` are the pairs of nodes that are connected, None for all. Without `weights` every
+    validator has weight 1.
     """
 
     seed: int
@@ -99,6 +100,7 @@ class Plan:
     observers: int = 0
     counted: frozenset[str] = field(default_factory=frozenset)
     """Classes of which at least one injection is demanded of this seed."""
+    weights: tuple[int, ...] = ()
 
 
 def draw(

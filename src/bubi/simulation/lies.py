@@ -25,12 +25,20 @@ class Words:
     """How an engine's members lie.
 
     `kind` names its requests for a round; `body` makes another body for one, `justification`
-    another justification for a proposal.
+    another justification for a proposal. `promise` makes another message that supports a leader,
+    and the bytes whose hash it signs, where the protocol has such messages.
     """
 
     kind: str
     body: Callable[[Random, bytes, int, int, Sequence[ConsensusMessage]], bytes | None]
     justification: Callable[[Random, ProposalMessage, Configuration], bytes | None]
+    promise: (
+        Callable[
+            [Random, ProposalMessage, Sequence[ConsensusMessage]],
+            tuple[bytes, ProposalMessage] | None,
+        ]
+        | None
+    ) = None
 
 
 def change_body(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any
 
-from bubi.consensus import engine_named
+from bubi.consensus import SwitchingEngine, engine_in_force, engine_named
 
 AHEAD = 4
 """Runs handed out per process at a time, so that results come in order of work."""
@@ -29,6 +29,19 @@ def load_factory(name: str) -> Callable[[Any], Any]:
 def make_engine(name: str, signatures: Any, factory: Callable[[Any], Any] | None) -> Any:
     """An engine of this package by its name, or what a factory of others makes."""
     return engine_named(name, signatures) if factory is None else factory(signatures)
+
+
+def switching_engine(
+    name: str, signatures: Any, factory: Callable[[Any], Any] | None
+) -> SwitchingEngine:
+    """The engine that each height names; what makes `name` may be a factory of others."""
+    if factory is None:
+        return engine_in_force(signatures)
+
+    def named(wanted: str) -> Any:
+        return make_engine(wanted, signatures, factory if wanted == name else None)
+
+    return SwitchingEngine(named)
 
 
 def each(call: Callable[[Any], Any], arguments: Sequence[Any], processes: int) -> Iterator[Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 HEIGHT = "consensus/height.py"
 PBFT = "consensus/pbft.py"
 RAFT = "consensus/raft.py"
+PAXOS = "consensus/paxos.py"
 DRIVER = "consensus/driver.py"
 GUARD = "consensus/guard.py"
 VOTES = "consensus/votes.py"
@@ -291,6 +292,151 @@ PLANTED: tuple[Planted, ...] = (
         "            self._say(vote, state.configuration.leader(state.round))\n",
         "            pass\n",
         "raft",
+    ),
+    # --- paxos -----------------------------------------------------------------------------------
+    Planted(
+        "paxos_1c_of_a_ballot_that_is_over",
+        PAXOS,
+        "            if self._is_open(message.signed):\n",
+        "            if message.proposal:\n",
+        "paxos",
+    ),
+    Planted(
+        "paxos_safe_without_the_first_condition",
+        PAXOS,
+        "        if not all(_allows(promise.claim, safe) for promise in proof.promises):\n",
+        "        if not proof.promises:\n",
+        "paxos",
+    ),
+    Planted(
+        "paxos_safe_with_another_value_in_the_ballot",
+        PAXOS,
+        "(claim.ballot < safe[0] or claim.place == safe)\n",
+        "claim.ballot <= safe[0]\n",
+        "paxos",
+    ),
+    Planted(
+        "paxos_safe_without_the_second_condition",
+        PAXOS,
+        "        return self._is_quorum(given, evidence)\n",
+        "        return bool(given)\n",
+        "paxos",
+    ),
+    Planted(
+        "paxos_1b_unverified",
+        PAXOS,
+        "        if not all(self._is_promise(promise, request.round) for promise in "
+        "proof.promises):\n",
+        "        if not proof.promises:\n",
+        "paxos",
+    ),
+    Planted(
+        "paxos_phase_1_of_a_minority",
+        PAXOS,
+        "            or weight_of(configuration, members) < configuration.quorum\n",
+        "",
+        "paxos",
+    ),
+    Planted(
+        "paxos_1b_counted_several_times",
+        PAXOS,
+        "            any(low >= high for low, high in itertools.pairwise(members))\n",
+        "            any(low > high for low, high in itertools.pairwise(members))\n",
+        "paxos",
+    ),
+    Planted(
+        "paxos_evidence_of_a_later_ballot",
+        PAXOS,
+        "            or (evidence is not None and evidence.ballot >= request.round)\n",
+        "",
+        "paxos",
+    ),
+    Planted(
+        "paxos_last_2b_forgotten_in_a_new_ballot",
+        PAXOS,
+        "        state.promises = {}\n",
+        "        state.promises = {}\n        state.voted = None\n",
+        "paxos",
+    ),
+    Planted(
+        "paxos_last_2b_lost_on_restart",
+        PAXOS,
+        "        self.state.voted = prepared\n",
+        "        pass\n",
+        "paxos",
+    ),
+    Planted(
+        "paxos_leader_ignores_the_highest",
+        PAXOS,
+        "        best = max(values, key=lambda value: value.round, default=None)\n",
+        "        best: Prepared | None = None\n",
+        "paxos",
+    ),
+    Planted(
+        "paxos_leader_takes_the_lowest",
+        PAXOS,
+        "        best = max(values, key=lambda value: value.round, default=None)\n",
+        "        best = min(values, key=lambda value: value.round, default=None)\n",
+        "paxos",
+    ),
+    Planted(
+        "paxos_leader_believes_a_claim",
+        PAXOS,
+        "            if not self._is_proven(value):\n",
+        "            if value is None:\n",
+        "paxos",
+    ),
+    Planted(
+        "paxos_1b_of_another_ballot_counted",
+        PAXOS,
+        "            or request.round != state.round\n",
+        "",
+        "paxos",
+    ),
+    Planted(
+        "paxos_1b_of_an_earlier_ballot_kept",
+        PAXOS,
+        "        state.promises = {}\n",
+        "",
+        "paxos",
+    ),
+    Planted(
+        "paxos_2b_with_one_vote_less",
+        PAXOS,
+        "        return weight >= state.configuration.quorum\n",
+        "        return weight >= state.configuration.quorum - 1\n",
+        "paxos",
+    ),
+    Planted(
+        "paxos_decided_with_one_vote_less",
+        PAXOS,
+        "            if weight >= state.configuration.quorum:\n                self._decide(request)\n",
+        "            if weight >= state.configuration.quorum - 1:\n"
+        "                self._decide(request)\n",
+        "paxos",
+    ),
+    Planted(
+        "paxos_2b_before_execution",
+        PAXOS,
+        "        if known.outcome is None or state.committing or state.configuration.own is None:\n"
+        "            return\n",
+        "        if state.committing or state.configuration.own is None:\n            return\n"
+        "        known = replace(known, outcome=known.outcome or bytes(32))\n",
+        "paxos",
+    ),
+    Planted(
+        "paxos_1b_lost",
+        PAXOS,
+        "        self._say(ProposalMessage(vote, proposal, payload, shown), leader)\n",
+        "",
+        "paxos",
+    ),
+    Planted(
+        "paxos_2av_lost",
+        PAXOS,
+        "            )\n        self._say(vote)\n",
+        "            )\n",
+        "paxos",
     ),
     # --- batches, sync, relay --------------------------------------------------------------------
     Planted(

@@ -32,6 +32,7 @@ UNIT_TESTS = (
     "tests/unit/test_quorum.py",
     "tests/unit/test_pbft*.py",
     "tests/unit/test_raft*.py",
+    "tests/unit/test_paxos*.py",
     "tests/unit/test_transcripts.py",
     "tests/replica/test_*.py",
     "tests/unit/test_schedules.py",

@@ -47,12 +47,15 @@ class Scenario:
     """`members` nodes of which the first `twins` have two instances.
 
     `rounds` gives per round the leader and the group of each instance; instance i < members is
-    member i, the others are the second instances of members 0, 1 ….
+    member i, the others are the second instances of members 0, 1 …. Without `weights` every member
+    has weight 1; `ratio` is that of the quorum.
     """
 
     members: int
     twins: int
     rounds: tuple[tuple[int, tuple[int, ...]], ...]
+    weights: tuple[int, ...] = ()
+    ratio: tuple[int, int] = (0, 1)
 
     @property
     def instances(self) -> int:
@@ -144,9 +147,10 @@ class Run:
         self.decided: dict[int, tuple[bytes, bytes]] = {}
         self.timer_number = 0
         self.began: dict[int, int] = {}
+        weights = scenario.weights or (1,) * scenario.members
         members = tuple(
-            Member(index, f"node-{index + 1}", f"organisation-{index + 1}", bytes([index]), 1)
-            for index in range(scenario.members)
+            Member(index, f"node-{index + 1}", f"organisation-{index + 1}", bytes([index]), weight)
+            for index, weight in enumerate(weights)
         )
         leaders = tuple(leader for leader, _ in scenario.rounds) + tuple(
             (scenario.members - 1 - index) % scenario.members for index in range(64)
@@ -156,7 +160,7 @@ class Run:
                 0,
                 self.engine.name,
                 members,
-                quorum(scenario.members),
+                quorum(sum(weights), *scenario.ratio),
                 own,
                 timeout_ms=TIMEOUT_MS,
                 timeout_ms_max=TIMEOUT_MAX_MS,
@@ -195,14 +199,18 @@ class Run:
 
     # --- the run -----------------------------------------------------------------------------
 
-    def run(self) -> Outcome:
-        """Plays the scenario to its end."""
+    def run(self, until: int | None = None) -> Outcome:
+        """Plays the scenario to its end.
+
+        With `until` it ends at that virtual time, and nobody has to have decided anything: that
+        is for more twins than may be silent.
+        """
         for instance in self.instances:
             self._begin(instance)
-        finished = self.scheduler.run(TIME_MAX, self._is_over, EVENTS_MAX)
+        finished = self.scheduler.run(until or TIME_MAX, self._is_over, EVENTS_MAX)
         if not finished:
             self.violations.append(f"bounded_work: more than {EVENTS_MAX} events")
-        elif not self.violations and not self._is_level():
+        elif until is None and not self.violations and not self._is_level():
             heights = [instance.height - 1 for instance in self.instances]
             self.violations.append(f"liveness: heights {heights}")
         double = sum(1 for requests in self.slots.values() if len(requests) > 1)
@@ -358,7 +366,9 @@ class Run:
             self.table.verify(self.configurations[0], VoteMessage(member, request, signature))
             for member, signature in certificate.votes
         )
-        if len(members) < self.configurations[0].quorum or not signed:
+        configuration = self.configurations[0]
+        weight = sum(configuration.members[member].weight for member in members)
+        if weight < configuration.quorum or not signed:
             self.violations.append(f"certificates_valid: {request}")
         self._commit(instance, certificate)
 

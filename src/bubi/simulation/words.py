@@ -41,6 +41,9 @@ def _request(request: VoteRequest) -> str:
 def _consensus(message: ConsensusMessage) -> str:
     author = f"node-{message.signed.validator + 1}"
     request = message.signed.request
+    if isinstance(message, ProposalMessage) and request.phase is Phase.GRANT:
+        shown = f"with a proposal of {len(message.payload)} batches" if message.proposal else ""
+        return f"{author} {_request(request)} {shown}".rstrip()
     if isinstance(message, ProposalMessage):
         justified = f", justified by {len(message.justification)} bytes"
         return (

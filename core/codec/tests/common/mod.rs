@@ -8,6 +8,9 @@ pub(crate) use bubi_codec::{
         BatchHeader, BlockRecord, Certificate, CommitStatement, Event, Genesis, Outcome, Proposal, Receipt,
         SignedBatch, VoteStatement,
     },
+    governance::{
+        ChangeProposal, EpochRecord, EvidenceRecord, Governance, NodeListing, Organisation, ProtocolVersion, Voter,
+    },
     proof::{FinalityProof, ReceiptProof},
     state::{
         AccountHeader, AssetDefinition, Claim, DataEntry, Hold, Holding, IdBucket, Item, Namespace, Parameters,
@@ -60,6 +63,7 @@ macro_rules! dispatch {
     ($work:ident, $kind:expr, $argument:expr) => {
         dispatch!($work, $kind, $argument; TransactionBody SignedTransaction Event Proposal Outcome CommitStatement VoteStatement
             Certificate Receipt SignedBatch BlockRecord FinalityProof ReceiptProof Genesis AccountHeader Holding DataEntry Claim Hold
-            Use AssetDefinition Item Namespace RecordHead RecordVersion IdBucket Schedule Parameters ValidatorSet)
+            Use AssetDefinition Item Namespace RecordHead RecordVersion IdBucket Schedule Parameters ValidatorSet
+            ChangeProposal EpochRecord EvidenceRecord Governance NodeListing Organisation ProtocolVersion Voter)
     };
 }

@@ -3,7 +3,9 @@
 mod accounts;
 mod assets;
 mod dated;
+mod evidence;
 mod frame;
+mod governance;
 mod random;
 mod records;
 mod schedule;
@@ -27,6 +29,12 @@ const TABLES: &[fn(bubi_crypto::HashSuite) -> Seen] = &[
     dated::holds,
     frame::transactions,
     frame::defects,
+    governance::refusals,
+    governance::life,
+    governance::endings,
+    governance::switches,
+    evidence::forgeries,
+    evidence::policies,
     records::records,
 ];
 

@@ -162,7 +162,7 @@ fn stacked(suite: HashSuite, blocks: &[BlockPlan]) -> Vec<ResultCode> {
         let overlays: Vec<&Overlay> = pending.iter().map(|pending| &pending.0).collect();
         let deltas: Vec<&IdDelta> = pending.iter().map(|pending| &pending.1).collect();
         let view = View::new(&other.state, &overlays).unwrap();
-        let context = Context::new(&view, other.chain, straight.height, straight.time, 1).unwrap();
+        let context = Context::new(&view, &other.network, straight.height, straight.time).unwrap();
         let run = || execute(&view, other.ids.view(&deltas), &context, &[&batch]).unwrap().finish(&view);
         if *drop_first {
             drop(run());

@@ -3,16 +3,16 @@
 use crate::{
     check_all, execute, genesis_state, simulate,
     tree::{OwnerKey, State, View},
-    Context, Door, ExecutedBlock, LiveIds, Simulation, SkipReason, VerifiedTransaction,
+    Context, Door, ExecutedBlock, LiveIds, Network, Simulation, SkipReason, VerifiedTransaction,
 };
 use bubi_codec::{
-    block::{Event, Genesis, GenesisAccount, GenesisV1, NetworkKind, Receipt},
+    block::{Event, Genesis, GenesisAccount, GenesisOrganisation, GenesisV1, NetworkKind, Outcome, Receipt},
     decode, encode,
-    identity::{Address, AssetId, ChainId, HoldId, NamespaceId},
+    identity::{Address, AssetId, ChainId, HoldId, NamespaceId, ProposalId},
     operation::{AssetFeatures, AssetKind, Operation, OperationBody as Op, Signer, Thresholds},
     state::{key, AccountHeader, AssetDefinition, AssetV1, Holding, HoldingV1, ParametersV1, Validator, ValidatorSet},
     transaction::{transaction_hash, BodyV1, Precondition, ReplayKey, TransactionBody},
-    ResultCode,
+    ResultCode, Wire,
 };
 use bubi_crypto::{Hash, HashSuite, PublicKey, SecretKey, SignatureAlgorithm};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +22,12 @@ pub(crate) type Seen = BTreeSet<ResultCode>;
 /// Accounts of the genesis: 1 to 9.
 pub(crate) const GENESIS_ACCOUNTS: u8 = 9;
 
+pub(crate) fn secret(number: u8) -> SecretKey {
+    SecretKey::from_bytes(SignatureAlgorithm::Ed25519, &[number; 32]).unwrap()
+}
+
 pub(crate) fn public(number: u8) -> PublicKey {
-    SecretKey::from_bytes(SignatureAlgorithm::Ed25519, &[number; 32]).unwrap().public_key()
+    secret(number).public_key()
 }
 
 pub(crate) fn signer(number: u8, weight: u32) -> Signer {
@@ -42,6 +46,7 @@ pub(crate) fn thresholds(default: u32) -> Thresholds {
 pub(crate) struct World {
     pub(crate) suite: HashSuite,
     pub(crate) chain: ChainId,
+    pub(crate) network: Network,
     pub(crate) state: State,
     pub(crate) ids: LiveIds,
     pub(crate) height: u64,
@@ -80,9 +85,34 @@ pub(crate) fn genesis(suite: HashSuite, parameters: ParametersV1) -> Genesis {
             quorum_denominator: 3,
         },
         accounts,
-        authorities: Vec::new(),
+        organisations: Vec::new(),
         predecessor: None,
     })
+}
+
+/// A validator: name and organisation follow from its number, key `200 + number`.
+pub(crate) fn validator(number: u8, weight: u32) -> Validator {
+    Validator { name: format!("v{number}"), organisation: format!("o{number}"), key: public(200 + number), weight }
+}
+
+/// A genesis with validators of these weights, each of an organisation of its own whose governance account has its number.
+pub(crate) fn governed(suite: HashSuite, parameters: ParametersV1, weights: &[u32]) -> Genesis {
+    let Genesis::V1(mut genesis) = genesis(suite, parameters);
+    let numbers = (1_u8..).zip(weights);
+    genesis.validators = ValidatorSet::V1 {
+        epoch: 0,
+        engine: "pbft".into(),
+        validators: numbers.clone().map(|(number, weight)| validator(number, *weight)).collect(),
+        quorum_numerator: 2,
+        quorum_denominator: 3,
+    };
+    let organisation = |number| GenesisOrganisation {
+        name: format!("o{number}"),
+        governance: Some(address(suite, number)),
+        certificate: vec![number],
+    };
+    genesis.organisations = numbers.map(|(number, _)| organisation(number)).collect();
+    Genesis::V1(genesis)
 }
 
 impl World {
@@ -91,12 +121,17 @@ impl World {
     }
 
     pub(crate) fn with(suite: HashSuite, parameters: ParametersV1) -> Self {
-        let genesis = genesis(suite, parameters);
-        let chain = genesis.chain_id(&encode(&genesis).unwrap());
-        let state = genesis_state(&genesis).unwrap();
+        Self::of(&genesis(suite, parameters))
+    }
+
+    pub(crate) fn of(genesis: &Genesis) -> Self {
+        let suite = genesis.v1().suite;
+        let chain = genesis.chain_id(&encode(genesis).unwrap());
+        let state = genesis_state(genesis).unwrap();
         Self {
             suite,
             chain,
+            network: Network::new(genesis, chain),
             state,
             ids: LiveIds::new(suite),
             height: 1,
@@ -145,7 +180,7 @@ impl World {
 
     pub(crate) fn context(&self) -> Context {
         let view = View::new(&self.state, &[]).unwrap();
-        Context::new(&view, self.chain, self.height, self.time, 1).unwrap()
+        Context::new(&view, &self.network, self.height, self.time).unwrap()
     }
 
     /// Executes and merges a block of one batch, and checks every invariant of the new state.
@@ -153,7 +188,7 @@ impl World {
         let context = self.context();
         let view = View::new(&self.state, &[]).unwrap();
         let result = execute(&view, self.ids.view(&[]), &context, &[transactions]).unwrap();
-        let ExecutedBlock { overlay, receipts, events, skipped, ids, alarms, .. } = result.finish(&view);
+        let ExecutedBlock { overlay, outcome, receipts, events, skipped, ids, alarms } = result.finish(&view);
         self.state.merge(overlay).unwrap();
         self.ids.merge(ids);
         check_all(&self.state, &self.ids).unwrap();
@@ -162,7 +197,14 @@ impl World {
         let codes: Vec<ResultCode> = receipts.iter().map(code_of).collect();
         self.seen.extend(&codes);
         let skipped = skipped.into_iter().map(|skipped| skipped.reason).collect();
-        Finished { codes, receipts, events, skipped, alarms: alarms.into_iter().map(|alarm| alarm.what).collect() }
+        Finished {
+            outcome,
+            codes,
+            receipts,
+            events,
+            skipped,
+            alarms: alarms.into_iter().map(|alarm| alarm.what).collect(),
+        }
     }
 
     /// A transaction of account `source`, signed by its key, in a block of its own; the code must be as expected. Events of
@@ -255,6 +297,19 @@ impl World {
         self.done(issuer, Op::Issue { asset, to, amount, expires });
     }
 
+    /// The proposal that the last body of this world would open with its first operation.
+    pub(crate) fn last_proposal(&self, source: u8) -> ProposalId {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&self.next_id.to_be_bytes());
+        ProposalId::derived(self.suite, &self.chain, &self.address(source), &ReplayKey::Id(id), 0)
+    }
+
+    /// A cell of the system.
+    pub(crate) fn system_cell<T: Wire>(&self, key: &[u8]) -> Option<T> {
+        let system = OwnerKey::new(OwnerKey::SYSTEM, [0; 32]);
+        self.state.get(&system, key).map(|bytes| decode(bytes).unwrap())
+    }
+
     /// The hold that the last body of this world would make with its first operation.
     pub(crate) fn last_hold(&self, source: u8) -> HoldId {
         let mut id = [0; 16];
@@ -283,6 +338,7 @@ pub(crate) fn code_of(receipt: &Receipt) -> ResultCode {
 
 /// A merged block.
 pub(crate) struct Finished {
+    pub(crate) outcome: Outcome,
     pub(crate) codes: Vec<ResultCode>,
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) events: Vec<Vec<Event>>,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from bubi_sdk import state
+from bubi_sdk import governance, governance_state, state
 from bubi_sdk.address import Address
 from bubi_sdk.codec import Json, TopLevel
 from bubi_sdk.codes import operation_codes
@@ -69,6 +69,15 @@ class ProvenAnswer:
 _CELL_TYPES: Final[Mapping[tuple[int, int], TopLevel[Any]]] = {
     (OwnerKind.SYSTEM, 0): TopLevel.of(state.Parameters),
     (OwnerKind.SYSTEM, 2): TopLevel.of(state.ValidatorSet),
+    (OwnerKind.SYSTEM, 4): TopLevel.of(state.Schedule),
+    (OwnerKind.SYSTEM, 5): TopLevel.of(governance.Organisation),
+    (OwnerKind.SYSTEM, 6): TopLevel.of(governance_state.Governance),
+    (OwnerKind.SYSTEM, 7): TopLevel.of(governance.ChangeProposal),
+    (OwnerKind.SYSTEM, 8): TopLevel.of(governance_state.EpochRecord),
+    (OwnerKind.SYSTEM, 9): TopLevel.of(governance_state.EvidenceRecord),
+    (OwnerKind.SYSTEM, 10): TopLevel.of(governance_state.ProtocolVersion),
+    (OwnerKind.SYSTEM, 11): governance_state.NODE_LISTING,
+    (OwnerKind.SYSTEM, 13): TopLevel.of(governance_state.Voter),
     (OwnerKind.ACCOUNT, 0): state.ACCOUNT_HEADER,
     (OwnerKind.ACCOUNT, 1): TopLevel.of(state.Holding),
     (OwnerKind.ACCOUNT, 4): TopLevel.of(state.DataEntry),

@@ -15,10 +15,30 @@ from bubi_sdk.address import PREFIXES, Address
 from bubi_sdk.codec import U8, U16, U32, U64, Fields, Hash, Shape, SignatureBytes, at_most
 from bubi_sdk.errors import Malformed
 from bubi_sdk.events import Event
+from bubi_sdk.governance import CommitStatement, VoteStatement, check_organisation
 from bubi_sdk.hashes import HashSuite
 from bubi_sdk.keys import PublicKey
 from bubi_sdk.operations import AccountSigner, Thresholds, check_authority
 from bubi_sdk.state import Parameters, ValidatorSet, check_parameters
+
+__all__ = [
+    "BatchHeader",
+    "BlockOutcome",
+    "BlockRecord",
+    "Certificate",
+    "CertificateVote",
+    "CommitStatement",
+    "Genesis",
+    "GenesisAccount",
+    "GenesisOrganisation",
+    "NetworkKind",
+    "Predecessor",
+    "Proposal",
+    "Receipt",
+    "SignedBatch",
+    "VoteStatement",
+    "digest",
+]
 
 BareParameters: TypeAlias = Annotated[Parameters, Fields(Parameters)]
 """Parameters without a version of their own: the genesis has one."""
@@ -55,10 +75,15 @@ class GenesisAccount(Shape):
 
 
 @dataclass(frozen=True, slots=True)
-class Authority(Shape):
-    """The certificate authority of an organisation: its root certificate (X.509, DER)."""
+class GenesisOrganisation(Shape):
+    """An organisation of the genesis.
 
-    organisation: str
+    `governance` is the account that votes for it (None: it has no voice), `certificate` its
+    authority's root certificate (X.509, DER; empty: it vouches for no node).
+    """
+
+    name: str
+    governance: Address | None
     certificate: bytes
 
 
@@ -86,7 +111,7 @@ class Genesis(Shape):
     parameters: BareParameters
     validators: ValidatorSet
     accounts: tuple[GenesisAccount, ...]
-    authorities: tuple[Authority, ...]
+    organisations: tuple[GenesisOrganisation, ...]
     predecessor: Predecessor | None
 
     def check(self) -> None:
@@ -97,26 +122,38 @@ class Genesis(Shape):
         checks.ascending("accounts", [account.address for account in self.accounts])
         for account in self.accounts:
             check_authority(account.signers, account.thresholds)
-        _check_authorities(self.authorities)
+        self._check_organisations()
+        self._check_validators()
         check_parameters(self.parameters)
         least = TURN_BLOCKS_MIN[self.kind]
         if self.parameters.turn_blocks < least:
             raise Malformed(f"turn_blocks: a leader keeps its turn for at least {least} blocks")
 
+    def _check_organisations(self) -> None:
+        at_most(limits.ORGANISATIONS_MAX, "organisations", len(self.organisations))
+        checks.ascending("organisations", [one.name.encode() for one in self.organisations])
+        accounts = {account.address for account in self.accounts}
+        voters = [one.governance for one in self.organisations if one.governance is not None]
+        for one in self.organisations:
+            check_organisation(one.name, one.certificate)
+        if len(set(voters)) != len(voters):
+            raise Malformed("governance: an account votes for one organisation only")
+        if not accounts.issuperset(voters):
+            raise Malformed("governance: the account must be one of the genesis")
+
+    def _check_validators(self) -> None:
+        validators = self.validators.validators
+        if self.validators.epoch:
+            raise Malformed("epoch: a network begins with epoch 0")
+        if len({one.name for one in validators}) != len(validators):
+            raise Malformed("validator name: each validator needs a name of its own")
+        if not {one.key.number for one in validators} <= set(self.parameters.vote_algorithms):
+            raise Malformed("vote_algorithms: they must name those of all validators' keys")
+
     @property
     def chain_id(self) -> bytes:
         """Hash of the encoded genesis in its own suite."""
         return self.suite.hash(hashes.GENESIS, self.encode())
-
-
-def _check_authorities(authorities: tuple[Authority, ...]) -> None:
-    at_most(limits.AUTHORITIES_MAX, "authorities", len(authorities))
-    checks.ascending("authorities", [one.organisation.encode() for one in authorities])
-    for authority in authorities:
-        checks.text("organisation", authority.organisation, limits.NAME_BYTES_MAX)
-        at_most(limits.AUTHORITY_BYTES_MAX, "bytes of a certificate", len(authority.certificate))
-        if not authority.certificate:
-            raise Malformed("certificate: an authority needs its certificate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,42 +212,6 @@ class BlockOutcome(Shape):
     state_root: Hash
     validators: Hash
     parameters: Hash
-
-
-@dataclass(frozen=True, slots=True)
-class CommitStatement(Shape):
-    """What a commit vote signs (after the domain `commit-vote` and the chain id)."""
-
-    VERSION: ClassVar[str] = "v1"
-    BYTES_MAX: ClassVar[int] = 512
-    epoch: U64
-    engine: str
-    height: U64
-    round: U64
-    digest: Hash
-    outcome: Hash
-
-
-@dataclass(frozen=True, slots=True)
-class VoteStatement(Shape):
-    """What a vote before the commit signs (after the domain `vote` and the chain id).
-
-    `phase`: 0 asks for the round, 1 supports its leader, 2 proposes, 3 is a first-phase vote.
-    """
-
-    VERSION: ClassVar[str] = "v1"
-    BYTES_MAX: ClassVar[int] = 512
-    epoch: U64
-    engine: str
-    height: U64
-    round: U64
-    phase: U8
-    digest: Hash
-
-    def check(self) -> None:
-        """Raises `Malformed` for a statement that can never be valid."""
-        if self.phase > 3:
-            raise Malformed("phase: a vote before the commit has a phase of 0 to 3")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Self
 from bubi_sdk import operations as ops
 from bubi_sdk.address import Address
 from bubi_sdk.errors import InvalidInput
+from bubi_sdk.governance import Change
 from bubi_sdk.keys import PublicKey
 from bubi_sdk.network import AddressLike, IdLike, Network, identifier
 from bubi_sdk.operations import (
@@ -132,6 +133,39 @@ class TransactionBuilder:
         precondition.check()
         self._preconditions.append(precondition)
         return self
+
+    # Governance
+
+    def propose(
+        self,
+        *changes: Change,
+        expires: int,
+        not_before: int | None = None,
+        acknowledged: Iterable[str] = (),
+        memo: str = "",
+        acting: AddressLike | None = None,
+    ) -> Self:
+        """Opens a proposal of changes, which organisations may vote on until `expires` (ms)."""
+        body = ops.Propose(changes, expires, not_before, tuple(sorted(set(acknowledged))), memo)
+        return self._add(body, acting)
+
+    def vote(self, proposal: IdLike, approve: bool, *, acting: AddressLike | None = None) -> Self:
+        """Votes on an open proposal for the organisation of the source."""
+        return self._add(ops.Vote(identifier(proposal), approve), acting)
+
+    def withdraw_proposal(self, proposal: IdLike, *, acting: AddressLike | None = None) -> Self:
+        """Takes back an open proposal of the source's organisation."""
+        return self._add(ops.WithdrawProposal(identifier(proposal)), acting)
+
+    def ready(self, proposal: IdLike, *, acting: AddressLike | None = None) -> Self:
+        """The source, the account of a next validator's key, is ready for an approved change."""
+        return self._add(ops.Ready(identifier(proposal)), acting)
+
+    def report_evidence(
+        self, evidence: ops.ReportEvidence, *, acting: AddressLike | None = None
+    ) -> Self:
+        """Reports two contradicting statements of one validator."""
+        return self._add(evidence, acting)
 
     def add(self, body: OperationBody, acting: AddressLike | None = None) -> Self:
         """Any operation, as it is."""

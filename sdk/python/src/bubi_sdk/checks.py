@@ -26,14 +26,24 @@ def name(what: str, text: str, limit: int, *, upper: bool = False) -> None:
 def text(what: str, value: str, limit: int) -> None:
     """Free text: not empty, within its limit, without control characters."""
     at_most(limit, what, byte_length(value))
-    if not value or any(unicodedata.category(one) == "Cc" for one in value):
+    if not value or has_control(value):
         raise Malformed(f"{what}: it must not be empty and must not hold control characters")
 
 
+def has_control(value: str) -> bool:
+    """Whether a text holds control characters."""
+    return any(unicodedata.category(one) == "Cc" for one in value)
+
+
 def byte_length(value: str) -> int:
-    """Bytes of a text in UTF-8."""
+    """How many bytes a text has in UTF-8."""
+    return len(utf8(value))
+
+
+def utf8(value: str) -> bytes:
+    """A text in UTF-8."""
     try:
-        return len(value.encode())
+        return value.encode()
     except UnicodeEncodeError as error:
         raise Malformed("text with half a surrogate pair is not UTF-8") from error
 

@@ -305,6 +305,26 @@ class Client(_Base):
             self._page(path_of("assets", identifier(asset), "holders"), cursor=cursor, limit=limit)
         )
 
+    def proposals(self, *, cursor: str | None = None, limit: int | None = None) -> Page:
+        """Proposals of changes of the network, of every state."""
+        return self._run(self._page(path_of("proposals"), cursor=cursor, limit=limit))
+
+    def proposal(self, proposal: IdLike) -> Answer:
+        """One proposal: what it changes, who voted how, when it is in force."""
+        return self._run(self._get(path_of("proposals", identifier(proposal))))
+
+    def validators(self) -> Answer:
+        """Validators and organisations in force, and the change under way."""
+        return self._run(self._get(path_of("validators")))
+
+    def evidence(self, *, cursor: str | None = None, limit: int | None = None) -> Page:
+        """Evidence against validators."""
+        return self._run(self._page(path_of("evidence"), cursor=cursor, limit=limit))
+
+    def evidence_record(self, evidence: IdLike) -> Answer:
+        """One piece of evidence."""
+        return self._run(self._get(path_of("evidence", identifier(evidence))))
+
     def namespace(self, namespace: IdLike, *, proof: bool = False) -> Answer:
         """One namespace."""
         return self._run(self._get(path_of("namespaces", identifier(namespace)), proof=proof))
@@ -613,6 +633,26 @@ class AsyncClient(_Base):
         return await self._run(
             self._page(path_of("assets", identifier(asset), "holders"), cursor=cursor, limit=limit)
         )
+
+    async def proposals(self, *, cursor: str | None = None, limit: int | None = None) -> Page:
+        """Proposals of changes of the network, of every state."""
+        return await self._run(self._page(path_of("proposals"), cursor=cursor, limit=limit))
+
+    async def proposal(self, proposal: IdLike) -> Answer:
+        """One proposal: what it changes, who voted how, when it is in force."""
+        return await self._run(self._get(path_of("proposals", identifier(proposal))))
+
+    async def validators(self) -> Answer:
+        """Validators and organisations in force, and the change under way."""
+        return await self._run(self._get(path_of("validators")))
+
+    async def evidence(self, *, cursor: str | None = None, limit: int | None = None) -> Page:
+        """Evidence against validators."""
+        return await self._run(self._page(path_of("evidence"), cursor=cursor, limit=limit))
+
+    async def evidence_record(self, evidence: IdLike) -> Answer:
+        """One piece of evidence."""
+        return await self._run(self._get(path_of("evidence", identifier(evidence))))
 
     async def namespace(self, namespace: IdLike, *, proof: bool = False) -> Answer:
         """One namespace."""

@@ -52,6 +52,56 @@ RESULT_CODES: Final[dict[int, tuple[str, str]]] = {
     ),
     153: ("record_version_mismatch", "The record stands at another version."),
     154: ("parent_missing", "A parent does not exist."),
+    160: ("proposal_missing", "There is no such proposal."),
+    161: ("proposal_closed", "The proposal is no longer open, or its time to vote is over."),
+    162: ("not_voter", "The source votes for no organisation."),
+    163: ("proposals_full", "Too many proposals are open."),
+    164: ("change_pending", "Another change was approved and is not in force yet."),
+    165: (
+        "change_missing",
+        "The proposal is not an approved change that waits for the next validators.",
+    ),
+    166: ("not_validator", "The source is not the account of a validator of the next set."),
+    167: ("ready_known", "The validator has said before that it is ready."),
+    170: ("parameter_unknown", "There is no such parameter, or it is fixed for ever."),
+    171: ("parameter_invalid", "A parameter would be out of its bounds."),
+    172: ("validator_missing", "There is no such validator."),
+    173: ("validator_exists", "A validator has this name or this key."),
+    174: ("organisation_missing", "There is no such organisation."),
+    175: (
+        "organisation_in_use",
+        "The organisation has validators, or the account votes for another one.",
+    ),
+    176: ("engine_unknown", "No program knows this engine, or it is for a genesis only."),
+    177: ("quorum_invalid", "The quorum ratio lies above 1 or has the denominator 0."),
+    178: (
+        "validators_invalid",
+        "The set would have no validator, too many or too heavy ones, or does not fit the engine.",
+    ),
+    179: (
+        "not_acknowledged",
+        "The set would tolerate no fault, or depend on one member, and the proposal does not "
+        "acknowledge it.",
+    ),
+    180: (
+        "governance_lost",
+        "The organisations that can vote would be too light ever to approve a change again.",
+    ),
+    181: ("version_invalid", "The protocol version is not the one after that in force."),
+    182: (
+        "listing_invalid",
+        "The node is on no list, the certificate is revoked already, or a list is full.",
+    ),
+    190: ("evidence_known", "The evidence was recorded before."),
+    191: ("evidence_invalid", "The statements do not contradict each other."),
+    192: (
+        "evidence_divergence",
+        "The same proposal with another outcome: a divergence, not a contradiction.",
+    ),
+    193: ("evidence_foreign", "The key was not that of a member of that epoch."),
+    194: ("evidence_signature", "A signature is not valid."),
+    195: ("evidence_old", "The evidence is too old."),
+    196: ("evidence_full", "The block has checked enough evidence; report it again."),
 }
 """Number, stable name, meaning."""
 

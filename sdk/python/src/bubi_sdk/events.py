@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from bubi_sdk.address import Address
 from bubi_sdk.codec import U32, U64, U128, Hash, Shape, TopLevel, codec_of
+from bubi_sdk.governance import EvidenceAction, ProposalStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +221,56 @@ class RecordPut(Shape):
     writer: Address
 
 
+@dataclass(frozen=True, slots=True)
+class ProposalChanged(Shape):
+    """24: a proposal was opened or got another status."""
+
+    proposal: Hash
+    status: ProposalStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Voted(Shape):
+    """25: an organisation voted."""
+
+    proposal: Hash
+    organisation: str
+    approve: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorReady(Shape):
+    """26: a next validator is ready for an approved change."""
+
+    proposal: Hash
+    validator: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationFixed(Shape):
+    """27: enough are ready; the height is fixed at which the change is in force."""
+
+    proposal: Hash
+    height: U64
+
+
+@dataclass(frozen=True, slots=True)
+class EpochBegins(Shape):
+    """28: an epoch begins with the next block."""
+
+    epoch: U64
+    height: U64
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRecorded(Shape):
+    """29: evidence was recorded."""
+
+    evidence: Hash
+    validator: str
+    action: EvidenceAction
+
+
 Event: TypeAlias = (
     AccountCreated
     | SignersChanged
@@ -245,6 +296,12 @@ Event: TypeAlias = (
     | NamespaceCreated
     | NamespaceChanged
     | RecordPut
+    | ProposalChanged
+    | Voted
+    | ValidatorReady
+    | ActivationFixed
+    | EpochBegins
+    | EvidenceRecorded
 )
 """Every event, in the order of its number on the wire."""
 

@@ -27,6 +27,8 @@ HOLD: Final = b"bubi:hold......."
 VALIDATORS: Final = b"bubi:validators."
 PARAMETERS: Final = b"bubi:parameters."
 SALTED_DIGEST: Final = b"bubi:salted....."
+GOVERNANCE: Final = b"bubi:governance."
+EVIDENCE: Final = b"bubi:evidence..."
 CONTENT: Final = b"bubi:content...."
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Final, TypeAlias
 
-from bubi_sdk import checks, hashes, limits
+from bubi_sdk import checks, governance, hashes, limits
 from bubi_sdk.address import Address
 from bubi_sdk.codec import (
     U8,
@@ -24,9 +24,11 @@ from bubi_sdk.codec import (
     Integer,
     NumberMap,
     Shape,
+    SignatureBytes,
     at_most,
 )
 from bubi_sdk.errors import Malformed
+from bubi_sdk.governance import Change, Statement
 from bubi_sdk.keys import PublicKey
 
 OperationThresholds: TypeAlias = Annotated[Mapping[int, int], NumberMap(Integer(1), Integer(4))]
@@ -602,6 +604,63 @@ class PutRecord(OperationShape):
                 raise Malformed("parent version: versions start at 1")
 
 
+@dataclass(frozen=True, slots=True)
+class Propose(OperationShape):
+    """24: opens a proposal for the organisation whose governance account the source is.
+
+    `expires` is the block time (ms) from which nobody may vote, `not_before` the height before
+    which it must not be in force. `acknowledged` (ascending) names risks: `no_fault_tolerance`,
+    and members heavier than what may be missing.
+    """
+
+    changes: tuple[Change, ...]
+    expires: U64
+    not_before: U64 | None = None
+    acknowledged: tuple[str, ...] = ()
+    memo: str = ""
+
+    def check_for(self, source: Address) -> None:
+        """Raises for an operation that can never be valid."""
+        governance.check_proposal(self.changes, self.acknowledged, self.memo)
+
+
+@dataclass(frozen=True, slots=True)
+class Vote(OperationShape):
+    """25: votes for the organisation of the source; a later vote replaces an earlier one."""
+
+    proposal: Hash
+    approve: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawProposal(OperationShape):
+    """26: takes back an open proposal of the source's organisation."""
+
+    proposal: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(OperationShape):
+    """27: the source, the first account of a next validator's key, is ready for a change."""
+
+    proposal: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class ReportEvidence(OperationShape):
+    """28: reports two contradicting statements of one validator."""
+
+    member: PublicKey
+    statement_one: Statement
+    signature_one: SignatureBytes
+    statement_two: Statement
+    signature_two: SignatureBytes
+
+    def check_for(self, source: Address) -> None:
+        """Raises for an operation that can never be valid."""
+        governance.check_statements(self.statement_one, self.statement_two)
+
+
 OperationBody: TypeAlias = (
     CreateAccount
     | SetSigners
@@ -627,6 +686,11 @@ OperationBody: TypeAlias = (
     | CreateNamespace
     | SetNamespace
     | PutRecord
+    | Propose
+    | Vote
+    | WithdrawProposal
+    | Ready
+    | ReportEvidence
 )
 """Every operation, in the order of its number on the wire."""
 

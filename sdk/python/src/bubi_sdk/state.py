@@ -21,7 +21,7 @@ from bubi_sdk.codec import (
     codec_of,
 )
 from bubi_sdk.errors import Malformed
-from bubi_sdk.keys import PublicKey
+from bubi_sdk.governance import Validator, check_algorithms
 from bubi_sdk.operations import (
     AccountSigner,
     AssetFeatures,
@@ -52,6 +52,49 @@ HEADER_KEY: Final = b"\x00"
 """Account, asset or namespace: its header or definition. System: parameters."""
 VALIDATORS_KEY: Final = b"\x02"
 """System: validator set."""
+
+
+SCHEDULE_KEY: Final = b"\x04"
+"""System: leader schedule."""
+GOVERNANCE_KEY: Final = b"\x06"
+"""System: what governance is about."""
+PROTOCOL_VERSION_KEY: Final = b"\x0a"
+"""System: protocol version in force."""
+
+
+def organisation_key(name: str) -> bytes:
+    """System: an organisation."""
+    return b"\x05" + name.encode()
+
+
+def proposal_key(proposal: bytes) -> bytes:
+    """System: a proposal of changes."""
+    return b"\x07" + proposal
+
+
+def epoch_key(epoch: int) -> bytes:
+    """System: the begin of an epoch."""
+    return b"\x08" + epoch.to_bytes(8, "big")
+
+
+def evidence_key(evidence: bytes) -> bytes:
+    """System: evidence, by its key."""
+    return b"\x09" + evidence
+
+
+def node_key(node: bytes) -> bytes:
+    """System: a node on the black or the white list, by its id."""
+    return b"\x0b" + node
+
+
+def revoked_key(fingerprint: bytes) -> bytes:
+    """System: a revoked certificate."""
+    return b"\x0c" + fingerprint
+
+
+def voter_key(account: Address) -> bytes:
+    """System: for whom an account votes."""
+    return b"\x0d" + account.raw
 
 
 def holding_key(asset: bytes) -> bytes:
@@ -251,6 +294,14 @@ class IdEntry(Shape):
 
 
 @dataclass(frozen=True, slots=True)
+class RetiredAlgorithm(Shape):
+    """An algorithm whose signatures of accounts count no more from a block time (ms) on."""
+
+    algorithm: U8
+    until: U64
+
+
+@dataclass(frozen=True, slots=True)
 class Parameters(Shape):
     """Parameters that every node must share."""
 
@@ -267,6 +318,12 @@ class Parameters(Shape):
     turn_blocks: U32
     timeout: U64
     timeout_max: U64
+    vote_algorithms: tuple[U8, ...]
+    retired_algorithms: tuple[RetiredAlgorithm, ...]
+    proposal_lifetime: U64
+    ready_lifetime: U64
+    evidence_policy: U32
+    evidence_max_age: U64
 
 
 def check_parameters(parameters: Parameters) -> None:
@@ -284,13 +341,32 @@ def check_parameters(parameters: Parameters) -> None:
         or not parameters.due_per_block
     ):
         raise Malformed("block_transactions: room for one largest transaction and one due entry")
-    if not parameters.algorithms or max(parameters.algorithms) > 3:
-        raise Malformed("algorithms: name at least one of 0, 1, 2, 3")
+    check_algorithms("algorithms", parameters.algorithms)
+    check_algorithms("vote_algorithms", parameters.vote_algorithms)
+    _check_retired(parameters)
     if not 200 <= parameters.timeout <= 60_000:
         raise Malformed("timeout: it must be 200 ms to 60 s")
     if not parameters.timeout <= parameters.timeout_max <= 600_000:
         raise Malformed("timeout_max: it must be at least the timeout and at most 10 min")
-    checks.ascending("algorithms", parameters.algorithms)
+    _check_governance(parameters)
+
+
+def _check_retired(parameters: Parameters) -> None:
+    numbers = [one.algorithm for one in parameters.retired_algorithms]
+    checks.ascending("retired_algorithms", numbers)
+    if any(number > 3 or number in parameters.algorithms for number in numbers):
+        raise Malformed("retired_algorithms: one that new keys may use is not retired")
+
+
+def _check_governance(parameters: Parameters) -> None:
+    if not 10_000 <= parameters.proposal_lifetime <= 31_536_000_000:
+        raise Malformed("proposal_lifetime: it must be 10 s to one year")
+    if not 10_000 <= parameters.ready_lifetime <= 2_592_000_000:
+        raise Malformed("ready_lifetime: it must be 10 s to 30 days")
+    if parameters.evidence_policy > 3:
+        raise Malformed("evidence_policy: 0 (ignore), 1 (alarm), 2 (vote) or 3 (exclude)")
+    if not 1 <= parameters.evidence_max_age <= 1_000_000_000:
+        raise Malformed("evidence_max_age: it must be 1 to 1,000,000,000 blocks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,16 +386,6 @@ class Schedule(Shape):
     round: U64
     leader: U32
     strikes: tuple[Strike, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Validator(Shape):
-    """A validator."""
-
-    name: str
-    organisation: str
-    key: PublicKey
-    weight: U32
 
 
 @dataclass(frozen=True, slots=True)

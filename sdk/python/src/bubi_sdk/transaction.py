@@ -219,6 +219,10 @@ class Transaction:
         """The hold that operation `index` makes."""
         return self._derived(hashes.HOLD, index)
 
+    def proposal_id(self, index: int = 0) -> bytes:
+        """The proposal of changes that operation `index` opens."""
+        return self._derived(hashes.GOVERNANCE, index)
+
     def _derived(self, domain: bytes, index: int) -> bytes:
         acting = self.body.operations[index].source or self.body.source
         replay = self.body.replay.fixed_bytes()

@@ -10,6 +10,8 @@ from bubi.gateway.monitoring.poller import Watched
 FIVE_MINUTES, FIFTEEN_MINUTES = 300_000, 900_000
 OK_DAYS = 1_000_000.0
 """Days of a certificate that another rule is about, or none."""
+STATUS_SECONDS = 7.0
+"""Nodes tell their status every 5 s; so long without one, it was missed."""
 RTT_FLOOR = 0.05
 """Round trips below this (s) are never slow, however much they grew."""
 CERTIFICATES = (
@@ -47,6 +49,7 @@ def readings(
 def _silences(watched: Sequence[Watched], now: int) -> Iterator[Reading]:
     """Seconds without a sign of life of each validator, whoever heard it last."""
     heard: dict[str, list[float]] = {}
+    answered: dict[str, float] = {}
     for node in watched:
         for one in node.consensus.get("validators", ()):
             silence = None if one["own"] else _silence(one, node, now)
@@ -55,8 +58,14 @@ def _silences(watched: Sequence[Watched], now: int) -> Iterator[Reading]:
         # Its last words name it as a validator, also after it fell silent.
         for one in node.documents.get("consensus", {}).get("validators", ()):
             if one["own"]:
-                heard.setdefault(str(one["name"]), []).append(node.silent_ms(now) / 1000)
-    for name, silences in heard.items():
+                answered[str(one["name"])] = node.silent_ms(now) / 1000
+    for name in sorted(heard.keys() | answered.keys()):
+        silences = [min(heard[name])] if name in heard else []
+        if name in answered and not (silences and silences[0] < STATUS_SECONDS):
+            # The others missed its status as well: since when it is gone, its answers tell best.
+            silences = [answered[name]]
+        elif name in answered:
+            silences.append(answered[name])
         yield Reading("validator_down", name, min(silences))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
@@ -26,6 +26,8 @@ operator = require(Role.OPERATOR)
 administrator = require(Role.ADMINISTRATOR)
 Operator = Annotated[Principal, Depends(operator)]
 Administrator = Annotated[Principal, Depends(administrator)]
+
+Number = Annotated[int, Path(ge=1, le=2**53)]
 
 SILENCE_HOURS_MAX = 24 * 90
 Result = TypeVar("Result")
@@ -157,7 +159,7 @@ async def add_silence(request: Request, wanted: NewSilence, who: Operator) -> di
 
 
 @router.delete("/alarms/silences/{number}", status_code=204)
-async def end_silence(request: Request, number: int, who: Operator) -> Response:
+async def end_silence(request: Request, number: Number, who: Operator) -> Response:
     """Ends a silence."""
     _found(lambda: _alarms(request).records.end_silence(number))
     audit(request, who, "end_silence", str(number))
@@ -191,7 +193,7 @@ async def add_channel(
 
 @router.put("/alarms/channels/{number}")
 async def change_channel(
-    request: Request, number: int, wanted: ChannelSettings, who: Administrator
+    request: Request, number: Number, wanted: ChannelSettings, who: Administrator
 ) -> dict[str, Any]:
     """Changes a channel."""
     records = _alarms(request).records
@@ -204,7 +206,7 @@ async def change_channel(
 
 
 @router.delete("/alarms/channels/{number}", status_code=204)
-async def remove_channel(request: Request, number: int, who: Administrator) -> Response:
+async def remove_channel(request: Request, number: Number, who: Administrator) -> Response:
     """Removes a channel."""
     _found(lambda: _alarms(request).records.remove_channel(number))
     audit(request, who, "remove_channel", str(number))
@@ -212,7 +214,7 @@ async def remove_channel(request: Request, number: int, who: Administrator) -> R
 
 
 @router.post("/alarms/channels/{number}/test")
-async def test_channel(request: Request, number: int, who: Operator) -> dict[str, Any]:
+async def test_channel(request: Request, number: Number, who: Operator) -> dict[str, Any]:
     """Sends a test message and tells how it fared."""
     service = _alarms(request)
     channel = _found(lambda: service.records.channel(number))
@@ -222,7 +224,7 @@ async def test_channel(request: Request, number: int, who: Operator) -> dict[str
 
 
 @router.get("/alarms/{number}", dependencies=[reader])
-async def alarm(request: Request, number: int) -> dict[str, Any]:
+async def alarm(request: Request, number: Number) -> dict[str, Any]:
     """One alarm and who was told about it."""
     service = _alarms(request)
     found = _found(lambda: service.records.alarm(number))
@@ -242,7 +244,7 @@ async def alarm(request: Request, number: int) -> dict[str, Any]:
 
 @router.post("/alarms/{number}/acknowledge")
 async def acknowledge(
-    request: Request, number: int, said: Acknowledgement, who: Operator
+    request: Request, number: Number, said: Acknowledgement, who: Operator
 ) -> dict[str, Any]:
     """Somebody takes care of it: it is not repeated."""
     service = _alarms(request)

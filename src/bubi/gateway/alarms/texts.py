@@ -51,10 +51,22 @@ SEVERITY_NAMES = {
     Severity.WARNING: ("warning", "警告"),
     Severity.CRITICAL: ("critical", "严重"),
 }
+UNITS = {
+    "": ("", ""),
+    "blocks": ("blocks", "个区块"),
+    "count": ("", "次"),
+    "days": ("days", "天"),
+    "failures": ("failures", "次失败"),
+    "ratio": ("", ""),
+    "seconds": ("s", "秒"),
+    "starts": ("starts", "次启动"),
+    "times": ("times the usual", "倍于平时"),
+    "votes": ("votes", "票"),
+}
 RESOLVED = ("over", "已恢复")
 TEST = ("This is a test message", "这是一条测试消息")
 VALUE = (
-    "value {value:g} {unit}, threshold {threshold:g}",
+    "value: {value:g} {unit}, threshold: {threshold:g}",
     "当前值 {value:g} {unit}，阈值 {threshold:g}",
 )
 LANGUAGES = ("en", "zh")
@@ -76,4 +88,5 @@ def head(alarm: Alarm, language: str, *, resolved: bool) -> str:
 def body(alarm: Alarm, language: str) -> str:
     """The rest of it."""
     place = LANGUAGES.index(language)
-    return VALUE[place].format(value=alarm.value, unit=alarm.unit, threshold=alarm.threshold)
+    unit = UNITS[alarm.unit][place]
+    return VALUE[place].format(value=alarm.value, unit=unit, threshold=alarm.threshold)

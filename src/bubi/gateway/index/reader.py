@@ -76,7 +76,7 @@ class View:
         table = schema.addresses
         wanted = {number for number in numbers if number is not None}
         query = select(table.c.id, table.c.address).where(table.c.id.in_(wanted))
-        found = self.connection.execute(query).tuples().all() if wanted else ()
+        found = self.connection.execute(query).all() if wanted else ()
         return {None: None, **dict(found)}
 
     def assets(self, numbers: Iterable[int | None]) -> dict[int | None, Json | None]:
@@ -88,7 +88,7 @@ class View:
             .outerjoin(defined, defined.c.asset == ids.c.id)
             .where(ids.c.id.in_(wanted))
         )
-        found = self.connection.execute(query).tuples().all() if wanted else ()
+        found = self.connection.execute(query).all() if wanted else ()
         named: dict[int | None, Json | None] = {None: None}
         for number, asset, code, decimals in found:
             named[number] = {"id": asset.hex(), "code": code, "decimals": decimals}
@@ -356,7 +356,7 @@ def _transactions(view: View, rows: Sequence[Any]) -> list[Json]:
     heights = {row.height for row in rows}
     table = schema.blocks
     query = select(table.c.height, table.c.time).where(table.c.height.in_(heights))
-    times = dict(view.connection.execute(query).tuples().all()) if heights else {}
+    times = dict(view.connection.execute(query).all()) if heights else {}
     return [
         {
             "hash": row.hash.hex(),
@@ -597,7 +597,7 @@ def _assets(view: View, rows: Sequence[Any]) -> list[Json]:
     query = select(table.c.asset, table.c.supply).where(
         table.c.asset.in_([row.asset for row in rows]), table.c.until == schema.OPEN
     )
-    supplies = dict(view.connection.execute(query).tuples().all())
+    supplies = dict(view.connection.execute(query).all())
     return [
         {
             **(named[row.asset] or {}),
@@ -648,12 +648,12 @@ def _search(view: View, words: str) -> list[Json]:
         .join(table, table.c.asset == ids.c.id)
         .where(table.c.code == words)
         .limit(10)
-    ).tuples():
+    ):
         found.append({"kind": "asset", "id": asset.hex(), "title": f"{code} · {name}"})
     spaces = schema.namespaces
     for namespace, name in run(
         select(spaces.c.namespace, spaces.c.name).where(spaces.c.name == words)
-    ).tuples():
+    ):
         found.append({"kind": "namespace", "id": namespace.hex(), "title": name})
     records = schema.records
     keyed = select(records).where(records.c.key == words, records.c.version == 1).limit(10)

@@ -227,9 +227,7 @@ class _Group:
         column = table.columns[1]
         unknown = [name for name in names if name not in known]
         for some in batched(unknown, LOOKUP):
-            found = self.connection.execute(
-                select(table.c.id, column).where(column.in_(some))
-            ).tuples()
+            found = self.connection.execute(select(table.c.id, column).where(column.in_(some)))
             known.update({name: number for number, name in found})
         added = [name for name in unknown if name not in known]
         new = [(last + place, name) for place, name in enumerate(added, 1)]
@@ -350,7 +348,7 @@ class _Group:
                     f"SELECT {columns} FROM {table.name} "  # noqa: S608 - numbers of our own
                     f"WHERE until = {schema.OPEN} AND (asset, account) IN (VALUES {pairs})"
                 )
-            ).tuples()
+            )
             for asset, account, since, balance, reserved, frozen, authorised in found:
                 memory[asset, account] = Holding(
                     since, int(balance), int(reserved), frozen, authorised

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bubi import core
 from bubi.network.addresses import IpRules, as_ip
-from bubi.node.api import openapi, reading, transactions
+from bubi.node.api import governing, openapi, reading, transactions
 from bubi.node.api.problems import ProblemError, problem_response
 from bubi.node.api.services import Services
 from bubi.node.monitoring.requests import Metered
@@ -48,6 +48,7 @@ def build(services: Services) -> FastAPI:
     app.state.services = services
     app.router.routes.extend(HOT_ROUTES)
     app.include_router(reading.router)
+    app.include_router(governing.router)
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(core.CoreError, _core_error)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -153,7 +154,7 @@ def _allowed_methods(request: Request) -> str:
     """All methods of all routes with this path; Starlette names those of the first only."""
     routes = [
         route
-        for route in (*HOT_ROUTES, *reading.router.routes)
+        for route in (*HOT_ROUTES, *reading.router.routes, *governing.router.routes)
         if isinstance(route, Route) and route.path_regex.match(request.url.path)
     ]
     literal = [route for route in routes if route.path == request.url.path]

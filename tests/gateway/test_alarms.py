@@ -1,0 +1,354 @@
+"""Alarms from end to end without a network: readings, messages, silences, restarts, routes."""
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bubi.gateway import stream
+from bubi.gateway.access import Role
+from bubi.gateway.alarms import service
+from bubi.gateway.alarms.channels import Message
+from bubi.gateway.alarms.machine import Reading
+from bubi.gateway.alarms.readings import readings
+from bubi.gateway.alarms.records import Channel, Records
+from bubi.gateway.alarms.rules import BY_CODE, Severity
+from bubi.gateway.alarms.service import Alarms
+from bubi.gateway.monitoring.poller import Target, Watched
+from tests.gateway.world import Clock, World, code
+
+PATIENCE = 60.0
+DOWN, UP = Reading("validator_down", "node2", 12.0), Reading("validator_down", "node2", 1.0)
+
+
+def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    @functools.wraps(test)
+    def run(*arguments: Any, **more: Any) -> None:
+        asyncio.run(test(*arguments, **more))
+
+    return run
+
+
+class Post:
+    """Where messages arrive, unless it is broken."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str]] = []
+        self.broken = False
+
+    def __call__(self, channel: Channel, message: Message) -> str:
+        if self.broken:
+            return "no one is there"
+        self.sent.append((channel.name, message.head))
+        return ""
+
+
+def channel(name: str, severity: Severity = Severity.INFO, language: str = "en") -> Channel:
+    return Channel(0, name, "webhook", severity, language, enabled=True,
+                   settings={"url": "http://127.0.0.1:1"})  # fmt: skip
+
+
+@pytest.fixture
+def post(monkeypatch: pytest.MonkeyPatch) -> Post:
+    monkeypatch.setattr(service, "RETRY_SECONDS", (0.01, 0.01))
+    return Post()
+
+
+async def until(found: Callable[[], Any]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not found():  # noqa: ASYNC110 - threads end, which tells no event of the loop
+            await asyncio.sleep(0.01)
+
+
+async def settled(alarms: Alarms) -> None:
+    await until(lambda: not alarms._tasks)
+
+
+@in_a_loop
+async def test_an_alarm_is_told_once_when_it_begins_and_once_when_it_ends(
+    tmp_path: Path, post: Post
+) -> None:
+    alarms = Alarms(Records(tmp_path / "a"), Clock(), post)
+    alarms.records.save_channel(channel("english"))
+    alarms.records.save_channel(channel("chinese", language="zh"))
+    told: list[str] = []
+    alarms.publish = lambda document: told.append(document["event"])
+    for reading in (DOWN, DOWN, DOWN, UP, UP):
+        alarms.observe([reading])
+        await settled(alarms)
+    assert sorted(post.sent) == [
+        ("chinese", "[Bubi] [严重] 验证节点 node2 已停止"),
+        ("chinese", "[Bubi] [已恢复] 验证节点 node2 已停止"),
+        ("english", "[Bubi] [critical] The validator node2 is down"),
+        ("english", "[Bubi] [over] The validator node2 is down"),
+    ]
+    assert told == ["fired", "resolved"]
+    (ended,) = alarms.records.history(None, 10)
+    assert ended.resolved is not None
+
+
+@in_a_loop
+async def test_channels_hear_from_their_severity_up(tmp_path: Path, post: Post) -> None:
+    alarms = Alarms(Records(tmp_path / "a"), Clock(), post)
+    alarms.records.save_channel(channel("bad only", Severity.CRITICAL))
+    alarms.records.save_channel(channel("all"))
+    alarms.observe([Reading("certificate_30", "node1", 20.0)])
+    await settled(alarms)
+    assert [name for name, _ in post.sent] == ["all"]
+
+
+@in_a_loop
+async def test_a_silence_keeps_quiet_but_shows(tmp_path: Path, post: Post) -> None:
+    clock = Clock()
+    alarms = Alarms(Records(tmp_path / "a"), clock, post)
+    alarms.records.save_channel(channel("all"))
+    alarms.records.silence("validator_down", None, clock() + 60_000, "ann", "")
+    alarms.observe([DOWN, Reading("node_unreachable", "node2", 12.0)])
+    await settled(alarms)
+    assert [head for _, head in post.sent] == ["[Bubi] [critical] The node node2 does not answer"]
+    assert {one.code for one in alarms.records.active()} == {"validator_down", "node_unreachable"}
+    clock.now += 60_000
+    alarms.observe([UP])
+    await settled(alarms)
+    assert post.sent[-1][1] == "[Bubi] [over] The validator node2 is down"
+
+
+@in_a_loop
+async def test_a_message_that_does_not_arrive_is_tried_again_and_then_an_alarm_itself(
+    tmp_path: Path, post: Post
+) -> None:
+    alarms = Alarms(Records(tmp_path / "a"), Clock(), post)
+    broken = alarms.records.save_channel(channel("broken"))
+    post.broken = True
+    alarms.observe([DOWN])
+    await settled(alarms)
+    tries = alarms.records.deliveries(10)
+    assert [(one.channel, one.delivered) for one in tries] == [(broken.id, False)] * 3
+    alarms.observe([])
+    found = {(one.code, one.key) for one in alarms.records.active()}
+    assert ("channel_failing", "broken") in found
+    post.broken = False
+    assert await alarms.test(alarms.records.channel(broken.id)) == ""
+    await settled(alarms)
+    alarms.observe([])
+    await settled(alarms)
+    assert {one.code for one in alarms.records.active()} == {"validator_down"}
+    # The channel that failed is not told about itself.
+    assert all("do not arrive" not in head for _, head in post.sent)
+
+
+@in_a_loop
+async def test_a_restart_tells_what_was_not_told_and_nothing_twice(
+    tmp_path: Path, post: Post
+) -> None:
+    first = Alarms(Records(tmp_path / "a"), Clock(), post)
+    first.records.save_channel(channel("one"))
+    first.observe([DOWN])
+    await settled(first)
+    first.records.save_channel(channel("two"))
+    first.records.close()
+    again = Alarms(Records(tmp_path / "a"), Clock(), post)
+    running = asyncio.create_task(again.run())
+    await until(lambda: len(post.sent) == 2)
+    again.observe([DOWN])
+    await settled(again)
+    assert [name for name, _ in post.sent] == ["one", "two"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@in_a_loop
+async def test_heartbeats_go_out_without_any_alarm(tmp_path: Path, post: Post) -> None:
+    alarms = Alarms(Records(tmp_path / "a"), Clock(), post)
+    beat = Channel(0, "dead man", "heartbeat", Severity.INFO, "en", enabled=True,
+                   settings={"url": "http://127.0.0.1:1"})  # fmt: skip
+    alarms.records.save_channel(beat)
+    running = asyncio.create_task(alarms.run())
+    await until(lambda: post.sent)
+    alarms.observe([DOWN])
+    await settled(alarms)
+    assert post.sent == [("dead man", "")]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+# --- readings ------------------------------------------------------------------------------------
+
+
+def watched(name: str, others: dict[str, int | None], now: int, *, silent: int = 0) -> Watched:
+    """A validator that answered `silent` s ago and heard the others so many seconds ago."""
+    seen = [
+        {"name": one, "own": False, "connected": False, "seconds_ago": ago, "missing": ago is None}
+        for one, ago in others.items()
+    ]
+    own = {"name": name, "own": True, "connected": False, "seconds_ago": None, "missing": False}
+    document = {"halted": False, "decided": "5", "catching_up": None, "validators": [own, *seen]}
+    node = Watched(Target(name, "http://127.0.0.1:1"), since=now - 3_600_000)
+    node.documents = {"consensus": document, "health": {"height": "5"}}
+    node.reachable, node.answered = silent < 3, now - silent * 1000
+    return node
+
+
+def silences(*nodes: Watched, now: int) -> dict[str, float | None]:
+    found = readings({one.target.name: one for one in nodes}, now, lambda _a, _b: None)
+    return {one.key: one.value for one in found if one.code == "validator_down"}
+
+
+def test_a_validator_is_silent_only_if_nobody_hears_it() -> None:
+    now = 1_800_000_000_000
+    one, two = watched("a", {"b": 2, "c": 40}, now), watched("b", {"a": 1, "c": 3}, now)
+    assert silences(one, two, now=now) == {"a": 0, "b": 0, "c": 3}
+
+
+def test_a_validator_whose_interface_hangs_but_that_is_heard_is_not_down() -> None:
+    now = 1_800_000_000_000
+    one, two = watched("a", {"b": 4}, now), watched("b", {"a": 1}, now, silent=60)
+    assert silences(one, two, now=now)["b"] == 4
+
+
+def test_a_killed_validator_is_down_as_long_as_it_does_not_answer() -> None:
+    now = 1_800_000_000_000
+    one, two = watched("a", {"b": 8}, now), watched("b", {"a": 1}, now, silent=11)
+    assert silences(one, two, now=now)["b"] == 11
+
+
+def test_with_all_nodes_gone_each_is_down() -> None:
+    now = 1_800_000_000_000
+    one, two = watched("a", {"b": 1}, now, silent=30), watched("b", {"a": 1}, now, silent=20)
+    assert silences(one, two, now=now) == {"a": 30, "b": 20}
+
+
+def test_a_validator_never_heard_of_is_silent_since_the_gateway_looks() -> None:
+    now = 1_800_000_000_000
+    assert silences(watched("a", {"b": None}, now), now=now)["b"] == 3600
+
+
+def test_certificates_belong_to_one_rule_at_a_time() -> None:
+    now = 1_800_000_000_000
+    node = watched("a", {}, now)
+    for days, expected in ((40, set()), (30, {"certificate_30"}), (7, {"certificate_7"}),
+                           (1, {"certificate_1"}), (0, {"certificate_1"})):  # fmt: skip
+        node.documents["peers"] = {"items": [{"name": "b", "certificate_days": days}]}
+        found = readings({"a": node}, now, lambda _a, _b: None)
+        bad = {
+            one.code for one in found if one.value is not None and BY_CODE[one.code].bad(one.value)
+        }
+        assert bad == expected
+
+
+def test_a_node_that_does_not_answer_leaves_the_rest_unknown() -> None:
+    now = 1_800_000_000_000
+    node = watched("a", {}, now, silent=20)
+    found = {one.code: one.value for one in readings({"a": node}, now, lambda _a, _b: None)}
+    assert found["halted"] is None
+    assert found["node_unreachable"] == 20
+    assert found["monitoring_blind"] == 20
+
+
+# --- routes --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_rules_are_changed_and_stay_changed(world: World, tmp_path: Path) -> None:
+    operator = world.user(Role.OPERATOR)
+    rules = operator.ask("GET", "/alarms/rules").json()["items"]
+    assert {one["code"] for one in rules} == set(BY_CODE)
+    change = {"code": "disk_low", "severity": "warning", "threshold": 0.2, "seconds": 60,
+              "clear_seconds": 0, "repeat_seconds": 0, "enabled": True}  # fmt: skip
+    answer = operator.ask("PUT", "/alarms/rules", {"items": [change]})
+    (changed,) = [one for one in answer.json()["items"] if not one["default"]]
+    assert changed["threshold"] == 0.2
+    assert code(operator.ask("PUT", "/alarms/rules", {"items": [{**change, "code": "x"}]})) == (
+        "parameter_invalid"
+    )
+    again = World(tmp_path).user(Role.OPERATOR)
+    found = again.ask("GET", "/alarms/rules").json()["items"]
+    assert [one["threshold"] for one in found if one["code"] == "disk_low"] == [0.2]
+
+
+def test_secrets_of_channels_are_never_given_out(world: World) -> None:
+    admin = world.user(Role.ADMINISTRATOR)
+    secret = "http://127.0.0.1:1/robot?access_token=topsecret"
+    wanted = {"name": "ding", "kind": "dingtalk", "settings": {"url": secret, "secret": "SEC1"}}
+    made = admin.ask("POST", "/alarms/channels", wanted)
+    assert made.status_code == 201
+    number = made.json()["id"]
+    renamed = {"name": "robot", "kind": "dingtalk", "settings": {}}
+    assert admin.ask("PUT", f"/alarms/channels/{number}", renamed).status_code == 200
+    told = admin.ask("POST", f"/alarms/channels/{number}/test").json()
+    assert told == {"delivered": False, "error": "ConnectError"}
+    everything = [admin.ask("GET", path).text for path in ("/alarms/channels", "/audit")]
+    everything += [made.text]
+    assert all("topsecret" not in text and "SEC1" not in text for text in everything)
+    # They are still there.
+    monitor = world.monitor.alarms.records.channel(int(number))
+    assert monitor.settings == wanted["settings"]
+    assert monitor.name == "robot"
+    assert admin.ask("DELETE", f"/alarms/channels/{number}").status_code == 204
+    assert code(admin.ask("DELETE", f"/alarms/channels/{number}")) == "not_found"
+
+
+def test_channels_that_cannot_work_and_names_twice_are_refused(world: World) -> None:
+    admin = world.user(Role.ADMINISTRATOR)
+    good = {"name": "a", "kind": "wecom", "settings": {"url": "http://127.0.0.1:1"}}
+    assert code(admin.ask("POST", "/alarms/channels", {**good, "settings": {}})) == (
+        "parameter_invalid"
+    )
+    assert admin.ask("POST", "/alarms/channels", good).status_code == 201
+    assert code(admin.ask("POST", "/alarms/channels", good)) == "conflict"
+
+
+def test_alarms_are_listed_acknowledged_and_kept(world: World) -> None:
+    operator = world.user(Role.OPERATOR)
+
+    async def observe(reading: Reading) -> None:
+        world.monitor.alarms.observe([reading])
+
+    asyncio.run(observe(DOWN))
+    (alarm,) = operator.ask("GET", "/alarms").json()["items"]
+    assert (alarm["state"], alarm["severity"], alarm["acknowledged"]) == (
+        "active", "critical", None,
+    )  # fmt: skip
+    done = operator.ask("POST", f"/alarms/{alarm['id']}/acknowledge", {"comment": "on it"})
+    assert done.json()["acknowledged"]["by"] == "operator"
+    assert operator.ask("GET", f"/alarms/{alarm['id']}").json()["deliveries"] == []
+    asyncio.run(observe(UP))
+    assert operator.ask("GET", "/alarms").json()["items"] == []
+    (ended,) = operator.ask("GET", "/alarms?state=history").json()["items"]
+    assert ended["resolved"] is not None
+    assert code(operator.ask("POST", "/alarms/99/acknowledge", {})) == "not_found"
+
+
+class Listener:
+    """A request of somebody who goes on listening."""
+
+    async def is_disconnected(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("logged_in", [True, False])
+def test_open_consoles_hear_of_alarms_at_once_and_strangers_do_not(
+    world: World, logged_in: bool
+) -> None:
+    hidden = frozenset() if logged_in else stream.NOT_PUBLIC
+
+    async def work() -> list[str]:
+        events = stream._events(Listener(), world.gateway, hidden)  # type: ignore[arg-type]
+        said = [await anext(events)]
+        world.monitor.alarms.observe([DOWN])
+        world.gateway.news.tell("status", {"status": "ready"})
+        while "event: status" not in said[-1]:
+            said.append(await asyncio.wait_for(anext(events), PATIENCE))
+        await events.aclose()
+        return said
+
+    said = "".join(asyncio.run(work()))
+    assert ("event: alarm" in said) == logged_in
+    assert ('"event":"fired"' in said) == logged_in
