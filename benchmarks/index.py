@@ -115,9 +115,7 @@ def fill(url: str, home: Path, founder: SecretKey, accounts: int, transactions: 
             start = end
 
 
-def measure(
-    url: str, where: str | Path, rounds: int
-) -> tuple[list[float], list[float], int]:
+def measure(url: str, where: str | Path, rounds: int) -> tuple[list[float], list[float], int]:
     """Seconds and seconds of processor time per round, and the number of transactions."""
     node = NodeSection(url, None, None, None)
     height = Source(node).export(2**62, 0)[1]

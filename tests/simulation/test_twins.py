@@ -55,7 +55,8 @@ def test_same_scenario_same_outcome() -> None:
     assert twins.Run(scenario, "pbft").run() == twins.Run(scenario, "pbft").run()
 
 
-def test_engines_come_from_outside_too() -> None:
-    batch = twins.Batch(1, 0, 3, "", "bubi.consensus:PbftEngine")
+@pytest.mark.parametrize("engine", ["PbftEngine", "RaftEngine", "PaxosEngine"])
+def test_engines_come_from_outside_too(engine: str) -> None:
+    batch = twins.Batch(1, 0, 3, "", f"bubi.consensus:{engine}")
     assert twins.run_batch(batch).details == []
     assert engine_named("pbft", twins.Table()).name == "pbft"

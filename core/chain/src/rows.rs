@@ -5,19 +5,22 @@
 
 use crate::{
     admission::split_bulk,
+    chain::broken,
     error::{ChainError, Result},
     export::{read_export, Exported},
     history::parties,
 };
 use bubi_codec::{
-    block::{BlockRecord, Certificate, CommitStatement, Event, Outcome, Proposal, Receipt},
+    block::{BlockRecord, Certificate, CommitStatement, Event, Genesis, Outcome, Proposal, Receipt},
     decode,
     identity::{Address, AssetId, ChainId},
     operation::{AccountTarget, Content, OperationBody, Signer, Thresholds},
+    state::{key, AccountHeader},
     text::to_json,
     transaction::{transaction_hash, BodyV1, SignedTransaction, TransactionBody},
 };
 use bubi_crypto::{Hash, HashSuite};
+use bubi_ledger::{genesis_state, tree::OwnerKey};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -561,6 +564,27 @@ impl Movements {
         *supply = supply.checked_add(change).ok_or_else(too_large)?;
         Ok(())
     }
+}
+
+/// An account of a genesis: address, signers, thresholds.
+pub type GenesisAccount = (Address, Vec<Signer>, Thresholds);
+
+/// The accounts that a genesis opens, ascending by address: those it lists, and those of its validators' keys.
+///
+/// # Errors
+/// A value of the genesis has no encoding.
+pub fn genesis_accounts(genesis: &Genesis) -> Result<Vec<GenesisAccount>> {
+    let state = genesis_state(genesis).map_err(broken)?;
+    let mut accounts = Vec::new();
+    for (owner, key, value) in state.all_cells() {
+        if owner.kind() == OwnerKey::ACCOUNT && key == key::HEADER {
+            if let AccountHeader::V1 { signers, thresholds, .. } = decode(value)? {
+                accounts.push((Address(Hash(owner.id())), signers, thresholds));
+            }
+        }
+    }
+    accounts.sort_unstable_by_key(|account| account.0);
+    Ok(accounts)
 }
 
 /// What a list of operations shows of one.

@@ -4,7 +4,7 @@ use crate::{
     codec::{hash_of, prefix_of, suite},
     error::{chain_error, decode_error, json_error, refused},
 };
-use bubi_chain::rows::{rows, Cell, Row, Rows, Setting};
+use bubi_chain::rows::{genesis_accounts as accounts_of, rows, Cell, GenesisAccount, Row, Rows, Setting};
 use bubi_codec::{block::Genesis, decode, identity::ChainId, text::to_json};
 use pyo3::{
     prelude::*,
@@ -165,9 +165,10 @@ pub(crate) fn genesis_accounts(genesis: &[u8]) -> PyResult<Vec<(String, String, 
     let json = |bytes: Result<Vec<u8>, serde_json::Error>| {
         String::from_utf8(bytes.map_err(json_error)?).map_err(|error| refused("malformed", error.to_string()))
     };
-    let account = |one: &bubi_codec::block::GenesisAccount| {
-        let signers = json(to_json(prefix, &one.signers))?;
-        Ok((one.address.to_text(prefix), signers, json(to_json(prefix, &one.thresholds))?))
+    let accounts = accounts_of(&genesis).map_err(chain_error)?;
+    let text = |(address, signers, thresholds): GenesisAccount| {
+        let signers = json(to_json(prefix, &signers))?;
+        Ok((address.to_text(prefix), signers, json(to_json(prefix, &thresholds))?))
     };
-    genesis.v1().accounts.iter().map(account).collect()
+    accounts.into_iter().map(text).collect()
 }

@@ -243,7 +243,13 @@ async def accounts(
 async def account(request: Request, address: Account) -> dict[str, Any]:
     """One account: signers, thresholds, when it was opened and by whom."""
     await answers.address_of(request, address)
-    return await found(request, lambda index: index.account(address))
+    one = await found(request, lambda index: index.account(address))
+    if one["thresholds"] is None and one["closed"] is None:
+        # A validator's account that a vote opened: its signers are in no operation.
+        full = await gateway_of(request).node.get(f"/v1/accounts/{address}")
+        header = full["value"].get("v1", {})
+        one |= {"signers": header.get("signers", []), "thresholds": header.get("thresholds")}
+    return one
 
 
 @router.get("/accounts/{address}/holdings", response_model=Listed)

@@ -26,6 +26,7 @@ PLAIN = (
     (schema.record_parents, "record_parents"),
 )
 """Tables whose rows the core makes whole."""
+VOTE = core.operation_names().index("vote")
 REMEMBERED = 400_000
 """Entries of each memory; above it the memory is emptied."""
 LOOKUP = 500
@@ -249,7 +250,39 @@ class _Group:
                 .where(schema.accounts.c.account == row[3])
                 .values(closed=row[0])
             )
-        self.progress = replace(self.progress, accounts=self.progress.accounts + len(created))
+        voted = self._opened_by_vote({row[3] for row in created})
+        self.out.insert(schema.accounts, voted)
+        count = self.progress.accounts + len(created) + len(voted)
+        self.progress = replace(self.progress, accounts=count)
+
+    def _opened_by_vote(self, created: set[int]) -> list[Row]:
+        """Accounts of validators that came by a vote: no operation opened them by name.
+
+        Their signers are not in the stream; the node is asked for them when they are shown.
+        """
+        events, operations = schema.events, schema.operations
+        found = self.connection.execute(
+            select(events.c.height, events.c.position, events.c.event)
+            .join(
+                operations,
+                (operations.c.height == events.c.height)
+                & (operations.c.position == events.c.position),
+            )
+            .where(
+                operations.c.kind == VOTE,
+                operations.c.height > self.progress.height,
+                events.c.kind == "account_created",
+            )
+            .distinct()
+        )
+        numbers = dict(zip(self.blocks.addresses, self.accounts, strict=True))
+        rows: dict[int, Row] = {}
+        for height, position, text_ in found:
+            event = json.loads(text_)["account_created"]
+            account = numbers[event["account"]]
+            if account not in created:
+                rows[account] = (account, height, position, numbers[event["creator"]], None)
+        return list(rows.values())
 
     def _assets(self) -> None:
         created = self.rows("assets_created")
