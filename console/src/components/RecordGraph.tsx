@@ -99,7 +99,6 @@ export function RecordGraph(props: { graph: Graph; here: { namespace: string; ke
               key={name}
               className={here ? "node here" : "node"}
               href={to}
-              aria-label={`${key}, ${t("version")} ${text(one, "version") ?? ""}`}
               onClick={(event) => {
                 event.preventDefault();
                 navigate(to);

@@ -66,7 +66,7 @@ const ACCOUNTS = new Set([
 ]); // prettier-ignore
 
 function fieldNode(name: string, value: unknown, fields: Record<string, unknown>): ReactNode {
-  const text = typeof value === "string" ? value : JSON.stringify(value);
+  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "");
   if (value === null || value === undefined) return "–";
   if (name === "amount") return <Amount asset={fields.asset as string} amount={text} />;
   if (ACCOUNTS.has(name)) return <AccountId value={text} />;

@@ -24,7 +24,8 @@ import {
 } from "./codec.js";
 import { malformed } from "./errors.js";
 import { eventCodec } from "./events.js";
-import { publicKeyCodec } from "./keys.js";
+import { checkOrganisation, commitStatementCodec } from "./governance.js";
+import { publicKeyCodec, taggedKey } from "./keys.js";
 import * as limits from "./limits.js";
 import { checkAuthority, signerCodec, thresholdsCodec } from "./operations.js";
 import { PREFIXES } from "./address.js";
@@ -52,18 +53,6 @@ export const outcomeCodec = versioned(
 );
 export type BlockOutcome = Value<typeof outcomeCodec>;
 export const outcomeKind = new Kind("Outcome", outcomeCodec, 256);
-
-export const commitStatementCodec = versioned(
-  struct({ epoch: u64, engine: text, height: u64, round: u64, digest: hash, outcome: hash }),
-);
-export const commitStatementKind = new Kind("CommitStatement", commitStatementCodec, 512);
-
-const voteStatementCodec = versioned(
-  struct({ epoch: u64, engine: text, height: u64, round: u64, phase: u8, digest: hash }),
-);
-export const voteStatementKind = new Kind("VoteStatement", voteStatementCodec, 512, (found) => {
-  if (found.v1.phase > 3) throw malformed("phase: a vote before the commit has 0 to 3");
-});
 
 export const certificateCodec = versioned(
   struct({
@@ -136,7 +125,7 @@ const genesisCodec = versioned(
     accounts: list(
       struct({ address, signers: list(signerCodec), thresholds: thresholdsCodec }),
     ),
-    authorities: list(struct({ organisation: text, certificate: bytes })),
+    organisations: list(struct({ name: text, governance: option(address), certificate: bytes })),
     predecessor: option(struct({ chain: hash, certificate: hash, state_root: hash })),
   }),
 );
@@ -152,16 +141,38 @@ function checkGenesis(genesis: Genesis): void {
   const prefix = first ? first.slice(0, first.lastIndexOf("1")) : PREFIXES[found.kind];
   checkAscending("accounts", found.accounts.map((one) => addressBytes(one.address, prefix)));
   for (const account of found.accounts) checkAuthority(account.signers, account.thresholds);
-  atMost(limits.AUTHORITIES_MAX, "authorities", found.authorities.length);
-  checkAscending("authorities", found.authorities.map((one) => utf8(one.organisation)));
-  for (const authority of found.authorities) {
-    checkText("organisation", authority.organisation, limits.NAME_BYTES_MAX);
-    atMost(limits.AUTHORITY_BYTES_MAX, "a certificate", authority.certificate.length / 2);
-    if (authority.certificate === "") throw malformed("certificate: an authority needs it");
-  }
+  checkOrganisations(genesis);
+  checkMembers(genesis);
   checkParameters(found.parameters);
   const least = found.kind === "development" ? 4 : 100;
   if (found.parameters.turn_blocks < least) {
     throw malformed(`turn_blocks: a leader keeps its turn for at least ${least} blocks`);
+  }
+}
+
+function checkOrganisations(genesis: Genesis): void {
+  const { organisations, accounts } = genesis.v1;
+  atMost(limits.ORGANISATIONS_MAX, "organisations", organisations.length);
+  checkAscending("organisations", organisations.map((one) => utf8(one.name)));
+  for (const one of organisations) checkOrganisation(one.name, one.certificate);
+  const voters = organisations.flatMap((one) => one.governance ?? []);
+  const known = new Set(accounts.map((one) => one.address));
+  if (new Set(voters).size !== voters.length) {
+    throw malformed("governance: an account votes for one organisation only");
+  }
+  if (voters.some((one) => !known.has(one))) {
+    throw malformed("governance: the account must be one of the genesis");
+  }
+}
+
+function checkMembers(genesis: Genesis): void {
+  const { validators, epoch } = genesis.v1.validators.v1;
+  if (epoch !== "0") throw malformed("epoch: a network begins with epoch 0");
+  if (new Set(validators.map((one) => one.name)).size !== validators.length) {
+    throw malformed("validator name: each validator needs a name of its own");
+  }
+  const numbers = validators.map((one) => taggedKey(one.key)[0] ?? 0);
+  if (numbers.some((one) => !genesis.v1.parameters.vote_algorithms.includes(one))) {
+    throw malformed("vote_algorithms: they must name those of all validators' keys");
   }
 }

@@ -1,5 +1,6 @@
 /** What happened to the ledger, in the order of the numbers on the wire. */
 import { address, bool, hash, Kind, option, struct, text, u32, u64, u128, union, type Value } from "./codec.js";
+import { evidenceActionCodec, proposalStatusCodec } from "./governance.js";
 
 const claim = struct({ issuer: address, subject: address, kind: text });
 const account = struct({ account: address });
@@ -37,6 +38,12 @@ export const eventCodec = union({
   namespace_created: namespace,
   namespace_changed: namespace,
   record_put: struct({ namespace: hash, key: text, version: u32, writer: address }),
+  proposal_changed: struct({ proposal: hash, status: proposalStatusCodec }),
+  voted: struct({ proposal: hash, organisation: text, approve: bool }),
+  validator_ready: struct({ proposal: hash, validator: text }),
+  activation_fixed: struct({ proposal: hash, height: u64 }),
+  epoch_begins: struct({ epoch: u64, height: u64 }),
+  evidence_recorded: struct({ evidence: hash, validator: text, action: evidenceActionCodec }),
 });
 export type LedgerEvent = Value<typeof eventCodec>;
 export const eventKind = new Kind("Event", eventCodec, 1_024);

@@ -32,6 +32,8 @@ export const DOMAINS = {
   parameters: utf8("bubi:parameters."),
   saltedDigest: utf8("bubi:salted....."),
   content: utf8("bubi:content...."),
+  governance: utf8("bubi:governance."),
+  evidence: utf8("bubi:evidence..."),
 } as const;
 
 export const LEAF_TAGS = {

@@ -15,6 +15,7 @@ export {
   RequestRefused,
 } from "./errors.js";
 export { eventKind, type LedgerEvent } from "./events.js";
+export * from "./governance.js";
 export * from "./hashes.js";
 export { type Json, parseJson } from "./json.js";
 export * from "./keys.js";

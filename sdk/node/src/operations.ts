@@ -13,6 +13,7 @@ import {
   list,
   names,
   option,
+  signature,
   struct,
   text,
   thresholdMap,
@@ -26,6 +27,7 @@ import {
   variantOf,
 } from "./codec.js";
 import { malformed } from "./errors.js";
+import { changeCodec, checkProposal, checkStatement, statementCodec } from "./governance.js";
 import { publicKeyCodec, taggedKey } from "./keys.js";
 import * as limits from "./limits.js";
 
@@ -107,6 +109,23 @@ export const operationBodies = {
     content: contentCodec,
     parents: list(referenceCodec),
     expected_version: option(u32),
+  }),
+  propose: struct({
+    changes: list(changeCodec),
+    expires: u64,
+    not_before: option(u64),
+    acknowledged: list(text),
+    memo: text,
+  }),
+  vote: struct({ proposal: hash, approve: bool }),
+  withdraw_proposal: struct({ proposal: hash }),
+  ready: struct({ proposal: hash }),
+  report_evidence: struct({
+    member: publicKeyCodec,
+    statement_one: statementCodec,
+    signature_one: signature,
+    statement_two: statementCodec,
+    signature_two: signature,
   }),
 };
 
@@ -263,6 +282,12 @@ const checks: { [N in OperationName]?: Check<N> } = {
   },
   set_namespace: (found, _source, prefix) => checkWriters(found.writers, prefix),
   put_record: checkRecord,
+  propose: (found, _source, prefix) =>
+    checkProposal(found.changes, found.acknowledged, found.memo, prefix),
+  report_evidence(found) {
+    checkStatement(found.statement_one);
+    checkStatement(found.statement_two);
+  },
 };
 
 /** Throws for an operation that can never be valid. */

@@ -2,7 +2,6 @@
 import {
   certificateCodec,
   checkCertificate,
-  commitStatementKind,
   type BlockOutcome,
   type Certificate,
   type Proposal,
@@ -19,6 +18,7 @@ import { RESULT_CODES } from "./codes.js";
 import { atMost, bytes, hash, Kind, list, struct, u64, union, type Value, versioned } from "./codec.js";
 import { EncodingError, ProofInvalid } from "./errors.js";
 import { eventCodec, eventKind, type LedgerEvent } from "./events.js";
+import { commitStatementKind } from "./governance.js";
 import { DOMAINS, LEAF_TAGS, leafHash, listRoot, verifyPath } from "./hashes.js";
 import { verifySignature } from "./keys.js";
 import * as limits from "./limits.js";

@@ -25,7 +25,7 @@ import {
   versioned,
 } from "./codec.js";
 import { malformed } from "./errors.js";
-import { publicKeyCodec } from "./keys.js";
+import { checkAlgorithms, validatorCodec } from "./governance.js";
 import * as limits from "./limits.js";
 import {
   assetKindCodec,
@@ -123,6 +123,12 @@ export const parametersCodec = struct({
   turn_blocks: u32,
   timeout: u64,
   timeout_max: u64,
+  vote_algorithms: list(u8),
+  retired_algorithms: list(struct({ algorithm: u8, until: u64 })),
+  proposal_lifetime: u64,
+  ready_lifetime: u64,
+  evidence_policy: u32,
+  evidence_max_age: u64,
 });
 export type Parameters = Value<typeof parametersCodec>;
 export const parametersKind = cell("Parameters", versioned(parametersCodec));
@@ -141,15 +147,28 @@ export function checkParameters(found: Parameters): void {
   if (!room || found.block_bytes < limits.TRANSACTION_BYTES_MAX) {
     throw malformed("block_transactions: room for one largest transaction and one due entry");
   }
-  if (found.algorithms.length === 0 || Math.max(...found.algorithms) > 3) {
-    throw malformed("algorithms: name at least one of 0, 1, 2, 3");
+  checkAlgorithms("algorithms", found.algorithms);
+  checkAlgorithms("vote_algorithms", found.vote_algorithms);
+  const retired = found.retired_algorithms.map((one) => one.algorithm);
+  checkAscending("retired_algorithms", retired.map((one) => Uint8Array.of(one)));
+  if (retired.some((one) => one > 3 || found.algorithms.includes(one))) {
+    throw malformed("retired_algorithms: one that new keys may use is not retired");
   }
   const timeout = number(found.timeout);
   if (timeout < 200n || timeout > 60_000n) throw malformed("timeout: it must be 200 ms to 60 s");
   if (number(found.timeout_max) < timeout || number(found.timeout_max) > 600_000n) {
     throw malformed("timeout_max: it must be at least the timeout and at most 10 min");
   }
-  checkAscending("algorithms", found.algorithms.map((one) => Uint8Array.of(one)));
+  checkSpan("proposal_lifetime", found.proposal_lifetime, 10_000n, 31_536_000_000n);
+  checkSpan("ready_lifetime", found.ready_lifetime, 10_000n, 2_592_000_000n);
+  checkSpan("evidence_max_age", found.evidence_max_age, 1n, 1_000_000_000n);
+  if (found.evidence_policy > 3) throw malformed("evidence_policy: it must be 0 to 3");
+}
+
+function checkSpan(what: string, value: string, low: bigint, high: bigint): void {
+  if (BigInt(value) < low || BigInt(value) > high) {
+    throw malformed(`${what}: it must lie between ${low} and ${high}`);
+  }
 }
 
 export const scheduleKind = cell(
@@ -167,9 +186,7 @@ export const validatorSetCodec = versioned(
   struct({
     epoch: u64,
     engine: text,
-    validators: list(
-      struct({ name: text, organisation: text, key: publicKeyCodec, weight: u32 }),
-    ),
+    validators: list(validatorCodec),
     quorum_numerator: u32,
     quorum_denominator: u32,
   }),
@@ -180,6 +197,11 @@ export const validatorSetKind = new Kind(
   validatorSetCodec,
   limits.CELL_VALUE_BYTES_MAX,
   checkValidatorSet,
+);
+
+export const epochRecordKind = cell(
+  "EpochRecord",
+  versioned(struct({ height: u64, time: u64, validators: validatorSetCodec })),
 );
 
 /** Sum of all weights. */
