@@ -210,6 +210,14 @@ class LedgerView:
         """The validator set in force."""
         return self._validators()[0]
 
+    def configuration_of(self, epoch: int) -> Configuration:
+        """Members, engine and quorum of an epoch that has begun, without leaders and times."""
+        encoded = self._chain.validator_set_of_epoch(epoch)
+        assert encoded is not None
+        fields, members = _parsed(encoded)
+        own = next((member.index for member in members if member.key == self._own_key), None)
+        return Configuration(epoch, fields["engine"], members, set_quorum(fields), own)
+
     def configuration(self) -> Configuration:
         """Under what the next height is decided."""
         fields, members = self._validators()
@@ -247,16 +255,21 @@ class LedgerView:
         """The validator set in force, as JSON and as members."""
         encoded = self._chain.validator_set
         if encoded != self._set[0]:
-            fields = core.decode_json(core.validator_set_to_json(encoded))["v1"]
-            members = tuple(
-                Member(
-                    index,
-                    validator["name"],
-                    validator["organisation"],
-                    key_bytes(validator["key"]),
-                    int(validator["weight"]),
-                )
-                for index, validator in enumerate(fields["validators"])
-            )
-            self._set = (encoded, fields, members)
+            self._set = (encoded, *_parsed(encoded))
         return self._set[1:]
+
+
+def _parsed(encoded: bytes) -> tuple[Mapping[str, Any], tuple[Member, ...]]:
+    """A validator set as JSON and as members."""
+    fields = core.decode_json(core.validator_set_to_json(encoded))["v1"]
+    members = tuple(
+        Member(
+            index,
+            validator["name"],
+            validator["organisation"],
+            key_bytes(validator["key"]),
+            int(validator["weight"]),
+        )
+        for index, validator in enumerate(fields["validators"])
+    )
+    return fields, members

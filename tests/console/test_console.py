@@ -64,7 +64,8 @@ def test_the_console_in_a_browser(network: tuple[Path, str], tmp_path: Path) -> 
     data, url = network
     # The end-to-end tests call this command with further arguments.
     wrapper = tmp_path / "bubi"
-    wrapper.write_text(f'#!{sys.executable}\nimport sys\nfrom bubi.cli import main\nsys.exit(main())\n')
+    lines = (f"#!{sys.executable}", "import sys", "from bubi.cli import main", "sys.exit(main())")
+    wrapper.write_text("\n".join((*lines, "")))
     wrapper.chmod(0o700)
     settings = {
         "BUBI_GATEWAY_URL": url,

@@ -25,8 +25,10 @@ PARAMETERS = {
     # One due cell per block, so that a hold can be met after its time and before it is retired.
     "due_per_block": 1,
     "algorithms": [0, 1, 3],
+    # Evidence of the first block is too old from the third on.
+    "evidence_max_age": "1",
 }
-NAMES = ("owner", "alice", "bob", "carol", "dave", "limited", "multi", "busy", "closed")
+NAMES = ("council", "owner", "alice", "bob", "carol", "dave", "limited", "multi", "busy", "closed")
 DAY = 86_400_000
 
 
@@ -179,6 +181,7 @@ def make(directory: Path) -> World:
     made = initialise(
         directory,
         accounts=[one.key.public_key for one in accounts.values()],
+        governance=accounts["council"].key.public_key,
         parameters=PARAMETERS,
         api_port=free_port(),
     )

@@ -20,6 +20,7 @@ from .governance_choices import (
     first_organisations,
     first_validators,
     governance_choices,
+    proposals,
     reports,
     urgent,
 )
@@ -650,7 +651,8 @@ class Generator:
             count = self.pick([25, 40, 62, 64, 66])
             return [(definition.issuer, v.Issue(asset, to, 3, start + n)) for n in range(count)]
         if self.often(1):
-            return reports(self)
+            many = reports if self.often(50) else proposals
+            return many(self)
         chosen = [self.operation() for _ in range(self.pick([1, 1, 1, 1, 2, 3]))]
         return [self.twist(*pair) if self.often(12) else pair for pair in chosen]
 

@@ -213,7 +213,7 @@ class Draft:
 
     def set_protocol_version(self, change: v.SetProtocolVersion) -> None:
         """9."""
-        refuse(Code.VERSION_INVALID, change.version != self.version_in_force + 1)
+        refuse(Code.VERSION_INVALID, change.version != self.version + 1)
         self.version = change.version
 
     def list_node(self, node: bytes, listing: v.NodeListing) -> None:
@@ -479,6 +479,7 @@ class Council:
         full = len(self.agenda.open) >= OPEN_MAX or len(own) >= OPEN_OF_ONE_MAX
         refuse(Code.PROPOSALS_FULL, full)
         self.result(op.changes, op.acknowledged)
+        refuse(Code.ID_CONFLICT, cell(b"\7" + proposal) in self.cells)
         self.open(
             proposal,
             v.ChangeProposal(
@@ -610,7 +611,7 @@ class Council:
             return self.ask_for_removal(evidence, removal)
         agenda = self.agenda
         waiting = [one.member for one in agenda.exclusions]
-        if member in waiting or self.is_for(agenda.pending, member):
+        if member in waiting:
             return v.Queued()
         if agenda.pending is not None or waiting:
             queue = (*agenda.exclusions, v.Exclusion(evidence, member))
@@ -637,12 +638,6 @@ class Council:
         self.open(proposal, value)
         return v.Proposed(proposal)
 
-    def is_for(self, pending: v.PendingChange | None, member: bytes) -> bool:
-        """Whether the pending change is the exclusion of this key."""
-        evidence = None if pending is None else self.proposal(pending.proposal).evidence
-        record = None if evidence is None else self.cells.get(cell(b"\t" + evidence))
-        return record is not None and record.member == member
-
     def by_evidence(
         self, evidence: bytes, removal: tuple[v.Change, ...]
     ) -> tuple[bytes, v.ChangeProposal]:
@@ -661,7 +656,7 @@ class Council:
     ) -> bytes:
         """Policy 3: the removal is approved at once."""
         proposal, value = self.by_evidence(evidence, removal)
-        self.put(proposal, value)
+        self.open(proposal, value)
         self.approve(proposal, draft, source)
         return proposal
 
@@ -672,6 +667,7 @@ class Council:
         pending = self.agenda.pending
         if pending is not None and pending.activation == self.ledger.height + 1:
             self.activate(pending.proposal)
+            return
         while self.agenda.pending is None and self.agenda.exclusions:
             first, *rest = self.agenda.exclusions
             self.set_agenda(exclusions=tuple(rest))

@@ -43,10 +43,10 @@ def governance_choices(generator: Generator) -> list[tuple[int, Callable[[], Cho
     """Weights and choices, as those of the generator itself."""
     speaker = Speaker(generator)
     return [
-        (7, speaker.propose),
-        (22, speaker.vote),
+        (6, speaker.propose),
+        (12, speaker.vote),
         (1, speaker.withdraw),
-        (14, speaker.ready),
+        (6, speaker.ready),
         (6, speaker.report),
     ]
 
@@ -58,13 +58,21 @@ def reports(generator: Generator) -> list[Chosen]:
     return [(source, speaker.evidence(sound=True)) for _ in range(generator.pick([4, 17]))]
 
 
+def proposals(generator: Generator) -> list[Chosen]:
+    """More proposals than an organisation may have open, in one transaction."""
+    speaker = Speaker(generator)
+    source = speaker.voter()
+    expires = generator.time + generator.trial.parameters.proposal_lifetime
+    return [(source, v.Propose((v.SetQuorum(2, 3),), expires)) for _ in range(5)]
+
+
 def urgent(generator: Generator) -> Chosen | None:
     """What moves governance on, as far as something waits for it."""
     agenda = Council(generator.trial, []).agenda
     speaker = Speaker(generator)
     if agenda.pending is not None and agenda.pending.activation is None:
-        return speaker.ready() if generator.often(15) else None
-    return speaker.vote() if agenda.open and generator.often(12) else None
+        return speaker.ready() if generator.often(12) else None
+    return speaker.vote() if agenda.open and generator.often(9) else None
 
 
 class Speaker:
@@ -177,7 +185,7 @@ class Speaker:
     def report(self) -> Chosen:
         """28."""
         known = self.generator.reported
-        if known and self.often(10):
+        if known and self.often(25):
             return self.generator.account(), self.generator.pick(known[-20:])
         return self.generator.account(), self.evidence()
 
@@ -213,7 +221,7 @@ class Speaker:
         engine = "other" if self.often(3) else record.validators.engine
         old = max(1, generator.trial.height - generator.trial.parameters.evidence_max_age)
         height = pick([generator.trial.height, old, max(1, old - 1)])
-        if self.often(70):
+        if self.often(50):
             height = generator.trial.height
         round_ = self.random.randrange(3) if self.often(20) else self.random.randrange(10**6)
         one, two = self.halves(v.VoteStatement(number, engine, height, round_, 3, bytes(32)))
@@ -223,7 +231,7 @@ class Speaker:
     def halves(self, shape: v.VoteStatement) -> tuple[v.Statement, v.Statement]:
         """Two statements in a slot, sometimes of different slots or the same."""
         first, second = self.generator.hash(), self.generator.hash()
-        if self.often(8):
+        if self.often(16):
             second = first
         other = replace(shape, round=shape.round + 1) if self.often(4) else shape
         phase = self.generator.pick([0, 1, 2, 3])

@@ -10,7 +10,7 @@ from . import compare, generator, keys
 from . import values as v
 from .bcs import decode, encode
 
-BLOCKS = 80
+BLOCKS = 120
 RUNS_LONG = 10_000
 BLOCKS_LONG = 4
 SUCCESS_LEAST = 0.30

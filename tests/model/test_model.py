@@ -775,7 +775,7 @@ def test_generated_blocks_reach_every_code_and_skip_reason() -> None:
     total = generator.Statistics()
     for profile in generator.PROFILES:
         for seed in (1, 2):
-            run, _ = generator.run(seed, profile, 40)
+            run, _ = generator.run(seed, profile, 60)
             total.codes += run.statistics.codes
             total.skips += run.statistics.skips
             total.operations += run.statistics.operations

@@ -3,6 +3,7 @@
 import json
 import socket
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -292,3 +293,65 @@ def test_join_refuses_a_genesis_without_this_node(tmp_path: Path) -> None:
     join(paths[0], public)
     with pytest.raises(FileError, match="exists and is not overwritten"):
         join(paths[0], public)
+
+
+def governing(number: int) -> bytes:
+    """A key whose account votes."""
+    return core.SigningKey.generate(core.Algorithm.ED25519, bytes([number]) * 32).public_key
+
+
+def test_the_genesis_names_the_accounts_that_vote(tmp_path: Path) -> None:
+    paths = []
+    for number in range(1, 5):
+        path = tmp_path / f"owner{number}"
+        make_request(
+            path,
+            name=f"n{number}",
+            organisation=f"o{number}",
+            address=Address("127.0.0.1", 9000 + number),
+            governance=governing(number) if number < 4 else None,
+        )
+        paths.append(path)
+    requests = read_requests(gathered(tmp_path / "in", paths))
+    created = create(tmp_path / "public", requests, network="n")
+    genesis = core.decode_json(core.genesis_to_json(created.genesis))["v1"]
+    voices = {one["name"]: one["governance"] for one in genesis["organisations"]}
+    opened = {one["address"] for one in genesis["accounts"]}
+    assert voices.pop("o4") is None
+    assert set(voices.values()) <= opened
+    # Three of four can change everything; with two of them nothing could be changed any more.
+    assert created.voiceless == ()
+    silent = [replace(one, governance=None) for one in requests[:2]] + requests[2:]
+    assert create(tmp_path / "other", silent, network="n").voiceless == ("o1", "o2", "o4")
+
+
+def test_an_organisation_has_one_voice_and_shares_it_with_no_other(tmp_path: Path) -> None:
+    requests = read_requests(gathered(tmp_path / "in", owners(tmp_path, 4)))
+    shared = [replace(one, governance=governing(1)) for one in requests]
+    with pytest.raises(CeremonyError, match="the same governance key"):
+        create(tmp_path / "public", shared, network="n")
+    one = replace(requests[0], governance=governing(1))
+    other = replace(
+        requests[1],
+        organisation=one.organisation,
+        authority=one.authority,
+        governance=governing(2),
+    )
+    with pytest.raises(CeremonyError, match="two governance keys"):
+        create(tmp_path / "public", [one, other, *requests[2:]], network="n")
+
+
+def test_who_is_not_in_the_genesis_joins_by_vote_only(tmp_path: Path) -> None:
+    founders = owners(tmp_path)
+    public = tmp_path / "public"
+    create(public, read_requests(gathered(tmp_path / "in", founders)), network="n")
+    (late,) = owners(tmp_path / "late", 1)
+    document = json.loads((late / "request.json").read_text())
+    assert document["vote_key"] is not None
+    with pytest.raises(CeremonyError, match="does not list your authority"):
+        join(late, public)
+    made = join(late, public, by_vote=True)
+    settings = load(made.config)
+    assert settings.network.trust == late / "authority.pem"
+    assert settings.node.validator_key == late / "validator.key"
+    assert len(settings.network.seeds) == 3  # its own name stands in the list of members too

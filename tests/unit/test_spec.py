@@ -91,7 +91,8 @@ def test_operations_have_a_row_each() -> None:
     text = page("spec/ledger.md")
     table = {
         cells[1]: int(cells[0])
-        for cells in rows(text[: text.index("## 9. Result codes")])
+        # The table of changes has numbers of its own.
+        for cells in rows(text[: text.index("**Apply** works")])
         if cells[0].isdigit() and len(cells) == 4
     }
     assert table == {name: number for number, name in enumerate(core.operation_names())}

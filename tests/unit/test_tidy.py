@@ -38,6 +38,7 @@ TEXTS_IN_CHINESE = {
     "sdk/python/src/bubi_sdk/documents.py",
     # Names of people, and samples that show that any text survives.
     "examples/points/customers.py",
+    "sdk/python/tools/governance_samples.py",
     "sdk/python/tools/samples.py",
     "sdk/python/tools/vectors.py",
 }

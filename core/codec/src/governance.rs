@@ -9,7 +9,7 @@ use crate::{
     state::{Validator, ValidatorSet},
     DecodeError, Wire,
 };
-use bubi_crypto::{Hash, PublicKey};
+use bubi_crypto::{Hash, PublicKey, Signature};
 use serde::{Deserialize, Serialize};
 
 /// One change of the network's rules or members. The position of a variant is its number on the wire.
@@ -112,6 +112,22 @@ pub enum Statement {
     Vote(VoteStatement),
     /// 1: a commit vote.
     Commit(CommitStatement),
+}
+
+/// Two statements of one member that contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// Key of the member.
+    pub member: PublicKey,
+    /// What it signed.
+    pub statement_one: Statement,
+    /// Its signature.
+    pub signature_one: Signature,
+    /// What it signed as well.
+    pub statement_two: Statement,
+    /// Its signature.
+    pub signature_two: Signature,
 }
 
 /// The slot in which a member may sign one statement only.
@@ -485,16 +501,17 @@ pub(crate) fn check_proposal(changes: &[Change], acknowledged: &[String], memo: 
     at_most(limits::PROPOSAL_BYTES_MAX, "bytes of a proposal", size)
 }
 
-/// Checks the two halves of evidence as far as they alone decide.
-pub(crate) fn check_statements(one: &Statement, two: &Statement) -> Result<(), DecodeError> {
-    for statement in [one, two] {
-        if let Statement::Vote(vote) = statement {
-            vote.check()?;
+impl Evidence {
+    /// Checks what the evidence alone decides of its form.
+    pub(crate) fn check(&self) -> Result<(), DecodeError> {
+        for statement in [&self.statement_one, &self.statement_two] {
+            if let Statement::Vote(vote) = statement {
+                vote.check()?;
+            }
+            check_text("engine", &statement.slot().engine, limits::NAME_BYTES_MAX)?;
         }
-        let slot = statement.slot();
-        check_text("engine", &slot.engine, limits::NAME_BYTES_MAX)?;
+        Ok(())
     }
-    Ok(())
 }
 
 macro_rules! cell_values {

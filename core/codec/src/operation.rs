@@ -4,11 +4,11 @@
 
 use crate::{
     decode::at_most,
-    governance::{self, Change, Statement},
+    governance::{self, Change, Evidence},
     identity::{check_amount, check_name, check_text, Address, AssetId, HoldId, NamespaceId, ProposalId},
     limits, DecodeError,
 };
-use bubi_crypto::{Hash, PublicKey, Signature};
+use bubi_crypto::{Hash, PublicKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -455,19 +455,8 @@ pub enum OperationBody {
         /// The proposal.
         proposal: ProposalId,
     },
-    /// 28: reports two contradicting statements of one validator.
-    ReportEvidence {
-        /// Key of the validator.
-        member: PublicKey,
-        /// What it signed.
-        statement_one: Statement,
-        /// Its signature.
-        signature_one: Signature,
-        /// What it signed as well.
-        statement_two: Statement,
-        /// Its signature.
-        signature_two: Signature,
-    },
+    /// 28: reports two contradicting statements of one validator. Boxed, so that other operations stay small.
+    ReportEvidence(Box<Evidence>),
 }
 
 /// Number of operation types.
@@ -538,7 +527,7 @@ impl OperationBody {
             Self::Vote { .. } => 25,
             Self::WithdrawProposal { .. } => 26,
             Self::Ready { .. } => 27,
-            Self::ReportEvidence { .. } => 28,
+            Self::ReportEvidence(_) => 28,
         }
     }
 
@@ -587,9 +576,7 @@ impl OperationBody {
             Self::Propose { changes, acknowledged, memo, .. } => {
                 governance::check_proposal(changes, acknowledged, memo)
             }
-            Self::ReportEvidence { statement_one, statement_two, .. } => {
-                governance::check_statements(statement_one, statement_two)
-            }
+            Self::ReportEvidence(evidence) => evidence.check(),
             Self::CloseAccount
             | Self::FreezeAsset { .. }
             | Self::FreezeHolder { .. }

@@ -761,10 +761,7 @@ impl Run<'_, '_> {
             Op::Vote { proposal, approve } => governance::vote(self, actor, proposal, *approve),
             Op::WithdrawProposal { proposal } => governance::withdraw(self, actor, proposal),
             Op::Ready { proposal } => governance::ready(self, actor, proposal),
-            Op::ReportEvidence { member, statement_one, signature_one, statement_two, signature_two } => {
-                let (one, two) = ((statement_one, signature_one), (statement_two, signature_two));
-                governance::report(self, actor, member, one, two)
-            }
+            Op::ReportEvidence(evidence) => governance::report(self, actor, evidence),
         }
     }
 }

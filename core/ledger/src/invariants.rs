@@ -16,6 +16,7 @@ use bubi_codec::{
     limits::LOTS_MAX,
     operation::AssetKind,
     state::{key, AssetDefinition, AssetV1, Hold, Holding, HoldingV1, IdBucket, Item, Lot, ValidatorSet},
+    Wire,
 };
 use bubi_crypto::Hash;
 use std::{
@@ -168,6 +169,11 @@ fn hash_at(key: &[u8], start: usize) -> Result<Hash, Defect> {
     bytes.map(Hash).ok_or(Defect("a cell key is too short"))
 }
 
+/// Whether a cell holds a value of this type.
+fn readable<T: Wire>(value: &[u8]) -> Option<()> {
+    decode::<T>(value).ok().map(drop)
+}
+
 /// What [`check_all`] gathers from the cells.
 #[derive(Default)]
 struct Census {
@@ -277,14 +283,14 @@ impl Census {
                 let Voter::V1 { organisation } = decode(value).ok()?;
                 self.voters.insert(Address(Hash(rest.try_into().ok()?)), organisation);
             }
-            key::EVIDENCE_PREFIX => drop(decode::<EvidenceRecord>(value).ok()?),
-            key::NODE_PREFIX => drop(decode::<NodeListing>(value).ok()?),
+            key::EVIDENCE_PREFIX => readable::<EvidenceRecord>(value)?,
+            key::NODE_PREFIX => readable::<NodeListing>(value)?,
             _ if key == key::GOVERNANCE => {
                 let Governance::V1(governance) = decode(value).ok()?;
                 self.governance = governance;
             }
             _ if key == key::VALIDATORS => self.validators = Some(decode(value).ok()?),
-            _ if key == key::PROTOCOL_VERSION => drop(decode::<ProtocolVersion>(value).ok()?),
+            _ if key == key::PROTOCOL_VERSION => readable::<ProtocolVersion>(value)?,
             _ => {}
         }
         Some(())

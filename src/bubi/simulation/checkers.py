@@ -197,7 +197,7 @@ class Checkers:
         self._heights[place.index] = max(before, ledger.height)
         if ledger.height and not place.faulty:
             # It may have died after the block was durable and before it could say so.
-            self._found(place, ledger, ledger.tip(), ledger.configuration())
+            self._found(place, ledger, ledger.tip(), ledger.decided_under())
         known = self._durable.get(place.index)
         if known is None or place.faulty:
             return
@@ -319,7 +319,9 @@ def new_view_fault(
     signatures: Signatures, configuration: Configuration, message: ProposalMessage
 ) -> str | None:
     """What is wrong with the view changes by which a correct leader justifies a new view."""
-    if configuration.engine != "pbft":
+    request = message.signed.request
+    place = (request.epoch, request.engine)
+    if configuration.engine != "pbft" or place != (configuration.epoch, configuration.engine):
         return None
     height, round_ = message.height, message.signed.request.round
     view = decode_justification(message.justification, configuration, height)

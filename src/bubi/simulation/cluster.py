@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from bubi import core, messages
-from bubi.consensus import guard
+from bubi.consensus import ENGINES, guard
 from bubi.consensus.quorum import live_faults, quorum, safe_faults
 from bubi.mempool import Mempool
 from bubi.replica import events
@@ -22,6 +22,7 @@ from bubi.replica.settings import ReplicaSettings
 from bubi.simulation import faults
 from bubi.simulation.byzantine import Behaviour
 from bubi.simulation.checkers import Checkers, Violation
+from bubi.simulation.governing import Governing
 from bubi.simulation.host import EPOCH_MS, Host, Place
 from bubi.simulation.ledger import Key
 from bubi.simulation.nemesis import Nemesis
@@ -134,8 +135,14 @@ class Cluster:
         self.places = [self._place(index, index, keys[index]) for index in range(nodes)]
         self._add_twins(keys)
         self.workload = Workload(self, [key.secret for key in clients], self.random("workload"))
+        self.governing = Governing(self, self.random("governing"), self._engines())
         self.nemesis = Nemesis(self, self.random("nemesis"))
         self.checkers.watch(frozenset(place.index for place in self.places if not place.faulty))
+
+    def _engines(self) -> tuple[str, ...]:
+        """Engines that a change may name."""
+        ours = [name for name in ENGINES if name != "solo"]
+        return tuple(sorted({*ours, self.engine_name} if self._engine_factory is None else ours))
 
     def random(self, purpose: str) -> Random:
         """A generator of its own for each purpose, so that one's draws do not move another's."""
@@ -168,16 +175,20 @@ class Cluster:
                 for address, key in owners
             ],
             "predecessor": None,
-            "organisations": [
-                {
-                    "name": f"organisation-{index + 1}",
-                    "governance": core.address_to_text(
-                        PREFIX, core.key_address(0, voter.public_key)
-                    ),
-                    "certificate": "",
-                }
-                for index, voter in enumerate(self.voters)
-            ],
+            # Ascending by name: the tenth stands before the second.
+            "organisations": sorted(
+                (
+                    {
+                        "name": f"organisation-{index + 1}",
+                        "governance": core.address_to_text(
+                            PREFIX, core.key_address(0, voter.public_key)
+                        ),
+                        "certificate": "",
+                    }
+                    for index, voter in enumerate(self.voters)
+                ),
+                key=lambda one: one["name"],
+            ),
             "validators": {
                 "v1": {
                     "epoch": "0",
@@ -246,6 +257,7 @@ class Cluster:
 
     def committed(self, host: Host, tip: events.Tip) -> None:
         """A node made a block durable."""
+        self.governing.committed(host)
         if host.place.faulty:
             return
         self.checkers.committed(host.place, host, tip, host.configuration)
@@ -406,6 +418,8 @@ class Cluster:
             if place.behaviour is not None:
                 place.behaviour.start()
         self.workload.start()
+        if "epoch_change" in self.plan.chosen:
+            self.governing.start()
         self.nemesis.start()
         self.scheduler.after(TABLES_EVERY, self._watch_tables)
 

@@ -24,7 +24,8 @@ BYZANTINE = (
     "garbage",
     "twin_key",
 )
-CLASSES = (*NETWORK, *PARTITIONS, *CRASHES, *DISK, *CLOCK, *SPEED, *BYZANTINE)
+GOVERNANCE = ("epoch_change",)
+CLASSES = (*NETWORK, *PARTITIONS, *CRASHES, *DISK, *CLOCK, *SPEED, *BYZANTINE, *GOVERNANCE)
 GROUPS: dict[str, tuple[str, ...]] = {
     "all": CLASSES,
     "network": NETWORK,
@@ -33,17 +34,19 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "disk": DISK,
     "clock": CLOCK,
     "byzantine": BYZANTINE,
+    "governance": GOVERNANCE,
 }
 """Names that `--faults` takes beside the classes themselves."""
 
 FAULTY_ONLY = frozenset(BYZANTINE) | {"bit_flip"}
 """Classes that only ever strike a member counted as faulty."""
-NEEDS_PEERS = frozenset(NETWORK + PARTITIONS + BYZANTINE)
+NEEDS_PEERS = frozenset(NETWORK + PARTITIONS + BYZANTINE + GOVERNANCE)
 CHOSEN_MIN = 3
 CHOSEN_MAX = 8
 ENCODED_ONE_IN = 10
 REAL_SIGNATURES_ONE_IN = 50
 SPARSE_ONE_IN = 6
+EPOCH_CHANGES_ONE_IN = 3
 
 
 class UnknownFaultError(ValueError):
@@ -108,7 +111,7 @@ def draw(
 ) -> Plan:
     """The plan of a seed. The order of the draws is part of what a seed means."""
     random = Random(f"plan {seed} {nodes}")  # noqa: S311 - no secret
-    able = possible(classes, nodes, faulty_max)
+    able = tuple(one for one in possible(classes, nodes, faulty_max) if one not in GOVERNANCE)
     count = min(len(able), random.randint(CHOSEN_MIN, CHOSEN_MAX))
     chosen = tuple(sorted(random.sample(able, count), key=CLASSES.index))
     strength = {name: random.random() ** 2 for name in chosen}
@@ -118,6 +121,13 @@ def draw(
     links = None
     if nodes >= 4 and random.randrange(SPARSE_ONE_IN) == 0:
         links = _sparse(random, nodes, set(faulty))
+    # A draw of its own, so that it changes nothing of what a seed meant before.
+    apart = Random(f"governance {seed} {nodes}")  # noqa: S311 - no secret
+    for name in GOVERNANCE:
+        alone = not able
+        if name in classes and nodes > 1 and (alone or apart.randrange(EPOCH_CHANGES_ONE_IN) == 0):
+            chosen = (*chosen, name)
+            strength[name] = apart.random()
     return Plan(
         seed,
         nodes,

@@ -14,8 +14,8 @@ from bubi import core, messages
 from bubi.consensus import guard
 from bubi.consensus.engine import ReportEvidence, TimerId
 from bubi.ledger import vote_bytes
+from bubi.mempool import Entry, Mempool
 from bubi.mempool import Limits as PoolLimits
-from bubi.mempool import Mempool
 from bubi.replica import events
 from bubi.replica.replica import Replica
 from bubi.simulation.ledger import GUARD_RECORD, PREPARED_RECORD, Key, Ledger
@@ -132,6 +132,8 @@ class Host:
         self._unsynced_kinds = [
             (kind, self.ledger.height + 1) for kind, _ in self.ledger.records()
         ]
+        self._bodies: dict[bytes, bytes] = {}
+        self._on_their_way: dict[int, Entry[core.Admission]] = {}
         self._busy_until = 0
         self._beat = 0
 
@@ -259,7 +261,8 @@ class Host:
     def peer_up(self, other: Place) -> None:
         """A connection to another node is open."""
         self.peers[other.peer] = other.index
-        self.feed(events.PeerUp(other.peer, other.name, other.organisation))
+        observer = other.host is not None and other.host.configuration.own is None
+        self.feed(events.PeerUp(other.peer, other.name, other.organisation, observer))
 
     def peer_down(self, other: Place) -> None:
         """The connection to another node ended."""
@@ -272,8 +275,9 @@ class Host:
 
     def _send_transactions(self, action: events.SendTransactions[core.Admission]) -> None:
         for entry in action.entries:
-            body = self.cluster.workload.body_of(entry.group.hashes)
+            body = self._bodies.get(entry.group.hashes)
             if body is not None:
+                self._on_their_way[entry.number] = entry
                 self.transmit((action.peer,), messages.Transactions(body))
 
     def _set_timer(self, action: events.SetTimer) -> None:
@@ -480,6 +484,11 @@ class Host:
         self.cluster.committed(self, tip)
         self.configuration = ledger.configuration()
         self._schedule_heartbeat()
+        for entry in list(self._on_their_way.values()):
+            # Another node put them into a block.
+            if ledger.outcome(entry.group.hashes[:32]) is not None:
+                del self._on_their_way[entry.number]
+                self.pool.decided([entry])
         self.feed(events.Committed(tip, self.configuration, ledger.limits()))
 
     def _read_blocks(self, action: events.ReadBlocks) -> None:
@@ -517,6 +526,7 @@ class Host:
             return None
         expiries = memoryview(admission.expiries).cast("Q")
         self.pool.add(admission, max(expiries))
+        self._bodies[admission.hashes] = body
         self.feed(events.PoolChanged())
         return admission
 

@@ -5,7 +5,7 @@ that the host performs.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,24 @@ class Ledger:
     def limits(self) -> Limits:
         """Limits of the next block."""
         return self._view.limits()
+
+    @property
+    def governance(self) -> Mapping[str, Any]:
+        """What governance is about."""
+        return self._view.governance
+
+    def votes(self, proposal: str) -> set[str]:
+        """Organisations that voted on a proposal."""
+        text = self._chain.proposal_json(bytes.fromhex(proposal))
+        if text is None:
+            return set()
+        return {str(one["organisation"]) for one in core.decode_json(text)["v1"]["votes"]}
+
+    def decided_under(self) -> Configuration:
+        """What the newest block was decided under: also the last one of an epoch that ended."""
+        first = int(self.governance["epoch_height"])
+        epoch = int(self.governance["epoch"])
+        return self._view.configuration_of(epoch if self.height >= first else epoch - 1)
 
     @property
     def clock_tolerance_ms(self) -> int:

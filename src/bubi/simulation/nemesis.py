@@ -47,6 +47,7 @@ class Nemesis:
             "clock_skew": self._skew,
             "clock_jump": self._jump,
             "slow_node": self._slow,
+            "epoch_change": cluster.governing.propose,
         }
 
     def start(self) -> None:

@@ -176,6 +176,7 @@ _EVENTS: dict[type, Callable[[Any], int]] = {
     events.Halt: lambda a: _text(a.code),
     events.Decided: lambda a: crc32(b"%d %d" % (a.height, a.synced), len(a.own)),
     events.Dropped: lambda a: len(a.entries),
+    events.SendTransactions: lambda a: crc32(a.peer, len(a.entries)),
 }
 
 KINDS: dict[type, int] = {kind: number for number, kind in enumerate(_EVENTS, start=16)}

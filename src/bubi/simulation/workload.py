@@ -219,11 +219,6 @@ class Workload:
             return True
         return False
 
-    def body_of(self, digest: bytes) -> bytes | None:
-        """The bulk body of an open transfer, as an observer passes it on."""
-        pending = self.pending.get(digest)
-        return None if pending is None else pending.body
-
     def resolved(self, host: "Host", digest: bytes) -> bool:
         """A node tells the outcome of a transaction, if there is one."""
         if digest not in self.pending:

@@ -15,8 +15,8 @@ use bubi_codec::{
     block::{signed, Event},
     domain,
     governance::{
-        Change, ChangeProposalV1, EpochRecord, EvidenceAction, EvidenceRecord, Exclusion, GovernanceV1, ProposalStatus,
-        Slot, Statement,
+        Change, ChangeProposalV1, EpochRecord, Evidence, EvidenceAction, EvidenceRecord, Exclusion, GovernanceV1,
+        ProposalStatus, Slot, Statement,
     },
     identity::{Address, ChainId, ProposalId},
     limits,
@@ -43,7 +43,9 @@ pub fn evidence_key(suite: HashSuite, chain: &ChainId, member: &PublicKey, slot:
 type Half<'t> = (&'t Statement, &'t Signature);
 
 /// Operation 28.
-pub(crate) fn report(run: &mut Run<'_, '_>, actor: &Actor, member: &PublicKey, one: Half<'_>, two: Half<'_>) -> Done {
+pub(crate) fn report(run: &mut Run<'_, '_>, actor: &Actor, evidence: &Evidence) -> Done {
+    let Evidence { member, statement_one, signature_one, statement_two, signature_two } = evidence;
+    let (one, two) = ((statement_one, signature_one), (statement_two, signature_two));
     let slot = contradiction(one.0, two.0)?;
     if slot.height.saturating_add(run.context.parameters.evidence_max_age) < run.context.height {
         return Err(ResultCode::EvidenceOld);

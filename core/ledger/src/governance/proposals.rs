@@ -102,7 +102,7 @@ pub(crate) fn vote(run: &mut Run<'_, '_>, actor: &Actor, id: &ProposalId, approv
     let mut proposal = found.as_ref().clone();
     let vote = OrganisationVote { organisation: organisation.clone(), approve };
     match proposal.votes.binary_search_by(|one| one.organisation.cmp(&organisation)) {
-        Ok(place) => proposal.votes[place] = vote,
+        Ok(place) => proposal.votes.splice(place..=place, [vote]).for_each(drop),
         Err(place) => proposal.votes.insert(place, vote),
     }
     let proposal = Arc::new(proposal);

@@ -310,7 +310,7 @@ impl Settings {
 
     fn judge_validators(&self, next: &ValidatorSet) -> Done {
         let count = self.validators.len();
-        let is_possible = (1..=limits::VALIDATORS_MAX).contains(&count) && next.total() <= u64::from(u32::MAX);
+        let is_possible = (1..=limits::VALIDATORS_MAX).contains(&count) && u32::try_from(next.total()).is_ok();
         if !is_possible || (self.engine == SOLO) != (count == 1) {
             return Err(ResultCode::ValidatorsInvalid);
         }

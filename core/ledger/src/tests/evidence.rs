@@ -4,7 +4,7 @@ use super::world::{public, secret, Seen, World};
 use bubi_codec::{
     block::{signed, CommitStatement, Event, VoteStatement},
     domain,
-    governance::{Change, EvidenceAction as Action, EvidenceRecord, ProposalStatus, Statement},
+    governance::{Change, Evidence, EvidenceAction as Action, EvidenceRecord, ProposalStatus, Statement},
     identity::ChainId,
     operation::OperationBody as Op,
     state::{key, ParametersV1},
@@ -34,13 +34,13 @@ fn sign(chain: &ChainId, member: u8, statement: &Statement) -> Signature {
 /// A report whose halves a member signed.
 fn report(chain: &ChainId, member: u8, one: impl Into<Half>, two: impl Into<Half>) -> Op {
     let (Half(statement_one), Half(statement_two)) = (one.into(), two.into());
-    Op::ReportEvidence {
+    Op::ReportEvidence(Box::new(Evidence {
         member: public(member),
         signature_one: sign(chain, member, &statement_one),
         signature_two: sign(chain, member, &statement_two),
         statement_one,
         statement_two,
-    }
+    }))
 }
 
 struct Half(Statement);
@@ -83,34 +83,35 @@ fn forged(chain: &ChainId) -> Vec<(Code, Op)> {
         operation
     };
     let swap = |operation: &mut Op| {
-        if let Op::ReportEvidence { signature_one, signature_two, .. } = operation {
+        if let Op::ReportEvidence(evidence) = operation {
+            let Evidence { signature_one, signature_two, .. } = evidence.as_mut();
             std::mem::swap(signature_one, signature_two);
         }
     };
     let flip_one = |operation: &mut Op| {
-        if let Op::ReportEvidence { signature_one, .. } = operation {
-            signature_one.0[3] ^= 1;
+        if let Op::ReportEvidence(evidence) = operation {
+            evidence.signature_one.0[3] ^= 1;
         }
     };
     let flip_two = |operation: &mut Op| {
-        if let Op::ReportEvidence { signature_two, .. } = operation {
-            signature_two.0[40] ^= 1;
+        if let Op::ReportEvidence(evidence) = operation {
+            evidence.signature_two.0[40] ^= 1;
         }
     };
     let blame = |operation: &mut Op| {
-        if let Op::ReportEvidence { member, .. } = operation {
-            *member = public(202);
+        if let Op::ReportEvidence(evidence) = operation {
+            evidence.member = public(202);
         }
     };
     let invent = |operation: &mut Op| {
-        if let Op::ReportEvidence { statement_two, .. } = operation {
-            *statement_two = Statement::Vote(vote(5, 9));
+        if let Op::ReportEvidence(evidence) = operation {
+            evidence.statement_two = Statement::Vote(vote(5, 9));
         }
     };
     let mut domains = good();
-    if let Op::ReportEvidence { statement_two, signature_two, .. } = &mut domains {
-        let Statement::Vote(vote) = statement_two else { unreachable!() };
-        *signature_two = secret(201).sign(&signed(domain::COMMIT_VOTE, chain, vote).unwrap()).unwrap();
+    if let Op::ReportEvidence(evidence) = &mut domains {
+        let Statement::Vote(vote) = &evidence.statement_two else { panic!("not a vote") };
+        evidence.signature_two = secret(201).sign(&signed(domain::COMMIT_VOTE, chain, vote).unwrap()).unwrap();
     }
     let one = || vote(5, 1);
     vec![

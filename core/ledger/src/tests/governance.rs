@@ -325,8 +325,8 @@ pub(crate) fn endings(suite: HashSuite) -> Seen {
     world.votes(id, &[1], true);
     world.time = world.proposal(&id).expires;
     let finished = world.block(&[]);
-    let expired = Event::ProposalChanged { proposal: id, status: Status::Expired };
-    assert_eq!((finished.events, world.status(&id)), (vec![vec![expired]], Status::Expired));
+    let ended = Event::ProposalChanged { proposal: id, status: Status::Expired };
+    assert_eq!((finished.events, world.status(&id)), (vec![vec![ended]], Status::Expired));
     // One pending change at a time; the vote that would approve another waits.
     let (id, second) = (world.proposed(1, change(2), &[]), world.proposed(2, change(3), &[]));
     world.votes(id, &[1, 2, 3], true);

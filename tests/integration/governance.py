@@ -1,0 +1,126 @@
+"""Proposals and votes by the command, on a development network."""
+
+import itertools
+import secrets
+import threading
+import time
+
+import httpx
+from bubi_sdk import Client, TransactionBuilder
+from bubi_sdk.errors import BubiError
+from bubi_sdk.keystore import KeystoreSigner
+from network import command, wait_for
+
+PATIENCE = 90.0
+
+
+class Governed:
+    """What organisations do with a network (`network.Net`); `voters` are their accounts."""
+
+    def __init__(self, net, voters):
+        self.net = net
+        self.voters = list(voters)
+        password = (net.folder / "accounts" / "password").read_text(encoding="utf-8").strip()
+        accounts = command("status", "--data", net.folder, "--json").json["accounts"]
+        self.accounts = {
+            one["name"]: (one["address"], KeystoreSigner.open(one["keystore"], password))
+            for one in accounts
+        }
+        with Client(self.url) as first:
+            self.identity = first.network()
+
+    @property
+    def url(self):
+        return next(iter(self.net.nodes.values()))["url"]
+
+    def said(self, *arguments):
+        """The object that a command printed, which must have ended well."""
+        done = self.net.command(*arguments, "--json")
+        assert done.status == 0, (arguments, done.out, done.err)
+        return done.json
+
+    def act(self, name, add):
+        """A transaction of an account; its hash holds the ids that it makes."""
+        address, signer = self.accounts[name]
+        builder = TransactionBuilder(self.identity, address)
+        add(builder)
+        transaction = builder.build()
+        with Client(self.url, self.identity) as client:
+            outcome = client.submit_and_wait(transaction.sign(signer), within=PATIENCE)
+        return transaction, outcome
+
+    def propose(self, *changes, acknowledged=(), by=None):
+        """Opens a proposal; its id, or the code with which it is refused."""
+        expires = int(time.time() * 1000) + 3_600_000
+
+        def add(builder):
+            builder.propose(*changes, expires=expires, acknowledged=acknowledged)
+
+        transaction, outcome = self.act(by or self.voters[0], add)
+        return transaction.proposal_id().hex() if outcome.final else outcome.code
+
+    def vote(self, proposal, *voters, approve=True):
+        for voter in voters:
+            _, outcome = self.act(voter, lambda builder: builder.vote(proposal, approve))
+            outcome.raise_for_status()
+
+    def show(self, proposal):
+        return httpx.get(f"{self.url}/v1/proposals/{proposal}", timeout=10).json()
+
+    def enact(self, *changes, acknowledged=(), voters=None):
+        """Proposes, votes, and waits until it is in force; what is shown of it then."""
+        proposal = self.propose(*changes, acknowledged=acknowledged)
+        self.vote(proposal, *(voters or self.voters[:3]))
+        return self.in_force(proposal)
+
+    def in_force(self, proposal):
+        """Waits until a proposal is in force at every node."""
+        for node in self.net.nodes.values():
+            url = f"{node['url']}/v1/proposals/{proposal}"
+            wait_for(
+                lambda url=url: httpx.get(url, timeout=10).json().get("state") == "active",
+                PATIENCE,
+            )
+        return self.show(proposal)
+
+
+class Load:
+    """Transactions one after another, to each node in turn, each until its outcome is known."""
+
+    def __init__(self, net):
+        self.net = net
+        self.outcomes = []
+        self.failures = []
+        self.longest = 0.0
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(2)
+        ]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+    def _run(self, number):
+        urls = itertools.cycle([one["url"] for one in self.net.nodes.values()])
+        with Client(next(iter(self.net.nodes.values()))["url"]) as first:
+            identity = first.network()
+        while not self._stop.is_set():
+            began = time.monotonic()
+            builder = TransactionBuilder(identity, self.net.address)
+            envelope = builder.set_data(f"load{number}", secrets.token_bytes(4)).build()
+            try:
+                with Client(next(urls), identity) as client:
+                    signed = envelope.sign(self.net.signer)
+                    outcome = client.submit_and_wait(signed, within=PATIENCE)
+                self.outcomes.append((envelope.hash.hex(), outcome))
+            except BubiError as error:
+                self.failures.append(error)
+            self.longest = max(self.longest, time.monotonic() - began)

@@ -1,0 +1,356 @@
+"""What a node does by itself about governance, and how proposals are told."""
+
+import asyncio
+import json
+import secrets
+from typing import Any
+
+import pytest
+
+from bubi import core
+from bubi.consensus import ENGINES, engine_in_force
+from bubi.consensus.engine import (
+    Progress,
+    ReportEvidence,
+    RequestPayload,
+    Start,
+    TimerElapsed,
+    TimerId,
+    VoteMessage,
+)
+from bubi.consensus.guard import Phase, VoteRequest
+from bubi.consensus.switching import NOT_STARTED
+from bubi.ledger import statement_json
+from bubi.node.differences import Present, differences
+from bubi.node.governance import Governance, authorities_of
+from tests.replica.cluster import Checks, configuration_of
+
+# --- the engine in force -------------------------------------------------------------------------
+
+
+def test_a_start_with_another_engine_begins_with_its_initial_state() -> None:
+    switching = engine_in_force(Checks())
+    state = switching.initial()
+    assert switching.progress(state) == NOT_STARTED
+    assert switching.step(state, TimerElapsed(TimerId(1, 0, "progress"))) == (state, ())
+    for name in (*sorted(set(ENGINES) - {"solo"}), "pbft"):
+        state, effects = switching.step(state, Start(1, configuration_of(4, 0, name)))
+        assert state.engine is not None
+        assert state.engine.name == name
+        found: Progress = switching.progress(state)
+        assert (found.height, found.round) == (1, 0)
+        assert any(isinstance(effect, RequestPayload) for effect in effects) or name == "paxos"
+    before = state.engine
+    state, _ = switching.step(state, Start(2, configuration_of(4, 0, "pbft")))
+    assert state.engine is before
+    with pytest.raises(ValueError, match="unknown engine"):
+        switching.step(state, Start(3, configuration_of(4, 0, "tendermint")))
+
+
+# --- differences ---------------------------------------------------------------------------------
+
+KEY = {"ed25519": "11" * 32}
+OTHER = {"sm2": "02" + "22" * 32}
+PRESENT = Present(
+    {"timeout": "2000", "algorithms": [0, 3], "vote_algorithms": [0]},
+    {
+        "engine": "pbft",
+        "quorum_numerator": 0,
+        "quorum_denominator": 1,
+        "validators": [{"name": "v1", "organisation": "o1", "weight": 1, "key": KEY}],
+    },
+    [{"name": "o1", "governance": None, "certificate": "00ff"}],
+    {"protocol_version": 1, "allowed": ["aa"], "denied": ["bb"], "revoked": ["cc"]},
+)
+V1 = f"o1, weight 1, ed25519:{'11' * 32}"
+CASES: list[tuple[dict[str, Any], str, str | None, str | None]] = [
+    ({"set_parameter": {"name": "timeout", "value": "3000"}}, "timeout", "2000", "3000"),
+    ({"set_parameter": {"name": "new", "value": "1"}}, "new", None, "1"),
+    ({"remove_validator": {"name": "v1"}}, "v1", V1, None),
+    (
+        {"add_validator": {"name": "v2", "organisation": "o1", "weight": 3, "key": OTHER}},
+        "v2",
+        None,
+        f"o1, weight 3, sm2:02{'22' * 32}",
+    ),
+    (
+        {"change_validator": {"name": "v1", "weight": 2, "key": None}},
+        "v1",
+        V1,
+        V1.replace("weight 1", "weight 2"),
+    ),
+    (
+        {"set_organisation": {"name": "o2", "governance": "bubidev1x", "certificate": "00"}},
+        "o2",
+        None,
+        "bubidev1x, certificate of 1 bytes",
+    ),
+    (
+        {"remove_organisation": {"name": "o1"}},
+        "o1",
+        "no governance account, certificate of 2 bytes",
+        None,
+    ),
+    ({"set_engine": {"name": "raft"}}, "engine", "pbft", "raft"),
+    ({"set_quorum": {"numerator": 9, "denominator": 10}}, "quorum", "0/1", "9/10"),
+    (
+        {"set_algorithms": {"accounts": [0], "votes": [0, 1], "old_until": "5"}},
+        "algorithms",
+        "accounts ed25519 sm2; votes ed25519",
+        "accounts ed25519; votes ed25519 secp256k1",
+    ),
+    ({"set_protocol_version": {"version": 2}}, "protocol_version", "1", "2"),
+    ({"allow_node": {"node": "bb"}}, "bb", "denied", "allowed"),
+    ({"deny_node": {"node": "dd"}}, "dd", None, "denied"),
+    ({"clear_node": {"node": "aa"}}, "aa", "allowed", None),
+    ({"revoke_certificate": {"fingerprint": "cc"}}, "cc", "revoked", "revoked"),
+]
+
+
+@pytest.mark.parametrize(("change", "name", "before", "after"), CASES)
+def test_each_change_is_told_with_what_is_in_force(
+    change: dict[str, Any], name: str, before: str | None, after: str | None
+) -> None:
+    (kind,) = change
+    told = {"change": kind, "name": name, "before": before, "after": after}
+    assert differences([change], PRESENT) == [told]
+    (closed,) = differences([change], None)
+    assert (closed["name"], closed["before"]) == (name, None)
+
+
+# --- what the node says --------------------------------------------------------------------------
+
+
+class Chain:
+    """What governance reads of a ledger."""
+
+    chain_id = bytes(32)
+    suite = 0
+    prefix = "bubidev"
+    time = 1_000
+
+    def __init__(self, member: core.SigningKey) -> None:
+        self.pending: dict[str, Any] | None = None
+        self.changes: list[dict[str, Any]] = []
+        self.denied: list[str] = []
+        self.recorded: set[bytes] = set()
+        self.organisations = [{"name": "o1", "governance": None, "certificate": ""}]
+        key = {"ed25519": member.public_key[1:].hex()}
+        fields = {"name": "v", "organisation": "o1", "key": key, "weight": 1}
+        validators = {
+            "epoch": "0", "engine": "solo", "validators": [fields],
+            "quorum_numerator": 0, "quorum_denominator": 1,
+        }  # fmt: skip
+        self.validators = core.validator_set_from_json(core.encode_json({"v1": validators}))
+
+    def organisations_json(self) -> bytes:
+        return json.dumps(self.organisations).encode()
+
+    def proposal_json(self, proposal: bytes) -> bytes:
+        return json.dumps({"v1": {"changes": self.changes}}).encode()
+
+    def evidence_json(self, evidence: bytes) -> bytes | None:
+        return b"{}" if evidence in self.recorded else None
+
+    def validator_set_of_epoch(self, epoch: int) -> bytes | None:
+        return self.validators if epoch == 0 else None
+
+
+class Ledger:
+    def __init__(self, chain: Chain, own: int | None) -> None:
+        self.parameters = {"max_lifetime": "600000"}
+        self.chain = chain
+        self.own = own
+
+    @property
+    def governance(self) -> dict[str, Any]:
+        return {"pending": self.chain.pending, "allowed": [], "denied": self.chain.denied,
+                "revoked": []}  # fmt: skip
+
+    @property
+    def organisations(self) -> list[dict[str, Any]]:
+        return self.chain.organisations
+
+    def configuration(self) -> Any:
+        return configuration_of(4, self.own, "pbft")
+
+
+class Ticket:
+    def __init__(self) -> None:
+        self.decision: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+
+class Decision:
+    def __init__(self, number: int) -> None:
+        self.codes = number.to_bytes(2, "little")
+
+
+class Door:
+    forwards = False
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.tickets: list[Ticket] = []
+
+    async def bulk(self, body: bytes, origin: str) -> tuple[None, Ticket]:
+        self.bodies.append(body)
+        self.tickets.append(Ticket())
+        return None, self.tickets[-1]
+
+
+class Admission:
+    def __init__(self) -> None:
+        self.followed: list[Any] = []
+        self.roles: list[bool] = []
+
+    def follow(self, authorities: Any, revoked: Any, lists: Any) -> None:
+        self.followed.append((tuple(authorities), tuple(revoked), lists))
+
+    def set_observer(self, observer: bool) -> None:
+        self.roles.append(observer)
+
+
+class Clock:
+    @staticmethod
+    def now_ms() -> int:
+        return 5_000
+
+
+class World:
+    def __init__(self, own: int | None = 0) -> None:
+        self.key = core.SigningKey.generate(core.Algorithm.ED25519, secrets.token_bytes(32))
+        self.chain = Chain(self.key)
+        self.ledger = Ledger(self.chain, own)
+        self.door, self.admission = Door(), Admission()
+        self.alarms: list[str] = []
+        self.governance = Governance(
+            self.chain,  # type: ignore[arg-type]
+            self.ledger,  # type: ignore[arg-type]
+            self.key,
+            self.door,  # type: ignore[arg-type]
+            Clock(),
+            frozenset({"pbft"}),
+            lambda code, _text: self.alarms.append(code),
+        )
+        self.governance.connect(self.admission)
+
+    @property
+    def account(self) -> str:
+        return core.address_to_text("bubidev", core.key_address(0, self.key.public_key))
+
+    def approve(self, *changes: dict[str, Any], ready: bool = False) -> None:
+        self.chain.changes = list(changes)
+        member = {"name": "v", "account": self.account, "weight": 1, "ready": ready}
+        self.chain.pending = {"proposal": "07" * 32, "activation": None, "members": [member]}
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - what it waits for knows no event
+            await asyncio.sleep(0.01)
+
+
+def said(body: bytes) -> Any:
+    """The operation of the one transaction in a bulk body."""
+    signed = body[1:]
+    length, size = 0, 0
+    while True:
+        byte = signed[size]
+        length |= (byte & 0x7F) << 7 * size
+        size += 1
+        if byte < 0x80:
+            break
+    shown = json.loads(core.transaction_to_json("bubidev", 0, bytes(32), signed[size:]))
+    return shown["v1"]["body"]["v1"]["operations"][0]["body"]
+
+
+def test_a_node_says_ready_until_a_block_holds_it() -> None:
+    async def test() -> None:
+        world = World()
+        running = asyncio.create_task(world.governance.run())
+        world.approve({"set_engine": {"name": "pbft"}})
+        world.governance.look()
+        world.governance.look()
+        await until(lambda: len(world.door.bodies) == 1)
+        assert said(world.door.bodies[0]) == {"ready": {"proposal": "07" * 32}}
+        # It expired: it is said again, and not once more after it was final.
+        world.door.tickets[0].decision.set_result(Decision(core.SKIPPED))
+        await until(lambda: len(world.door.bodies) == 2)
+        world.door.tickets[1].decision.set_result(Decision(0))
+        world.approve({"set_engine": {"name": "pbft"}}, ready=True)
+        world.governance.look()
+        await asyncio.sleep(1.5)
+        assert len(world.door.bodies) == 2
+        assert world.alarms == []
+        running.cancel()
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"set_engine": {"name": "raft"}}, {"set_protocol_version": {"version": 1_000}}],
+)
+def test_what_this_version_cannot_follow_is_an_alarm_and_no_ready(change: dict[str, Any]) -> None:
+    async def test() -> None:
+        world = World()
+        running = asyncio.create_task(world.governance.run())
+        world.approve(change)
+        world.governance.look()
+        world.governance.look()
+        assert world.alarms == ["change_unsupported"]
+        await asyncio.sleep(0.2)
+        assert world.door.bodies == []
+        running.cancel()
+
+    asyncio.run(test())
+
+
+def vote(digest: bytes, phase: Phase = Phase.FIRST, outcome: bytes = b"") -> VoteMessage:
+    return VoteMessage(0, VoteRequest(0, "pbft", 7, 2, phase, digest, outcome), bytes(64))
+
+
+def test_evidence_is_reported_once_and_a_divergence_never() -> None:
+    async def test() -> None:
+        world = World()
+        running = asyncio.create_task(world.governance.run())
+        one, two = vote(b"\1" * 32), vote(b"\2" * 32)
+        world.governance.report(ReportEvidence(one, two))
+        world.governance.report(ReportEvidence(two, one))
+        await until(lambda: world.door.bodies)
+        operation = said(world.door.bodies[0])["report_evidence"]
+        assert operation["member"] == {"ed25519": world.key.public_key[1:].hex()}
+        assert operation["statement_one"] == statement_json(one.request)
+        assert len(world.door.bodies) == 1
+        same = [vote(b"\3" * 32, Phase.COMMIT, bytes([number]) * 32) for number in (1, 2)]
+        world.governance.report(ReportEvidence(*same))
+        assert world.alarms == ["divergence"]
+        running.cancel()
+
+    asyncio.run(test())
+
+
+def test_the_network_follows_the_lists_and_the_role() -> None:
+    async def test() -> None:
+        world = World(own=None)
+        world.governance.look()
+        world.governance.look()
+        assert len(world.admission.followed) == 1
+        assert (world.door.forwards, world.admission.roles) == (True, [True])
+        world.chain.denied = ["aa" * 32]
+        world.ledger.own = 2
+        world.governance.look()
+        assert world.admission.followed[-1][2].denied == {bytes.fromhex("aa" * 32)}
+        assert (world.door.forwards, world.admission.roles) == (False, [True, False])
+
+    asyncio.run(test())
+
+
+def test_an_organisation_without_certificate_vouches_for_nobody() -> None:
+    listed = [
+        {"name": "a", "governance": None, "certificate": ""},
+        {"name": "b", "governance": None, "certificate": "3000"},
+    ]
+    assert [(one.organisation, one.certificate) for one in authorities_of(listed)] == [
+        ("b", b"\x30\x00")
+    ]
