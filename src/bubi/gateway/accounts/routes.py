@@ -17,10 +17,11 @@ from bubi.gateway.accounts.records import (
     UserUnknownError,
 )
 from bubi.gateway.accounts.service import accounts_of, address_of, check_origin
+from bubi.gateway.answers import RESPONSES, StrictRoute
 from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import gateway_of
 
-router = APIRouter(tags=["accounts"])
+router = APIRouter(tags=["accounts"], route_class=StrictRoute, responses=RESPONSES)
 Anyone = Annotated[Principal, Depends(require(Role.READ_ONLY))]
 Administrator = Annotated[Principal, Depends(require(Role.ADMINISTRATOR))]
 auditor = Depends(require(Role.AUDITOR))

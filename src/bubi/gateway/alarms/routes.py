@@ -16,10 +16,11 @@ from bubi.gateway.alarms.channels import KINDS, SECRET, ChannelError, check
 from bubi.gateway.alarms.records import Channel, Delivery, Silence, UnknownError
 from bubi.gateway.alarms.rules import BY_CODE, Rule, Severity
 from bubi.gateway.alarms.service import Alarms
+from bubi.gateway.answers import RESPONSES, StrictRoute
 from bubi.gateway.monitoring.service import monitor_of
 from bubi.gateway.problems import ProblemError
 
-router = APIRouter(tags=["alarms"])
+router = APIRouter(tags=["alarms"], route_class=StrictRoute, responses=RESPONSES)
 
 reader = Depends(require(Role.READ_ONLY))
 operator = require(Role.OPERATOR)

@@ -8,13 +8,16 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
 from bubi.gateway.access import Role, require
+from bubi.gateway.answers import RESPONSES, StrictRoute
 from bubi.gateway.monitoring.catalogue import CATALOGUE
 from bubi.gateway.monitoring.poller import Watched
 from bubi.gateway.monitoring.service import Monitor, monitor_of
 from bubi.gateway.problems import ProblemError
 from bubi.gateway.series.store import Key, Series
 
-router = APIRouter(prefix="/monitoring", tags=["monitoring"])
+router = APIRouter(
+    prefix="/monitoring", tags=["monitoring"], route_class=StrictRoute, responses=RESPONSES
+)
 reader = Depends(require(Role.READ_ONLY))
 auditor = Depends(require(Role.AUDITOR))
 operator = Depends(require(Role.OPERATOR))
