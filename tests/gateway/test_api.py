@@ -259,7 +259,7 @@ def test_refusals_are_problems(gateway: RunningGateway, ledger: World) -> None:
     assert gateway.get("/blocks/999999999", 404)["code"] == "not_found"
     answer = gateway.client.post("/api/v1/blocks")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
-    assert gateway.client.post("/api/v1/sandbox/faucet", json={}).status_code == 404
+    assert gateway.client.post("/api/v1/sandbox/faucet", json={}).status_code in {404, 405}
 
 
 def test_without_a_login_nothing_is_shown_unless_it_is_public(

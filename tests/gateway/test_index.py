@@ -19,9 +19,9 @@ from .conftest import Databases
 from .ledgers import Ledger
 
 ALL = Asked(limit=100_000)
-SEED = 2
+SEED = 4
 BLOCKS = 70
-BLOCKS_MAX = 400
+BLOCKS_MAX = 200
 
 
 def filled(seed: int, profile: int, blocks: int) -> Ledger:

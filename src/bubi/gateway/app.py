@@ -103,6 +103,9 @@ def document(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             # Parameters that FastAPI refuses are answered as problems with status 400.
             operation["responses"].pop("422", None)
+            if any(one["name"] == "format" for one in operation.get("parameters", ())):
+                content = operation["responses"]["200"]["content"]
+                content["text/csv"] = {"schema": {"type": "string"}}
     for name in ("HTTPValidationError", "ValidationError"):
         result.get("components", {}).get("schemas", {}).pop(name, None)
     return result
