@@ -147,6 +147,8 @@ describe("every page", () => {
     ["records", "/records"],
     ["record", `/records/${made.namespace}/hello`],
     ["validators", "/validators"],
+    ["proposals", "/proposals"],
+    ["evidence", "/evidence"],
     ["search", "/search?q=1"],
     ["verify", "/verify"],
     ["nodes", "/monitoring/nodes"],
