@@ -1,6 +1,6 @@
 """The console's files, with headers that let a page load nothing from elsewhere.
 
-A path without a file is a page of the console: it gets `index.html`. Files below `assets/` carry a
+A path without a file is a page of the console: it gets `index.html`. Files below `files/` carry a
 hash of their content in their names and are cached for ever.
 """
 
@@ -19,6 +19,7 @@ BUILT = Path(__file__).parent / "static"
 """Where the built console lies in the installed package."""
 NONCE = b"{{nonce}}"
 """What stands in `index.html` where the nonce of the answer belongs."""
+HASHED = "files"
 FOREVER = "public, max-age=31536000, immutable"
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -97,9 +98,9 @@ def route(folder: Path) -> Route:
             and found.name != "index.html"
         ):
             kind = mimetypes.guess_type(found.name)[0] or "application/octet-stream"
-            cached = FOREVER if found.parent.name == "assets" else "no-cache"
+            cached = FOREVER if found.parent.name == HASHED else "no-cache"
             return FileResponse(found, media_type=kind, headers={"Cache-Control": cached})
-        if name.startswith(("api/", "assets/")):
+        if name.startswith(("api/", f"{HASHED}/")):
             raise ProblemError("route_unknown")
         return _page(root / "index.html")
 

@@ -1,0 +1,107 @@
+/** A Chromium that watches for errors, and the pages that it visits. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { type Browser, chromium, type Page } from "playwright-core";
+
+export const PATIENCE_MS = Number(process.env.BUBI_PATIENCE_MS ?? 60_000);
+export type Language = "en" | "zh";
+
+/** A setting that the caller of these tests gives. */
+export function given(name: string): string {
+  const found = process.env[name];
+  if (!found) throw new Error(`set ${name}: these tests run on a real network`);
+  return found;
+}
+
+export const gateway = (): string => given("BUBI_GATEWAY_URL").replace(/\/$/, "");
+
+export function launch(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: given("BUBI_CHROMIUM"),
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-dev-shm-usage",
+      "--font-render-hinting=none",
+    ],
+  });
+}
+
+export interface Visitor {
+  page: Page;
+  /** What the browser complained of. */
+  complaints: string[];
+}
+
+/** A fresh visitor without memory. */
+export async function visitor(
+  browser: Browser,
+  options: { language?: Language; theme?: "light" | "dark"; width?: number } = {},
+): Promise<Visitor> {
+  const context = await browser.newContext({
+    viewport: { width: options.width ?? 1440, height: 900 },
+    locale: options.language === "zh" ? "zh-CN" : "en-GB",
+    acceptDownloads: true,
+  });
+  context.setDefaultTimeout(PATIENCE_MS);
+  await context.addInitScript(
+    ([language, theme]) => {
+      if (!localStorage.getItem("bubi.language")) localStorage.setItem("bubi.language", language);
+      if (!localStorage.getItem("bubi.theme")) localStorage.setItem("bubi.theme", theme);
+    },
+    [options.language ?? "en", options.theme ?? "light"] as const,
+  );
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(`console: ${message.text()}`);
+  });
+  page.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(gateway()) && !/^(data|blob):/.test(url)) {
+      complaints.push(`asked elsewhere: ${url}`);
+    }
+  });
+  return { page, complaints };
+}
+
+/** Opens a page and waits until it stands. */
+export async function open(page: Page, path: string): Promise<void> {
+  await page.goto(gateway() + path, { waitUntil: "domcontentloaded" });
+  await settled(page);
+}
+
+export async function settled(page: Page): Promise<void> {
+  await page.locator("h1").first().waitFor({ timeout: PATIENCE_MS });
+  await page.waitForFunction(() => document.querySelectorAll(".bones").length === 0, undefined, {
+    timeout: PATIENCE_MS,
+  });
+}
+
+const axeSource = readFileSync(
+  createRequire(import.meta.url).resolve("axe-core/axe.min.js"),
+  "utf8",
+);
+
+interface Finding {
+  id: string;
+  impact: string | null;
+  nodes: { target: string[]; failureSummary: string }[];
+}
+
+/** What keeps people from using the page: serious and critical findings of axe. */
+export async function barriers(page: Page): Promise<string[]> {
+  await page.evaluate(axeSource);
+  const found = (await page.evaluate(async () => {
+    const run = (window as unknown as { axe: { run: () => Promise<{ violations: unknown[] }> } })
+      .axe;
+    return (await run.run()).violations;
+  })) as Finding[];
+  return found
+    .filter((one) => one.impact === "serious" || one.impact === "critical")
+    .map((one) => {
+      const first = one.nodes[0];
+      return `${one.id}: ${first?.target.join(" ")} ${first?.failureSummary.slice(0, 300)}`;
+    });
+}

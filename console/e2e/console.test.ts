@@ -1,0 +1,271 @@
+/** The console in a real browser, on a real network of four nodes with a gateway. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  barriers,
+  gateway,
+  given,
+  type Language,
+  launch,
+  open,
+  PATIENCE_MS,
+  settled,
+  visitor,
+} from "./browser";
+
+const SHOTS = `${import.meta.dirname}/../screenshots`;
+const LANGUAGES: readonly Language[] = ["en", "zh"];
+let browser: Browser;
+/** What the newcomer made; the pages show it. */
+const made = { address: "", transaction: "", asset: "", namespace: "", cookie: "" };
+
+beforeAll(async () => {
+  mkdirSync(SHOTS, { recursive: true });
+  browser = await launch();
+});
+
+afterAll(async () => {
+  await browser?.close();
+});
+
+async function json<T>(path: string): Promise<T> {
+  const answer = await fetch(gateway() + path);
+  expect(answer.status, path).toBe(200);
+  return (await answer.json()) as T;
+}
+
+async function submitted(page: Page, operation: string, fields: Record<string, string>) {
+  await page.getByRole("combobox", { name: "Operation" }).click();
+  await page.locator(".ant-select-item-option", { hasText: operation }).first().click();
+  for (const [label, value] of Object.entries(fields)) {
+    await page.getByLabel(label, { exact: true }).fill(value);
+  }
+  await page.getByRole("button", { name: "Simulate" }).click();
+  await page.getByText("Nothing was changed.").waitFor();
+  await page.getByRole("button", { name: "Sign and submit" }).click();
+  const link = page.getByRole("link", { name: "Open the transaction" });
+  await link.waitFor({ timeout: PATIENCE_MS });
+  return (await link.getAttribute("href"))?.split("/").at(-1) ?? "";
+}
+
+describe("a newcomer's five minutes", () => {
+  it("leads from nothing to a proven transaction", async () => {
+    const { page, complaints } = await visitor(browser);
+    await open(page, "/");
+    await page.getByRole("link", { name: "Sandbox" }).click();
+    await page.getByRole("button", { name: "Make a key" }).click();
+    await page.getByRole("button", { name: "Fund it" }).click();
+    await page.getByRole("list", { name: "Holdings" }).getByRole("listitem").first().waitFor();
+    const own = await page.locator("main a[href^='/accounts/']").first().getAttribute("href");
+    made.address = own?.split("/").at(-1) ?? "";
+
+    await submitted(page, "Create asset", { Code: "POINT", Name: "Loyalty points" });
+    const assets = await json<{ items: { id: string; code: string }[] }>("/api/v1/assets");
+    made.asset = assets.items.find((one) => one.code === "POINT")?.id ?? "";
+    expect(made.asset).toMatch(/^[0-9a-f]{64}$/);
+    await submitted(page, "Issue", {
+      "Asset id": made.asset,
+      "To (address)": made.address,
+      "Amount in the smallest unit": "1000",
+    });
+    made.transaction = await submitted(page, "Write record", { Text: "Hello, ledger" });
+    await submitted(page, "Write record", { Text: "Hello again" });
+    await page.screenshot({ path: `${SHOTS}/newcomer-sandbox.png`, fullPage: true });
+    const code = await page.locator("pre.code").first().textContent();
+    expect(code).toContain('builder.add("put_record"');
+
+    await open(page, `/transactions/${made.transaction}`);
+    await page.getByRole("button", { name: "Check here" }).click();
+    await page.getByText("Proven", { exact: true }).waitFor();
+    await page.screenshot({ path: `${SHOTS}/newcomer-proven.png`, fullPage: true });
+    const spaces = await json<{ items: { namespace: string; name: string }[] }>(
+      "/api/v1/namespaces",
+    );
+    made.namespace = spaces.items.find((one) => one.name === "sandbox")?.namespace ?? "";
+
+    await open(page, `/accounts/${made.address}`);
+    await page.getByRole("button", { name: "Check here" }).click();
+    await page.getByText("Proven", { exact: true }).waitFor();
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it("finds a record by a document that stays in the browser", async () => {
+    const { page, complaints } = await visitor(browser);
+    await open(page, "/search");
+    await page.locator("input[type=file]").setInputFiles({
+      name: "hello.txt",
+      mimeType: "text/plain",
+      buffer: Buffer.from("Hello, ledger"),
+    });
+    await page
+      .getByRole("link", { name: /hello v1/ })
+      .first()
+      .click();
+    await page.getByRole("heading", { name: "hello", level: 1 }).waitFor();
+    await settled(page);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it("saves a proof that is checked again from its file", async () => {
+    const { page, complaints } = await visitor(browser);
+    await open(page, `/transactions/${made.transaction}`);
+    const download = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Save" }).click();
+    const file = readFileSync(await (await download).path(), "utf8");
+    await open(page, "/verify");
+    await page.getByRole("textbox", { name: /Saved proof/ }).fill(file);
+    await page.getByRole("button", { name: "Check here" }).click();
+    await page.getByText("Proven", { exact: true }).waitFor();
+    const broken = JSON.parse(file) as { proof: string };
+    const at = Math.floor(broken.proof.length / 2);
+    const digit = broken.proof[at] === "0" ? "1" : "0";
+    broken.proof = broken.proof.slice(0, at) + digit + broken.proof.slice(at + 1);
+    await page.getByRole("textbox", { name: /Saved proof/ }).fill(JSON.stringify(broken));
+    await page.getByRole("button", { name: "Check here" }).click();
+    await page.getByText("Not proven", { exact: true }).waitFor();
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+});
+
+describe("every page", () => {
+  const pages = (): readonly (readonly [name: string, path: string])[] => [
+    ["overview", "/"],
+    ["blocks", "/blocks"],
+    ["block", "/blocks/1"],
+    ["transactions", "/transactions?kind=put_record"],
+    ["transaction", `/transactions/${made.transaction}`],
+    ["accounts", "/accounts"],
+    ["account", `/accounts/${made.address}`],
+    ["account-transactions", `/accounts/${made.address}?tab=transactions`],
+    ["assets", "/assets"],
+    ["asset", `/assets/${made.asset}`],
+    ["records", "/records"],
+    ["record", `/records/${made.namespace}/hello`],
+    ["validators", "/validators"],
+    ["proposals", "/proposals"],
+    ["evidence", "/evidence"],
+    ["search", "/search?q=1"],
+    ["verify", "/verify"],
+    ["nodes", "/monitoring/nodes"],
+    ["hosts", "/monitoring/hosts"],
+    ["consensus", "/monitoring/consensus"],
+    ["peers", "/monitoring/peers"],
+    ["clients", "/monitoring/clients"],
+    ["logs", "/monitoring/logs"],
+    ["alarms", "/alarms"],
+    ["alarm-history", "/alarms?tab=history"],
+    ["alarm-rules", "/alarms?tab=rules"],
+    ["alarm-silences", "/alarms?tab=silences"],
+    ["alarm-channels", "/alarms?tab=channels"],
+    ["users", "/users"],
+    ["audit", "/audit"],
+    ["sandbox", "/sandbox"],
+    ["screen", "/screen"],
+    ["login", "/login"],
+    ["missing", "/nowhere"],
+  ];
+
+  it("lets the first administrator in by the link", async () => {
+    const { page, complaints } = await visitor(browser);
+    await page.goto(given("BUBI_LOGIN_LINK"), { waitUntil: "domcontentloaded" });
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("button", { name: "Log out" }).waitFor();
+    made.cookie = JSON.stringify(await page.context().cookies());
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  for (const language of LANGUAGES) {
+    it(`stands in ${language}, without errors and barriers`, async () => {
+      const theme = language === "zh" ? "dark" : "light";
+      const { page, complaints } = await visitor(browser, { language, theme });
+      await page.context().addCookies(JSON.parse(made.cookie));
+      const found: string[] = [];
+      for (const [name, path] of pages()) {
+        complaints.length = 0;
+        if (name === "missing") {
+          await page.goto(gateway() + path);
+          await page.locator("main .state").waitFor();
+        } else await open(page, path);
+        await page.screenshot({ path: `${SHOTS}/${name}-${language}.png`, fullPage: true });
+        found.push(...complaints.map((one) => `${name}: ${one}`));
+        found.push(...(await barriers(page)).map((one) => `${name}: ${one}`));
+      }
+      expect(found).toEqual([]);
+      await page.context().close();
+    });
+  }
+
+  it("switches the language at once and remembers it", async () => {
+    const { page } = await visitor(browser);
+    await open(page, "/blocks");
+    await page.getByRole("button", { name: "中文" }).click();
+    await page.getByRole("heading", { name: "区块", level: 1 }).waitFor();
+    expect(await page.locator("html").getAttribute("lang")).toBe("zh-CN");
+    await page.reload();
+    await page.getByRole("heading", { name: "区块", level: 1 }).waitFor();
+    await page.context().close();
+  });
+
+  it("is used with the keyboard alone", async () => {
+    const { page } = await visitor(browser);
+    await open(page, "/");
+    await page.keyboard.press("/");
+    await page.keyboard.type("POINT");
+    await page.keyboard.press("Enter");
+    await page
+      .getByRole("link", { name: /Loyalty points/ })
+      .first()
+      .focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: /Loyalty points/, level: 1 }).waitFor();
+    await page.context().close();
+  });
+
+  it("fits a narrow window", async () => {
+    const { page, complaints } = await visitor(browser, { width: 390, language: "zh" });
+    for (const [name, path] of pages().slice(0, 6)) {
+      await open(page, path);
+      const wide = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
+      expect(wide, name).toBeLessThanOrEqual(0);
+      await page.screenshot({ path: `${SHOTS}/narrow-${name}.png`, fullPage: true });
+    }
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+});
+
+describe("a node that dies", () => {
+  it("turns the page red and an alarm on, and both end when it is back", async () => {
+    const { page } = await visitor(browser);
+    await page.context().addCookies(JSON.parse(made.cookie));
+    const command = given("BUBI_COMMAND").split(" ");
+    const bubi = (...more: string[]): void => {
+      const rest = [...command.slice(1), ...more, "--data", given("BUBI_DATA")];
+      execFileSync(command[0] ?? "", rest, { stdio: "pipe", timeout: 120_000 });
+    };
+    await open(page, "/monitoring/nodes");
+    try {
+      bubi("down", "--node", "node4");
+      await page.getByRole("alert").filter({ hasText: "node4" }).waitFor({ timeout: PATIENCE_MS });
+      await page.screenshot({ path: `${SHOTS}/node-down.png`, fullPage: true });
+      await open(page, "/alarms");
+      await page.getByText(/node4/).first().waitFor({ timeout: PATIENCE_MS });
+      await page.screenshot({ path: `${SHOTS}/alarm-down.png`, fullPage: true });
+    } finally {
+      bubi("up", "--detach", "--node", "node4");
+    }
+    await open(page, "/alarms");
+    await page.getByText("Nothing is wrong").waitFor({ timeout: 2 * PATIENCE_MS });
+    await open(page, "/monitoring/nodes");
+    await page.getByRole("alert").waitFor({ state: "detached", timeout: PATIENCE_MS });
+    await page.context().close();
+  });
+});

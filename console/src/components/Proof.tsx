@@ -1,0 +1,190 @@
+/** Fetching a proof, checking it in this page, saving it. */
+import { DownloadOutlined, SafetyCertificateOutlined } from "@ant-design/icons";
+import { Button } from "antd";
+import { useState } from "react";
+import { get } from "../lib/api";
+import { dateTime } from "../lib/format";
+import { row, text } from "../lib/rows";
+import { useSession } from "../lib/session";
+import { useText } from "../lib/text";
+import type { Row } from "../lib/types";
+import { Card, Facts, Pill } from "./parts";
+
+export function save(name: string, content: string | Uint8Array, type = "application/json"): void {
+  const url = URL.createObjectURL(new Blob([content as BlobPart], { type }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+interface Shown {
+  height: string;
+  time: string;
+  signers: readonly string[];
+  weight: string;
+  quorum: string;
+  note: string;
+}
+
+type State =
+  | { step: "idle" }
+  | { step: "busy" }
+  | { step: "good"; shown: Shown }
+  | { step: "bad"; why: string };
+
+/** What a check shows, in one form for every kind of proof. */
+export function ProofResult({ state }: { state: State }) {
+  const { t } = useText();
+  if (state.step === "idle") return null;
+  if (state.step === "busy") return <p role="status">{t("proof.busy")}</p>;
+  if (state.step === "bad") {
+    return (
+      <div role="alert">
+        <Pill tone="bad">{t("proof.bad")}</Pill> <span className="mono">{state.why}</span>
+      </div>
+    );
+  }
+  const { shown } = state;
+  return (
+    <div role="status">
+      <Pill tone="good">{t("proof.good")}</Pill>
+      <p style={{ margin: "8px 0" }}>{shown.note}</p>
+      <Facts
+        items={[
+          [t("block"), shown.height],
+          [t("time"), dateTime(shown.time)],
+          [t("proof.signers"), shown.signers.join(t("comma"))],
+          [t("weight"), t("proof.weight", { weight: shown.weight, quorum: shown.quorum })],
+        ]}
+      />
+    </div>
+  );
+}
+
+/** The proof inside of an answer of the node or of this gateway. */
+export function proofParts(answer: Row): Row {
+  for (const name of ["account", "asset", "record"]) {
+    const inner = row(answer[name]);
+    if (inner.proof) return row(inner.proof);
+  }
+  return { ...row(answer.proof), ...answer };
+}
+
+function useChecked(check: (answer: Row, trust: Row) => Promise<Shown>) {
+  const { network } = useSession();
+  const [state, setState] = useState<State>({ step: "idle" });
+  const run = async (fetchProof: () => Promise<Row>): Promise<void> => {
+    setState({ step: "busy" });
+    try {
+      const answer = await fetchProof();
+      const trust = { ...row(network?.trust), ...row(answer.trust) };
+      setState({ step: "good", shown: await check(answer, trust) });
+    } catch (error) {
+      setState({ step: "bad", why: error instanceof Error ? error.message : String(error) });
+    }
+  };
+  return { state, run };
+}
+
+/** Proof that a transaction ended as shown. */
+export function ReceiptProofPanel({ hash, code }: { hash: string; code: string }) {
+  const { t, name } = useText();
+  const fetchProof = () => get<Row>(`/api/v1/transactions/${hash}/proof`);
+  const { state, run } = useChecked(async (answer, trust) => {
+    const sdk = await import("bubi-sdk");
+    const proof = sdk.fromHex(text(answer, "proof") ?? text(row(answer.proof), "receipt") ?? "");
+    const proven = sdk.verifyReceipt(sdk.Trust.from(trust as never), proof);
+    if (proven.receipt.transaction !== hash || proven.code !== code) {
+      throw new sdk.ProofInvalid(t("proof.other"));
+    }
+    const note = t("proof.receipt", { code: name("code", proven.code) });
+    return {
+      ...proven.block,
+      weight: `${proven.block.weight}`,
+      quorum: `${proven.block.quorum}`,
+      note,
+    };
+  });
+  return (
+    <Card title={t("proof")}>
+      <p className="muted" style={{ marginBottom: 12 }}>
+        {t("proof.text")}
+      </p>
+      <div className="row" style={{ marginBottom: 12 }}>
+        <Button
+          type="primary"
+          icon={<SafetyCertificateOutlined />}
+          onClick={() => run(fetchProof)}
+        >
+          {t("proof.check")}
+        </Button>
+        <Button
+          icon={<DownloadOutlined />}
+          onClick={async () => save(`${hash}.proof.json`, JSON.stringify(await fetchProof()))}
+        >
+          {t("proof.save")}
+        </Button>
+      </div>
+      <ProofResult state={state} />
+    </Card>
+  );
+}
+
+/** Proof of a cell or of a whole account, as the state stands. */
+export function StateProofPanel(props: { url: string; file: string }) {
+  const { t } = useText();
+  const [cells, setCells] = useState<number | null>(null);
+  const fetchProof = () => get<Row>(props.url);
+  const { state, run } = useChecked(async (answer, trust) => {
+    const sdk = await import("bubi-sdk");
+    const found = proofParts(answer);
+    const known = sdk.Trust.from(trust as never);
+    const finality = sdk.fromHex(text(found, "finality") ?? "");
+    const account = text(found, "account");
+    if (account && /^[0-9a-f]+$/.test(account)) {
+      const proven = sdk.verifyAccount(known, finality, sdk.fromHex(account));
+      setCells(proven.cells.size);
+      const note = t("proof.account", { n: proven.cells.size });
+      return {
+        ...proven.block,
+        weight: `${proven.block.weight}`,
+        quorum: `${proven.block.quorum}`,
+        note,
+      };
+    }
+    const proven = sdk.verifyCell(known, finality, sdk.fromHex(text(found, "cell") ?? ""));
+    const note = proven.value ? t("proof.cell") : t("proof.absent");
+    return {
+      ...proven.block,
+      weight: `${proven.block.weight}`,
+      quorum: `${proven.block.quorum}`,
+      note,
+    };
+  });
+  return (
+    <Card title={t("proof")}>
+      <p className="muted" style={{ marginBottom: 12 }}>
+        {t("proof.state.text")}
+      </p>
+      <div className="row" style={{ marginBottom: 12 }}>
+        <Button
+          type="primary"
+          icon={<SafetyCertificateOutlined />}
+          onClick={() => run(fetchProof)}
+        >
+          {t("proof.check")}
+        </Button>
+        <Button
+          icon={<DownloadOutlined />}
+          onClick={async () => save(props.file, JSON.stringify(await fetchProof()))}
+        >
+          {t("proof.save")}
+        </Button>
+      </div>
+      <ProofResult state={state} />
+      {cells !== null && <span className="visually-hidden">{cells}</span>}
+    </Card>
+  );
+}

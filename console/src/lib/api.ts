@@ -1,0 +1,72 @@
+/** Requests to the gateway that served this page, and to nothing else. */
+import type { paths } from "../generated/api";
+import type { Problem } from "./types";
+
+export type Route = keyof paths & string;
+export type Query = Record<string, string | number | boolean | null | undefined>;
+
+/** A refusal of the gateway (problem+json), or a broken connection (`unreachable`). */
+export class RequestError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.detail ?? problem.title ?? problem.code);
+  }
+}
+
+let csrf = "";
+/** Takes the token of the session, which every change must carry. */
+export function setCsrf(token: string | null): void {
+  csrf = token ?? "";
+}
+
+/** Address of a route, with `{places}` and query filled. */
+export function address(route: string, places: Record<string, string> = {}, query: Query = {}) {
+  const path = route.replace(/\{(\w+)\}/g, (_, place: string) =>
+    encodeURIComponent(places[place] ?? ""),
+  );
+  const pairs = Object.entries(query).filter(([, value]) => value != null && value !== "");
+  const text = new URLSearchParams(pairs.map(([name, value]) => [name, String(value)])).toString();
+  return text ? `${path}?${text}` : path;
+}
+
+async function refusal(answer: Response): Promise<RequestError> {
+  const found = (await answer.json().catch(() => null)) as Partial<Problem> | null;
+  const code = found?.code ?? `http_${answer.status}`;
+  return new RequestError({ ...found, code, status: answer.status });
+}
+
+/** Sends a request; throws `RequestError` unless it succeeds. */
+export async function send(url: string, init: RequestInit = {}): Promise<Response> {
+  let answer: Response;
+  try {
+    answer = await fetch(url, { credentials: "same-origin", ...init });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new RequestError({ code: "unreachable", status: 0 });
+  }
+  if (!answer.ok) throw await refusal(answer);
+  return answer;
+}
+
+export async function get<T>(url: string, signal?: AbortSignal): Promise<T> {
+  const answer = await send(url, { signal, headers: { accept: "application/json" } });
+  return (await answer.json()) as T;
+}
+
+/** Sends a change with the session's token. */
+export async function change<T>(
+  method: "POST" | "PUT" | "PATCH" | "DELETE",
+  url: string,
+  body?: unknown,
+): Promise<T | null> {
+  const bytes = body instanceof Uint8Array;
+  const answer = await send(url, {
+    method,
+    headers: {
+      "content-type": bytes ? "application/vnd.bubi.transaction" : "application/json",
+      "bubi-csrf": csrf,
+    },
+    body: body === undefined ? undefined : bytes ? (body as BodyInit) : JSON.stringify(body),
+  });
+  const text = await answer.text();
+  return text ? (JSON.parse(text) as T) : null;
+}

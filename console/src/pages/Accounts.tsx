@@ -1,0 +1,350 @@
+/** Accounts: list and one account. */
+import { useQuery } from "@tanstack/react-query";
+import { Tabs } from "antd";
+import { useParams, useSearchParams } from "react-router";
+import { DataTable, List } from "../components/DataTable";
+import { StateProofPanel } from "../components/Proof";
+import {
+  AccountId,
+  Answered,
+  BlockLink,
+  Card,
+  Facts,
+  Id,
+  Nothing,
+  PageHead,
+  Pill,
+  Time,
+} from "../components/parts";
+import { Amount, AssetName } from "../components/Words";
+import { get } from "../lib/api";
+import { dateTime, readable } from "../lib/format";
+import { assetOf, row, rows, shown, text } from "../lib/rows";
+import { useText } from "../lib/text";
+import type { Row, TransactionRow } from "../lib/types";
+import { useTransactionColumns } from "./Blocks";
+
+export function Accounts() {
+  const { t } = useText();
+  return (
+    <>
+      <PageHead name={t("nav.accounts")} title={t("nav.accounts")} text={t("accounts.text")} />
+      <Card flush>
+        <List<Row>
+          name="accounts"
+          caption={t("nav.accounts")}
+          route="/api/v1/accounts"
+          rowKey={(one, at) => text(one, "address") ?? String(at)}
+          columns={[
+            {
+              title: t("account"),
+              cell: (one) => <AccountId value={text(one, "address", "account")} />,
+            },
+            {
+              title: t("account.creator"),
+              cell: (one) => <AccountId value={text(one, "creator")} />,
+            },
+            {
+              title: t("account.opened"),
+              right: true,
+              cell: (one) => <BlockLink height={text(one, "created", "height")} />,
+            },
+            {
+              title: t("state"),
+              cell: (one) =>
+                one.closed ? (
+                  <Pill>{t("account.closed")}</Pill>
+                ) : (
+                  <Pill tone="good">{t("account.open")}</Pill>
+                ),
+            },
+          ]}
+        />
+      </Card>
+    </>
+  );
+}
+
+export function AccountPage() {
+  const { t } = useText();
+  const { address = "" } = useParams();
+  const [search, setSearch] = useSearchParams();
+  const route = `/api/v1/accounts/${encodeURIComponent(address)}`;
+  const query = useQuery({
+    queryKey: ["account", address],
+    queryFn: ({ signal }) => get<Row>(route, signal),
+  });
+  const tab = search.get("tab") ?? "holdings";
+  const tabs = [
+    { key: "holdings", label: t("account.holdings"), children: <Holdings address={address} /> },
+    { key: "items", label: t("account.items"), children: <Items address={address} /> },
+    { key: "transactions", label: t("nav.transactions"), children: <History address={address} /> },
+    { key: "claims", label: t("account.claims"), children: <Claims address={address} /> },
+    { key: "data", label: t("account.data"), children: <DataEntries address={address} /> },
+    { key: "holds", label: t("account.holds"), children: <Holds address={address} /> },
+  ];
+  return (
+    <>
+      <PageHead
+        name={`${t("account")} ${address.slice(0, 14)}`}
+        title={t("account")}
+        text={<Id value={address} whole />}
+      />
+      <Answered query={query}>
+        {(found) => (
+          <div className="grid">
+            <div className="w8">
+              <Card flush>
+                <Tabs
+                  activeKey={tab}
+                  onChange={(key) => setSearch(key === "holdings" ? {} : { tab: key })}
+                  items={tabs}
+                  tabBarStyle={{ padding: "0 18px", marginBottom: 0 }}
+                  destroyOnHidden
+                />
+              </Card>
+            </div>
+            <div className="w4 stack">
+              <Header found={found} />
+              <StateProofPanel url={`${route}/proof`} file={`${address}.proof.json`} />
+            </div>
+          </div>
+        )}
+      </Answered>
+    </>
+  );
+}
+
+function Header({ found }: { found: Row }) {
+  const { t, name } = useText();
+  const outer = row(found.header);
+  const header = { ...row(outer.v1 ?? outer), ...found };
+  const closed = outer.closed ?? found.closed;
+  const signers = rows(header.signers);
+  const thresholds = row(header.thresholds);
+  return (
+    <>
+      <Card title={t("account.header")}>
+        <Facts
+          items={[
+            [
+              t("state"),
+              closed ? (
+                <Pill key="state">{t("account.closed")}</Pill>
+              ) : (
+                <Pill key="state" tone="good">
+                  {t("account.open")}
+                </Pill>
+              ),
+            ],
+            [
+              t("account.opened"),
+              <BlockLink key="created" height={text(header, "created", "height")} />,
+            ],
+            [t("threshold.default"), text(thresholds, "default")],
+            ...Object.entries(row(thresholds.operations)).map(
+              ([number, weight]) => [name("operation_number", number), String(weight)] as const,
+            ),
+          ]}
+        />
+      </Card>
+      <Card title={t("account.signers")} flush>
+        {signers.length === 0 ? (
+          <Nothing title={t("account.signers.empty")} />
+        ) : (
+          <DataTable
+            caption={t("account.signers")}
+            rows={signers}
+            rowKey={(one) => JSON.stringify(one.key)}
+            columns={[
+              {
+                title: t("key"),
+                cell: (one) => {
+                  const [algorithm, key] = Object.entries(row(one.key))[0] ?? ["", ""];
+                  return (
+                    <>
+                      <div className="muted">{name("algorithm", algorithm)}</div>
+                      <Id value={String(key)} />
+                    </>
+                  );
+                },
+              },
+              { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
+              {
+                title: t("account.limits"),
+                cell: (one) =>
+                  one.limits ? (
+                    <details>
+                      <summary>{t("yes")}</summary>
+                      <pre className="code wrap">{JSON.stringify(one.limits, null, 1)}</pre>
+                    </details>
+                  ) : (
+                    <span className="muted">{t("no")}</span>
+                  ),
+              },
+            ]}
+          />
+        )}
+      </Card>
+    </>
+  );
+}
+
+const place = (address: string) => ({ address });
+
+function Holdings({ address }: { address: string }) {
+  const { t } = useText();
+  return (
+    <List<Row>
+      name="holdings"
+      caption={t("account.holdings")}
+      route="/api/v1/accounts/{address}/holdings"
+      places={place(address)}
+      filters={[{ name: "height", label: "filter.height" }]}
+      rowKey={(one, at) => assetOf(one) || String(at)}
+      empty={<Nothing title={t("account.holdings.empty")} />}
+      columns={[
+        { title: t("asset"), cell: (one) => <AssetName asset={assetOf(one)} /> },
+        {
+          title: t("balance"),
+          right: true,
+          cell: (one) => <Amount asset={assetOf(one)} amount={text(one, "balance") ?? "0"} />,
+        },
+        {
+          title: t("reserved"),
+          right: true,
+          cell: (one) => <Amount asset={assetOf(one)} amount={text(one, "reserved") ?? "0"} />,
+        },
+        {
+          title: t("state"),
+          cell: (one) =>
+            one.frozen ? (
+              <Pill tone="warn">{t("frozen")}</Pill>
+            ) : (
+              <Pill tone="good">{t("free")}</Pill>
+            ),
+        },
+      ]}
+    />
+  );
+}
+
+function Items({ address }: { address: string }) {
+  const { t } = useText();
+  return (
+    <List<Row>
+      name="items"
+      caption={t("account.items")}
+      route="/api/v1/accounts/{address}/items"
+      places={place(address)}
+      rowKey={(one, at) => `${assetOf(one)} ${text(one, "item")} ${at}`}
+      empty={<Nothing title={t("account.items.empty")} />}
+      columns={[
+        { title: t("asset"), cell: (one) => <AssetName asset={assetOf(one)} /> },
+        { title: t("item"), cell: (one) => text(one, "item") },
+      ]}
+    />
+  );
+}
+
+function History({ address }: { address: string }) {
+  const { t } = useText();
+  const columns = useTransactionColumns();
+  return (
+    <List<TransactionRow>
+      name="account-transactions"
+      caption={t("nav.transactions")}
+      route="/api/v1/accounts/{address}/transactions"
+      places={place(address)}
+      rowKey={(one, at) => one.hash ?? one.id ?? String(at)}
+      columns={columns}
+      empty={<Nothing title={t("transactions.empty")} />}
+    />
+  );
+}
+
+function Claims({ address }: { address: string }) {
+  const { t } = useText();
+  return (
+    <List<Row>
+      name="claims"
+      caption={t("account.claims")}
+      route="/api/v1/accounts/{address}/claims"
+      places={place(address)}
+      rowKey={(one, at) => `${text(one, "issuer")} ${text(one, "kind")} ${at}`}
+      empty={<Nothing title={t("account.claims.empty")} text={t("account.claims.text")} />}
+      columns={[
+        { title: t("claim.kind"), cell: (one) => text(one, "kind", "type") },
+        { title: t("claim.issuer"), cell: (one) => <AccountId value={text(one, "issuer")} /> },
+        { title: t("digest"), cell: (one) => <Id value={text(cellOf(one), "digest")} /> },
+        { title: t("expires"), cell: (one) => dateTime(text(cellOf(one), "expires")) },
+      ]}
+    />
+  );
+}
+
+/** The cell of a list entry, whatever stands around it. */
+function cellOf(one: Row): Row {
+  const value = row(one.value);
+  return { ...row(value.v1 ?? value), ...one };
+}
+
+function DataEntries({ address }: { address: string }) {
+  const { t } = useText();
+  return (
+    <List<Row>
+      name="data"
+      caption={t("account.data")}
+      route="/api/v1/accounts/{address}/data"
+      places={place(address)}
+      rowKey={(one, at) => text(one, "name") ?? String(at)}
+      empty={<Nothing title={t("account.data.empty")} />}
+      columns={[
+        { title: t("name"), cell: (one) => text(one, "name") },
+        {
+          title: t("value"),
+          cell: (one) => {
+            const inner = row(row(one.value).v1 ?? one.value);
+            const value = text(inner, "value") ?? text(one, "value") ?? "";
+            return <span className="mono">{readable(value) ?? shown(value)}</span>;
+          },
+        },
+        {
+          title: t("version"),
+          right: true,
+          cell: (one) => text(cellOf(one), "version"),
+        },
+      ]}
+    />
+  );
+}
+
+function Holds({ address }: { address: string }) {
+  const { t, name } = useText();
+  return (
+    <List<Row>
+      name="holds"
+      caption={t("account.holds")}
+      route="/api/v1/accounts/{address}/holds"
+      places={place(address)}
+      rowKey={(one, at) => text(one, "hold", "id") ?? String(at)}
+      empty={<Nothing title={t("account.holds.empty")} text={t("account.holds.text")} />}
+      columns={[
+        { title: t("hold"), cell: (one) => <Id value={text(one, "hold", "id")} /> },
+        {
+          title: t("amount"),
+          right: true,
+          cell: (one) => (
+            <Amount asset={assetOf(cellOf(one))} amount={text(cellOf(one), "amount") ?? "0"} />
+          ),
+        },
+        {
+          title: t("beneficiary"),
+          cell: (one) => <AccountId value={text(cellOf(one), "beneficiary")} />,
+        },
+        { title: t("expires"), cell: (one) => <Time ms={text(cellOf(one), "expires")} exact /> },
+        { title: t("state"), cell: (one) => name("hold_state", text(one, "state")) },
+      ]}
+    />
+  );
+}

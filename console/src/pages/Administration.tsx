@@ -1,0 +1,232 @@
+/** Users, and what was changed by whom. */
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Button, Input, Modal, Select } from "antd";
+import { useState } from "react";
+import { DataTable, List } from "../components/DataTable";
+import {
+  Answered,
+  Card,
+  CopyButton,
+  Nothing,
+  PageHead,
+  Pill,
+  Time,
+  Trouble,
+} from "../components/parts";
+import { change, get } from "../lib/api";
+import { dateTime } from "../lib/format";
+import { linkOf } from "../lib/link";
+import { shown, text } from "../lib/rows";
+import { useText } from "../lib/text";
+import type { Page, Row } from "../lib/types";
+
+const ROLES = ["read_only", "auditor", "operator", "administrator"] as const;
+
+export function Users() {
+  const { t, name } = useText();
+  const queries = useQueryClient();
+  const query = useQuery({
+    queryKey: ["users"],
+    queryFn: ({ signal }) => get<Page<Row>>("/api/v1/users", signal),
+  });
+  const [error, setError] = useState<unknown>(null);
+  const [link, setLink] = useState<{ user: string; url: string; expires: string } | null>(null);
+  const [draft, setDraft] = useState<{ name: string; role: string } | null>(null);
+  const run = async <T,>(...given: Parameters<typeof change>): Promise<T | null> => {
+    setError(null);
+    try {
+      return (await change<T>(...given)) ?? ({} as T);
+    } catch (found) {
+      setError(found);
+      return null;
+    } finally {
+      await queries.invalidateQueries({ queryKey: ["users"] });
+    }
+  };
+  const makeLink = async (user: string): Promise<void> => {
+    const path = `/api/v1/users/${encodeURIComponent(user)}/link`;
+    const made = await run<{ token: string; expires: string }>("POST", path);
+    if (made) setLink({ user, url: linkOf(made.token), expires: made.expires });
+  };
+  return (
+    <>
+      <PageHead
+        name={t("nav.users")}
+        title={t("nav.users")}
+        text={t("users.text")}
+        actions={
+          <Button type="primary" onClick={() => setDraft({ name: "", role: "read_only" })}>
+            {t("user.add")}
+          </Button>
+        }
+      />
+      {error !== null && <Trouble error={error} />}
+      {link && (
+        <div className="banner good" role="status">
+          <span>
+            {t("user.link", { name: link.user, expires: dateTime(link.expires) })}{" "}
+            <span className="mono">{link.url}</span> <CopyButton text={link.url} />
+          </span>
+        </div>
+      )}
+      <Card flush>
+        <Answered query={query}>
+          {(found) => (
+            <DataTable
+              caption={t("nav.users")}
+              rows={found.items}
+              rowKey={(one) => text(one, "name") ?? ""}
+              columns={[
+                { title: t("login.name"), cell: (one) => <b>{text(one, "name")}</b> },
+                {
+                  title: t("user.role"),
+                  cell: (one) => (
+                    <Select
+                      size="small"
+                      aria-label={`${t("user.role")} ${text(one, "name")}`}
+                      value={text(one, "role")}
+                      options={ROLES.map((role) => ({ value: role, label: name("role", role) }))}
+                      onChange={(role: string | null) =>
+                        run(
+                          "PUT",
+                          `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`,
+                          { role },
+                        )
+                      }
+                      popupMatchSelectWidth={false}
+                    />
+                  ),
+                },
+                {
+                  title: t("state"),
+                  cell: (one) =>
+                    one.disabled ? (
+                      <Pill>{t("user.disabled")}</Pill>
+                    ) : (
+                      <Pill tone="good">{t("user.active")}</Pill>
+                    ),
+                },
+                { title: t("user.seen"), cell: (one) => <Time ms={text(one, "seen")} /> },
+                {
+                  title: t("actions"),
+                  cell: (one) => (
+                    <span className="row">
+                      <Button size="small" onClick={() => makeLink(text(one, "name") ?? "")}>
+                        {t("user.make_link")}
+                      </Button>
+                      <Button
+                        size="small"
+                        onClick={() =>
+                          run(
+                            "PUT",
+                            `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`,
+                            { disabled: !one.disabled },
+                          )
+                        }
+                      >
+                        {one.disabled ? t("user.enable") : t("user.disable")}
+                      </Button>
+                      <Button
+                        size="small"
+                        danger
+                        onClick={() =>
+                          run(
+                            "DELETE",
+                            `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`,
+                          )
+                        }
+                      >
+                        {t("remove")}
+                      </Button>
+                    </span>
+                  ),
+                },
+              ]}
+            />
+          )}
+        </Answered>
+      </Card>
+      <Modal
+        open={draft !== null}
+        title={t("user.add")}
+        okText={t("save")}
+        cancelText={t("cancel")}
+        onCancel={() => setDraft(null)}
+        onOk={async () => {
+          if (!draft) return;
+          if (await run("POST", "/api/v1/users", draft)) {
+            setDraft(null);
+            await makeLink(draft.name);
+          }
+        }}
+      >
+        {draft && (
+          <div className="form">
+            <label>
+              {t("login.name")}
+              <Input
+                value={draft.name}
+                onChange={(event) => setDraft({ ...draft, name: event.target.value })}
+              />
+            </label>
+            <label>
+              {t("user.role")}
+              <Select
+                aria-label={t("user.role")}
+                value={draft.role}
+                options={ROLES.map((role) => ({ value: role, label: name("role", role) }))}
+                onChange={(role: string) => setDraft({ ...draft, role })}
+              />
+            </label>
+            <p className="muted">{t("user.add.text")}</p>
+          </div>
+        )}
+      </Modal>
+    </>
+  );
+}
+
+export function Audit() {
+  const { t, name } = useText();
+  const newest = useQuery({
+    queryKey: ["audit-intact"],
+    queryFn: ({ signal }) => get<{ intact?: boolean }>("/api/v1/audit?limit=1", signal),
+  });
+  return (
+    <>
+      <PageHead
+        name={t("nav.audit")}
+        title={t("nav.audit")}
+        text={t("audit.text")}
+        actions={
+          newest.data?.intact !== undefined && (
+            <Pill tone={newest.data.intact ? "good" : "bad"}>
+              {newest.data.intact ? t("audit.intact") : t("audit.broken")}
+            </Pill>
+          )
+        }
+      />
+      <Card flush>
+        <List<Row>
+          name="audit"
+          caption={t("nav.audit")}
+          route="/api/v1/audit"
+          csv={false}
+          rowKey={(one) => text(one, "id") ?? ""}
+          empty={<Nothing title={t("audit.empty")} />}
+          columns={[
+            { title: t("time"), cell: (one) => dateTime(text(one, "time")) },
+            { title: t("login.name"), cell: (one) => text(one, "name") },
+            { title: t("audit.action"), cell: (one) => name("audit_action", text(one, "action")) },
+            { title: t("audit.target"), cell: (one) => text(one, "target") ?? "–" },
+            {
+              title: t("audit.detail"),
+              cell: (one) => <span className="mono">{shown(one.detail)}</span>,
+            },
+            { title: t("audit.address"), cell: (one) => text(one, "address") },
+          ]}
+        />
+      </Card>
+    </>
+  );
+}

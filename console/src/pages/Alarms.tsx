@@ -1,0 +1,642 @@
+/** Alarms: active ones, history, rules, channels, silences. */
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Button, Input, InputNumber, Modal, Select, Switch, Tabs } from "antd";
+import { useState } from "react";
+import { useSearchParams } from "react-router";
+import { DataTable, List } from "../components/DataTable";
+import {
+  Answered,
+  Card,
+  Nothing,
+  PageHead,
+  Pill,
+  Time,
+  type Tone,
+  Trouble,
+} from "../components/parts";
+import { change, get } from "../lib/api";
+import { dateTime, grouped } from "../lib/format";
+import { row, rows, text } from "../lib/rows";
+import { useSession } from "../lib/session";
+import { useText } from "../lib/text";
+import type { Page, Row } from "../lib/types";
+
+const SEVERITIES: Record<string, Tone> = { info: "info", warning: "warn", critical: "bad" };
+
+function Severity({ value }: { value: string | null }) {
+  const { name } = useText();
+  return <Pill tone={SEVERITIES[value ?? ""] ?? ""}>{name("severity", value)}</Pill>;
+}
+
+export function useTitle(): (one: Row) => string {
+  const { language, name } = useText();
+  return (one) => text(row(one.title), language) ?? name("rule", text(one, "code"));
+}
+
+export function Alarms() {
+  const { t } = useText();
+  const { may } = useSession();
+  const [search, setSearch] = useSearchParams();
+  const tab = search.get("tab") ?? "active";
+  const items = [
+    { key: "active", label: t("alarms.active"), children: <Active /> },
+    { key: "history", label: t("alarms.history"), children: <History /> },
+    { key: "rules", label: t("alarms.rules"), children: <Rules /> },
+    { key: "silences", label: t("alarms.silences"), children: <Silences /> },
+    ...(may("operator")
+      ? [{ key: "channels", label: t("alarms.channels"), children: <Channels /> }]
+      : []),
+  ];
+  return (
+    <>
+      <PageHead name={t("nav.alarms")} title={t("nav.alarms")} text={t("alarms.text")} />
+      <Card flush>
+        <Tabs
+          activeKey={tab}
+          onChange={(key) => setSearch(key === "active" ? {} : { tab: key })}
+          items={items}
+          tabBarStyle={{ padding: "0 18px", marginBottom: 0 }}
+          destroyOnHidden
+        />
+      </Card>
+    </>
+  );
+}
+
+function useAlarms(path: string) {
+  return useQuery({
+    queryKey: ["alarms", path],
+    queryFn: ({ signal }) => get<Page<Row>>(`/api/v1/alarms${path}`, signal),
+    refetchInterval: 5_000,
+  });
+}
+
+/** Runs a change, shows its refusal, reads the lists again. */
+function useChange() {
+  const queries = useQueryClient();
+  const [error, setError] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
+  const run = async <T,>(...given: Parameters<typeof change>): Promise<T | null> => {
+    setBusy(true);
+    setError(null);
+    try {
+      return (await change<T>(...given)) ?? ({} as T);
+    } catch (found) {
+      setError(found);
+      return null;
+    } finally {
+      setBusy(false);
+      await queries.invalidateQueries({ queryKey: ["alarms"] });
+    }
+  };
+  return { run, error, busy };
+}
+
+function Active() {
+  const { t } = useText();
+  const { may } = useSession();
+  const title = useTitle();
+  const query = useAlarms("");
+  const { run, error } = useChange();
+  const [taking, setTaking] = useState<Row | null>(null);
+  const [comment, setComment] = useState("");
+  return (
+    <>
+      {error !== null && <Trouble error={error} />}
+      <Answered query={query}>
+        {(found) =>
+          found.items.length === 0 ? (
+            <Nothing title={t("alarms.empty")} text={t("alarms.empty.text")} />
+          ) : (
+            <DataTable
+              caption={t("alarms.active")}
+              rows={found.items}
+              rowKey={(one) => text(one, "id") ?? ""}
+              columns={[
+                {
+                  title: t("severity"),
+                  cell: (one) => <Severity value={text(one, "severity")} />,
+                },
+                { title: t("alarm"), cell: (one) => <b>{title(one)}</b> },
+                {
+                  title: t("alarm.value"),
+                  cell: (one) =>
+                    `${grouped(Math.round(Number(one.value) * 1000) / 1000)} ${text(one, "unit") ?? ""}`,
+                },
+                { title: t("alarm.since"), cell: (one) => <Time ms={text(one, "fired")} /> },
+                {
+                  title: t("state"),
+                  cell: (one) =>
+                    one.acknowledged ? (
+                      <Pill tone="info">
+                        {t("alarm.taken", { name: text(row(one.acknowledged), "by") ?? "" })}
+                      </Pill>
+                    ) : one.silenced ? (
+                      <Pill>{t("alarm.silenced")}</Pill>
+                    ) : (
+                      <Pill tone="bad">{t("alarm.open")}</Pill>
+                    ),
+                },
+                {
+                  title: t("actions"),
+                  cell: (one) =>
+                    may("operator") && (
+                      <span className="row">
+                        {!one.acknowledged && (
+                          <Button size="small" onClick={() => setTaking(one)}>
+                            {t("alarm.acknowledge")}
+                          </Button>
+                        )}
+                        <Button
+                          size="small"
+                          onClick={() =>
+                            run("POST", "/api/v1/alarms/silences", {
+                              code: text(one, "code"),
+                              key: text(one, "key"),
+                              minutes: 60,
+                            })
+                          }
+                        >
+                          {t("alarm.silence")}
+                        </Button>
+                      </span>
+                    ),
+                },
+              ]}
+            />
+          )
+        }
+      </Answered>
+      <Modal
+        open={taking !== null}
+        title={t("alarm.acknowledge")}
+        okText={t("alarm.acknowledge")}
+        cancelText={t("cancel")}
+        onCancel={() => setTaking(null)}
+        onOk={async () => {
+          await run("POST", `/api/v1/alarms/${text(taking, "id")}/acknowledge`, { comment });
+          setComment("");
+          setTaking(null);
+        }}
+      >
+        <div className="form">
+          <p>{taking && title(taking)}</p>
+          <label>
+            {t("alarm.comment")}
+            <Input.TextArea
+              rows={3}
+              value={comment}
+              onChange={(event) => setComment(event.target.value)}
+            />
+          </label>
+        </div>
+      </Modal>
+    </>
+  );
+}
+
+function History() {
+  const { t } = useText();
+  const title = useTitle();
+  return (
+    <List<Row>
+      name="alarms"
+      caption={t("alarms.history")}
+      route="/api/v1/alarms"
+      fixed={{ state: "history" }}
+      csv={false}
+      rowKey={(one) => text(one, "id") ?? ""}
+      empty={<Nothing title={t("alarms.history.empty")} />}
+      columns={[
+        { title: t("severity"), cell: (one) => <Severity value={text(one, "severity")} /> },
+        { title: t("alarm"), cell: title },
+        { title: t("alarm.fired"), cell: (one) => dateTime(text(one, "fired")) },
+        { title: t("alarm.resolved"), cell: (one) => dateTime(text(one, "resolved")) },
+        {
+          title: t("alarm.taken.by"),
+          cell: (one) => text(row(one.acknowledged), "by") ?? "–",
+        },
+        {
+          title: t("alarm.comment"),
+          cell: (one) => text(row(one.acknowledged), "comment") ?? "–",
+        },
+      ]}
+    />
+  );
+}
+
+function Rules() {
+  const { t, name } = useText();
+  const { may } = useSession();
+  const query = useAlarms("/rules");
+  const { run, error, busy } = useChange();
+  const [editing, setEditing] = useState<Row | null>(null);
+  const put = (one: Row) => {
+    const { code, severity, threshold, seconds, clear_seconds, repeat_seconds, enabled } = one;
+    const items = [{ code, severity, threshold, seconds, clear_seconds, repeat_seconds, enabled }];
+    return run("PUT", "/api/v1/alarms/rules", { items });
+  };
+  const numbers = ["threshold", "seconds", "clear_seconds", "repeat_seconds"] as const;
+  return (
+    <>
+      {error !== null && <Trouble error={error} />}
+      <Answered query={query}>
+        {(found) => (
+          <DataTable
+            caption={t("alarms.rules")}
+            rows={found.items}
+            rowKey={(one) => text(one, "code") ?? ""}
+            columns={[
+              {
+                title: t("rule"),
+                cell: (one) => (
+                  <>
+                    {name("rule", text(one, "code"))}
+                    {one.default === false && (
+                      <>
+                        {" "}
+                        <Pill tone="info">{t("rule.changed")}</Pill>
+                      </>
+                    )}
+                  </>
+                ),
+              },
+              { title: t("rule.layer"), cell: (one) => name("layer", text(one, "layer")) },
+              { title: t("severity"), cell: (one) => <Severity value={text(one, "severity")} /> },
+              {
+                title: t("rule.threshold"),
+                right: true,
+                cell: (one) =>
+                  `${text(one, "comparison") === "above" ? "≥" : "≤"} ${text(one, "threshold")}`,
+              },
+              { title: t("unit"), cell: (one) => name("rule_unit", text(one, "unit")) },
+              {
+                title: t("rule.seconds"),
+                right: true,
+                cell: (one) => `${text(one, "seconds")} s`,
+              },
+              {
+                title: t("rule.enabled"),
+                cell: (one) => (
+                  <Switch
+                    size="small"
+                    aria-label={`${t("rule.enabled")} ${name("rule", text(one, "code"))}`}
+                    checked={one.enabled === true}
+                    disabled={!may("operator") || busy}
+                    onChange={(on) => put({ ...one, enabled: on })}
+                  />
+                ),
+              },
+              {
+                title: t("actions"),
+                cell: (one) =>
+                  may("operator") && (
+                    <Button size="small" onClick={() => setEditing(one)}>
+                      {t("change")}
+                    </Button>
+                  ),
+              },
+            ]}
+          />
+        )}
+      </Answered>
+      <Modal
+        open={editing !== null}
+        title={name("rule", text(editing, "code"))}
+        okText={t("save")}
+        cancelText={t("cancel")}
+        confirmLoading={busy}
+        onCancel={() => setEditing(null)}
+        onOk={async () => editing && (await put(editing)) && setEditing(null)}
+      >
+        {editing && (
+          <div className="form">
+            <label>
+              {t("severity")}
+              <Select
+                aria-label={t("severity")}
+                value={text(editing, "severity")}
+                options={Object.keys(SEVERITIES).map((one) => ({
+                  value: one,
+                  label: name("severity", one),
+                }))}
+                onChange={(severity: string | null) => setEditing({ ...editing, severity })}
+              />
+            </label>
+            {numbers.map((one) => (
+              <label key={one}>
+                {t(`rule.${one}`)}
+                <InputNumber
+                  aria-label={t(`rule.${one}`)}
+                  style={{ width: "100%" }}
+                  precision={one === "threshold" ? undefined : 0}
+                  min={one === "threshold" ? undefined : 0}
+                  value={Number(editing[one])}
+                  onChange={(value) => setEditing({ ...editing, [one]: value ?? 0 })}
+                />
+              </label>
+            ))}
+          </div>
+        )}
+      </Modal>
+    </>
+  );
+}
+
+function Silences() {
+  const { t, name } = useText();
+  const { may } = useSession();
+  const query = useAlarms("/silences");
+  const { run, error } = useChange();
+  return (
+    <>
+      {error !== null && <Trouble error={error} />}
+      <Answered query={query}>
+        {(found) =>
+          found.items.length === 0 ? (
+            <Nothing title={t("silences.empty")} text={t("silences.text")} />
+          ) : (
+            <DataTable
+              caption={t("alarms.silences")}
+              rows={found.items}
+              rowKey={(one) => text(one, "id") ?? ""}
+              columns={[
+                {
+                  title: t("rule"),
+                  cell: (one) => (one.code ? name("rule", text(one, "code")) : t("any")),
+                },
+                { title: t("silence.key"), cell: (one) => text(one, "key") ?? t("any") },
+                { title: t("silence.until"), cell: (one) => dateTime(text(one, "until")) },
+                { title: t("silence.by"), cell: (one) => text(one, "by") },
+                { title: t("alarm.comment"), cell: (one) => text(one, "comment") ?? "–" },
+                {
+                  title: t("actions"),
+                  cell: (one) =>
+                    may("operator") && (
+                      <Button
+                        size="small"
+                        onClick={() => run("DELETE", `/api/v1/alarms/silences/${text(one, "id")}`)}
+                      >
+                        {t("silence.end")}
+                      </Button>
+                    ),
+                },
+              ]}
+            />
+          )
+        }
+      </Answered>
+    </>
+  );
+}
+
+interface Draft {
+  id: string | null;
+  name: string;
+  kind: string;
+  severity: string;
+  language: string;
+  enabled: boolean;
+  settings: Record<string, string>;
+}
+
+function Channels() {
+  const { t, name, language } = useText();
+  const { may } = useSession();
+  const query = useAlarms("/channels");
+  const { run, error, busy } = useChange();
+  const [draft, setDraft] = useState<Draft | null>(null);
+  const [told, setTold] = useState<{ good: boolean; text: string } | null>(null);
+  const kinds = row((query.data as (Page<Row> & { kinds?: unknown }) | undefined)?.kinds);
+  const fields = row(kinds[draft?.kind ?? ""]);
+  const wanted = [...rows(fields.required), ...rows(fields.optional)].map(String);
+  const test = async (one: Row): Promise<void> => {
+    const found = await run<{ delivered: boolean; error: string }>(
+      "POST",
+      `/api/v1/alarms/channels/${text(one, "id")}/test`,
+    );
+    if (found)
+      setTold({
+        good: found.delivered,
+        text: found.delivered ? t("channel.delivered") : found.error,
+      });
+  };
+  const store = async (): Promise<void> => {
+    if (!draft) return;
+    const { id, ...body } = draft;
+    const filled = Object.fromEntries(
+      Object.entries(body.settings).filter(([, value]) => value !== ""),
+    );
+    const target = id ? `/api/v1/alarms/channels/${id}` : "/api/v1/alarms/channels";
+    if (await run(id ? "PUT" : "POST", target, { ...body, settings: filled })) setDraft(null);
+  };
+  return (
+    <>
+      {error !== null && <Trouble error={error} />}
+      {told && (
+        <div
+          className={told.good ? "banner good" : "banner"}
+          role="status"
+          style={{ margin: "14px 18px 0" }}
+        >
+          {told.text}
+        </div>
+      )}
+      <div style={{ padding: "14px 18px" }}>
+        {may("administrator") && (
+          <Button
+            type="primary"
+            onClick={() =>
+              setDraft({
+                id: null,
+                name: "",
+                kind: "webhook",
+                severity: "warning",
+                language,
+                enabled: true,
+                settings: {},
+              })
+            }
+          >
+            {t("channel.add")}
+          </Button>
+        )}
+      </div>
+      <Answered query={query}>
+        {(found) =>
+          found.items.length === 0 ? (
+            <Nothing title={t("channels.empty")} text={t("channels.empty.text")} />
+          ) : (
+            <DataTable
+              caption={t("alarms.channels")}
+              rows={found.items}
+              rowKey={(one) => text(one, "id") ?? ""}
+              columns={[
+                { title: t("name"), cell: (one) => <b>{text(one, "name")}</b> },
+                {
+                  title: t("channel.kind"),
+                  cell: (one) => name("channel_kind", text(one, "kind")),
+                },
+                {
+                  title: t("channel.severity"),
+                  cell: (one) => <Severity value={text(one, "severity")} />,
+                },
+                {
+                  title: t("channel.newest"),
+                  cell: (one) =>
+                    one.newest ? (
+                      <>
+                        <Pill tone={row(one.newest).delivered ? "good" : "bad"}>
+                          {row(one.newest).delivered
+                            ? t("channel.delivered")
+                            : t("channel.failed")}
+                        </Pill>{" "}
+                        {dateTime(text(row(one.newest), "time"))}
+                      </>
+                    ) : (
+                      "–"
+                    ),
+                },
+                {
+                  title: t("state"),
+                  cell: (one) => (
+                    <Pill tone={one.enabled ? "good" : ""}>
+                      {one.enabled ? t("on") : t("off")}
+                    </Pill>
+                  ),
+                },
+                {
+                  title: t("actions"),
+                  cell: (one) => (
+                    <span className="row">
+                      <Button size="small" loading={busy} onClick={() => test(one)}>
+                        {t("channel.test")}
+                      </Button>
+                      {may("administrator") && (
+                        <>
+                          <Button
+                            size="small"
+                            onClick={() =>
+                              setDraft({
+                                id: text(one, "id"),
+                                name: text(one, "name") ?? "",
+                                kind: text(one, "kind") ?? "",
+                                severity: text(one, "severity") ?? "warning",
+                                language: text(one, "language") ?? "en",
+                                enabled: one.enabled === true,
+                                settings: Object.fromEntries(
+                                  Object.entries(row(one.settings)).map(([key, value]) => [
+                                    key,
+                                    value === null ? "" : String(value),
+                                  ]),
+                                ),
+                              })
+                            }
+                          >
+                            {t("change")}
+                          </Button>
+                          <Button
+                            size="small"
+                            danger
+                            onClick={() =>
+                              run("DELETE", `/api/v1/alarms/channels/${text(one, "id")}`)
+                            }
+                          >
+                            {t("remove")}
+                          </Button>
+                        </>
+                      )}
+                    </span>
+                  ),
+                },
+              ]}
+            />
+          )
+        }
+      </Answered>
+      <Modal
+        open={draft !== null}
+        title={t("channel")}
+        okText={t("save")}
+        cancelText={t("cancel")}
+        confirmLoading={busy}
+        onCancel={() => setDraft(null)}
+        onOk={store}
+      >
+        {draft && (
+          <div className="form">
+            <label>
+              {t("name")}
+              <Input
+                value={draft.name}
+                onChange={(event) => setDraft({ ...draft, name: event.target.value })}
+              />
+            </label>
+            <label>
+              {t("channel.kind")}
+              <Select
+                aria-label={t("channel.kind")}
+                value={draft.kind}
+                options={Object.keys(kinds).map((one) => ({
+                  value: one,
+                  label: name("channel_kind", one),
+                }))}
+                onChange={(kind: string) => setDraft({ ...draft, kind, settings: {} })}
+              />
+            </label>
+            <label>
+              {t("channel.severity")}
+              <Select
+                aria-label={t("channel.severity")}
+                value={draft.severity}
+                options={Object.keys(SEVERITIES).map((one) => ({
+                  value: one,
+                  label: name("severity", one),
+                }))}
+                onChange={(severity: string) => setDraft({ ...draft, severity })}
+              />
+            </label>
+            <label>
+              {t("channel.language")}
+              <Select
+                aria-label={t("channel.language")}
+                value={draft.language}
+                options={[
+                  { value: "zh", label: "中文" },
+                  { value: "en", label: "English" },
+                ]}
+                onChange={(chosen: string) => setDraft({ ...draft, language: chosen })}
+              />
+            </label>
+            {wanted.map((one) => (
+              <label key={one}>
+                {name("channel_field", one)}
+                <Input
+                  type={one === "password" || one === "secret" ? "password" : "text"}
+                  autoComplete="off"
+                  placeholder={draft.id && draft.settings[one] === "" ? t("channel.kept") : ""}
+                  value={draft.settings[one] ?? ""}
+                  onChange={(event) =>
+                    setDraft({
+                      ...draft,
+                      settings: { ...draft.settings, [one]: event.target.value },
+                    })
+                  }
+                />
+              </label>
+            ))}
+            <label>
+              {t("rule.enabled")}
+              <span>
+                <Switch
+                  checked={draft.enabled}
+                  onChange={(enabled) => setDraft({ ...draft, enabled })}
+                />
+              </span>
+            </label>
+          </div>
+        )}
+      </Modal>
+    </>
+  );
+}

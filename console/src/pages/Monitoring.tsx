@@ -1,0 +1,674 @@
+/** Nodes, hosts, consensus, connections, clients of the interface. */
+import { useQuery } from "@tanstack/react-query";
+import { Select } from "antd";
+import { useSearchParams } from "react-router";
+import { Chart, type Line } from "../components/Chart";
+import { DataTable } from "../components/DataTable";
+import { Answered, Card, Nothing, PageHead, Pill, Stat, type Tone } from "../components/parts";
+import { address, get, type Query } from "../lib/api";
+import { bytesText, grouped, percent, span } from "../lib/format";
+import { number, row, rows, text } from "../lib/rows";
+import { type Key, useText } from "../lib/text";
+import type { Page, Row } from "../lib/types";
+
+const SPANS = { "15m": 900, "1h": 3_600, "6h": 21_600, "1d": 86_400, "15d": 1_296_000 } as const;
+type SpanName = keyof typeof SPANS;
+
+function useList(name: string, query: Query = {}) {
+  const url = address(`/api/v1/monitoring/${name}`, {}, query);
+  return useQuery({
+    queryKey: ["monitoring", url],
+    queryFn: ({ signal }) => get<Page<Row>>(url, signal),
+    refetchInterval: 5_000,
+  });
+}
+
+function useSpan() {
+  const [search, setSearch] = useSearchParams();
+  const asked = search.get("span") as SpanName | null;
+  const chosen: SpanName = asked && asked in SPANS ? asked : "1h";
+  const choose = (next: SpanName): void => {
+    const changed = new URLSearchParams(search);
+    changed.set("span", next);
+    setSearch(changed);
+  };
+  return { chosen, choose };
+}
+
+function SpanSelect() {
+  const { t } = useText();
+  const { chosen, choose } = useSpan();
+  return (
+    <Select
+      aria-label={t("monitoring.span")}
+      value={chosen}
+      onChange={choose}
+      options={(Object.keys(SPANS) as SpanName[]).map((one) => ({
+        value: one,
+        label: t(`span.${one}`),
+      }))}
+    />
+  );
+}
+
+/** A chart of one kept series: a line per node, or per label. */
+function SeriesCard(props: {
+  series: string;
+  title: Key;
+  format?: (value: number) => string;
+  node?: string;
+}) {
+  const { t } = useText();
+  const { chosen } = useSpan();
+  const step = Math.ceil(SPANS[chosen] / 240);
+  const query = useQuery({
+    queryKey: ["monitoring", "series", props.series, props.node, chosen],
+    queryFn: ({ signal }) =>
+      get<Page<Row>>(
+        address(
+          "/api/v1/monitoring/series",
+          {},
+          {
+            name: props.series,
+            node: props.node,
+            from: Date.now() - 1000 * SPANS[chosen],
+            step: SPANS[chosen] <= 3_600 ? 0 : step,
+          },
+        ),
+        signal,
+      ),
+    refetchInterval: 10_000,
+  });
+  return (
+    <Card className="w6" title={t(props.title)}>
+      <Answered query={query}>
+        {(found) => {
+          const lines = found.items.map(
+            (one): Line => ({
+              name: [text(one, "node"), text(one, "label")].filter(Boolean).join(" · "),
+              points: (Array.isArray(one.points) ? (one.points as unknown[][]) : []).map(
+                (point) =>
+                  [Number(point[0]), point[2] === null ? null : Number(point[2])] as const,
+              ),
+            }),
+          );
+          if (lines.every((line) => line.points.length === 0)) {
+            return <Nothing title={t("chart.empty")} text={t("chart.empty.text")} />;
+          }
+          return <Chart title={t(props.title)} lines={lines} format={props.format} />;
+        }}
+      </Answered>
+    </Card>
+  );
+}
+
+function nodeTone(one: Row): { tone: Tone; label: Key } {
+  if (!one.reachable) return { tone: "bad", label: "node.down" };
+  if (one.ready === false) return { tone: "warn", label: "node.not_ready" };
+  return { tone: "good", label: "node.up" };
+}
+
+export function Nodes() {
+  const { t, name } = useText();
+  const query = useList("nodes");
+  return (
+    <>
+      <PageHead
+        name={t("nav.nodes")}
+        title={t("nav.nodes")}
+        text={t("nodes.text")}
+        actions={<SpanSelect />}
+      />
+      <div className="stack">
+        <Answered query={query}>
+          {(found) => {
+            const down = found.items.filter((one) => nodeTone(one).tone === "bad");
+            return (
+              <>
+                {down.length > 0 && (
+                  <div className="banner" role="alert">
+                    {t("nodes.down", {
+                      names: down.map((one) => text(one, "name")).join(t("comma")),
+                    })}
+                  </div>
+                )}
+                <Card flush>
+                  <DataTable
+                    caption={t("nav.nodes")}
+                    rows={found.items}
+                    rowKey={(one, at) => text(one, "name") ?? String(at)}
+                    columns={[
+                      {
+                        title: t("node"),
+                        cell: (one) => (
+                          <>
+                            <b>{text(one, "name")}</b>{" "}
+                            <span className="muted">{text(one, "organisation")}</span>
+                          </>
+                        ),
+                      },
+                      {
+                        title: t("state"),
+                        cell: (one) => {
+                          const { tone, label } = nodeTone(one);
+                          return <Pill tone={tone}>{t(label)}</Pill>;
+                        },
+                      },
+                      {
+                        title: t("node.role"),
+                        cell: (one) => name("node_role", text(one, "role")),
+                      },
+                      {
+                        title: t("height"),
+                        right: true,
+                        cell: (one) => grouped(text(one, "height")),
+                      },
+                      {
+                        title: t("node.pool"),
+                        right: true,
+                        cell: (one) => grouped(text(one, "pool")),
+                      },
+                      {
+                        title: t("node.peers"),
+                        right: true,
+                        cell: (one) => grouped(text(one, "peers")),
+                      },
+                      {
+                        title: t("node.certificate"),
+                        right: true,
+                        cell: (one) => {
+                          const days = number(one, "certificate_days");
+                          return days === null ? "–" : t("days.n", { n: Math.floor(days) });
+                        },
+                      },
+                      {
+                        title: t("node.silent"),
+                        right: true,
+                        cell: (one) => span(number(one, "silent_seconds")),
+                      },
+                      {
+                        title: t("node.reasons"),
+                        cell: (one) =>
+                          rows(one.reasons)
+                            .map((reason) =>
+                              name("reason", text(reason, "code") ?? String(reason)),
+                            )
+                            .join(t("comma")) || "–",
+                      },
+                    ]}
+                  />
+                </Card>
+              </>
+            );
+          }}
+        </Answered>
+        <div className="grid">
+          <SeriesCard series="height" title="series.height" />
+          <SeriesCard series="transactions_per_second" title="series.transactions" />
+          <SeriesCard series="time_to_final_p95_seconds" title="series.final" format={span} />
+          <SeriesCard series="pool_transactions" title="series.pool" />
+        </div>
+      </div>
+    </>
+  );
+}
+
+export function Hosts() {
+  const { t } = useText();
+  const query = useList("hosts");
+  return (
+    <>
+      <PageHead
+        name={t("nav.hosts")}
+        title={t("nav.hosts")}
+        text={t("hosts.text")}
+        actions={<SpanSelect />}
+      />
+      <div className="stack">
+        <Answered query={query}>
+          {(found) =>
+            found.items.length === 0 ? (
+              <Card>
+                <Nothing title={t("hosts.empty")} text={t("hosts.empty.text")} />
+              </Card>
+            ) : (
+              <Card flush>
+                <DataTable
+                  caption={t("nav.hosts")}
+                  rows={found.items}
+                  rowKey={(one, at) => text(one, "name") ?? String(at)}
+                  columns={hostColumns(t)}
+                />
+              </Card>
+            )
+          }
+        </Answered>
+        <div className="grid">
+          <SeriesCard series="cpu_ratio" title="series.cpu" format={percent} />
+          <SeriesCard series="memory_bytes" title="series.memory" format={bytesText} />
+          <SeriesCard series="disk_bytes" title="series.disk" format={bytesText} />
+          <SeriesCard series="fsync_p99_seconds" title="series.fsync" format={span} />
+          <SeriesCard series="clock_offset_seconds" title="series.clock" format={span} />
+          <SeriesCard series="open_files" title="series.files" />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function hostColumns(t: ReturnType<typeof useText>["t"]) {
+  const figures = (one: Row): Row => row(one.figures);
+  return [
+    { title: t("node"), cell: (one: Row) => <b>{text(one, "name")}</b> },
+    {
+      title: t("host.cpu"),
+      right: true,
+      cell: (one: Row) => percent(number(figures(one), "cpu_ratio")),
+    },
+    {
+      title: t("host.memory"),
+      right: true,
+      cell: (one: Row) => {
+        const host = figures(one);
+        const [free, total] = [
+          text(host, "memory_available_bytes", "memory_available"),
+          text(host, "memory_total_bytes", "memory_total", "memory_bytes"),
+        ];
+        return `${bytesText(free)} / ${bytesText(total)}`;
+      },
+    },
+    {
+      title: t("host.disk"),
+      right: true,
+      cell: (one: Row) => {
+        const host = figures(one);
+        const [free, total] = [
+          text(host, "disk_free_bytes", "disk_free"),
+          text(host, "disk_total_bytes", "disk_total", "disk_bytes"),
+        ];
+        return `${bytesText(free)} / ${bytesText(total)}`;
+      },
+    },
+    {
+      title: t("host.fill"),
+      right: true,
+      cell: (one: Row) => {
+        const seconds = number(figures(one), "disk_fill_seconds");
+        return seconds === null || seconds > 3e8 ? t("host.never") : span(seconds);
+      },
+    },
+    {
+      title: t("host.fsync"),
+      right: true,
+      cell: (one: Row) => span(number(figures(one), "fsync_seconds")),
+    },
+    {
+      title: t("host.files"),
+      right: true,
+      cell: (one: Row) =>
+        `${grouped(text(figures(one), "open_files"))} / ${grouped(text(figures(one), "open_files_limit", "open_files_max", "files_max"))}`,
+    },
+    {
+      title: t("state"),
+      cell: (one: Row) =>
+        one.available ? (
+          <Pill tone="good">{t("node.up")}</Pill>
+        ) : (
+          <Pill tone="bad">{t("node.down")}</Pill>
+        ),
+    },
+  ];
+}
+
+export function Consensus() {
+  const { t, name } = useText();
+  const query = useList("consensus");
+  const [search, setSearch] = useSearchParams();
+  return (
+    <>
+      <PageHead
+        name={t("nav.consensus")}
+        title={t("nav.consensus")}
+        text={t("consensus.text")}
+        actions={<SpanSelect />}
+      />
+      <Answered query={query}>
+        {(found) => {
+          const names = found.items.map((one) => text(one, "name") ?? "");
+          const asked = search.get("node") ?? "";
+          const item =
+            found.items.find((one) => text(one, "name") === asked) ??
+            found.items.find((one) => one.reachable) ??
+            found.items[0];
+          if (!item) return <Nothing title={t("monitoring.empty")} />;
+          const view = row(item.view);
+          return (
+            <div className="stack">
+              {view.halted === true && (
+                <div className="banner" role="alert">
+                  {t("overview.halted")}{" "}
+                  {rows(view.reasons)
+                    .map((reason) => name("reason", text(reason, "code")))
+                    .join(t("comma"))}
+                </div>
+              )}
+              <div className="row">
+                <span className="muted">{t("consensus.seen_by")}</span>
+                <Select
+                  aria-label={t("consensus.seen_by")}
+                  value={text(item, "name") ?? ""}
+                  options={names.map((one) => ({ value: one, label: one }))}
+                  onChange={(one: string) => {
+                    const next = new URLSearchParams(search);
+                    next.set("node", one);
+                    setSearch(next);
+                  }}
+                />
+              </div>
+              <div className="grid">
+                <Stat
+                  className="w3"
+                  label={t("consensus.height")}
+                  value={grouped(text(view, "height"))}
+                  note={t("consensus.decided", { height: grouped(text(view, "decided")) })}
+                />
+                <Stat
+                  className="w3"
+                  label={t("consensus.view")}
+                  value={grouped(text(view, "view"))}
+                />
+                <Stat
+                  className="w3"
+                  label={t("consensus.leader")}
+                  value={text(view, "leader") ?? "–"}
+                />
+                <Stat
+                  className="w3"
+                  label={t("consensus.phase")}
+                  value={name("phase", text(view, "phase"))}
+                  note={view.work_waiting ? t("consensus.work") : t("consensus.idle")}
+                />
+              </div>
+              <Card
+                flush
+                title={t("consensus.votes")}
+                extra={t("quorum.needs", { quorum: text(view, "quorum") ?? "–" })}
+              >
+                <DataTable
+                  caption={t("consensus.votes")}
+                  rows={rows(view.validators)}
+                  rowKey={(one, at) => text(one, "name") ?? String(at)}
+                  columns={[
+                    {
+                      title: t("validator"),
+                      cell: (one) => (
+                        <>
+                          <b>{text(one, "name")}</b>{" "}
+                          <span className="muted">{text(one, "organisation")}</span>
+                        </>
+                      ),
+                    },
+                    {
+                      title: t("state"),
+                      cell: (one) =>
+                        one.missing ? (
+                          <Pill tone="bad">{t("validator.missing")}</Pill>
+                        ) : (
+                          <Pill tone="good">{t("validator.present")}</Pill>
+                        ),
+                    },
+                    { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
+                    {
+                      title: t("height"),
+                      right: true,
+                      cell: (one) => grouped(text(one, "height")),
+                    },
+                    {
+                      title: t("consensus.view"),
+                      right: true,
+                      cell: (one) => grouped(text(row(one.vote), "view") ?? text(one, "view")),
+                    },
+                    {
+                      title: t("consensus.vote"),
+                      cell: (one) => name("phase", text(row(one.vote), "phase")),
+                    },
+                    {
+                      title: t("consensus.seen"),
+                      right: true,
+                      cell: (one) =>
+                        one.own ? t("consensus.self") : span(number(one, "seconds_ago")),
+                    },
+                  ]}
+                />
+              </Card>
+              <div className="grid">
+                <SeriesCard
+                  series="block_interval_p50_seconds"
+                  title="series.interval"
+                  format={span}
+                />
+                <SeriesCard
+                  series="phase_p95_seconds"
+                  title="series.phases"
+                  format={span}
+                  node={text(item, "name") ?? undefined}
+                />
+                <SeriesCard series="view" title="series.view" />
+                <SeriesCard series="quorum_margin" title="series.margin" />
+              </div>
+            </div>
+          );
+        }}
+      </Answered>
+    </>
+  );
+}
+
+function heat(ms: number | null): string {
+  if (ms === null) return "";
+  return ms < 50 ? "heat0" : ms < 200 ? "heat1" : "heat2";
+}
+
+export function Peers() {
+  const { t, name } = useText();
+  const query = useList("peers");
+  return (
+    <>
+      <PageHead
+        name={t("nav.peers")}
+        title={t("nav.peers")}
+        text={t("peers.text")}
+        actions={<SpanSelect />}
+      />
+      <Answered query={query}>
+        {(found) => {
+          const from = [...new Set(found.items.map((one) => text(one, "from") ?? ""))].sort();
+          const to = [...new Set(found.items.map((one) => text(one, "to") ?? ""))].sort();
+          const at = new Map(
+            found.items.map((one) => [`${text(one, "from")} ${text(one, "to")}`, one]),
+          );
+          if (from.length === 0) {
+            return (
+              <Card>
+                <Nothing title={t("peers.empty")} />
+              </Card>
+            );
+          }
+          return (
+            <div className="stack">
+              <Card flush title={t("peers.rtt")}>
+                {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must take the focus */}
+                <section className="table-wrap" tabIndex={0} aria-label={t("peers.rtt")}>
+                  <table className="data matrix">
+                    <thead>
+                      <tr>
+                        <th scope="col">{t("peers.from_to")}</th>
+                        {to.map((one) => (
+                          <th key={one} scope="col" style={{ textAlign: "center" }}>
+                            {one}
+                          </th>
+                        ))}
+                      </tr>
+                    </thead>
+                    <tbody>
+                      {from.map((one) => (
+                        <tr key={one}>
+                          <th scope="row">{one}</th>
+                          {to.map((other) => {
+                            const entry = at.get(`${one} ${other}`);
+                            const rtt = number(entry, "rtt_ms");
+                            const lost = entry && text(entry, "state") !== "connected";
+                            return (
+                              <td key={other} className={`cell ${lost ? "heat2" : heat(rtt)}`}>
+                                {one === other
+                                  ? "·"
+                                  : lost
+                                    ? t("peers.lost")
+                                    : rtt === null
+                                      ? "–"
+                                      : `${rtt.toFixed(1)} ms`}
+                              </td>
+                            );
+                          })}
+                        </tr>
+                      ))}
+                    </tbody>
+                  </table>
+                </section>
+              </Card>
+              <Card flush title={t("peers.connections")}>
+                <DataTable
+                  caption={t("peers.connections")}
+                  rows={found.items}
+                  rowKey={(one) => `${text(one, "from")} ${text(one, "to")}`}
+                  columns={[
+                    { title: t("peers.from"), cell: (one) => text(one, "from") },
+                    { title: t("peers.to"), cell: (one) => text(one, "to") },
+                    {
+                      title: t("state"),
+                      cell: (one) => (
+                        <Pill tone={text(one, "state") === "connected" ? "good" : "bad"}>
+                          {name("peer_state", text(one, "state"))}
+                        </Pill>
+                      ),
+                    },
+                    {
+                      title: t("peers.in"),
+                      right: true,
+                      cell: (one) => bytesText(text(one, "bytes_in")),
+                    },
+                    {
+                      title: t("peers.out"),
+                      right: true,
+                      cell: (one) => bytesText(text(one, "bytes_out")),
+                    },
+                    {
+                      title: t("peers.queued"),
+                      right: true,
+                      cell: (one) => bytesText(text(one, "queued_bytes")),
+                    },
+                    {
+                      title: t("node.certificate"),
+                      right: true,
+                      cell: (one) => {
+                        const days = number(one, "certificate_days");
+                        return days === null ? "–" : t("days.n", { n: Math.floor(days) });
+                      },
+                    },
+                    { title: t("peers.reason"), cell: (one) => text(one, "reason") ?? "–" },
+                  ]}
+                />
+              </Card>
+              <div className="grid">
+                <SeriesCard series="rtt_seconds" title="series.rtt" format={span} node={from[0]} />
+                <SeriesCard
+                  series="peer_queue_bytes"
+                  title="series.queue"
+                  format={bytesText}
+                  node={from[0]}
+                />
+              </div>
+            </div>
+          );
+        }}
+      </Answered>
+    </>
+  );
+}
+
+export function Clients() {
+  const { t } = useText();
+  const query = useList("clients");
+  return (
+    <>
+      <PageHead
+        name={t("nav.clients")}
+        title={t("nav.clients")}
+        text={t("clients.text")}
+        actions={<SpanSelect />}
+      />
+      <div className="stack">
+        <Card flush>
+          <Answered query={query}>
+            {(found) =>
+              found.items.length === 0 ? (
+                <Nothing title={t("clients.empty")} />
+              ) : (
+                <DataTable
+                  caption={t("nav.clients")}
+                  rows={found.items}
+                  rowKey={(one) => `${text(one, "node")} ${text(one, "client")}`}
+                  columns={[
+                    { title: t("node"), cell: (one) => text(one, "node") },
+                    { title: t("client"), cell: (one) => <b>{text(one, "client")}</b> },
+                    {
+                      title: t("client.requests"),
+                      right: true,
+                      cell: (one) =>
+                        grouped(
+                          Object.values(row(one.requests)).reduce(
+                            (sum: number, n) => sum + Number(n),
+                            0,
+                          ),
+                        ),
+                    },
+                    {
+                      title: t("client.statuses"),
+                      cell: (one) => (
+                        <span className="row">
+                          {Object.entries(row(one.requests)).map(([status, count]) => (
+                            <Pill
+                              key={status}
+                              tone={
+                                status.startsWith("5")
+                                  ? "bad"
+                                  : status.startsWith("4")
+                                    ? "warn"
+                                    : ""
+                              }
+                            >
+                              {status}: {grouped(String(count))}
+                            </Pill>
+                          ))}
+                        </span>
+                      ),
+                    },
+                    {
+                      title: t("client.seconds"),
+                      right: true,
+                      cell: (one) => span(number(one, "seconds")),
+                    },
+                  ]}
+                />
+              )
+            }
+          </Answered>
+        </Card>
+        <div className="grid">
+          <SeriesCard series="requests_per_second" title="series.requests" />
+          <SeriesCard series="request_p95_seconds" title="series.latency" format={span} />
+        </div>
+      </div>
+    </>
+  );
+}

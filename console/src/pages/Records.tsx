@@ -1,0 +1,213 @@
+/** Records: list, one record with its versions and where it comes from. */
+import { useQuery } from "@tanstack/react-query";
+import { Link, useParams } from "react-router";
+import { DataTable, List } from "../components/DataTable";
+import { DocumentCheck } from "../components/Document";
+import {
+  AccountId,
+  Answered,
+  BlockLink,
+  Card,
+  Facts,
+  Id,
+  Nothing,
+  PageHead,
+  Pill,
+  Time,
+} from "../components/parts";
+import { type Graph, RecordGraph } from "../components/RecordGraph";
+import { address, get } from "../lib/api";
+import { bytesText, readable } from "../lib/format";
+import { row, text } from "../lib/rows";
+import { useText } from "../lib/text";
+import type { Page, Row } from "../lib/types";
+
+const digestOf = (one: Row): string | null =>
+  text(row(one.digest), "bytes") ?? text(one, "digest");
+const algorithmOf = (one: Row): string | null =>
+  text(row(one.digest), "algorithm") ?? text(one, "algorithm");
+
+export function Records() {
+  const { t, name } = useText();
+  const spaces = useQuery({
+    queryKey: ["namespaces"],
+    queryFn: ({ signal }) => get<Page<Row>>("/api/v1/namespaces?limit=200", signal),
+  });
+  const choices = (spaces.data?.items ?? []).map((one) => {
+    const id = text(one, "namespace", "id") ?? "";
+    return [id, text(one, "name") ?? id] as const;
+  });
+  return (
+    <>
+      <PageHead name={t("nav.records")} title={t("nav.records")} text={t("records.text")} />
+      <Card flush>
+        <List<Row>
+          name="records"
+          caption={t("nav.records")}
+          route="/api/v1/records"
+          filters={[
+            { name: "namespace", label: "filter.namespace", choices },
+            { name: "key", label: "filter.key" },
+            { name: "digest", label: "filter.digest" },
+          ]}
+          rowKey={(one, at) =>
+            `${text(one, "namespace")} ${text(one, "key")} ${text(one, "version")} ${at}`
+          }
+          empty={<Nothing title={t("records.empty")} text={t("records.empty.text")} />}
+          columns={[
+            {
+              title: t("record.key"),
+              cell: (one) => (
+                <Link
+                  to={`/records/${text(one, "namespace")}/${encodeURIComponent(text(one, "key") ?? "")}`}
+                >
+                  {text(one, "key")}
+                </Link>
+              ),
+            },
+            {
+              title: t("namespace"),
+              cell: (one) =>
+                text(one, "namespace_name") ??
+                choices.find(([id]) => id === text(one, "namespace"))?.[1] ?? (
+                  <Id value={text(one, "namespace")} />
+                ),
+            },
+            { title: t("version"), right: true, cell: (one) => text(one, "version") },
+            { title: t("digest"), cell: (one) => <Id value={digestOf(one)} /> },
+            { title: t("content"), cell: (one) => name("content", text(one, "content_kind")) },
+            {
+              title: t("record.writer"),
+              cell: (one) => <AccountId value={text(one, "writer")} />,
+            },
+            { title: t("time"), right: true, cell: (one) => <Time ms={text(one, "time")} /> },
+          ]}
+        />
+      </Card>
+    </>
+  );
+}
+
+export function RecordPage() {
+  const { t } = useText();
+  const { namespace = "", key = "" } = useParams();
+  const places = { namespace, key };
+  const one = useQuery({
+    queryKey: ["record", namespace, key],
+    queryFn: ({ signal }) =>
+      get<Row>(address("/api/v1/records/{namespace}/{key}", places), signal),
+  });
+  const graph = useQuery({
+    queryKey: ["record-graph", namespace, key],
+    queryFn: ({ signal }) =>
+      get<Graph>(address("/api/v1/records/{namespace}/{key}/graph", places), signal),
+  });
+  return (
+    <>
+      <PageHead name={key} title={key} text={t("record.text")} />
+      <div className="grid">
+        <div className="w8 stack">
+          <Card title={t("record.graph")}>
+            <Answered query={graph}>
+              {(found) => <RecordGraph graph={found} here={places} />}
+            </Answered>
+          </Card>
+          <Card flush title={t("record.versions")}>
+            <Versions namespace={namespace} record={key} />
+          </Card>
+        </div>
+        <div className="w4 stack">
+          <Answered query={one}>{(found) => <Newest found={found} />}</Answered>
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Newest({ found }: { found: Row }) {
+  const { t, name } = useText();
+  const version = { ...found, ...row(row(found.value).v1) };
+  const content = row(version.content);
+  const plain = text(content, "plain") ?? text(version, "plain");
+  const kind =
+    typeof version.content === "string"
+      ? version.content
+      : (text(version, "content_kind") ?? Object.keys(content)[0]);
+  const size = text(version, "content_size");
+  return (
+    <>
+      <Card title={t("record.newest")}>
+        <Facts
+          items={[
+            [t("version"), text(version, "version", "newest")],
+            [t("record.writer"), <AccountId key="writer" value={text(version, "writer")} />],
+            [t("time"), <Time key="time" ms={text(version, "time")} exact />],
+            [t("digest"), <Id key="digest" value={digestOf(version)} whole />],
+            [t("algorithm"), name("digest", algorithmOf(version))],
+            [t("content"), name("content", kind)],
+            size ? [t("size"), bytesText(size)] : null,
+            text(version, "height")
+              ? [t("block"), <BlockLink key="height" height={text(version, "height")} />]
+              : null,
+          ]}
+        />
+        {plain && <pre className="code wrap">{readable(plain) ?? plain}</pre>}
+        {kind === "cipher" && <Pill tone="info">{t("record.private")}</Pill>}
+      </Card>
+      <Card title={t("record.compare")}>
+        <DocumentCheck
+          digest={digestOf(version) ?? ""}
+          algorithm={algorithmOf(version) ?? "sha256"}
+        />
+      </Card>
+    </>
+  );
+}
+
+function Versions(props: { namespace: string; record: string }) {
+  const { t } = useText();
+  const query = useQuery({
+    queryKey: ["record-versions", props.namespace, props.record],
+    queryFn: ({ signal }) =>
+      get<Page<Row>>(
+        address("/api/v1/records/{namespace}/{key}/versions", {
+          namespace: props.namespace,
+          key: props.record,
+        }),
+        signal,
+      ),
+  });
+  return (
+    <Answered query={query}>
+      {(found) =>
+        found.items.length === 0 ? (
+          <Nothing />
+        ) : (
+          <DataTable
+            caption={t("record.versions")}
+            rows={found.items}
+            rowKey={(one, at) => text(one, "version") ?? String(at)}
+            columns={[
+              { title: t("version"), cell: (one) => text(one, "version") },
+              { title: t("digest"), cell: (one) => <Id value={digestOf(one)} /> },
+              {
+                title: t("record.writer"),
+                cell: (one) => <AccountId value={text(one, "writer")} />,
+              },
+              {
+                title: t("block"),
+                right: true,
+                cell: (one) => <BlockLink height={text(one, "height")} />,
+              },
+              {
+                title: t("time"),
+                right: true,
+                cell: (one) => <Time ms={text(one, "time")} exact />,
+              },
+            ]}
+          />
+        )
+      }
+    </Answered>
+  );
+}

@@ -1,0 +1,107 @@
+/** Search by anything, also by a document. */
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { Link, useNavigate, useSearchParams } from "react-router";
+import { DataTable } from "../components/DataTable";
+import { DropZone, type Hashed } from "../components/Document";
+import { Answered, Card, Facts, Id, Nothing, PageHead, Pill } from "../components/parts";
+import { address, get } from "../lib/api";
+import { bytesText } from "../lib/format";
+import { text } from "../lib/rows";
+import { useText } from "../lib/text";
+import type { Row } from "../lib/types";
+
+/** Where a search result leads. */
+export function pathOf(one: Row): string {
+  const [kind, id] = [text(one, "kind") ?? "", text(one, "id") ?? ""];
+  if (kind === "record") {
+    const [space = "", ...rest] = id.split("/");
+    const key = text(one, "key") ?? rest.join("/");
+    return `/records/${text(one, "namespace") ?? space}/${encodeURIComponent(key)}`;
+  }
+  if (kind === "namespace") return `/records?namespace=${id}`;
+  const folder: Record<string, string> = {
+    block: "blocks",
+    transaction: "transactions",
+    account: "accounts",
+    asset: "assets",
+    proposal: "proposals",
+  };
+  return folder[kind] ? `/${folder[kind]}/${id}` : `/${kind}s`;
+}
+
+export function Search() {
+  const { t, name } = useText();
+  const [search] = useSearchParams();
+  const navigate = useNavigate();
+  const wanted = search.get("q") ?? "";
+  const [document, setDocument] = useState<Hashed | null>(null);
+  const query = useQuery({
+    queryKey: ["search", wanted],
+    queryFn: ({ signal }) =>
+      get<{ items: Row[] }>(address("/api/v1/search", {}, { q: wanted }), signal),
+    enabled: wanted !== "",
+  });
+  const found = (one: Hashed): void => {
+    setDocument(one);
+    navigate(`/search?q=${one.sha256}`);
+  };
+  const shown = document && [document.sha256, document.sm3].includes(wanted) ? document : null;
+  return (
+    <>
+      <PageHead name={t("search")} title={t("search")} text={t("search.text")} />
+      <div className="stack">
+        {wanted !== "" && (
+          <Card flush title={t("search.results", { q: wanted })}>
+            <Answered query={query}>
+              {(answer) =>
+                answer.items.length === 0 ? (
+                  <Nothing title={t("search.empty")} text={t("search.empty.text")} />
+                ) : (
+                  <DataTable
+                    caption={t("search")}
+                    rows={answer.items}
+                    rowKey={(one) => `${text(one, "kind")} ${text(one, "id")}`}
+                    columns={[
+                      {
+                        title: t("search.kind"),
+                        cell: (one) => <Pill tone="info">{name("kind", text(one, "kind"))}</Pill>,
+                      },
+                      {
+                        title: t("search.found"),
+                        cell: (one) => <Link to={pathOf(one)}>{text(one, "title", "id")}</Link>,
+                      },
+                      { title: t("search.id"), cell: (one) => <Id value={text(one, "id")} /> },
+                    ]}
+                  />
+                )
+              }
+            </Answered>
+          </Card>
+        )}
+        <Card title={t("search.document")}>
+          <DropZone onHashed={found} text={t("search.drop")} />
+          {shown && (
+            <Facts
+              items={[
+                [t("document"), `${shown.name} (${bytesText(shown.size)})`],
+                [
+                  "SHA-256",
+                  <Link key="sha" className="mono" to={`/search?q=${shown.sha256}`}>
+                    {shown.sha256}
+                  </Link>,
+                ],
+                [
+                  "SM3",
+                  <Link key="sm3" className="mono" to={`/search?q=${shown.sm3}`}>
+                    {shown.sm3}
+                  </Link>,
+                ],
+              ]}
+            />
+          )}
+        </Card>
+      </div>
+    </>
+  );
+}

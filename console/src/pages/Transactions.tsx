@@ -1,0 +1,316 @@
+/** Transactions: list and one transaction with its proof. */
+import { useQuery } from "@tanstack/react-query";
+import { OPERATION_NAMES, RESULT_CODES } from "bubi-sdk";
+import { useParams } from "react-router";
+import { DataTable, dayStart, List } from "../components/DataTable";
+import { ReceiptProofPanel } from "../components/Proof";
+import {
+  AccountId,
+  Answered,
+  BlockLink,
+  Card,
+  Code,
+  Facts,
+  Id,
+  Nothing,
+  PageHead,
+  Pill,
+  Time,
+} from "../components/parts";
+import { Sentence, unpacked } from "../components/Words";
+import { get } from "../lib/api";
+import { dateTime, readable } from "../lib/format";
+import { row, rows, text } from "../lib/rows";
+import { useText } from "../lib/text";
+import type { Row, SignatureRow, TransactionRow } from "../lib/types";
+import { useTransactionColumns } from "./Blocks";
+
+export function Transactions() {
+  const { t, name } = useText();
+  const columns = useTransactionColumns();
+  return (
+    <>
+      <PageHead
+        name={t("nav.transactions")}
+        title={t("nav.transactions")}
+        text={t("transactions.text")}
+      />
+      <Card flush>
+        <List<TransactionRow>
+          name="transactions"
+          caption={t("nav.transactions")}
+          route="/api/v1/transactions"
+          rowKey={(one, at) => one.hash ?? one.id ?? String(at)}
+          columns={columns}
+          empty={<Nothing title={t("transactions.empty")} text={t("transactions.empty.text")} />}
+          filters={[
+            { name: "account", label: "filter.account" },
+            { name: "asset", label: "filter.asset" },
+            {
+              name: "kind",
+              label: "filter.kind",
+              choices: OPERATION_NAMES.map((one) => [one, name("operation", one)] as const),
+            },
+            {
+              name: "code",
+              label: "filter.code",
+              choices: Object.values(RESULT_CODES).map((one) => [one, name("code", one)] as const),
+            },
+            { name: "from", label: "filter.from", hint: "2026-01-31", send: dayStart() },
+            { name: "to", label: "filter.to", hint: "2026-02-28", send: dayStart(1) },
+          ]}
+        />
+      </Card>
+    </>
+  );
+}
+
+interface Detail extends Row {
+  height: string;
+  time: string;
+  code: string;
+  events?: unknown[];
+  signatures?: SignatureRow[];
+}
+
+export function TransactionPage() {
+  const { t } = useText();
+  const { hash = "" } = useParams();
+  const query = useQuery({
+    queryKey: ["transaction", hash],
+    queryFn: ({ signal }) => get<Detail>(`/api/v1/transactions/${hash}`, signal),
+  });
+  return (
+    <>
+      <PageHead
+        name={`${t("transaction")} ${hash.slice(0, 8)}`}
+        title={t("transaction")}
+        text={<Id value={hash} whole />}
+      />
+      <Answered query={query} lines={8}>
+        {(found) => (
+          <div className="grid">
+            <div className="w8 stack">
+              <Result found={found} />
+              <Operations found={found} />
+              <Events events={found.events ?? []} />
+            </div>
+            <div className="w4 stack">
+              <Where found={found} />
+              <Signatures found={found} />
+              <ReceiptProofPanel hash={hash} code={found.code} />
+            </div>
+          </div>
+        )}
+      </Answered>
+    </>
+  );
+}
+
+function bodyOf(found: Detail): Row {
+  const body = row(found.body);
+  return row(body.v1 ?? body);
+}
+
+function operationsOf(found: Detail): { body: unknown; source: string; code: string | null }[] {
+  const inner = bodyOf(found);
+  const results = rows(found.operations);
+  const source = text(inner, "source") ?? text(found, "source") ?? "";
+  const bodies = rows(inner.operations);
+  const listed = bodies.length > 0 ? bodies : results;
+  return listed.map((one, at) => {
+    const kind = text(one, "kind");
+    return {
+      body: one.body ?? (kind ? { [kind]: one.fields ?? {} } : one),
+      source: text(one, "source") ?? source,
+      code: text(results[at], "code"),
+    };
+  });
+}
+
+function Result({ found }: { found: Detail }) {
+  const { t, name, rich } = useText();
+  const final = found.code === "final";
+  const failed = operationsOf(found).findIndex((one) => one.code === found.code);
+  return (
+    <Card title={t("result")}>
+      <div className="row" style={{ marginBottom: 8 }}>
+        <Code code={found.code} />
+        {!final && failed >= 0 && <span>{t("transaction.failed_at", { n: failed + 1 })}</span>}
+      </div>
+      <p className="sentence">
+        {final
+          ? rich("transaction.final", {
+              height: <BlockLink height={found.height} />,
+              time: <b>{dateTime(found.time)}</b>,
+            })
+          : rich("transaction.rejected", {
+              height: <BlockLink height={found.height} />,
+              reason: <b>{name("meaning", found.code)}</b>,
+            })}
+      </p>
+    </Card>
+  );
+}
+
+function Operations({ found }: { found: Detail }) {
+  const { t, name } = useText();
+  const operations = operationsOf(found);
+  if (operations.length === 0) {
+    return (
+      <Card title={t("operations")}>
+        <Nothing title={t("transaction.due")} text={t("transaction.due.text")} />
+      </Card>
+    );
+  }
+  return (
+    <Card title={t("operations")} extra={t("operations.n", { n: operations.length })}>
+      <ol className="steps">
+        {operations.map((one, at) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: operations keep their places
+          <li key={at}>
+            <span className="place">{at + 1}</span>
+            <div>
+              <h3>{name("operation", unpacked(one.body).kind)}</h3>
+              <Sentence group="does" body={one.body} source={one.source} />
+              <details>
+                <summary className="muted">{t("fields")}</summary>
+                <pre className="code wrap">
+                  {JSON.stringify(unpacked(one.body).fields, null, 2)}
+                </pre>
+              </details>
+            </div>
+            {one.code && <Code code={one.code} />}
+          </li>
+        ))}
+      </ol>
+    </Card>
+  );
+}
+
+function Events({ events }: { events: readonly unknown[] }) {
+  const { t, name } = useText();
+  return (
+    <Card title={t("events")} extra={events.length > 0 ? events.length : undefined}>
+      {events.length === 0 ? (
+        <Nothing title={t("events.empty")} text={t("events.empty.text")} />
+      ) : (
+        <ol className="steps">
+          {events.map((found, at) => {
+            const event = row(found).event ?? found;
+            return (
+              // biome-ignore lint/suspicious/noArrayIndexKey: events keep their places
+              <li key={at}>
+                <span className="place">{at + 1}</span>
+                <div>
+                  <h3>{name("event", unpacked(event).kind)}</h3>
+                  <Sentence group="happened" body={event} />
+                </div>
+                <span />
+              </li>
+            );
+          })}
+        </ol>
+      )}
+    </Card>
+  );
+}
+
+function Where({ found }: { found: Detail }) {
+  const { t } = useText();
+  const inner = bodyOf(found);
+  const memo = text(inner, "memo") ?? text(found, "memo") ?? "";
+  const conditions = rows(inner.preconditions);
+  const until = text(inner, "valid_until") ?? text(found, "valid_until");
+  return (
+    <Card title={t("transaction.where")}>
+      <Facts
+        items={[
+          [t("block"), <BlockLink key="height" height={found.height} />],
+          [t("time"), <Time key="time" ms={found.time} exact />],
+          [
+            t("source"),
+            <AccountId key="source" value={text(inner, "source") ?? text(found, "source")} />,
+          ],
+          [t("valid_until"), dateTime(until)],
+          memo
+            ? [
+                t("memo"),
+                readable(memo) ?? (
+                  <span key="memo" className="mono">
+                    {memo}
+                  </span>
+                ),
+              ]
+            : null,
+          conditions.length > 0
+            ? [
+                t("conditions"),
+                <pre key="conditions" className="code wrap">
+                  {JSON.stringify(conditions, null, 1)}
+                </pre>,
+              ]
+            : null,
+        ]}
+      />
+    </Card>
+  );
+}
+
+function Signatures({ found }: { found: Detail }) {
+  const { t, name } = useText();
+  const signatures = rows(found.signatures) as unknown as SignatureRow[];
+  const thresholds = found.thresholds;
+  const needed = rows(thresholds).length
+    ? rows(thresholds)
+    : Object.entries(row(thresholds)).map(([operation, weight]) => ({ operation, weight }));
+  return (
+    <Card title={t("signatures")} flush>
+      {signatures.length === 0 ? (
+        <Nothing title={t("signatures.empty")} />
+      ) : (
+        <DataTable
+          caption={t("signatures")}
+          rows={signatures}
+          rowKey={(one) => JSON.stringify(one.key)}
+          columns={[
+            {
+              title: t("key"),
+              cell: (one) => {
+                const [algorithm, key] = Object.entries(one.key)[0] ?? ["", ""];
+                return (
+                  <>
+                    <div className="muted">{name("algorithm", algorithm)}</div>
+                    <Id value={key} />
+                  </>
+                );
+              },
+            },
+            { title: t("weight"), right: true, cell: (one) => one.weight ?? "–" },
+            {
+              title: t("counted"),
+              cell: (one) => (
+                <Pill tone={one.counted ? "good" : ""}>{one.counted ? t("yes") : t("no")}</Pill>
+              ),
+            },
+          ]}
+        />
+      )}
+      {needed.length > 0 && (
+        <div style={{ padding: "10px 18px 14px" }} className="muted">
+          {needed.map((one) => {
+            const operation = text(one, "operation", "kind", "operations") ?? "default";
+            const weight = text(one, "threshold", "weight", "needed") ?? JSON.stringify(one);
+            const had = text(one, "reached", "weight_reached", "given");
+            return (
+              <div key={`${operation} ${weight}`}>
+                {t("threshold.of", { operation: name("operation", operation), weight })}
+                {had ? ` (${t("threshold.reached", { weight: had })})` : ""}
+              </div>
+            );
+          })}
+        </div>
+      )}
+    </Card>
+  );
+}

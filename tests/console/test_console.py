@@ -1,0 +1,99 @@
+"""The console in Chromium on a real network of four nodes with a gateway."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bubi.gateway import console
+
+ROOT = Path(__file__).resolve().parents[2]
+CONSOLE = ROOT / "console"
+COMMAND = [sys.executable, "-c", "import sys; from bubi.cli import main; sys.exit(main())"]
+START_SECONDS = 240
+BROWSER_SECONDS = 900
+
+
+def bubi(data: Path, *arguments: str) -> dict[str, Any]:
+    """Runs a command; what it reports."""
+    done = subprocess.run(
+        [*COMMAND, *arguments, "--data", str(data), "--json"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A development network: its folder, and where its gateway is."""
+    data = tmp_path / "network"
+    try:
+        report = bubi(data, "up", "--detach")
+        yield data, report["gateway"]["url"]
+    finally:
+        bubi(data, "down")
+
+
+def chromium() -> str:
+    """The browser; it is installed if it is missing."""
+    script = ROOT / "scripts" / "install_chromium.sh"
+    done = subprocess.run([script], check=False, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, f"no Chromium for the tests: {done.stderr[-2000:]}"
+    return done.stdout.strip()
+
+
+def test_the_console_is_built() -> None:
+    assert (console.BUILT / "index.html").is_file(), "run `make setup`: it builds the console"
+
+
+@pytest.mark.timeout(BROWSER_SECONDS + START_SECONDS + 600)
+def test_the_console_in_a_browser(network: tuple[Path, str], tmp_path: Path) -> None:
+    data, url = network
+    # The end-to-end tests call this command with further arguments.
+    wrapper = tmp_path / "bubi"
+    lines = (f"#!{sys.executable}", "import sys", "from bubi.cli import main", "sys.exit(main())")
+    wrapper.write_text("\n".join((*lines, "")))
+    wrapper.chmod(0o700)
+    settings = {
+        "BUBI_GATEWAY_URL": url,
+        "BUBI_LOGIN_LINK": bubi(data, "gateway", "login-link")["url"],
+        "BUBI_CHROMIUM": chromium(),
+        "BUBI_COMMAND": str(wrapper),
+        "BUBI_DATA": str(data),
+    }
+    npm = shutil.which("npm")
+    assert npm is not None, "npm is missing: the console is built and tested with Node.js 20"
+    done = subprocess.run(
+        [npm, "run", "--silent", "e2e"],
+        cwd=CONSOLE,
+        env={**os.environ, **settings},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=BROWSER_SECONDS,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-12_000:]
+
+
+def test_the_interface_that_the_console_was_made_for() -> None:
+    script = ROOT / "scripts" / "console_interface.py"
+    done = subprocess.run([sys.executable, script, "--check"], check=False, timeout=120)
+    assert done.returncode == 0, f"run `python {script.relative_to(ROOT)}`, then npm run check"
+
+
+def test_lock_files_name_no_registry() -> None:
+    for folder in (CONSOLE, ROOT / "sdk" / "node"):
+        assert "resolved" not in (folder / "package-lock.json").read_text(encoding="utf-8")
