@@ -57,7 +57,7 @@ def test_up_status_down_and_up_again(folder):
     assert command("why", "--data", folder, "--json").json["halted"] is False
     assert command("logs", "--data", folder).out
 
-    assert command("down", "--data", folder, "--json").json["stopped"] == ["node1"]
+    assert command("down", "--data", folder, "--json").json["stopped"] == ["gateway", "node1"]
     assert not alive(node["pid"])
     assert command("status", "--data", folder).status == 3
     assert command("down", "--data", folder).status == 3
@@ -165,7 +165,7 @@ def test_a_damaged_state_file_is_named_and_can_be_reset(folder):
         said = command(name, "--data", folder, "--json")
         assert (said.status, said.json["error"]["code"]) == (1, "state_damaged")
     codes = [one["code"] for one in command("doctor", "--data", folder, "--json").json["findings"]]
-    assert codes == ["state_damaged", "stray_node"]
+    assert codes == ["state_damaged", "stray_node", "stray_node"], "a node and its gateway"
     assert command("reset", "--yes", "--data", folder).status == 0
     assert not alive(pid)
     assert not folder.exists()
