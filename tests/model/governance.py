@@ -129,6 +129,9 @@ class Draft:
 
     def apply(self, change: v.Change) -> None:
         """One row of the table of changes."""
+        decides = (v.AddValidator, v.RemoveValidator, v.ChangeValidator, v.SetQuorum)
+        external = self.engine_in_force == "cometbft"
+        refuse(Code.ENGINE_UNKNOWN, external and isinstance(change, decides))
         handler: Callable[[Any], None] = getattr(self, CHANGES[type(change)])
         handler(change)
 

@@ -23,7 +23,9 @@ NAMES = ["a", "b", "c", "d"]
 class Chain:
     """Four organisations with one validator each; a block per call."""
 
-    def __init__(self, weights: tuple[int, ...] = (1, 1, 1, 1), **parameters: Any) -> None:
+    def __init__(
+        self, weights: tuple[int, ...] = (1, 1, 1, 1), engine: str = "pbft", **parameters: Any
+    ) -> None:
         members = tuple(
             v.Validator(f"n{at}", NAMES[at], keys.VOTE_KEYS[at], weight)
             for at, weight in enumerate(weights)
@@ -36,7 +38,7 @@ class Chain:
             T0,
             1,
             v.ParameterFields(**parameters),
-            v.ValidatorSet(0, "pbft", members, 0, 1),
+            v.ValidatorSet(0, engine, members, 0, 1),
             (),
         )
         namer = Ledger(encode(genesis))
@@ -216,6 +218,22 @@ def test_only_one_change_at_a_time(chain: Chain) -> None:
     chain.vote(one, 0, 1, 2)
     assert chain.vote(two, 0, 1, 2) == [Code.FINAL, Code.FINAL, Code.CHANGE_PENDING]
     assert chain.status(two) == ProposalStatus.OPEN
+
+
+def test_who_votes_in_the_external_engine_is_the_genesis_alone() -> None:
+    chain = Chain(engine="cometbft")
+    member = v.Validator("n9", "a", keys.VOTE_KEYS[9], 1)
+    for change in (
+        v.AddValidator(member),
+        v.RemoveValidator("n0"),
+        v.ChangeValidator("n0", 2, None),
+        v.SetQuorum(3, 4),
+        v.SetEngine("pbft"),
+    ):
+        op = v.Propose((change,), chain.time + DAY)
+        assert chain.send(chain.voices[0], op) == Code.ENGINE_UNKNOWN
+    chain.propose(v.SetParameter("timeout", 3_000))
+    assert compare.run_both(chain.genesis, chain.blocks)[0] == []
 
 
 def test_a_validator_that_comes_gets_its_account(chain: Chain) -> None:
