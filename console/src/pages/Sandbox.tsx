@@ -95,15 +95,13 @@ function Bench({ sdk, network }: { sdk: Sdk; network: NetworkInfo }) {
       listen((name, data) => {
         const height = text(row(data), "height");
         if (name !== "block" || !height) return;
-        const count = text(row(data), "receipts", "transactions") ?? "0";
         setFeed((before) =>
           [
             {
               id: (before[0]?.id ?? 0) + 1,
               content: (
                 <>
-                  {t("block")} <BlockLink height={height} />{" "}
-                  <span className="muted">{t("sandbox.block", { n: count })}</span>
+                  {t("block")} <BlockLink height={height} />
                 </>
               ),
             },
