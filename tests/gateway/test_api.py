@@ -40,9 +40,9 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def gateway(ledger: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     folder = tmp_path_factory.mktemp("gateway")
     site = folder / "site"
-    (site / "assets").mkdir(parents=True)
+    (site / "files").mkdir(parents=True)
     (site / "index.html").write_text(CONSOLE)
-    (site / "assets" / "a.1234.js").write_text("1")
+    (site / "files" / "a.1234.js").write_text("1" * 5_000)
     made = RunningGateway(folder, ledger.node.made.url)
     text = made.config.read_text()
     made.config.write_text(text.replace("[node]", f"console = {json.dumps(str(site))}\n[node]", 1))
@@ -212,7 +212,7 @@ def test_a_new_block_is_told_within_a_moment(gateway: RunningGateway, ledger: Wo
 
 def test_headers_let_a_page_load_nothing_from_elsewhere(gateway: RunningGateway) -> None:
     seen = set()
-    for path in ("/", "/accounts/x", "/assets/a.1234.js", "/api/v1/blocks", "/api/v1/nothing"):
+    for path in ("/", "/accounts/x", "/files/a.1234.js", "/api/v1/blocks", "/api/v1/nothing"):
         answer = gateway.client.get(path)
         policy = answer.headers["content-security-policy"]
         directives = dict(part.strip().partition(" ")[::2] for part in policy.split(";"))
@@ -228,10 +228,14 @@ def test_headers_let_a_page_load_nothing_from_elsewhere(gateway: RunningGateway)
     nonce = page.text.split("nonce='")[1].split("'")[0]
     assert f"'nonce-{nonce}'" in page.headers["content-security-policy"]
     assert page.headers["cache-control"] == "no-store"
-    script = gateway.client.get("/assets/a.1234.js")
-    assert (script.text, script.headers["cache-control"]) == ("1", console.FOREVER)
+    script = gateway.client.get("/files/a.1234.js")
+    assert (script.text, script.headers["cache-control"]) == ("1" * 5_000, console.FOREVER)
+    assert script.headers["content-encoding"] == "gzip"
+    assert int(script.headers["content-length"]) < 500
+    plain = gateway.client.get("/files/a.1234.js", headers={"accept-encoding": "identity"})
+    assert (plain.text, plain.headers.get("content-encoding")) == (script.text, None)
     assert gateway.client.get("/records/a/b%2Fc").status_code == 200
-    assert gateway.client.get("/assets/none.js").status_code == 404
+    assert gateway.client.get("/files/none.js").status_code == 404
     raw = httpx.get(f"{gateway.url}/..%2fconfig.toml")
     assert "[gateway]" not in raw.text
     assert gateway.client.get("/api/v1/nothing").json()["code"] == "route_unknown"

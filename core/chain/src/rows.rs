@@ -142,9 +142,16 @@ impl Rows {
     fn header(&mut self, block: &Exported<'_>) -> Result<()> {
         let BlockRecord::V1 { proposal: Proposal::V1(fields), batches, outcome, certificate, receipts, .. } =
             &block.record;
-        let Certificate::V1 { statement: CommitStatement::V1 { epoch, round, digest, .. }, votes } = certificate;
+        // Who signed a block of CometBFT stands in the light block after it, not in the record.
+        let (epoch, round, voters) = match certificate {
+            Certificate::V1 { statement: CommitStatement::V1 { epoch, round, .. }, votes } => {
+                let voters: Vec<u32> = votes.iter().map(|vote| vote.validator).collect();
+                (Cell::Number(signed(*epoch)?), Cell::Number(signed(*round)?), voters)
+            }
+            Certificate::Comet { .. } => (Cell::Null, Cell::Null, Vec::new()),
+        };
+        let (digest, _) = certificate.covers();
         let Outcome::V1 { state_root, receipt_root, .. } = outcome;
-        let voters: Vec<u32> = votes.iter().map(|vote| vote.validator).collect();
         let finals = receipts.iter().filter(|Receipt::V1 { code, .. }| *code == 0).count();
         let row = vec![
             Cell::Number(signed(fields.height)?),
@@ -155,8 +162,8 @@ impl Rows {
             hash(receipt_root),
             hash(&fields.payload_root),
             Cell::Number(i64::from(fields.protocol_version)),
-            Cell::Number(signed(*epoch)?),
-            Cell::Number(signed(*round)?),
+            epoch,
+            round,
             Cell::Number(counted(batches.len())?),
             Cell::Number(counted(receipts.len())?),
             Cell::Number(counted(finals)?),

@@ -4,8 +4,10 @@ A path without a file is a page of the console: it gets `index.html`. Files belo
 hash of their content in their names and are cached for ever.
 """
 
+import gzip
 import mimetypes
 import secrets
+from functools import lru_cache
 from pathlib import Path
 
 from starlette.requests import Request
@@ -20,6 +22,14 @@ BUILT = Path(__file__).parent / "static"
 NONCE = b"{{nonce}}"
 """What stands in `index.html` where the nonce of the answer belongs."""
 HASHED = "files"
+COMPRESSED = {
+    "application/javascript",
+    "application/json",
+    "image/svg+xml",
+    "text/css",
+    "text/javascript",
+}
+"""Kinds of files that are sent compressed to who takes it."""
 FOREVER = "public, max-age=31536000, immutable"
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -98,13 +108,31 @@ def route(folder: Path) -> Route:
             and found.name != "index.html"
         ):
             kind = mimetypes.guess_type(found.name)[0] or "application/octet-stream"
-            cached = FOREVER if found.parent.name == HASHED else "no-cache"
-            return FileResponse(found, media_type=kind, headers={"Cache-Control": cached})
+            return _file(request, found, kind)
         if name.startswith(("api/", f"{HASHED}/")):
             raise ProblemError("route_unknown")
         return _page(root / "index.html")
 
     return Route("/{path:path}", serve, methods=["GET"])
+
+
+def _file(request: Request, found: Path, kind: str) -> Response:
+    if found.parent.name != HASHED:
+        return FileResponse(found, media_type=kind, headers={"Cache-Control": "no-cache"})
+    headers = {"Cache-Control": FOREVER}
+    if kind not in COMPRESSED:
+        return FileResponse(found, media_type=kind, headers=headers)
+    headers["Vary"] = "Accept-Encoding"
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return FileResponse(found, media_type=kind, headers=headers)
+    headers["Content-Encoding"] = "gzip"
+    return Response(_compressed(found), media_type=kind, headers=headers)
+
+
+@lru_cache(maxsize=256)
+def _compressed(found: Path) -> bytes:
+    # The name carries the hash of the content: what was compressed once stays right.
+    return gzip.compress(found.read_bytes(), mtime=0)
 
 
 def _page(index: Path) -> Response:
