@@ -30,7 +30,6 @@ export function DataTable<T>(props: {
         <thead>
           <tr>
             {props.columns.map((column, at) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: columns are fixed
               <th key={at} scope="col" className={column.right ? "right" : undefined}>
                 {column.title}
               </th>
@@ -41,7 +40,6 @@ export function DataTable<T>(props: {
           {props.rows.map((row, at) => (
             <tr key={props.rowKey(row, at)}>
               {props.columns.map((column, place) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: columns are fixed
                 <td key={place} className={column.right ? "right" : undefined}>
                   {column.cell(row)}
                 </td>

@@ -219,7 +219,6 @@ export function Layout() {
   const main = useRef<HTMLElement>(null);
   const first = useRef(true);
   // A new page is read from its beginning.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the path is what it reacts to
   useEffect(() => {
     if (first.current) {
       first.current = false;

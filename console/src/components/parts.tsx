@@ -79,7 +79,6 @@ export function Facts({ items }: { items: readonly (readonly [ReactNode, ReactNo
   return (
     <dl className="facts">
       {shown.map((item, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a fixed list
         <FactsEntry key={at} name={item?.[0]} value={item?.[1]} />
       ))}
     </dl>
@@ -190,7 +189,6 @@ export function Bones({ lines = 5 }: { lines?: number }) {
   return (
     <div className="bones" role="status" aria-label={t("loading")}>
       {Array.from({ length: lines }, (_, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: lines without content
         <i key={at} />
       ))}
     </div>

@@ -43,7 +43,6 @@ function plain(text: string, values: Record<string, string | number> = {}): stri
 function filled(text: string, values: Record<string, ReactNode>): ReactNode {
   const parts = text.split(/\{(\w+)\}/g);
   return parts.map((part, at) => (
-    // biome-ignore lint/suspicious/noArrayIndexKey: parts of one sentence keep their places
     <Fragment key={at}>{at % 2 === 1 ? (values[part] ?? `{${part}}`) : part}</Fragment>
   ));
 }

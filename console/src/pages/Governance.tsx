@@ -174,7 +174,6 @@ export function ProposalPage() {
                     const kind =
                       typeof change === "string" ? change : (Object.keys(change)[0] ?? "");
                     return (
-                      // biome-ignore lint/suspicious/noArrayIndexKey: changes keep their places
                       <li key={at}>
                         <span className="place">{at + 1}</span>
                         <div>

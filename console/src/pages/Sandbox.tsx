@@ -116,7 +116,6 @@ function Bench({ sdk, network }: { sdk: Sdk; network: NetworkInfo }) {
     const found = await get<Page<Row>>(`/api/v1/accounts/${address}/holdings`).catch(() => null);
     setHoldings(found?.items ?? []);
   };
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new event may change the holdings
   useEffect(() => {
     void look();
   }, [address, feed.length]);

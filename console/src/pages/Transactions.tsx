@@ -167,7 +167,6 @@ function Operations({ found }: { found: Detail }) {
     <Card title={t("operations")} extra={t("operations.n", { n: operations.length })}>
       <ol className="steps">
         {operations.map((one, at) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: operations keep their places
           <li key={at}>
             <span className="place">{at + 1}</span>
             <div>
@@ -199,7 +198,6 @@ function Events({ events }: { events: readonly unknown[] }) {
           {events.map((found, at) => {
             const event = row(found).event ?? found;
             return (
-              // biome-ignore lint/suspicious/noArrayIndexKey: events keep their places
               <li key={at}>
                 <span className="place">{at + 1}</span>
                 <div>

@@ -96,7 +96,7 @@ class CometExplainer:
         configuration, absent = self._configuration(), set(self.missing())
         reasons = self._health.reasons
         return {
-            "halted": bool({one.code for one in reasons} - {CATCHING_UP}),
+            "halted": self.halted(),
             "since": None if self._since is None else str(self._since),
             "height": str(self._chain.height + 1),
             "decided": str(self._chain.height),
@@ -126,6 +126,14 @@ class CometExplainer:
             "evidence": [],
             "reasons": [{"code": one.code, "text": one.text} for one in reasons],
         }
+
+    def halted(self) -> bool:
+        """Whether this node, or the network as it sees it, decides nothing."""
+        return bool({one.code for one in self._health.reasons} - {CATCHING_UP})
+
+    @staticmethod
+    def view() -> None:
+        """No replica decides here."""
 
     @staticmethod
     def totals() -> dict[str, int]:

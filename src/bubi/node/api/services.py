@@ -13,6 +13,7 @@ from bubi.node.health import Health
 from bubi.node.heights import Heights
 from bubi.node.metrics import Metrics
 from bubi.node.ports import Clock, Threads
+from bubi.replica.view import ReplicaView
 
 
 class Explaining(Protocol):
@@ -24,6 +25,14 @@ class Explaining(Protocol):
 
     def missing(self) -> list[str]:
         """Names of the validators that are missing."""
+        ...
+
+    def halted(self) -> bool:
+        """Whether this node, or the network as it sees it, decides nothing."""
+        ...
+
+    def view(self) -> ReplicaView | None:
+        """A moment of the replica; None where an external engine decides."""
         ...
 
     def totals(self) -> dict[str, int]:

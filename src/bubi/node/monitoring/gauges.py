@@ -14,7 +14,10 @@ def render(node: Services, *, host: bool = False) -> bytes:
     peers = node.explainer.peers()
     view = node.explainer.view()
     fill_peers(node.metrics.peers, peers)
-    fill_consensus(node.metrics.consensus, view)
+    if view is None:
+        fill_members(node.metrics.consensus, node.explainer.consensus()["validators"])
+    else:
+        fill_consensus(node.metrics.consensus, view)
     node.metrics.consensus.halted.set(node.explainer.halted())
     for name, total in node.explainer.totals().items():
         node.metrics.network.labels(name).set(total)
@@ -63,6 +66,13 @@ def _fill_peer(metrics: NetworkMetrics, one: Mapping[str, Any]) -> None:
         metrics.queue.labels(name).set(one.get("queued_bytes") or 0)
     if one.get("certificate_days") is not None:
         metrics.peer_certificate.labels(name).set(one["certificate_days"])
+
+
+def fill_members(metrics: ConsensusMetrics, validators: list[dict[str, Any]]) -> None:
+    """Which validators are there, where an external engine decides; it has metrics of its own."""
+    metrics.validator_up.clear()
+    for one in validators:
+        metrics.validator_up.labels(one["name"]).set(not one["missing"])
 
 
 def fill_consensus(metrics: ConsensusMetrics, view: ReplicaView) -> None:
