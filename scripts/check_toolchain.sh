@@ -15,6 +15,7 @@ need Python "$(version "$python" --version)" 3.11 "Install it: apt-get install p
 need Rust "$(version rustc --version)" 1.90 "Install it with rustup (https://rustup.rs): rustup toolchain install stable."
 need Cargo "$(version cargo --version)" 1.90 "It comes with Rust."
 need Node.js "$(version node --version)" 20.0 "Install Node.js 20 or newer (apt-get install nodejs, or your distribution's package)."
+need npm "$(version npm --version)" 9.0 "It comes with Node.js; Debian has it in a package of its own (apt-get install npm)."
 need "C compiler" "$(version cc --version)" 4.0 "Install it: apt-get install build-essential."
 "$python" -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing. Install it: apt-get install python3-venv." >&2; bad=1; }
 exit $bad

@@ -188,12 +188,11 @@ impl Rows {
         let Receipt::V1 { transaction, batch, index, code, operation, .. } = receipt;
         let mut named = Vec::new();
         let mut assets = Vec::new();
-        let bytes = match transaction {
-            &Hash::ZERO => None,
-            _ => {
-                let bytes = transactions.get(*batch as usize).and_then(|all| all.get(*index as usize));
-                Some(*bytes.ok_or_else(|| wrong("a receipt names a transaction that is not in its block"))?)
-            }
+        let bytes = if *transaction == Hash::ZERO {
+            None
+        } else {
+            let bytes = transactions.get(*batch as usize).and_then(|all| all.get(*index as usize));
+            Some(*bytes.ok_or_else(|| wrong("a receipt names a transaction that is not in its block"))?)
         };
         let mut row = vec![
             Cell::Number(place.height),
