@@ -61,7 +61,7 @@ def test_the_tour_works(checkout: Path) -> None:
         env=environment(PATH=f"{checkout / 'programs'}:/usr/local/bin:/usr/bin:/bin"),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr + done.stdout

@@ -118,7 +118,7 @@ fn tuple<'py>(py: Python<'py>, row: &Row, numbers: Numbers<'_>) -> PyResult<Boun
     PyTuple::new(py, fields)
 }
 
-/// Rows in the text format of PostgreSQL's `COPY`.
+/// Rows in the text format of `PostgreSQL`'s `COPY`.
 fn copy_text(rows: &[Row], numbers: Numbers<'_>) -> PyResult<String> {
     let mut out = String::with_capacity(rows.len() * 128);
     for row in rows {
