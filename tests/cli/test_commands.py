@@ -57,7 +57,8 @@ def test_every_command_says_in_one_line_what_it_does(words):
 
 def test_only_what_runs_in_front_has_no_json():
     assert {" ".join(words) for words, _ in LEAVES} - {" ".join(words) for words in WITH_JSON} == {
-        "node run"
+        "gateway run",
+        "node run",
     }
 
 
