@@ -44,3 +44,27 @@ def test_bench_network_measures_four_real_nodes():
     assert all(count > 0 for count in fields["fsyncs"] + fields["rss_bytes"])
     assert fields["cpu_s_per_1000_nodes"] > fields["cpu_s_per_1000_generator"] > 0
     assert {"verify", "execute", "write"} <= set(fields["profile"]["threads"])
+    assert fields["view_changes"] == 0
+    assert all(0 < now <= peak for now, peak in zip(
+        fields["rss_bytes"], fields["rss_peak_bytes"], strict=True
+    ))
+
+
+def test_bench_network_overloads_one_node_with_smallbank():
+    """Several runs, two phases, groups of two signatures, and a streamed search of accounts."""
+    said = command(
+        "bench", "network", "--nodes", "1", "--workload", "smallbank", "--accounts", "50",
+        "--zipf", "0.99", "--seconds", "1", "--rate", "50", "--overload", "2", "--repeat", "2",
+        "--json",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    fields = said.json
+    assert (fields["engine"], fields["workload"], fields["repeat"]) == ("solo", "smallbank", 2)
+    # 100 in the overload and 4,000 while the recovery is watched.
+    assert fields["signatures_verified"][0] >= 4_100
+    assert fields["failures"] == 0
+    assert fields["offered_per_second"] == 100
+    assert set(fields["overload"]["refused"]) == set()
+    assert 0 <= fields["overload"]["normal_after_seconds"] <= 40
+    low, high = fields["spread"]["committed_per_second"]
+    assert low <= fields["committed_per_second"] <= high
