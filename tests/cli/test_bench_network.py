@@ -237,10 +237,14 @@ def test_the_relay_passes_all_on_in_order_and_late():
     sent = os.urandom(300_000)
 
     async def run():
+        ended = asyncio.Event()
+
         async def echo(reader, writer):
             while data := await reader.read(10_000):
                 writer.write(data)
             writer.close()
+            await writer.wait_closed()
+            ended.set()
 
         loop = asyncio.get_running_loop()
         far = await asyncio.start_server(echo, "127.0.0.1", 0)
@@ -254,12 +258,15 @@ def test_the_relay_passes_all_on_in_order_and_late():
             got = await reader.readexactly(len(sent))
             took = loop.time() - began
             writer.close()
+            # The end is passed on as well.
+            await ended.wait()
             far.close()
             await far.wait_closed()
             # Nobody listens behind it any more: the connection is closed in front as well.
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             assert await reader.read() == b""
             writer.close()
+            await writer.wait_closed()
             return got, took
 
     got, took = asyncio.run(asyncio.wait_for(run(), 60))
