@@ -87,6 +87,7 @@ PACKAGES = [
     "tests",
     "tests/model",
     "benchmarks",
+    "benchmarks/peers",
     "benchmarks/state-store",
     "examples",
     "data/vectors",
