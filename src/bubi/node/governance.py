@@ -105,7 +105,7 @@ class Governance:
         self._engines = engines
         self._alarm = alarm
         self._admission: Admission | None = None
-        self._admitted: tuple[bytes, Any] = (b"", None)
+        self._admitted: tuple[bytes, Any, frozenset[str]] = (b"", None, frozenset())
         self._observer: bool | None = None
         self._unsupported: str | None = None
         self._wanted: dict[bytes, _Wanted] = {}
@@ -144,14 +144,15 @@ class Governance:
             return
         organisations = self._chain.organisations_json()
         lists = (governance["allowed"], governance["denied"], governance["revoked"])
-        if (organisations, lists) == self._admitted:
+        voters = frozenset(one["organisation"] for one in self._ledger.validators["validators"])
+        if (organisations, lists, voters) == self._admitted:
             return
-        self._admitted = (organisations, lists)
+        self._admitted = (organisations, lists, voters)
         allowed, denied, revoked = ([bytes.fromhex(one) for one in each] for each in lists)
         self._admission.follow(
             authorities_of(self._ledger.organisations),
             revoked,
-            NodeLists(frozenset(allowed), frozenset(denied)),
+            NodeLists(frozenset(allowed), frozenset(denied), voters),
         )
 
     def _play(self, *, observer: bool) -> None:
