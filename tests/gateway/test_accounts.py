@@ -144,9 +144,14 @@ def test_limits_of_names_and_addresses() -> None:
     assert attempts.wait_ms("another", "10.0.0.2", FAILURES_OF_ADDRESS) == 0
     for _ in range(FAILURES_OF_NAME - 1):
         attempts.failed("ann", "10.0.0.3", 100)
-    attempts.succeeded("ann")
+    attempts.succeeded("ann", "10.0.0.3")
     attempts.failed("ann", "10.0.0.3", 100)
     assert attempts.wait_ms("ann", "10.0.0.4", 100) == 0
+    # Any number of people may come in from one address.
+    for number in range(2 * FAILURES_OF_ADDRESS):
+        assert attempts.wait_ms(f"user{number}", "10.0.0.5", 100) == 0
+        attempts.failed(f"user{number}", "10.0.0.5", 100)
+        attempts.succeeded(f"user{number}", "10.0.0.5")
 
 
 def test_one_changes_the_own_password(world: World) -> None:
