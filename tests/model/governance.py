@@ -83,7 +83,7 @@ def parameters_break_rules(parameters: v.ParameterFields, kind: v.NetworkKind) -
         p.clock_tolerance * 20 <= p.max_lifetime <= 3_600_000
         and p.clock_tolerance >= 500
         and 0 < p.id_bucket <= p.max_lifetime
-        and 1 <= p.quota_window <= 24 * 3_600_000
+        and 1 <= p.quota_window <= 7 * 24 * 3_600_000
         and 2 <= p.block_transactions <= 1_000_000
         and 2 * 2**20 <= p.block_bytes <= 256 * 2**20
         and 1 <= p.due_per_block <= 100_000

@@ -187,7 +187,7 @@ const TURN_BLOCKS_MIN_DEVELOPMENT: u32 = 4;
 /// Least time (ms) that a block's time may be off a clock.
 const CLOCK_TOLERANCE_MIN: u64 = 500;
 /// Bounds (ms) of the window of quotas.
-const QUOTA_WINDOW: std::ops::RangeInclusive<u64> = 1..=86_400_000;
+const QUOTA_WINDOW: std::ops::RangeInclusive<u64> = 1..=604_800_000;
 /// Bounds of the transactions of a block: the half that one author may fill holds one at least.
 const BLOCK_TRANSACTIONS: std::ops::RangeInclusive<u32> = 2..=1_000_000;
 /// Bounds of the bytes of a block: the half that one author may fill holds the largest transaction.
@@ -208,7 +208,7 @@ pub fn check_parameters(parameters: &ParametersV1, kind: NetworkKind) -> Result<
         return wrong("id_bucket", "buckets must be at least 1 ms and no longer than max_lifetime");
     }
     if !QUOTA_WINDOW.contains(&parameters.quota_window) {
-        return wrong("quota_window", "it must be 1 ms to one day: votes are charged as well");
+        return wrong("quota_window", "it must be 1 ms to seven days: votes are charged as well");
     }
     if !BLOCK_TRANSACTIONS.contains(&parameters.block_transactions) || !BLOCK_BYTES.contains(&parameters.block_bytes) {
         return wrong("block_transactions", "a block must have 2 to 1,000,000 transactions and 2 to 256 MiB");

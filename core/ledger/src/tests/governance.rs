@@ -158,7 +158,7 @@ fn refused_changes(world: &World) -> Vec<(Code, Vec<Change>, &'static [&'static 
         // Every proposal would be too old when it arrives.
         (Code::ParameterInvalid, vec![parameter("clock_tolerance", 499)], &[]),
         // Who voted once could not vote again for years.
-        (Code::ParameterInvalid, vec![parameter("quota_operations", 1), parameter("quota_window", 86_400_001)], &[]),
+        (Code::ParameterInvalid, vec![parameter("quota_operations", 1), parameter("quota_window", 604_800_001)], &[]),
         (Code::ParameterInvalid, vec![parameter("timeout", 199)], &[]),
         (Code::ParameterInvalid, vec![parameter("timeout_max", 1_999)], &[]),
         (Code::ParameterInvalid, vec![parameter("max_lifetime", 3_600_001)], &[]),
