@@ -120,8 +120,9 @@ class Governance:
     def look(self) -> None:
         """Follows the state after the newest block."""
         governance = self._ledger.governance
-        self._admit(governance)
-        self._play(observer=self._ledger.configuration().own is None)
+        configuration = self._ledger.configuration()
+        self._admit(governance, frozenset(one.organisation for one in configuration.members))
+        self._play(observer=configuration.own is None)
         pending = governance["pending"]
         if pending is None:
             self._unsupported = None
@@ -138,13 +139,12 @@ class Governance:
                 {"ready": {"proposal": pending["proposal"]}},
             )
 
-    def _admit(self, governance: Mapping[str, Any]) -> None:
-        """Tells the network whom the ledger admits, if that changed."""
+    def _admit(self, governance: Mapping[str, Any], voters: frozenset[str]) -> None:
+        """Tells the network whom the ledger admits, if that changed; `voters` have validators."""
         if self._admission is None:
             return
         organisations = self._chain.organisations_json()
         lists = (governance["allowed"], governance["denied"], governance["revoked"])
-        voters = frozenset(one["organisation"] for one in self._ledger.validators["validators"])
         if (organisations, lists, voters) == self._admitted:
             return
         self._admitted = (organisations, lists, voters)
