@@ -34,6 +34,7 @@ from bubi.node.metrics import Metrics
 from bubi.node.misdeeds import kind_of
 from bubi.node.ports import Clock, Threads
 from bubi.node.receipts import first_receipts, split_codes
+from bubi.node.shares import Origin
 from bubi.node.writer import Writer
 from bubi.replica.events import (
     Action,
@@ -117,6 +118,10 @@ class PeerLinks(Protocol):
         """Connected peers with their round-trip times."""
         ...
 
+    def organisation(self, peer: Peer) -> str | None:
+        """Organisation of a connected peer, by its certificate."""
+        ...
+
     @property
     def certificate_days(self) -> int:
         """Days that this node's certificate is still valid."""
@@ -137,6 +142,9 @@ class NoPeers:
     def links(self) -> tuple[Link, ...]:
         """None."""
         return ()
+
+    def organisation(self, peer: Peer) -> str | None:
+        """There is no one."""
 
 
 class ReplicaHost:
@@ -422,7 +430,9 @@ class ReplicaHost:
 
     async def _forwarded(self, action: Forwarded) -> None:
         try:
-            await self._door.bulk(action.body, f"peer {action.peer.hex()[:16]}")
+            organisation = self._peers.organisation(action.peer)
+            origin = Origin(f"peer {action.peer.hex()[:16]}", organisation)
+            await self._door.bulk(action.body, origin)
         except DoorError as error:
             log.info("transactions of an observer were refused: %s", error.detail)
             if error.code in NO_BULK_BODY:
