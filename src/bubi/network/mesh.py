@@ -198,6 +198,8 @@ class Network:
     async def stop(self) -> None:
         """Ends all connections."""
         self._stopping = True
+        # What was begun gets its first turn: cancelled before it, it would not close its socket.
+        await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -557,6 +559,9 @@ class Network:
         return reason is None
 
     def _take(self, taken: socket.socket, ip: IPAddress) -> None:
+        if self._stopping:
+            taken.close()
+            return
         connection = Connection(self, self._settings.limits, ip)
         self._connections.add(connection)
         timeout = self._settings.limits.handshake
