@@ -25,7 +25,7 @@ import httpx
 from bubi_sdk import BubiError, Client, KeystoreSigner, TransactionBuilder
 
 PATIENCE_SECONDS = 90.0
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.2
 
 
 def command(*words: str) -> dict[str, Any]:
