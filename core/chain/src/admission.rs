@@ -102,10 +102,12 @@ impl Admission {
             let Some((transaction, entry)) = admitted.next() else { break };
             if places.contains(&place) {
                 *verdict = Some(NO_ROOM);
-                for numbers in [&mut self.expiries, &mut self.sources] {
-                    numbers.get_mut(place).into_iter().for_each(|number| *number = 0);
+                for number in [self.expiries.get_mut(place), self.sources.get_mut(place)].into_iter().flatten() {
+                    *number = 0;
                 }
-                self.operations.get_mut(place).into_iter().for_each(|count| *count = 0);
+                if let Some(count) = self.operations.get_mut(place) {
+                    *count = 0;
+                }
             } else {
                 self.verified.transactions.push(transaction);
                 self.verified.entries.push(entry);
@@ -117,7 +119,7 @@ impl Admission {
 
 /// The first bytes of an account's address as a number: enough to count by.
 fn fingerprint(Address(Hash(bytes)): &Address) -> u64 {
-    bytes.iter().take(8).rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    bytes.iter().take(8).rev().fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
 
 /// What decoding needs to know of the chain.

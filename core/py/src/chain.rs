@@ -95,7 +95,8 @@ impl Admission {
     #[getter]
     fn body<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        let verified = verified.as_ref().ok_or_else(|| refused("batch_invalid", "these transactions went into a batch"))?;
+        let verified =
+            verified.as_ref().ok_or_else(|| refused("batch_invalid", "these transactions went into a batch"))?;
         Ok(bytes(py, &verified.bulk()))
     }
 
