@@ -10,6 +10,7 @@ import {
   type Language,
   launch,
   open,
+  otherTheme,
   PATIENCE_MS,
   settled,
   visitor,
@@ -19,10 +20,26 @@ const SHOTS = `${import.meta.dirname}/../screenshots`;
 const LANGUAGES: readonly Language[] = ["en", "zh"];
 let browser: Browser;
 /** What the newcomer made; the pages show it. */
-const made = { address: "", transaction: "", asset: "", namespace: "", cookie: "" };
+const made = {
+  address: "",
+  transaction: "",
+  asset: "",
+  namespace: "",
+  cookie: "",
+  proposal: "",
+  evidence: "",
+};
+
+/** Runs a command on the network; what it prints. */
+function bubi(...more: string[]): string {
+  const command = given("BUBI_COMMAND").split(" ");
+  const rest = [...command.slice(1), ...more, "--data", given("BUBI_DATA")];
+  return execFileSync(command[0] ?? "", rest, { encoding: "utf8", timeout: 120_000 });
+}
 
 beforeAll(async () => {
   mkdirSync(SHOTS, { recursive: true });
+  made.evidence = given("BUBI_EVIDENCE");
   browser = await launch();
 });
 
@@ -132,6 +149,52 @@ describe("a newcomer's five minutes", () => {
   });
 });
 
+describe("a change of the network", () => {
+  it("is seen with what it changes, and every vote as it comes", async () => {
+    const { page, complaints } = await visitor(browser);
+    await open(page, "/proposals");
+    const terms = ["--parameter", "block_transactions=15000", "--memo", "smaller blocks"];
+    const opened = JSON.parse(
+      bubi("governance", "propose", ...terms, "--as", "organisation1", "--json"),
+    ) as { proposal: string };
+    made.proposal = opened.proposal;
+    // The list hears of it by itself.
+    await page.locator(`a[href='/proposals/${made.proposal}']`).click();
+    const changes = page.getByRole("table", { name: "Changes" });
+    await changes.getByText("block_transactions").waitFor();
+    await changes.getByText("20000").waitFor();
+    await changes.getByText("15000").waitFor();
+    await page.getByText("smaller blocks").waitFor();
+    await page.getByText("0 of 3 needed, 4 in all").waitFor();
+    const votes = page.getByRole("table", { name: "Votes", exact: true });
+    const vote = (organisation: string) => votes.getByRole("row", { name: organisation });
+    for (const [at, who] of ["organisation1", "organisation2"].entries()) {
+      await vote(who).getByText("Not yet").waitFor();
+      bubi("governance", "vote", made.proposal, "--yes", "--as", who, "--json");
+      await vote(who).getByText("Yes").waitFor();
+      await page.getByText(`${at + 1} of 3 needed, 4 in all`).waitFor();
+    }
+    const history = page.getByRole("table", { name: "Votes as they came" });
+    expect(await history.locator("tbody tr").count()).toBe(2);
+    await page.getByText("Open", { exact: true }).waitFor();
+    await page.screenshot({ path: `${SHOTS}/proposal-votes.png`, fullPage: true });
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it("shows what a validator signed twice", async () => {
+    const { page, complaints } = await visitor(browser);
+    await open(page, "/evidence");
+    await page.locator(`a[href='/evidence/${made.evidence}']`).click();
+    await page.getByText("Contradicting first votes").waitFor();
+    await page.getByText("node4").waitFor();
+    await page.getByText("01".repeat(32)).first().waitFor();
+    await page.getByText("02".repeat(32)).first().waitFor();
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+});
+
 describe("every page", () => {
   const pages = (): readonly (readonly [name: string, path: string])[] => [
     ["overview", "/"],
@@ -148,7 +211,9 @@ describe("every page", () => {
     ["record", `/records/${made.namespace}/hello`],
     ["validators", "/validators"],
     ["proposals", "/proposals"],
+    ["proposal", `/proposals/${made.proposal}`],
     ["evidence", "/evidence"],
+    ["evidence-one", `/evidence/${made.evidence}`],
     ["search", "/search?q=1"],
     ["verify", "/verify"],
     ["nodes", "/monitoring/nodes"],
@@ -195,6 +260,9 @@ describe("every page", () => {
         await page.screenshot({ path: `${SHOTS}/${name}-${language}.png`, fullPage: true });
         found.push(...complaints.map((one) => `${name}: ${one}`));
         found.push(...(await barriers(page)).map((one) => `${name}: ${one}`));
+        await otherTheme(page);
+        found.push(...(await barriers(page)).map((one) => `${name}, the other theme: ${one}`));
+        await page.screenshot({ path: `${SHOTS}/${name}-${language}-other.png`, fullPage: true });
       }
       expect(found).toEqual([]);
       await page.context().close();
@@ -246,11 +314,6 @@ describe("a node that dies", () => {
   it("turns the page red and an alarm on, and both end when it is back", async () => {
     const { page } = await visitor(browser);
     await page.context().addCookies(JSON.parse(made.cookie));
-    const command = given("BUBI_COMMAND").split(" ");
-    const bubi = (...more: string[]): void => {
-      const rest = [...command.slice(1), ...more, "--data", given("BUBI_DATA")];
-      execFileSync(command[0] ?? "", rest, { stdio: "pipe", timeout: 120_000 });
-    };
     await open(page, "/monitoring/nodes");
     try {
       bubi("down", "--node", "node4");

@@ -63,6 +63,7 @@ export const router = createBrowserRouter([
       { path: "/proposals", element: page(governance, "Proposals") },
       { path: "/proposals/:proposal", element: page(governance, "ProposalPage") },
       { path: "/evidence", element: page(governance, "Evidence") },
+      { path: "/evidence/:evidence", element: page(governance, "EvidencePage") },
       { path: "/search", element: page(search, "Search") },
       { path: "/verify", element: page(verify, "Verify") },
       { path: "/monitoring/nodes", element: page(monitoring, "Nodes") },

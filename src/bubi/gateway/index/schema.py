@@ -212,6 +212,8 @@ supplies = Table(
     sqlite_with_rowid=False,
 )
 
+Index("supplies_by_since", supplies.c.since)
+
 items = Table(
     "items",
     metadata,
