@@ -17,6 +17,8 @@ import {
 } from "./browser";
 
 const SHOTS = `${import.meta.dirname}/../screenshots`;
+/** Patience with all pages together, each of them looked at twice. */
+const PAGES_MS = 10 * PATIENCE_MS;
 const LANGUAGES: readonly Language[] = ["en", "zh"];
 let browser: Browser;
 /** What the newcomer made; the pages show it. */
@@ -262,11 +264,10 @@ describe("every page", () => {
         found.push(...(await barriers(page)).map((one) => `${name}: ${one}`));
         await otherTheme(page);
         found.push(...(await barriers(page)).map((one) => `${name}, the other theme: ${one}`));
-        await page.screenshot({ path: `${SHOTS}/${name}-${language}-other.png`, fullPage: true });
       }
       expect(found).toEqual([]);
       await page.context().close();
-    });
+    }, PAGES_MS);
   }
 
   it("switches the language at once and remembers it", async () => {

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONSOLE = ROOT / "console"
 COMMAND = [sys.executable, "-c", "import sys; from bubi.cli import main; sys.exit(main())"]
 START_SECONDS = 240
-BROWSER_SECONDS = 900
+BROWSER_SECONDS = 1_200
 FAR = 2**40
 """A height that is never too old to be held against somebody."""
 
