@@ -233,6 +233,7 @@ describe("every page", () => {
     ["audit", "/audit"],
     ["sandbox", "/sandbox"],
     ["screen", "/screen"],
+    ["password", "/password"],
     ["login", "/login"],
     ["missing", "/nowhere"],
   ];
@@ -247,27 +248,51 @@ describe("every page", () => {
     await page.context().close();
   });
 
+  it("changes a password, and other sessions end", async () => {
+    const { page, complaints } = await visitor(browser);
+    await page.context().addCookies(JSON.parse(made.cookie));
+    const other = await visitor(browser);
+    await other.page.context().addCookies(JSON.parse(made.cookie));
+    await open(other.page, "/alarms");
+    await other.page.getByRole("button", { name: "Log out" }).waitFor();
+    await open(page, "/password");
+    await page.getByLabel("New password", { exact: true }).fill("a long new password");
+    await page.getByLabel("New password again").fill("a long new password");
+    await page.getByRole("button", { name: "Change the password" }).click();
+    await page.getByText("The password was changed.").waitFor();
+    made.cookie = JSON.stringify(await page.context().cookies());
+    await open(other.page, "/alarms");
+    await other.page.getByRole("link", { name: "Log in" }).first().waitFor();
+    await other.page.context().close();
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
   for (const language of LANGUAGES) {
-    it(`stands in ${language}, without errors and barriers`, async () => {
-      const theme = language === "zh" ? "dark" : "light";
-      const { page, complaints } = await visitor(browser, { language, theme });
-      await page.context().addCookies(JSON.parse(made.cookie));
-      const found: string[] = [];
-      for (const [name, path] of pages()) {
-        complaints.length = 0;
-        if (name === "missing") {
-          await page.goto(gateway() + path);
-          await page.locator("main .state").waitFor();
-        } else await open(page, path);
-        await page.screenshot({ path: `${SHOTS}/${name}-${language}.png`, fullPage: true });
-        found.push(...complaints.map((one) => `${name}: ${one}`));
-        found.push(...(await barriers(page)).map((one) => `${name}: ${one}`));
-        await otherTheme(page);
-        found.push(...(await barriers(page)).map((one) => `${name}, the other theme: ${one}`));
-      }
-      expect(found).toEqual([]);
-      await page.context().close();
-    }, PAGES_MS);
+    it(
+      `stands in ${language}, without errors and barriers`,
+      async () => {
+        const theme = language === "zh" ? "dark" : "light";
+        const { page, complaints } = await visitor(browser, { language, theme });
+        await page.context().addCookies(JSON.parse(made.cookie));
+        const found: string[] = [];
+        for (const [name, path] of pages()) {
+          complaints.length = 0;
+          if (name === "missing") {
+            await page.goto(gateway() + path);
+            await page.locator("main .state").waitFor();
+          } else await open(page, path);
+          await page.screenshot({ path: `${SHOTS}/${name}-${language}.png`, fullPage: true });
+          found.push(...complaints.map((one) => `${name}: ${one}`));
+          found.push(...(await barriers(page)).map((one) => `${name}: ${one}`));
+          await otherTheme(page);
+          found.push(...(await barriers(page)).map((one) => `${name}, the other theme: ${one}`));
+        }
+        expect(found).toEqual([]);
+        await page.context().close();
+      },
+      PAGES_MS,
+    );
   }
 
   it("switches the language at once and remembers it", async () => {

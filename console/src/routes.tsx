@@ -76,6 +76,7 @@ export const router = createBrowserRouter([
       { path: "/users", element: page(administration, "Users") },
       { path: "/audit", element: page(administration, "Audit") },
       { path: "/sandbox", element: page(sandbox, "Sandbox") },
+      { path: "/password", element: page(login, "Password") },
       { path: "/login", element: page(login, "Login") },
       { path: "*", element: <Missing /> },
     ],

@@ -114,7 +114,10 @@ async def news(request: Request) -> Response:
     """Events as they come: `block`, `status`, and for those who are logged in `alarm`."""
     who = await principal_of(request)
     hidden = stream.NOT_PUBLIC if who is None else frozenset[str]()
-    return stream.answer(request, gateway_of(request), hidden)
+    sessions = gateway_of(request).sessions
+    # What a session opened ends with it; what everybody may see does not.
+    lasts = stream.always if who is None or sessions is None else sessions.lasting(request)
+    return stream.answer(request, gateway_of(request), hidden, lasts)
 
 
 # --- blocks and transactions ---------------------------------------------------------------------

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
+from bubi.gateway.accounts.oidc import Logins
+from bubi.gateway.accounts.provider import registered
 from bubi.gateway.accounts.records import AccountRecords
 from bubi.gateway.accounts.service import Accounts
 from bubi.gateway.alarms import ledger
@@ -35,7 +37,11 @@ def watch(gateway: Gateway) -> None:
     folder = config.gateway.data
     secure = config.gateway.tls_certificate is not None
     accounts = open_accounts(folder)
-    gateway.sessions = Accounts(accounts, now_ms, config.gateway.port, secure=secure)
+    sessions = Accounts(accounts, now_ms, config.gateway.port, secure=secure)
+    gateway.sessions = sessions
+    provider = registered(config.oidc)
+    if provider is not None:
+        sessions.oidc = Logins(provider)
     poller = Poller(targets(config), _tls(config.node, config.monitoring))
     alarms = Alarms(Records(folder / ALARMS_FILE), now_ms)
     alarms.publish = partial(gateway.news.tell, "alarm")
