@@ -295,6 +295,29 @@ describe("every page", () => {
     );
   }
 
+  it("loads at most 500 kB before it paints", async () => {
+    const { page } = await visitor(browser);
+    await open(page, "/");
+    const seen = await page.evaluate(() => {
+      const paint = performance
+        .getEntriesByType("paint")
+        .find((one) => one.name === "first-contentful-paint");
+      const entries = [
+        ...performance.getEntriesByType("navigation"),
+        ...performance.getEntriesByType("resource"),
+      ] as PerformanceResourceTiming[];
+      const before = entries.filter((one) => paint && one.responseEnd <= paint.startTime);
+      const bytes = before.reduce((sum, one) => sum + one.encodedBodySize, 0);
+      return { paint: paint?.startTime ?? 0, bytes, requests: before.length };
+    });
+    // The time depends on the machine: it is told, and judged by those who look.
+    console.log(`first paint after ${Math.round(seen.paint)} ms, ${seen.bytes} bytes`);
+    expect(seen.requests).toBeGreaterThan(2);
+    expect(seen.bytes).toBeGreaterThan(10_000);
+    expect(seen.bytes).toBeLessThan(500_000);
+    await page.context().close();
+  });
+
   it("switches the language at once and remembers it", async () => {
     const { page } = await visitor(browser);
     await open(page, "/blocks");
