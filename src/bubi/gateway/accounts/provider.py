@@ -91,6 +91,7 @@ class Provider:
     def __init__(self, settings: Registration) -> None:
         self.settings = settings
         self._known: tuple[Json, Json, int] | None = None
+        self._tls = _tls(settings)
 
     async def address(self, begun: Begun, now: int) -> str:
         """Where the browser is sent.
@@ -220,17 +221,23 @@ class Provider:
         form: Mapping[str, str] | None = None,
         authorisation: httpx.BasicAuth | None = None,
     ) -> tuple[int, Json]:
-        authority = self.settings.section.authority
-        tls = ssl.create_default_context(cafile=str(authority) if authority else None)
         try:
             async with httpx.AsyncClient(
-                timeout=ANSWER_SECONDS, verify=tls, trust_env=False, auth=authorisation
+                timeout=ANSWER_SECONDS, verify=self._tls, trust_env=False, auth=authorisation
             ) as client:
                 answer = await client.request(method, address, data=form)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             msg = f"it does not answer ({type(error).__name__})"
             raise ProviderError(msg) from error
         return answer.status_code, _document(answer)
+
+
+def _tls(settings: Registration) -> ssl.SSLContext:
+    """Whom to accept. A provider without TLS is on this machine: then nobody needs to be known."""
+    if urlsplit(settings.issuer).scheme == "http":
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority = settings.section.authority
+    return ssl.create_default_context(cafile=str(authority) if authority else None)
 
 
 def _secret(file: Path) -> str:
