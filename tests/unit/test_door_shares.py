@@ -11,6 +11,7 @@ from bubi.node.door import Door, DoorError
 from bubi.node.health import Health
 from bubi.node.metrics import Metrics
 from bubi.node.ports import SystemClock, Threads
+from bubi.replica.events import Limits as BlockLimits
 
 SHARE = 3
 
@@ -45,8 +46,24 @@ def make_door(threads: Threads) -> Door:
     door = Door(
         cast(Any, chain), threads, SystemClock(), pool, Recent(100, 1), health, Metrics(), 0, SHARE
     )
-    door.set_block_limits({"block_transactions": 100, "block_bytes": 100})
+    door.set_block_limits(BlockLimits(100, 100, 100, 100, 600_000))
     return door
+
+
+def test_a_bulk_that_no_batch_can_hold_is_refused() -> None:
+    async def work(door: Door) -> None:
+        # With four validators and more, one author fills half of a block at most.
+        door.set_block_limits(BlockLimits(4, 100, 2, 50, 600_000))
+        with pytest.raises(DoorError, match="too_large"):
+            await door.bulk(bytes([3]), "a")
+        _, ticket = await door.bulk(bytes([2]), "a")
+        assert ticket is not None
+
+    threads = Threads(1)
+    try:
+        asyncio.run(work(make_door(threads)))
+    finally:
+        threads.close()
 
 
 def test_an_origin_gets_its_share_and_no_more() -> None:
