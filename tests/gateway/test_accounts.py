@@ -1,13 +1,17 @@
 """Logins, sessions, forged requests, limits, users and the audit log."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 
+from bubi.gateway import stream
 from bubi.gateway.access import Role
 from bubi.gateway.accounts.attempts import FAILURES_OF_ADDRESS, FAILURES_OF_NAME, Attempts
 from bubi.gateway.accounts.records import IDLE_MS, LINK_MS, SESSION_MS
-from tests.gateway.world import PASSWORD, PORT, World, code
+from tests.gateway.world import PASSWORD, PORT, Visitor, World, code
 
 COOKIE = f"bubi_session_{PORT}"
 
@@ -246,3 +250,56 @@ def test_a_line_taken_out_of_the_audit_log_shows(world: World) -> None:
     admin.ask("POST", "/alarms/silences", {"minutes": 6})
     world.accounts.records._run("DELETE FROM audit WHERE id = 2")
     assert admin.ask("GET", "/audit").json()["intact"] is False
+
+
+def test_a_stream_ends_with_its_session(world: World) -> None:
+    admin = world.user(Role.ADMINISTRATOR)
+    world.add_user("ann", Role.OPERATOR)
+    ann = world.visitor()
+    ann.log_in("ann")
+    said: list[str] = []
+
+    async def listen() -> None:
+        lines = stream_of(world, ann)
+        async for line in lines:
+            said.append(line)
+            if len(said) == 1:
+                await asyncio.to_thread(admin.ask, "PUT", "/users/ann", {"disabled": True})
+
+    asyncio.run(asyncio.wait_for(listen(), 60))
+    assert said[0] == ": open\n\n"
+    assert world.gateway.streams == 0
+
+
+def test_a_stream_does_not_keep_a_session_alive(world: World) -> None:
+    world.add_user("ann", Role.OPERATOR)
+    ann = world.visitor()
+    ann.log_in("ann")
+    token = ann.cookies[COOKIE]
+    records = world.accounts.records
+    for _ in range(4):
+        world.clock.now += IDLE_MS // 4
+        alive = records.alive(token, world.clock())
+    assert alive is False
+    assert records.session(token, world.clock()) is None
+
+
+def stream_of(world: World, visitor: Visitor) -> AsyncIterator[str]:
+    """The stream of the gateway, as the visitor gets it, until the gateway ends it."""
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/api/v1/stream",
+        "query_string": b"",
+        "headers": [(b"cookie", f"{COOKIE}={visitor.cookies[COOKIE]}".encode())],
+        "app": world.app,
+    }
+
+    async def connected() -> dict[str, object]:
+        await asyncio.sleep(3_600)
+        raise AssertionError
+
+    request = Request(scope, connected)
+    lasts = world.accounts.lasting(request)
+    response = stream.answer(request, world.gateway, frozenset(), lasts)
+    return response.body_iterator  # type: ignore[return-value]

@@ -358,7 +358,8 @@ def test_open_consoles_hear_of_alarms_at_once_and_strangers_do_not(
     hidden = frozenset() if logged_in else stream.NOT_PUBLIC
 
     async def work() -> list[str]:
-        events = stream._events(Listener(), world.gateway, hidden)  # type: ignore[arg-type]
+        listener: Any = Listener()
+        events = stream._events(listener, world.gateway, hidden, stream.always)
         said = [await anext(events)]
         world.monitor.alarms.observe([DOWN])
         world.gateway.news.tell("status", {"status": "ready"})
