@@ -36,6 +36,7 @@ TEXTS_IN_CHINESE = {
     "src/bubi/gateway/words.py",
     "src/bubi/cli/chinese_bench.py",
     "src/bubi/cli/chinese_governance.py",
+    "src/bubi/cli/chinese_reasons.py",
     "sdk/python/src/bubi_sdk/documents.py",
     # Names of people, and samples that show that any text survives.
     "examples/points/customers.py",
