@@ -421,6 +421,22 @@ def test_denied_ip_addresses(tmp_path: Path) -> None:
 
 
 @BOTH
+def test_a_connection_that_comes_in_while_the_node_stops(tmp_path: Path, loop: str) -> None:
+    async def test(world: World) -> None:
+        for number in range(10):
+            one = await world.start(f"one{number}")
+            assert one.address is not None
+            await asyncio.sleep(0.01 * (number % 3))
+            with socket.socket() as stranger:
+                stranger.connect((one.address.host, one.address.port))
+                # The loop is told of the connection in the turn in which this goes on.
+                await asyncio.sleep(0)
+                await one.network.stop()
+
+    run(tmp_path, test, loop)
+
+
+@BOTH
 def test_an_unknown_authority(tmp_path: Path, loop: str) -> None:
     async def test(world: World) -> None:
         one = await world.start("one")

@@ -26,13 +26,14 @@ from bubi.network.certificates import Authority
 from bubi.network.peers import NodeLists
 from bubi.node.door import Door, DoorError, Ticket
 from bubi.node.ports import Clock
+from bubi.node.shares import Origin
 
 log = logging.getLogger("bubi.governance")
 
 LIFETIME_MS = 60_000
 """How long one attempt to say something may wait for its block."""
 RETRY_SECONDS = 1.0
-ORIGIN = "this node"
+ORIGIN = Origin("this node")
 ENDED = frozenset(
     {
         "final",
