@@ -54,7 +54,7 @@ impl IdList {
 struct Place {
     /// What it is indexed by, so that neither a look-up nor a growing index has to read entries.
     hash: u64,
-    /// Place of its list in [`Lists::lists`].
+    /// Place of its list in [`Lists::slots`].
     list: u32,
     position: u32,
 }
@@ -75,7 +75,7 @@ pub(crate) enum IdState {
 pub(crate) struct Lists {
     /// Places of the lists by bucket.
     buckets: BTreeMap<u64, u32>,
-    lists: Vec<IdList>,
+    slots: Vec<IdList>,
     /// Places of lists that were dropped.
     free: Vec<u32>,
     /// One entry of each key, by the key: none of the others is in a later bucket.
@@ -100,7 +100,7 @@ impl Lists {
 
     /// Buckets with their lists, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &IdList)> {
-        self.buckets.iter().filter_map(|(bucket, place)| Some((*bucket, self.lists.get(*place as usize)?)))
+        self.buckets.iter().filter_map(|(bucket, place)| Some((*bucket, self.slots.get(*place as usize)?)))
     }
 
     /// Number of buckets.
@@ -109,11 +109,11 @@ impl Lists {
     }
 
     fn at(&self, place: &Place) -> Option<&IdEntry> {
-        self.lists.get(place.list as usize)?.get(place.position)
+        self.slots.get(place.list as usize)?.get(place.position)
     }
 
     fn bucket(&self, place: &Place) -> u64 {
-        self.lists.get(place.list as usize).map_or(0, |list| list.bucket)
+        self.slots.get(place.list as usize).map_or(0, |list| list.bucket)
     }
 
     /// Place of a bucket's list, which is made if there is none.
@@ -122,17 +122,14 @@ impl Lists {
             return *place;
         }
         let list = IdList { bucket, chunks: Vec::new() };
-        let place = match self.free.pop() {
-            Some(place) => {
-                if let Some(slot) = self.lists.get_mut(place as usize) {
-                    *slot = list;
-                }
-                place
+        let place = if let Some(place) = self.free.pop() {
+            if let Some(slot) = self.slots.get_mut(place as usize) {
+                *slot = list;
             }
-            None => {
-                self.lists.push(list);
-                u32::try_from(self.lists.len() - 1).unwrap_or(u32::MAX)
-            }
+            place
+        } else {
+            self.slots.push(list);
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         };
         self.buckets.insert(bucket, place);
         place
@@ -153,7 +150,7 @@ impl Lists {
     fn add_to(&mut self, list: u32, entry: IdEntry) {
         let hash = key_hash(&entry.source, &entry.id);
         let found = self.newest(hash, &entry.source, &entry.id);
-        let Some(target) = self.lists.get_mut(list as usize) else { return };
+        let Some(target) = self.slots.get_mut(list as usize) else { return };
         let Ok(position) = u32::try_from(target.len()) else { return };
         let bucket = target.bucket;
         target.push(entry);
@@ -185,7 +182,7 @@ impl Lists {
 
     pub(crate) fn drop_bucket(&mut self, bucket: u64) {
         let Some(list) = self.buckets.remove(&bucket) else { return };
-        let Some(slot) = self.lists.get_mut(list as usize) else { return };
+        let Some(slot) = self.slots.get_mut(list as usize) else { return };
         let chunks = std::mem::take(&mut slot.chunks);
         for (position, entry) in (0_u32..).zip(chunks.iter().flatten()) {
             let place = Place { hash: key_hash(&entry.source, &entry.id), list, position };

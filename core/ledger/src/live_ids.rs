@@ -412,7 +412,9 @@ mod tests {
                 .collect();
             let dropped: Vec<u64> = (0..counts.len() as u64 * 70).collect();
             let mut indexed = Lists::default();
-            lists.iter().for_each(|(bucket, list)| indexed.extend(*bucket, list));
+            for (bucket, list) in &lists {
+                indexed.extend(*bucket, list);
+            }
             let blob = Blob::V1 { dropped: dropped.clone(), added: lists.into_iter().collect() };
             assert_eq!(encode(&dropped, &indexed).unwrap(), bcs::to_bytes(&blob).unwrap());
         }

@@ -48,6 +48,6 @@ impl<T> Positions<T> {
 
     /// Removes one value with this hash for which `is` holds; false if there is none.
     pub(crate) fn remove(&mut self, hash: u64, is: impl FnMut(&T) -> bool) -> bool {
-        self.0.find_entry(hash, is).map(|entry| entry.remove()).is_ok()
+        self.0.find_entry(hash, is).map(hashbrown::hash_table::OccupiedEntry::remove).is_ok()
     }
 }
