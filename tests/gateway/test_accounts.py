@@ -96,6 +96,27 @@ def test_a_link_works_once_and_not_for_long(world: World) -> None:
     assert code(two.ask("POST", "/session/link", {"token": late})) == "login_failed"
 
 
+def test_wrong_links_shut_out_only_the_address_that_tries_them(world: World) -> None:
+    world.accounts.records.add_user("first", "administrator", None, world.clock())
+    attacker, owner = world.visitor(), world.visitor()
+    attacker.address = "10.9.9.9"
+    wrong = [attacker.ask("POST", "/session/link", {"token": "x"}) for _ in range(6)]
+    assert code(wrong[-1]) == "too_many_requests"
+    token, _ = world.accounts.records.make_link("first", world.clock())
+    assert owner.ask("POST", "/session/link", {"token": token}).status_code == 200
+
+
+def test_a_link_ends_with_its_user(world: World) -> None:
+    admin = world.user(Role.ADMINISTRATOR)
+    bob = {"name": "bob", "role": "read_only"}
+    assert admin.ask("POST", "/users", bob).status_code == 201
+    link = admin.ask("POST", "/users/bob/link").json()["token"]
+    assert admin.ask("DELETE", "/users/bob").status_code == 204
+    assert admin.ask("POST", "/users", {**bob, "role": "administrator"}).status_code == 201
+    answer = world.visitor().ask("POST", "/session/link", {"token": link})
+    assert code(answer) == "login_failed"
+
+
 @pytest.mark.parametrize("token", ["", "wrong", None])
 def test_a_forged_request_changes_nothing(world: World, token: str | None) -> None:
     ann = world.user(Role.OPERATOR)
@@ -144,9 +165,14 @@ def test_limits_of_names_and_addresses() -> None:
     assert attempts.wait_ms("another", "10.0.0.2", FAILURES_OF_ADDRESS) == 0
     for _ in range(FAILURES_OF_NAME - 1):
         attempts.failed("ann", "10.0.0.3", 100)
-    attempts.succeeded("ann")
+    attempts.succeeded("ann", "10.0.0.3")
     attempts.failed("ann", "10.0.0.3", 100)
     assert attempts.wait_ms("ann", "10.0.0.4", 100) == 0
+    # Any number of people may come in from one address.
+    for number in range(2 * FAILURES_OF_ADDRESS):
+        assert attempts.wait_ms(f"user{number}", "10.0.0.5", 100) == 0
+        attempts.failed(f"user{number}", "10.0.0.5", 100)
+        attempts.succeeded(f"user{number}", "10.0.0.5")
 
 
 def test_one_changes_the_own_password(world: World) -> None:

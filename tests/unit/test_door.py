@@ -12,7 +12,7 @@ from bubi import core
 from bubi.mempool import Limits, Mempool, Recent
 from bubi.node.api import app as api
 from bubi.node.api.stream import CONTENT_TYPE
-from bubi.node.door import BlockLimits, Door, DoorError
+from bubi.node.door import Door, DoorError, GroupLimits
 from bubi.node.health import Health
 from bubi.node.metrics import Metrics
 from bubi.node.shares import Origin, ShareLimits
@@ -56,7 +56,7 @@ def make_door(threads: HeldThreads) -> Door:
         0,
         ShareLimits(100, 100, 100),
     )
-    door.block_limits = door.group_limits = BlockLimits(100, POOL_BYTES)
+    door.group_limits = GroupLimits(100, POOL_BYTES)
     return door
 
 

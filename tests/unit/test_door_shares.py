@@ -13,6 +13,7 @@ from bubi.node.health import Health
 from bubi.node.metrics import Metrics
 from bubi.node.ports import SystemClock, Threads
 from bubi.node.shares import Origin, ShareLimits
+from bubi.replica.events import Limits as BlockLimits
 
 SHARE = 3
 A, B = Origin("a"), Origin("b")
@@ -70,8 +71,24 @@ def make_door(threads: Threads, limits: ShareLimits = LIMITS) -> Door:
         0,
         limits,
     )
-    door.set_block_limits({"block_transactions": 100, "block_bytes": 100})
+    door.set_block_limits(BlockLimits(100, 100, 100, 100, 600_000))
     return door
+
+
+def test_a_bulk_that_no_batch_can_hold_is_refused() -> None:
+    async def work(door: Door) -> None:
+        # With four validators and more, one author fills half of a block at most.
+        door.set_block_limits(BlockLimits(4, 100, 2, 50, 600_000))
+        with pytest.raises(DoorError, match="too_large"):
+            await door.bulk(bytes([3]), A)
+        _, ticket = await door.bulk(bytes([2]), A)
+        assert ticket is not None
+
+    threads = Threads(1)
+    try:
+        asyncio.run(work(make_door(threads)))
+    finally:
+        threads.close()
 
 
 def test_an_origin_gets_its_share_and_no_more() -> None:

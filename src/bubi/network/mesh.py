@@ -352,7 +352,7 @@ class Network:
             except CertificateError as error:
                 connection.close(error.reason)
                 continue
-            reason = self._table.lists.refuses(found.node)
+            reason = self._table.lists.refuses(found.node, found.organisation)
             if reason is not None:
                 connection.close(reason)
         self._alarms_due = 0.0

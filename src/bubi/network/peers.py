@@ -57,17 +57,20 @@ class NodeLists:
     """The lists of nodes, by id, that the network's organisations voted for.
 
     `denied` is the black list. Only those on the white list `allowed` are let in, unless it is
-    empty.
+    empty. Nodes of the organisations `voters`, which have validators in force, need not be on it:
+    a list without them would end the network for good.
     """
 
     allowed: frozenset[bytes] = frozenset()
     denied: frozenset[bytes] = frozenset()
+    voters: frozenset[str] = frozenset()
 
-    def refuses(self, node: bytes) -> str | None:
+    def refuses(self, node: bytes, organisation: str) -> str | None:
         """`black_listed`, `not_white_listed`, or None."""
         if node in self.denied:
             return "black_listed"
-        return "not_white_listed" if self.allowed and node not in self.allowed else None
+        listed = not self.allowed or node in self.allowed or organisation in self.voters
+        return None if listed else "not_white_listed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +312,7 @@ class PeerTable:
 
         A reason of `NodeLists` or `TrustRules`, or `banned`.
         """
-        reason = self.lists.refuses(node)
+        reason = self.lists.refuses(node, organisation)
         reason = reason or self.policy.trust.refuses(node, organisation, fingerprint)
         if reason is not None:
             return reason

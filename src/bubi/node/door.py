@@ -7,10 +7,9 @@ which the block loop resolves.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from bubi import core
 from bubi.mempool import Entry, Mempool, PoolFullError, Recent
@@ -18,6 +17,7 @@ from bubi.node.health import Health
 from bubi.node.metrics import Metrics
 from bubi.node.ports import Clock, Threads
 from bubi.node.shares import Charge, Origin, ShareLimits, Shares
+from bubi.replica.events import Limits
 
 SINGLES_MAX = 4_096
 """Most single transactions in one group."""
@@ -88,8 +88,8 @@ class _Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockLimits:
-    """What one block, or one group in it, can hold."""
+class GroupLimits:
+    """What one group of transactions can hold."""
 
     transactions: int
     bytes: int
@@ -125,19 +125,17 @@ class Door:
         # Bytes that are being checked, or wait for it: not in the pool yet, but on their way.
         self._checking = 0
         self._closed = False
-        self.block_limits = self.group_limits = BlockLimits(0, 0)
+        self.group_limits = GroupLimits(0, 0)
         self.forwards = False
         """Whether groups go to another node, which makes the batches: this one has no vote."""
         self.on_admitted: Callable[[Entry[core.Admission]], None] = lambda _entry: None
 
-    def set_block_limits(self, parameters: Mapping[str, Any]) -> None:
-        """Takes the limits of a block, and of a group in it, from the parameters in force."""
+    def set_block_limits(self, block: Limits) -> None:
+        """Takes the limits of a block: a group must fit one batch, an author's share of it."""
         batch = core.limits()
-        block = BlockLimits(int(parameters["block_transactions"]), int(parameters["block_bytes"]))
-        self.block_limits = block
-        self.group_limits = BlockLimits(
-            min(block.transactions, batch["BATCH_TRANSACTIONS_MAX"]),
-            min(block.bytes, batch["BATCH_BYTES_MAX"]),
+        self.group_limits = GroupLimits(
+            min(block.author_transactions, batch["BATCH_TRANSACTIONS_MAX"]),
+            min(block.author_bytes, batch["BATCH_BYTES_MAX"]),
         )
 
     async def bulk(self, body: bytes, origin: Origin) -> tuple[core.Admission, Ticket | None]:

@@ -198,7 +198,7 @@ class ReplicaHost:
         self._stop_looks = 0
         self._looking: asyncio.Task[None] | None = None
         door.on_admitted = self._on_admitted
-        door.set_block_limits(ledger.parameters)
+        door.set_block_limits(ledger.limits())
 
     def connect(self, peers: PeerLinks) -> None:
         """Gives the host its network; before `run`."""
@@ -609,7 +609,7 @@ class ReplicaHost:
         self._executions.clear()
         self._decided = {execution.height: execution}
         self._in_work = 0
-        self._door.set_block_limits(self._ledger.parameters)
+        self._door.set_block_limits(self._ledger.limits())
         self.on_block()
         tip: Tip = self._ledger.tip()
         self.put(Committed(tip, self._ledger.configuration(), self._ledger.limits()))

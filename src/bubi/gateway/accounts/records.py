@@ -227,8 +227,9 @@ class AccountRecords:
         self._run("DELETE FROM sessions WHERE token = ?", (digest(token),))
 
     def end_sessions(self, name: str) -> None:
-        """Ends all sessions of a user."""
+        """Ends all sessions of a user, and what could begin one without a password."""
         self._run("DELETE FROM sessions WHERE name = ?", (name,))
+        self._run("DELETE FROM links WHERE name = ?", (name,))
 
     # --- links ---------------------------------------------------------------------------
 

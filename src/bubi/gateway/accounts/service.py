@@ -75,7 +75,7 @@ class Accounts:
         if not await self.passwords.agrees(stored, password) or user is None:
             self.records.audit(name[:64], "login_failed", "", {}, address, now)
             raise ProblemError("login_failed")
-        self.attempts.succeeded(name)
+        self.attempts.succeeded(name, address)
         return user
 
     def begin(self, response: Response, user: User, address: str, how: str) -> Session:
