@@ -242,6 +242,10 @@ class Dissemination:
         held = self._held.get(digest)
         return held.batch if held is not None else self._served.get(digest)
 
+    def waiting(self) -> tuple[BatchHandle, ...]:
+        """Verified batches that no block holds."""
+        return tuple(held.batch for held in self._held.values())
+
     def is_ordered(self, digest: bytes) -> bool:
         """Whether a decided block within the longest lifetime holds it."""
         return digest in self._ordered
