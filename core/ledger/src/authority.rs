@@ -24,7 +24,7 @@ pub(crate) enum Keys<'t> {
 }
 
 impl Keys<'_> {
-    fn contain(self, key: &PublicKey) -> bool {
+    pub(crate) fn contain(self, key: &PublicKey) -> bool {
         match self {
             Self::Signed(keys) => keys.contains(key),
             Self::Assumed => true,

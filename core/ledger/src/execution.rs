@@ -5,7 +5,7 @@ use crate::{
     authority::{self, Actor, Keys},
     cells::{account_key, AccountState, Cell, Defect, Owner, Scratch},
     due,
-    governance::{self, Draft},
+    governance::{self, Draft, Reports},
     holds, invariants, items,
     live_ids::{IdDelta, IdScratch, IdState, IdsView},
     protocol::{self, Flags},
@@ -447,7 +447,7 @@ struct Block<'a, 'c> {
     system: Owner,
     alarms: Vec<Alarm>,
     /// Reports of evidence whose signatures were checked.
-    reports: usize,
+    reports: Reports,
 }
 
 impl<'a, 'c> Block<'a, 'c> {
@@ -456,7 +456,7 @@ impl<'a, 'c> Block<'a, 'c> {
         let mut cells = Scratch::new(view.clone(), transactions);
         let system = cells.system();
         let ids = IdScratch::new(ids, context.parameters.id_bucket, context.time);
-        Self { context, cells, ids, system, alarms: Vec::new(), reports: 0 }
+        Self { context, cells, ids, system, alarms: Vec::new(), reports: Reports::new() }
     }
 
     /// Looks up the accounts that transactions name, by all cores and many at a time: one after the other they would be waited
@@ -638,7 +638,7 @@ pub(crate) struct Run<'r, 'a> {
     pub(crate) index: u32,
     pub(crate) events: Vec<Event>,
     /// Reports of evidence whose signatures this block has checked.
-    pub(crate) reports: &'r mut usize,
+    pub(crate) reports: &'r mut Reports,
 }
 
 impl Run<'_, '_> {
@@ -706,7 +706,7 @@ impl Run<'_, '_> {
         crate::fault::strike(self, actor);
         match &operation.body {
             Op::CreateAccount { target, signers, thresholds } => {
-                accounts::create(self, actor, target, signers, thresholds.as_ref())
+                accounts::create(self, actor, target, signers, thresholds.as_ref(), keys)
             }
             Op::SetSigners { signers, thresholds } => accounts::set_signers(self, actor, signers, thresholds),
             Op::SetData { name, value, expected_version } => {

@@ -19,7 +19,6 @@ from bubi.consensus.engine import Certificate, ReportEvidence, TimerId
 from bubi.consensus.guard import VoteRequest
 from bubi.ledger import (
     LedgerView,
-    decode_certificate,
     encode_certificate,
     status_bytes,
     vote_bytes,
@@ -34,6 +33,7 @@ from bubi.messages import (
     PeerMessage,
     Transactions,
 )
+from bubi.node.applying import Applying
 from bubi.node.door import Door, DoorError
 from bubi.node.expiries import Expiries
 from bubi.node.health import Health
@@ -43,6 +43,7 @@ from bubi.node.misdeeds import kind_of
 from bubi.node.monitoring import stages
 from bubi.node.ports import Clock, Threads
 from bubi.node.receipts import first_receipts, split_codes
+from bubi.node.shares import Origin
 from bubi.node.writer import Writer
 from bubi.replica.events import (
     Action,
@@ -51,7 +52,6 @@ from bubi.replica.events import (
     ApplyBlock,
     ApplyFailed,
     BatchChecked,
-    BatchHandle,
     BlockNeeded,
     BlocksRead,
     CancelTimer,
@@ -130,6 +130,10 @@ class PeerLinks(Protocol):
         """Connected peers with their round-trip times."""
         ...
 
+    def organisation(self, peer: Peer) -> str | None:
+        """Organisation of a connected peer, by its certificate."""
+        ...
+
     @property
     def certificate_days(self) -> int:
         """Days that this node's certificate is still valid."""
@@ -150,6 +154,9 @@ class NoPeers:
     def links(self) -> tuple[Link, ...]:
         """None."""
         return ()
+
+    def organisation(self, peer: Peer) -> str | None:
+        """There is no one."""
 
 
 class ReplicaHost:
@@ -203,7 +210,7 @@ class ReplicaHost:
         self._stop_looks = 0
         self._looking: asyncio.Task[None] | None = None
         door.on_admitted = self._on_admitted
-        door.set_block_limits(ledger.parameters)
+        door.set_block_limits(ledger.limits())
 
     def connect(self, peers: PeerLinks) -> None:
         """Gives the host its network; before `run`."""
@@ -438,7 +445,9 @@ class ReplicaHost:
 
     async def _forwarded(self, action: Forwarded) -> None:
         try:
-            await self._door.bulk(action.body, f"peer {action.peer.hex()[:16]}")
+            organisation = self._peers.organisation(action.peer)
+            origin = Origin(f"peer {action.peer.hex()[:16]}", organisation)
+            await self._door.bulk(action.body, origin)
         except DoorError as error:
             log.info("transactions of an observer were refused: %s", error.detail)
             if error.code in NO_BULK_BODY:
@@ -584,59 +593,21 @@ class ReplicaHost:
             self.put(ApplyFailed(parts.height, "another height is due"))
             return
         started = time.monotonic()
-        if len(parts.headers) != len(parts.bodies):
-            self.put(ApplyFailed(parts.height, "batch headers and bodies differ in number"))
-            return
-        known = {batch.header: batch for batch in action.known}
-        decoded = await asyncio.gather(
-            *(
-                self._decoded(header, body, known.get(header))
-                for header, body in zip(parts.headers, parts.bodies, strict=True)
-            ),
-            return_exceptions=True,
-        )
-        batches = []
-        for one in decoded:
-            if isinstance(one, core.CoreError):
-                self.put(ApplyFailed(parts.height, _sentence(one)))
-                return
-            if isinstance(one, BaseException):
-                raise one
-            batches.append(one)
+        block = Applying(self._chain, parts, self._executions, action.known)
         try:
-            execution, expected = await self._threads.execute(partial(self._judge, parts, batches))
+            await self._writer.write(block.run)
         except core.CoreError as error:
             self.put(ApplyFailed(parts.height, _sentence(error)))
             return
-        if execution.outcome_hash != expected:
-            text = f"the block has outcome {expected.hex()}, here {execution.outcome_hash.hex()}"
+        execution = block.execution
+        if block.diverges:
+            expected, here = block.expected.hex(), execution.outcome_hash.hex()
+            text = f"the block has outcome {expected}, here {here}"
             self.put(ApplyFailed(parts.height, text, diverged=True))
             return
-        self._batches[execution.digest] = len(batches)
-        write = self._writer.write
-        await write(partial(self._chain.append_bodies, parts.height, batches))
-        await write(partial(self._chain.commit, execution, parts.certificate))
+        self._batches[execution.digest] = len(block.batches)
         self._metrics.phase.labels("apply").observe(time.monotonic() - started)
         self._publish(execution)
-
-    async def _decoded(self, header: bytes, body: bytes, known: BatchHandle | None) -> core.Batch:
-        """A batch of a foreign block; one that was verified here before is taken as it is."""
-        if isinstance(known, core.Batch):
-            return known
-        return await self._threads.admit(partial(self._chain.decode_batch, header, body))
-
-    def _judge(self, parts: BlockParts, batches: list[core.Batch]) -> tuple[core.Execution, bytes]:
-        """Checks a foreign block and executes it; the outcome that its certificate names."""
-        chain = self._chain
-        chain.check_certificate(parts.certificate)
-        request = decode_certificate(parts.certificate).request
-        if request.height != parts.height:
-            code, text = "certificate_invalid", "it is for another height"
-            raise core.CoreError(code, text)
-        chain.check_proposal(parts.proposal, request.digest, batches, None)
-        known = self._executions.get(request.digest)
-        execution = known or chain.execute(parts.proposal, batches)
-        return execution, request.outcome
 
     def _publish(self, execution: core.Execution) -> None:
         final, rejected, skipped = execution.counts
@@ -654,7 +625,7 @@ class ReplicaHost:
         self._executions.clear()
         self._decided = {execution.height: execution}
         self._in_work = 0
-        self._door.set_block_limits(self._ledger.parameters)
+        self._door.set_block_limits(self._ledger.limits())
         self.on_block()
         tip: Tip = self._ledger.tip()
         self.put(Committed(tip, self._ledger.configuration(), self._ledger.limits()))
