@@ -14,7 +14,7 @@ import typer
 from bubi_sdk import KeystoreSigner, Trust
 from rich.progress import TaskID
 
-from bubi.cli import bench_api, bench_network, bench_transfers, network, up
+from bubi.cli import bench_api, bench_network, bench_profile, bench_transfers, network, up
 from bubi.cli.home import Home, NetworkState
 from bubi.cli.messages import _
 from bubi.cli.node import node_errors
@@ -221,7 +221,7 @@ def whole_network(  # noqa: PLR0913, PLR0917 - one parameter per option
         int, typer.Option(min=1, max=10_000, help=_("Transactions per request."))
     ] = 250,
     profile: Annotated[
-        bool, typer.Option("--profile", help=_("Also tell which threads used the CPU."))
+        bool, typer.Option("--profile", help=_("Also tell which stages and threads used the CPU."))
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -261,6 +261,12 @@ def whole_network(  # noqa: PLR0913, PLR0917 - one parameter per option
         emit({**fields, "profile": shown} if profile else fields)
         return
     details(_("A network of {count} nodes", count=nodes), fields)
+    if profile:
+        table(
+            _("CPU time of one validator per transaction"),
+            (_("Stage"), _("µs"), _("Share")),
+            bench_profile.rows(shown["stages"]),
+        )
     for name, title in (
         ("threads", _("CPU seconds per 1,000 transactions, all nodes")),
         ("phases_ms", _("Wall time of a block's phases on one node (ms)")),

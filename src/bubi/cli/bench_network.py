@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from bubi.cli import bench_profile
 from bubi.cli.bench_transfers import Accounts, Bodies, presign
 from bubi.cli.connection import node_answer, node_health
 from bubi.cli.home import NodeState
@@ -290,7 +291,8 @@ def profile(run: Run) -> dict[str, Any]:
     """Where the nodes' CPU time went, by thread, and how long the phases of blocks took.
 
     `threads` are CPU seconds per 1,000 final transactions over all nodes; `phases` the wall time
-    of one phase on one node (ms, mean), waiting for a core included.
+    of one phase on one node (ms, mean), waiting for a core included; `stages` is described in
+    `bench_profile`.
     """
     threads: defaultdict[str, float] = defaultdict(float)
     sums: defaultdict[str, float] = defaultdict(float)
@@ -311,4 +313,5 @@ def profile(run: Run) -> dict[str, Any]:
     return {
         "threads": {name: round(cpu / done * 1_000, 4) for name, cpu in ordered if cpu > 0},
         "phases_ms": phases,
+        "stages": bench_profile.stages(run),
     }

@@ -604,7 +604,11 @@ CHINESE: Final[dict[str, str]] = {
     "Transfers per second; else short runs look for the highest.": (
         "每秒转账数；不给出时用短时运行寻找最高值。"
     ),
-    "Also tell which threads used the CPU.": "同时说明各线程所用的 CPU。",
+    "Also tell which stages and threads used the CPU.": "同时说明各阶段与各线程所用的 CPU。",
+    "CPU time of one validator per transaction": "单个验证节点每笔交易的 CPU 时间",
+    "Stage": "阶段",
+    "µs": "微秒",
+    "Share": "占比",
     "There is no workload {name}.": "没有名为 {name} 的负载。",
     "Sending {rate} transfers per second.": "正在以每秒 {rate} 笔转账发送。",
     "A network of {count} nodes": "{count} 个节点的网络",
