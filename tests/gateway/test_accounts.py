@@ -199,8 +199,8 @@ def test_administrators_manage_users_and_stay(world: World) -> None:
     made = admin.ask("POST", "/users", {"name": "bob", "role": "operator", "password": PASSWORD})
     assert made.status_code == 201
     assert made.json() == {
-        "name": "bob", "role": "operator", "has_password": True, "disabled": False,
-        "made": str(world.clock()), "seen": None,
+        "name": "bob", "role": "operator", "has_password": True, "subject": None,
+        "disabled": False, "made": str(world.clock()), "seen": None,
     }  # fmt: skip
     assert code(admin.ask("POST", "/users", {"name": "bob", "role": "operator"})) == "conflict"
     bob = world.visitor()

@@ -270,6 +270,8 @@ def test_many_failures_close_the_login_of_an_address(site: Site) -> None:
     ends = [visitor.ask("GET", CALLBACK).headers["Location"] for _ in range(25)]
     assert ends[0] == "/login?failed=login_failed"
     assert ends[-1] == "/login?failed=too_many_requests"
+    wait = site.world.accounts.attempts.wait_ms
+    assert wait("provider from 10.0.0.9", "10.0.0.9", site.world.clock()) == 0, "others go on"
 
 
 def test_without_a_provider_there_is_no_such_login(tmp_path: Path) -> None:

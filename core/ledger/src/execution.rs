@@ -6,8 +6,10 @@ use crate::{
     cells::{account_key, AccountState, Cell, Defect, Owner, Scratch},
     due,
     governance::{self, Draft, Reports},
-    holds, invariants, items,
-    live_ids::{IdDelta, IdScratch, IdState, IdsView},
+    holds,
+    id_lists::IdState,
+    invariants, items,
+    live_ids::{IdDelta, IdScratch, IdsView},
     protocol::{self, Flags},
     receipts::{self, Ended},
     records, schedule,
@@ -455,7 +457,7 @@ impl<'a, 'c> Block<'a, 'c> {
     fn new(view: &View<'a>, ids: IdsView<'c>, context: &'c Context, transactions: usize) -> Self {
         let mut cells = Scratch::new(view.clone(), transactions);
         let system = cells.system();
-        let ids = IdScratch::new(ids, context.parameters.id_bucket, context.time);
+        let ids = IdScratch::new(ids, context.parameters.id_bucket, context.time, transactions);
         Self { context, cells, ids, system, alarms: Vec::new(), reports: Reports::new() }
     }
 
@@ -511,7 +513,7 @@ impl<'a, 'c> Block<'a, 'c> {
         if self.cells.account_state(account)? != AccountState::Open {
             return Ok(Err(SkipReason::SourceMissing));
         }
-        let source = Actor::read(&mut self.cells, &body.source)?;
+        let source = Actor::of(&mut self.cells, &body.source, account)?;
         let Some(actors) = authority::actors(&mut self.cells, self.context, body, source, keys)? else {
             return Ok(Err(SkipReason::ThresholdNotMet));
         };
@@ -687,8 +689,13 @@ impl Run<'_, '_> {
     /// The open account check.
     pub(crate) fn open_account(&mut self, address: &Address) -> Result<Owner, ResultCode> {
         let account = self.cells.account(address);
+        self.check_open(account)?;
+        Ok(account)
+    }
+
+    fn check_open(&mut self, account: Owner) -> Done {
         match self.cells.account_state(account)? {
-            AccountState::Open => Ok(account),
+            AccountState::Open => Ok(()),
             AccountState::Missing => Err(ResultCode::AccountMissing),
             AccountState::Closed => Err(ResultCode::AccountClosed),
         }
@@ -700,7 +707,7 @@ impl Run<'_, '_> {
         if operation.body.number() > self.context.flags.last_operation {
             return Err(ResultCode::NotPermitted);
         }
-        self.open_account(&actor.address)?;
+        self.check_open(actor.account)?;
         authority::charge_amount_limits(self, actor, keys, &operation.body)?;
         #[cfg(test)]
         crate::fault::strike(self, actor);

@@ -5,26 +5,35 @@ hand them from thread to thread would take a busy machine longer than the work, 
 behind must be several times faster than the others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bubi import core
 from bubi.ledger import decode_certificate
 from bubi.messages import BlockParts
+from bubi.replica.events import BatchHandle
 
 
 class Applying:
     """One block on its way into the ledger. Nothing in `parts` is trusted.
 
-    `known` are executions of proposals of this height by their digest. `run` may be called again
-    after a full disk; it goes on where it stopped.
+    `known` are executions of proposals of this height by their digest, `verified` batches that
+    were verified here before: what the block holds of them is not verified again. `run` may be
+    called again after a full disk; it goes on where it stopped.
     """
 
     def __init__(
-        self, chain: core.Chain, parts: BlockParts, known: Mapping[bytes, core.Execution]
+        self,
+        chain: core.Chain,
+        parts: BlockParts,
+        known: Mapping[bytes, core.Execution],
+        verified: Sequence[BatchHandle] = (),
     ) -> None:
         self._chain = chain
         self._parts = parts
         self._known = known
+        self._verified = {
+            batch.header: batch for batch in verified if isinstance(batch, core.Batch)
+        }
         self._found: core.Execution | None = None
         self._logged = False
         self.batches: list[core.Batch] = []
@@ -70,7 +79,7 @@ class Applying:
             raise core.CoreError(code, text)
         self.expected = request.outcome
         self.batches = [
-            chain.decode_batch(header, body)
+            self._verified.get(header) or chain.decode_batch(header, body)
             for header, body in zip(parts.headers, parts.bodies, strict=True)
         ]
         chain.check_proposal(parts.proposal, request.digest, self.batches, None)

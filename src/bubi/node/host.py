@@ -24,7 +24,15 @@ from bubi.ledger import (
     vote_bytes,
 )
 from bubi.mempool import Entry
-from bubi.messages import BlockParts, Link, PeerMessage, Transactions
+from bubi.messages import (
+    BatchBody,
+    BatchHave,
+    BatchWant,
+    BlockParts,
+    Link,
+    PeerMessage,
+    Transactions,
+)
 from bubi.node.applying import Applying
 from bubi.node.door import Door, DoorError
 from bubi.node.expiries import Expiries
@@ -32,6 +40,7 @@ from bubi.node.health import Health
 from bubi.node.heights import Heights
 from bubi.node.metrics import Metrics
 from bubi.node.misdeeds import kind_of
+from bubi.node.monitoring import stages
 from bubi.node.ports import Clock, Threads
 from bubi.node.receipts import first_receipts, split_codes
 from bubi.node.shares import Origin
@@ -67,6 +76,7 @@ from bubi.replica.events import (
     ProposalExecuted,
     Proposed,
     ReadBlocks,
+    Received,
     ReplicaInput,
     SealBatch,
     Sealed,
@@ -90,6 +100,8 @@ HELD_SECONDS_MAX = 60.0
 NO_BULK_BODY = frozenset({"not_canonical", "too_large"})
 """Refusals of forwarded transactions that are the peer's fault, not a client's."""
 EVIDENCE_KEPT = 64
+OF_BATCHES = (BatchBody, BatchHave, BatchWant)
+"""Messages about batches: their handling is told apart from that of consensus in the metrics."""
 
 
 Queued = tuple[ReplicaInput, Callable[[], None] | None]
@@ -262,8 +274,11 @@ class ReplicaHost:
     # --- inputs --------------------------------------------------------------------------
 
     def _handle(self, event: ReplicaInput) -> None:
+        clock = self._metrics.stages
+        before = clock.enter(_stage_of(event))
         for action in self._replica.handle(event):
             self._perform(action)
+        clock.leave(before)
 
     def _opened(self) -> Opened[core.Batch]:
         chain, above = self._chain, self._chain.height + 1
@@ -343,9 +358,9 @@ class ReplicaHost:
             case SendTransactions():
                 self._send_transactions(action)
             case SealBatch():
-                self._start(self._seal(action))
+                self._start(self._seal(action), stages.BATCHES)
             case CheckBatch():
-                self._start(self._check_batch(action))
+                self._start(self._check_batch(action), stages.BATCHES)
             case MakeProposal():
                 self._start(self._propose(action))
             case ExecuteProposal():
@@ -391,7 +406,7 @@ class ReplicaHost:
             case Commit():
                 await self._commit(action.certificate)
             case ApplyBlock():
-                await self._apply(action.parts)
+                await self._apply(action)
 
     def _sync(self) -> None:
         started = time.perf_counter()
@@ -571,13 +586,14 @@ class ReplicaHost:
         self._metrics.phase.labels("commit").observe(time.monotonic() - started)
         self._publish(execution)
 
-    async def _apply(self, parts: BlockParts) -> None:
+    async def _apply(self, action: ApplyBlock) -> None:
         """Verifies, executes and commits a block that others decided."""
+        parts = action.parts
         if parts.height != self._chain.height + 1:
             self.put(ApplyFailed(parts.height, "another height is due"))
             return
         started = time.monotonic()
-        block = Applying(self._chain, parts, self._executions)
+        block = Applying(self._chain, parts, self._executions, action.known)
         try:
             await self._writer.write(block.run)
         except core.CoreError as error:
@@ -691,8 +707,9 @@ class ReplicaHost:
         )
         self.on_evidence(evidence)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+    def _start(self, work: Coroutine[Any, Any, None], stage: str = stages.ENGINE) -> None:
+        timed = self._metrics.stages.run(stage, work)
+        task = asyncio.get_running_loop().create_task(timed)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 
@@ -726,6 +743,16 @@ class ReplicaHost:
         """Something that a person must look at."""
         self._metrics.alarms.labels(code).inc()
         log.error("%s: %s", code, text)
+
+
+def _stage_of(event: ReplicaInput) -> str:
+    match event:
+        case Received(message=message) if isinstance(message, OF_BATCHES):
+            return stages.BATCHES
+        case Sealed() | BatchChecked() | PoolChanged():
+            return stages.BATCHES
+        case _:
+            return stages.ENGINE
 
 
 def _sentence(error: core.CoreError) -> str:

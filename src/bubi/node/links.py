@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from bubi.node.host import ReplicaHost
 from bubi.node.metrics import Metrics
 from bubi.node.misdeeds import Misdeeds
 from bubi.node.monitoring.clocks import Clocks
+from bubi.node.monitoring.stages import NETWORK
 from bubi.node.ports import Clock
 from bubi.replica.events import Peer, PeerDown, PeerUp, Received
 
@@ -68,7 +69,9 @@ class Links:
         self._own_trust = tuple(_own_trust(section.trust))
         authorities = (*place.authorities, *self._own_trust)
         try:
-            self._network = Network(_settings(section, place), authorities, self, clock.now_ms)
+            self._network = Network(
+                _settings(section, place), authorities, self, clock.now_ms, work=self._as_network
+            )
         except CertificateError as error:
             msg = (
                 f"{section.certificate} cannot be used ({error}): it must be issued by an "
@@ -100,6 +103,15 @@ class Links:
         """Ends all connections."""
         await self._network.stop()
 
+    def _as_network(self, work: Callable[[], None]) -> None:
+        """Runs a piece of the network's work on the clock of its stage."""
+        clock = self._metrics.stages
+        before = clock.enter(NETWORK)
+        try:
+            work()
+        finally:
+            clock.leave(before)
+
     # --- what the replica's host asks ----------------------------------------------------
 
     def send(self, peers: Sequence[Peer], message: PeerMessage) -> None:
@@ -107,6 +119,8 @@ class Links:
 
         What is too large for a message cannot be sent to anyone: it raises an alarm.
         """
+        clock = self._metrics.stages
+        before = clock.enter(NETWORK)
         try:
             payload = messages.encode(message)
             priority = messages.priority(message)
@@ -115,6 +129,8 @@ class Links:
             text = f"a message {type(message).__name__} cannot be sent: {error}"
             self.on_alarm("message_unsendable", text)
             refused = tuple(peers)
+        finally:
+            clock.leave(before)
         if refused:
             self._metrics.unsent.inc(len(refused))
 

@@ -118,7 +118,9 @@ async def end_login(
     """Where the identity provider sends the browser back to."""
     logins, accounts, address = _logins(request), accounts_of(request), address_of(request)
     now = accounts.clock()
-    if accounts.attempts.wait_ms("", address, now):
+    # The limit is of the address alone, or one could shut all others out.
+    tried = f"provider from {address}"
+    if accounts.attempts.wait_ms(tried, address, now):
         return _failed("too_many_requests")
     try:
         begun = logins.take(request.cookies.get(_cookie(request), ""), state, now)
@@ -131,7 +133,7 @@ async def end_login(
         log.warning("the identity provider cannot be used: %s", error)
         return _failed("provider_failed")
     except TokenError as error:
-        accounts.attempts.failed("", address, now)
+        accounts.attempts.failed(tried, address, now)
         accounts.records.audit("", "login_failed", "", {"why": str(error)}, address, now)
         return _failed("login_failed")
     except ProblemError as problem:
