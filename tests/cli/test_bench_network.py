@@ -92,10 +92,13 @@ def test_accounts_are_opened_as_their_workload_needs_them(workload, tmp_path):
     for envelope in made:
         check_signatures(envelope)
         assert len(envelope.transaction.body.operations) <= 100
+        signed = {entry.key for entry in envelope.signed.signatures}
         issued = Counter()
         for operation in envelope.transaction.body.operations:
             if isinstance(operation.body, ops.CreateAccount):
                 opened.append(operation.body)
+                # Only its own key may say that others act for it.
+                assert (operation.body.target.key in signed) == (workload == "multisig")
             else:
                 assert operation.body.asset in {accounts.asset, accounts.savings}
                 issued[operation.body.to] += 1
