@@ -33,6 +33,8 @@ from bubi.replica.events import (
     SetTimer,
 )
 
+SEALED_AT_ONCE = 2
+"""As long as fewer own batches wait for a block, the next group does not wait for company."""
 OWN_UNORDERED_MAX = 8
 """Batches of this node that no block holds yet, those being sealed included."""
 AUTHOR_BATCHES_MAX = 64
@@ -68,7 +70,7 @@ ORDERED_MAX = 500_000
 BLOCK_BATCHES_MAX = 1_024
 """Batches in one block."""
 SEAL_MS = 50
-"""Longest that a group waits for its batch while another own batch is under way."""
+"""Longest that a group waits for its batch while other own batches are under way."""
 HAVE_MS = 50
 """Least time from one announcement to the next, which names all that was verified meanwhile."""
 RIPE_MS = 50
@@ -242,6 +244,10 @@ class Dissemination:
         held = self._held.get(digest)
         return held.batch if held is not None else self._served.get(digest)
 
+    def waiting(self) -> tuple[BatchHandle, ...]:
+        """Verified batches that no block holds."""
+        return tuple(held.batch for held in self._held.values())
+
     def is_ordered(self, digest: bytes) -> bool:
         """Whether a decided block within the longest lifetime holds it."""
         return digest in self._ordered
@@ -354,7 +360,7 @@ class Dissemination:
         if self._configuration is None or self._configuration.own is None:
             return
         while self._pool.waiting and self.own_unordered < OWN_UNORDERED_MAX:
-            if self.own_unordered and not self._fills_a_batch():
+            if self.own_unordered >= SEALED_AT_ONCE and not self._fills_a_batch():
                 if not self._seal_timer:
                     self._seal_timer = True
                     self._out.append(SetTimer(SEAL_TIMER, SEAL_MS))

@@ -8,6 +8,7 @@ that does not answer may only be cut off: it loses its chunk to another, is aske
 end its claims count for nothing for a while. Serving others is here too, bounded per peer.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bubi.consensus.engine import TimerId
@@ -15,6 +16,7 @@ from bubi.messages import BlockParts, Blocks, BlocksRequest
 from bubi.replica.events import (
     Action,
     ApplyBlock,
+    BatchHandle,
     BlocksRead,
     Peer,
     PenalisePeer,
@@ -118,9 +120,11 @@ class Sync:
     """See the module. `out` receives the actions, in order.
 
     `eager`: this node takes no part in consensus and fetches each block as soon as it hears of it.
+    `known` gives the verified batches that wait here.
     """
 
     out: list[Action]
+    known: Callable[[], tuple[BatchHandle, ...]] = tuple
     eager: bool = False
     counters: SyncCounters = field(default_factory=SyncCounters)
     _tip: int = 0
@@ -374,7 +378,7 @@ class Sync:
         following = self._tip + 1
         if self._applying is None and not self._blocked and following in self._arrived:
             self._applying = following
-            self.out.append(ApplyBlock(self._arrived[following].parts))
+            self.out.append(ApplyBlock(self._arrived[following].parts, self.known()))
 
     def _ask(self, target: int) -> None:
         first = self._tip + 1

@@ -112,24 +112,26 @@ def test_announcements_of_what_is_verified_soon_after_another_go_together() -> N
     assert sends(bench.taken(), BatchHave) == [(PEERS, BatchHave((fifth.digest,)))]
 
 
-def test_the_first_group_is_sealed_at_once_the_next_waits_fifty_milliseconds() -> None:
+def test_the_first_groups_are_sealed_at_once_the_next_wait_fifty_milliseconds() -> None:
     bench = Bench()
-    bench.submit(1)
-    assert [type(a) for a in bench.out] == [SealBatch]
-    bench.seal_all()
-    bench.taken()
-    bench.submit(2)
-    bench.submit(3)
+    for number in range(module.SEALED_AT_ONCE):
+        bench.submit(number)
+        assert [type(a) for a in bench.out] == [SealBatch]
+        bench.seal_all()
+        bench.taken()
+    bench.submit(12)
+    bench.submit(13)
     assert bench.taken() == [SetTimer(SEAL_TIMER, module.SEAL_MS)]
     bench.d.seal_elapsed()
     (made,) = bench.seal_all()
-    assert made.ids == (2, 3)
+    assert made.ids == (12, 13)
 
 
 def test_a_full_batch_does_not_wait() -> None:
     bench = Bench()
-    bench.submit(1)
-    bench.seal_all()
+    for number in range(module.SEALED_AT_ONCE):
+        bench.submit(number)
+        bench.seal_all()
     bench.taken()
     bench.submit(*range(10, 59))
     assert [type(a) for a in bench.taken()] == [SetTimer]

@@ -171,6 +171,13 @@ def test_restore_with_a_second_place_that_lags(second: bytes) -> None:
     assert guard.signed_at(state, 7) == HEIGHT_7
 
 
+@pytest.mark.parametrize("second", [b"", *encoded(HEIGHT_7[0])])
+def test_restore_tolerates_a_second_place_that_no_sync_covered_yet(second: bytes) -> None:
+    decided = 7 + guard.SECOND_PLACE_LAG - 1
+    assert guard.restore(encoded(*HEIGHT_7, *HEIGHT_8), second, decided).silent is None
+    assert guard.restore(encoded(*HEIGHT_7, *HEIGHT_8), second, decided + 1).silent is not None
+
+
 def test_votes_of_the_height_below_are_kept() -> None:
     many = [request(height=7, round_=round_) for round_ in range(200)]
     state = signed(request(height=6), *many, *HEIGHT_8)
@@ -194,8 +201,8 @@ def test_restore_after_the_log_was_cut_up_to_a_decided_block() -> None:
         (encoded(*HEIGHT_7), encoded(HEIGHT_8[0])[0], 7),
         (encoded(*HEIGHT_7), encoded(request(height=7, digest=DIGESTS[1]))[0], 7),
         (encoded(HEIGHT_7[0], *HEIGHT_8), encoded(HEIGHT_7[1])[0], 8),
-        (encoded(*HEIGHT_7, *HEIGHT_8), b"", 9),
-        (encoded(*HEIGHT_7, *HEIGHT_8), encoded(HEIGHT_7[0])[0], 9),
+        (encoded(*HEIGHT_7, *HEIGHT_8), b"", 7 + guard.SECOND_PLACE_LAG),
+        (encoded(*HEIGHT_7, *HEIGHT_8), encoded(HEIGHT_7[0])[0], 7 + guard.SECOND_PLACE_LAG),
         ([], encoded(HEIGHT_8[0])[0], 7),
         (encoded(*HEIGHT_7)[::-1], b"", 1),
         ([b"damaged"], b"", 0),

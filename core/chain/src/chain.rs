@@ -35,6 +35,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
 };
+use std::time::Instant;
+
+/// Blocks after which the second place of the guard is made durable at the latest. The signer's rules take it for an old copy
+/// only when it lies further behind (`SECOND_PLACE_LAG` in `consensus/guard.py`).
+const GUARD_SYNC_BLOCKS: u64 = 16;
 
 /// The newest committed block, as the state store remembers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,6 +132,8 @@ impl Inner {
 pub(crate) struct Writer<D: Disk> {
     pub(crate) log: BlockLog<D>,
     pub(crate) guard: GuardFile<D>,
+    /// Height of the newest mark in the second place of the guard that is durable for sure.
+    pub(crate) marked: u64,
     /// Newest guard record of the log that the second place does not hold yet.
     pub(crate) voted: Option<Vec<u8>>,
     /// Batches whose bodies the log holds for a height.
@@ -152,6 +159,30 @@ pub(crate) struct Identity {
     pub(crate) network: Network,
 }
 
+/// Time since the start of the process that went into one kind of work.
+#[derive(Debug, Default)]
+pub(crate) struct Stopwatch(AtomicU64);
+
+impl Stopwatch {
+    fn add(&self, started: Instant) {
+        let nanoseconds = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.0.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
+
+    fn microseconds(&self) -> u64 {
+        self.0.load(Ordering::Relaxed) / 1_000
+    }
+}
+
+/// Where the time of executing blocks went; shown, and decides nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Spent {
+    /// Operations of transactions with their look-ups, receipts and events.
+    execute: Stopwatch,
+    /// The state root with the changed cells.
+    root: Stopwatch,
+}
+
 /// The ledger of one node.
 pub struct Chain<D: Disk> {
     pub(crate) identity: Identity,
@@ -172,6 +203,7 @@ pub struct Chain<D: Disk> {
     pub(crate) lights: AtomicU64,
     /// Signatures of transactions verified since the start.
     pub(crate) verified: AtomicU64,
+    pub(crate) spent: Spent,
     pub(crate) _lock: D::Lock,
 }
 
@@ -548,7 +580,12 @@ impl<D: Disk> Chain<D> {
         let view = inner.view()?;
         let transactions: Vec<&[VerifiedTransaction]> =
             batches.iter().map(|batch| batch.verified.transactions.as_slice()).collect();
-        let block = execute(&view, inner.live.view(&[]), &context, &transactions).map_err(broken)?.finish(&view);
+        let started = Instant::now();
+        let executed = execute(&view, inner.live.view(&[]), &context, &transactions).map_err(broken)?;
+        self.spent.execute.add(started);
+        let started = Instant::now();
+        let block = executed.finish(&view);
+        self.spent.root.add(started);
         Ok(Execution {
             digest: digest(suite, domain::PROPOSAL, chain, proposal)?,
             outcome_hash: digest(suite, domain::OUTCOME, chain, &block.outcome)?,
@@ -616,8 +653,12 @@ impl<D: Disk> Chain<D> {
         writer.log.sync()?;
         // Before anybody hears of the block: from now on a log without it is a damaged one.
         let voted = writer.voted.clone();
-        writer.guard.write_marked(Mark { height, digest: execution.digest.0 }, voted.as_deref())?;
+        writer.guard.note(Mark { height, digest: execution.digest.0 }, voted.as_deref())?;
         writer.voted = None;
+        if height >= writer.marked.saturating_add(GUARD_SYNC_BLOCKS) {
+            writer.guard.sync()?;
+            writer.marked = height;
+        }
         Ok(())
     }
 
@@ -763,7 +804,8 @@ impl<D: Disk> Chain<D> {
         self.writer().guard.read().unwrap_or_default().to_vec()
     }
 
-    /// Writes the second place of the guard and makes it durable.
+    /// Writes the second place of the guard. The log holds the record durably already, so this copy may wait for a later sync:
+    /// that of a block at most [`GUARD_SYNC_BLOCKS`] later, or [`Chain::flush`].
     ///
     /// # Errors
     /// Those of the disk.
@@ -773,7 +815,8 @@ impl<D: Disk> Chain<D> {
             // The commit of a block wrote it with the block's mark.
             return Ok(());
         }
-        Ok(writer.guard.write(record)?)
+        let mark = writer.guard.mark();
+        Ok(writer.guard.note(mark, Some(record))?)
     }
 
     /// Waits until everything behind the log is durable; for a clean stop.
@@ -781,6 +824,7 @@ impl<D: Disk> Chain<D> {
     /// # Errors
     /// Those of the disk.
     pub fn flush(&self) -> Result<()> {
+        self.writer().guard.sync()?;
         self.follow()?;
         self.store().flush()?;
         self.transactions.flush()?;
@@ -816,7 +860,7 @@ impl<D: Disk> Chain<D> {
     pub fn statistics(&self) -> Vec<(&'static str, u64)> {
         let (fsyncs, guard_fsyncs) = {
             let writer = self.writer();
-            (writer.log.fsyncs(), writer.guard.writes())
+            (writer.log.fsyncs(), writer.guard.syncs())
         };
         let store_height = self.store().height();
         let inner = self.read();
@@ -829,6 +873,8 @@ impl<D: Disk> Chain<D> {
             ("fsyncs", fsyncs),
             ("guard_fsyncs", guard_fsyncs),
             ("signatures_verified", self.verified.load(Ordering::Relaxed)),
+            ("execute_microseconds", self.spent.execute.microseconds()),
+            ("root_microseconds", self.spent.root.microseconds()),
             ("store_height", store_height),
             ("replayed_blocks", self.replayed),
         ]

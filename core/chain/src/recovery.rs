@@ -1,7 +1,7 @@
 //! Opening a data folder: the log decides; the state store is a shortcut that is checked and, if need be, built again.
 
 use crate::{
-    chain::{broken, receipt_hashes, Chain, Epoch, Identity, Inner, Options, Settings, Tip, Writer},
+    chain::{broken, receipt_hashes, Chain, Epoch, Identity, Inner, Options, Settings, Spent, Tip, Writer},
     comet,
     error::{ChainError, Result},
     history::{split_body, Cache},
@@ -74,7 +74,7 @@ pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options, mode: Mod
     let mut chain = Chain {
         identity,
         inner: RwLock::new(inner),
-        writer: Mutex::new(Writer { log, guard, voted: None, bodies: Default::default() }),
+        writer: Mutex::new(Writer { log, marked: guard.mark().height, guard, voted: None, bodies: Default::default() }),
         store: Mutex::new(store),
         behind: Mutex::default(),
         reader,
@@ -85,6 +85,7 @@ pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options, mode: Mod
         replayed: 0,
         lights: AtomicU64::default(),
         verified: AtomicU64::default(),
+        spent: Spent::default(),
         _lock: lock,
     };
     catch_up_index(&chain)?;

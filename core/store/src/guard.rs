@@ -1,6 +1,7 @@
 //! The second place of the signer's record: two fixed slots written in turn.
 //!
-//! A crash in the middle of a write leaves the other slot, so the newest record that was acknowledged is always there.
+//! A crash in the middle of a write leaves the other slot, so the newest record that was made durable is always there. What
+//! is written without a sync goes into one slot again and again: the other one is durable until the next sync.
 //! Each slot also carries the mark: the newest block that was durable in the log when the slot was written. It is written
 //! before anybody hears of that block, so a log that ends before the mark has lost something.
 
@@ -37,6 +38,9 @@ pub(crate) struct Content {
 pub struct GuardFile<D: Disk> {
     file: D::File,
     newest: Content,
+    /// Sequence number of the newest content that is durable for sure.
+    durable: u64,
+    syncs: u64,
     one_slot_lost: bool,
     failure: Option<StoreError>,
 }
@@ -133,7 +137,10 @@ impl<D: Disk> GuardFile<D> {
         };
         let file =
             disk.open(GUARD_FILE, OpenMode::Write).map_err(|error| StoreError::from_io(GUARD_FILE, "open", &error))?;
-        Ok(Self { file, newest, one_slot_lost, failure: None })
+        // A process that was killed may have left the newest slot to the operating system.
+        file.sync_data().map_err(|error| StoreError::from_sync(GUARD_FILE, &error))?;
+        let durable = newest.sequence;
+        Ok(Self { file, newest, durable, syncs: 1, one_slot_lost, failure: None })
     }
 
     /// The first slot starts with an empty record, so that there is always one to fall back to.
@@ -150,7 +157,7 @@ impl<D: Disk> GuardFile<D> {
         self.one_slot_lost
     }
 
-    /// The newest record that was acknowledged, or one that was being written when the machine died.
+    /// The newest record that was written, or one that was being written when the machine died.
     pub fn read(&self) -> Option<&[u8]> {
         let record = self.newest.record.as_slice();
         (!record.is_empty()).then_some(record)
@@ -161,9 +168,9 @@ impl<D: Disk> GuardFile<D> {
         self.newest.mark
     }
 
-    /// How often this file was written and synced since its folder was made.
-    pub fn writes(&self) -> u64 {
-        self.newest.sequence
+    /// How often this file was synced since it was opened.
+    pub fn syncs(&self) -> u64 {
+        self.syncs
     }
 
     /// Reads the newest slot from the disk again, to compare with memory.
@@ -190,28 +197,53 @@ impl<D: Disk> GuardFile<D> {
     /// # Errors
     /// As [`GuardFile::write`].
     pub fn write_marked(&mut self, mark: Mark, record: Option<&[u8]>) -> Result<()> {
-        let record = record.unwrap_or(&self.newest.record).to_vec();
+        self.note(mark, record)?;
+        self.sync()
+    }
+
+    /// Writes without a sync: the end of the process does not lose it, the end of the machine may, and then leaves what was
+    /// durable before.
+    ///
+    /// # Errors
+    /// As [`GuardFile::write`].
+    pub fn note(&mut self, mark: Mark, record: Option<&[u8]>) -> Result<()> {
         if let Some(failure) = &self.failure {
             return Err(failure.repeated());
         }
+        let record = record.unwrap_or(&self.newest.record).to_vec();
         if record.len() > GUARD_LIMIT {
             return Err(StoreError::Argument(format!("a guard record has at most {GUARD_LIMIT} bytes")));
         }
-        let sequence = self.newest.sequence.saturating_add(1);
+        // The slot of the newest durable content stays as it is.
+        let step = if self.newest.sequence == self.durable { 1 } else { 2 };
+        let sequence = self.newest.sequence.saturating_add(step);
         let next = Content { sequence, mark, record };
-        let slot = encode(&next);
         // The slots exist since creation, so a full disk cannot refuse this write on ordinary file systems.
-        let written = self.file.write_at(Self::place(sequence), &slot);
-        let outcome = written
-            .map_err(|error| StoreError::from_io(GUARD_FILE, "write", &error))
-            .and_then(|()| self.file.sync_data().map_err(|error| StoreError::from_sync(GUARD_FILE, &error)));
-        if let Err(failure) = outcome {
-            if matches!(failure, StoreError::Fatal { .. }) {
-                self.failure = Some(failure.clone());
-            }
-            return Err(failure);
-        }
+        let written = self.file.write_at(Self::place(sequence), &encode(&next));
+        self.closing_on_failure(written.map_err(|error| StoreError::from_io(GUARD_FILE, "write", &error)))?;
         self.newest = next;
         Ok(())
+    }
+
+    /// Makes durable what was noted; nothing to do if nothing was.
+    ///
+    /// # Errors
+    /// A failed fdatasync closes the file to writing.
+    pub fn sync(&mut self) -> Result<()> {
+        if self.newest.sequence == self.durable {
+            return Ok(());
+        }
+        let synced = self.file.sync_data();
+        self.closing_on_failure(synced.map_err(|error| StoreError::from_sync(GUARD_FILE, &error)))?;
+        self.syncs = self.syncs.saturating_add(1);
+        self.durable = self.newest.sequence;
+        Ok(())
+    }
+
+    fn closing_on_failure(&mut self, outcome: Result<()>) -> Result<()> {
+        if let Err(failure @ StoreError::Fatal { .. }) = &outcome {
+            self.failure = Some(failure.clone());
+        }
+        outcome
     }
 }

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from bubi.cli import bench_load, bench_workloads
+from bubi.cli import bench_load, bench_profile, bench_workloads
 from bubi.cli.bench_accounts import Accounts, pool
 from bubi.cli.bench_load import Reply
 from bubi.cli.bench_sampling import MemorySampler, Sample
@@ -487,7 +487,8 @@ def profile(run: Run) -> dict[str, Any]:
     """Where the nodes' CPU time went, by thread, and how long the phases of blocks took.
 
     `threads` are CPU seconds per 1,000 final transactions over all nodes; `phases` the wall time
-    of one phase on one node (ms, mean), waiting for a core included.
+    of one phase on one node (ms, mean), waiting for a core included; `stages` is described in
+    `bench_profile`.
     """
     threads: defaultdict[str, float] = defaultdict(float)
     sums: defaultdict[str, float] = defaultdict(float)
@@ -508,4 +509,5 @@ def profile(run: Run) -> dict[str, Any]:
     return {
         "threads": {name: round(cpu / done * 1_000, 4) for name, cpu in ordered if cpu > 0},
         "phases_ms": phases,
+        "stages": bench_profile.stages(run),
     }

@@ -16,7 +16,15 @@ from typing import Annotated, Any, Final
 import typer
 from bubi_sdk import KeystoreSigner, Trust
 
-from bubi.cli import bench_accounts, bench_faults, bench_network, bench_sampling, network, up
+from bubi.cli import (
+    bench_accounts,
+    bench_faults,
+    bench_network,
+    bench_profile,
+    bench_sampling,
+    network,
+    up,
+)
 from bubi.cli.bench_network import AFTER, LOAD, WARM_UP, Bench, Phase, Run
 from bubi.cli.home import Home, NetworkState, NodeState
 from bubi.cli.messages import _
@@ -158,7 +166,7 @@ def whole_network(  # noqa: PLR0913, PLR0917 - one parameter per option
         typer.Option("--soak", help=_("Send 2,000 per second for an hour and watch memory.")),
     ] = False,
     profile: Annotated[
-        bool, typer.Option("--profile", help=_("Also tell which threads used the CPU."))
+        bool, typer.Option("--profile", help=_("Also tell which stages and threads used the CPU."))
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -382,6 +390,11 @@ def show(plan: Plan, fields: dict[str, Any]) -> None:
 
 def show_profile(shown: dict[str, Any]) -> None:
     """Prints where the processor time went, for people."""
+    table(
+        _("CPU time of one validator per transaction"),
+        (_("Stage"), _("µs"), _("Share")),
+        bench_profile.rows(shown["stages"]),
+    )
     for name, title in (
         ("threads", _("CPU seconds per 1,000 transactions, all nodes")),
         ("phases_ms", _("Wall time of a block's phases on one node (ms)")),

@@ -21,7 +21,12 @@ ENTRIES_MAX = 64
 They answer repeated requests and tell an engine what it has signed before a restart.
 """
 
-HEIGHTS_BELOW = 2
+SECOND_PLACE_LAG = 32
+"""Decided heights by which the second place may lie behind the log after the power failed.
+
+It is written after each sync of the log and made durable every 16 blocks (`GUARD_SYNC_BLOCKS` in
+core/chain); twice that for blocks that a full disk held up. Further behind, it is an old copy."""
+HEIGHTS_BELOW = SECOND_PLACE_LAG
 """Heights below the newest decided one whose records a restart reads too."""
 RECOVERY_HEIGHTS = 10
 """Heights beyond the newest known one in which a recovered guard stays silent."""
@@ -164,7 +169,7 @@ def restore(log: Sequence[bytes], second: bytes, decided: int) -> GuardState:
 
     `log` holds the records of the block log from HEIGHTS_BELOW below `decided` on, oldest first;
     `decided` is the newest decided height. `second` is the one record of the second place. It is
-    written after a sync of the log and may lag behind it, but not by whole blocks. It must not be
+    written after a sync of the log and may lag behind it, but not without bound. It must not be
     ahead of the log and must not hold anything else than the log does. What was recorded before a
     floor (`floor_above`) no longer counts, and one in the second place counts though the log lacks
     it.
@@ -200,9 +205,9 @@ def _disagreement(
         # later.
         ahead = mirror is not None and mirror.request.height > decided
         return "the log lacks a vote that the second place holds" if ahead else None
-    # A block is announced only after the second place holds all that was signed before it, so that
-    # two blocks later no crash explains its absence.
-    settled = [record for record in records if record.request.height < decided - 1]
+    # The second place was made durable with all that was signed up to some block since then, so
+    # that no crash explains its absence.
+    settled = [record for record in records if record.request.height <= decided - SECOND_PLACE_LAG]
     if settled and (mirror is None or _order(mirror.request) < _order(settled[-1].request)):
         return "the second place lacks a vote that the log holds: was it lost, or an old copy?"
     if mirror is None:

@@ -7,7 +7,7 @@ the node is decided by its hub (`transport.py`).
 import asyncio
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, cast
@@ -70,6 +70,11 @@ class State(Enum):
 
 class Hub(Protocol):
     """What a connection asks of whoever holds it."""
+
+    @property
+    def work(self) -> Callable[[Callable[[], None]], None]:
+        """Runs a piece of work on what arrived or goes out."""
+        ...
 
     def hello(self, connection: "Connection") -> Hello:
         """What this node says first."""
@@ -293,7 +298,7 @@ class Connection(asyncio.Protocol):
         self._arrived += len(data)
         self._decoder.push(data)
         if self._held is None:
-            self._read()
+            self._hub.work(self._read)
 
     def _read(self) -> None:
         """Handles what is here; then holds back a peer that is ahead of its rates."""
@@ -324,9 +329,9 @@ class Connection(asyncio.Protocol):
         if transport is None:
             return
         if delay > 0:
-            self._held = self._loop.call_later(delay, self._read)
+            self._held = self._loop.call_later(delay, self._hub.work, self._read)
         elif more:
-            self._held = self._loop.call_soon(self._read)
+            self._held = self._loop.call_soon(self._hub.work, self._read)
         paused = self._held is not None
         if paused != self._read_paused:
             self._read_paused = paused
@@ -444,7 +449,7 @@ class Connection(asyncio.Protocol):
     def _schedule(self) -> None:
         if not self._flushing and not self._write_paused:
             self._flushing = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._hub.work, self._flush)
 
     def _flush(self) -> None:
         self._flushing = False

@@ -111,6 +111,11 @@ class Settings:
     tick: float = 0.1
 
 
+def directly(work: Callable[[], None]) -> None:
+    """Runs a piece of work and nothing else."""
+    work()
+
+
 class Network:
     """This node's connections."""
 
@@ -121,6 +126,7 @@ class Network:
         host: Host,
         clock_ms: Callable[[], int],
         revoked: Iterable[bytes] = (),
+        work: Callable[[Callable[[], None]], None] = directly,
     ) -> None:
         """Reads the certificate and checks it.
 
@@ -130,6 +136,7 @@ class Network:
             host: Who is called.
             clock_ms: Wall-clock time (ms), for the dates of certificates only.
             revoked: Fingerprints of certificates that are refused.
+            work: Runs a piece of work on what arrived or goes out; for whoever counts its time.
 
         Raises:
             CertificateError: If the own certificate would be refused by others, or an authority is
@@ -139,6 +146,7 @@ class Network:
         self._settings = settings
         self._host = host
         self._clock_ms = clock_ms
+        self.work = work
         self._load(tuple(authorities), frozenset(revoked))
         own = self.certificate
         self._hello = Hello(

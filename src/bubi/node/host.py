@@ -25,13 +25,22 @@ from bubi.ledger import (
     vote_bytes,
 )
 from bubi.mempool import Entry
-from bubi.messages import BlockParts, Link, PeerMessage, Transactions
+from bubi.messages import (
+    BatchBody,
+    BatchHave,
+    BatchWant,
+    BlockParts,
+    Link,
+    PeerMessage,
+    Transactions,
+)
 from bubi.node.door import Door, DoorError
 from bubi.node.expiries import Expiries
 from bubi.node.health import Health
 from bubi.node.heights import Heights
 from bubi.node.metrics import Metrics
 from bubi.node.misdeeds import kind_of
+from bubi.node.monitoring import stages
 from bubi.node.ports import Clock, Threads
 from bubi.node.receipts import first_receipts, split_codes
 from bubi.node.writer import Writer
@@ -42,6 +51,7 @@ from bubi.replica.events import (
     ApplyBlock,
     ApplyFailed,
     BatchChecked,
+    BatchHandle,
     BlockNeeded,
     BlocksRead,
     CancelTimer,
@@ -66,6 +76,7 @@ from bubi.replica.events import (
     ProposalExecuted,
     Proposed,
     ReadBlocks,
+    Received,
     ReplicaInput,
     SealBatch,
     Sealed,
@@ -89,6 +100,8 @@ HELD_SECONDS_MAX = 60.0
 NO_BULK_BODY = frozenset({"not_canonical", "too_large"})
 """Refusals of forwarded transactions that are the peer's fault, not a client's."""
 EVIDENCE_KEPT = 64
+OF_BATCHES = (BatchBody, BatchHave, BatchWant)
+"""Messages about batches: their handling is told apart from that of consensus in the metrics."""
 
 
 Queued = tuple[ReplicaInput, Callable[[], None] | None]
@@ -254,8 +267,11 @@ class ReplicaHost:
     # --- inputs --------------------------------------------------------------------------
 
     def _handle(self, event: ReplicaInput) -> None:
+        clock = self._metrics.stages
+        before = clock.enter(_stage_of(event))
         for action in self._replica.handle(event):
             self._perform(action)
+        clock.leave(before)
 
     def _opened(self) -> Opened[core.Batch]:
         chain, above = self._chain, self._chain.height + 1
@@ -335,9 +351,9 @@ class ReplicaHost:
             case SendTransactions():
                 self._send_transactions(action)
             case SealBatch():
-                self._start(self._seal(action))
+                self._start(self._seal(action), stages.BATCHES)
             case CheckBatch():
-                self._start(self._check_batch(action))
+                self._start(self._check_batch(action), stages.BATCHES)
             case MakeProposal():
                 self._start(self._propose(action))
             case ExecuteProposal():
@@ -383,7 +399,7 @@ class ReplicaHost:
             case Commit():
                 await self._commit(action.certificate)
             case ApplyBlock():
-                await self._apply(action.parts)
+                await self._apply(action)
 
     def _sync(self) -> None:
         started = time.perf_counter()
@@ -561,8 +577,9 @@ class ReplicaHost:
         self._metrics.phase.labels("commit").observe(time.monotonic() - started)
         self._publish(execution)
 
-    async def _apply(self, parts: BlockParts) -> None:
+    async def _apply(self, action: ApplyBlock) -> None:
         """Verifies, executes and commits a block that others decided."""
+        parts = action.parts
         if parts.height != self._chain.height + 1:
             self.put(ApplyFailed(parts.height, "another height is due"))
             return
@@ -570,11 +587,14 @@ class ReplicaHost:
         if len(parts.headers) != len(parts.bodies):
             self.put(ApplyFailed(parts.height, "batch headers and bodies differ in number"))
             return
-        decode = [
-            self._threads.admit(partial(self._chain.decode_batch, header, body))
-            for header, body in zip(parts.headers, parts.bodies, strict=True)
-        ]
-        decoded = await asyncio.gather(*decode, return_exceptions=True)
+        known = {batch.header: batch for batch in action.known}
+        decoded = await asyncio.gather(
+            *(
+                self._decoded(header, body, known.get(header))
+                for header, body in zip(parts.headers, parts.bodies, strict=True)
+            ),
+            return_exceptions=True,
+        )
         batches = []
         for one in decoded:
             if isinstance(one, core.CoreError):
@@ -598,6 +618,12 @@ class ReplicaHost:
         await write(partial(self._chain.commit, execution, parts.certificate))
         self._metrics.phase.labels("apply").observe(time.monotonic() - started)
         self._publish(execution)
+
+    async def _decoded(self, header: bytes, body: bytes, known: BatchHandle | None) -> core.Batch:
+        """A batch of a foreign block; one that was verified here before is taken as it is."""
+        if isinstance(known, core.Batch):
+            return known
+        return await self._threads.admit(partial(self._chain.decode_batch, header, body))
 
     def _judge(self, parts: BlockParts, batches: list[core.Batch]) -> tuple[core.Execution, bytes]:
         """Checks a foreign block and executes it; the outcome that its certificate names."""
@@ -710,8 +736,9 @@ class ReplicaHost:
         )
         self.on_evidence(evidence)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+    def _start(self, work: Coroutine[Any, Any, None], stage: str = stages.ENGINE) -> None:
+        timed = self._metrics.stages.run(stage, work)
+        task = asyncio.get_running_loop().create_task(timed)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 
@@ -745,6 +772,16 @@ class ReplicaHost:
         """Something that a person must look at."""
         self._metrics.alarms.labels(code).inc()
         log.error("%s: %s", code, text)
+
+
+def _stage_of(event: ReplicaInput) -> str:
+    match event:
+        case Received(message=message) if isinstance(message, OF_BATCHES):
+            return stages.BATCHES
+        case Sealed() | BatchChecked() | PoolChanged():
+            return stages.BATCHES
+        case _:
+            return stages.ENGINE
 
 
 def _sentence(error: core.CoreError) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from bubi.node.host import ReplicaHost
 from bubi.node.metrics import Metrics
 from bubi.node.misdeeds import Misdeeds
 from bubi.node.monitoring.clocks import Clocks
+from bubi.node.monitoring.stages import NETWORK
 from bubi.node.ports import Clock
 from bubi.replica.events import Peer, PeerDown, PeerUp, Received
 
@@ -66,7 +67,9 @@ class Links:
         self._own_trust = tuple(_own_trust(section.trust))
         authorities = (*place.authorities, *self._own_trust)
         try:
-            self._network = Network(_settings(section, place), authorities, self, clock.now_ms)
+            self._network = Network(
+                _settings(section, place), authorities, self, clock.now_ms, work=self._as_network
+            )
         except CertificateError as error:
             msg = (
                 f"{section.certificate} cannot be used ({error}): it must be issued by an "
@@ -98,13 +101,25 @@ class Links:
         """Ends all connections."""
         await self._network.stop()
 
+    def _as_network(self, work: Callable[[], None]) -> None:
+        """Runs a piece of the network's work on the clock of its stage."""
+        clock = self._metrics.stages
+        before = clock.enter(NETWORK)
+        try:
+            work()
+        finally:
+            clock.leave(before)
+
     # --- what the replica's host asks ----------------------------------------------------
 
     def send(self, peers: Sequence[Peer], message: PeerMessage) -> None:
         """Queues a message; a peer whose queue is full misses it and asks again later."""
+        clock = self._metrics.stages
+        before = clock.enter(NETWORK)
         payload = messages.encode(message)
         priority = messages.priority(message)
         refused = self._network.send(peers, MESSAGE_KIND, payload, priority)
+        clock.leave(before)
         if refused:
             self._metrics.unsent.inc(len(refused))
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from bubi.node.monitoring.stages import LoopClock, thread_seconds
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 LONG_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -174,6 +176,19 @@ class Metrics:
             buckets=SECONDS,
             registry=make,
         )
+        self.stages = LoopClock()
+        self._loop_cpu = Gauge(
+            "bubi_loop_cpu_seconds",
+            "Processor time of the event loop's thread by what it was spent on",
+            ["stage"],
+            registry=make,
+        )
+        self._thread_cpu = Gauge(
+            "bubi_thread_cpu_seconds",
+            "Processor time of the threads of one name",
+            ["thread"],
+            registry=make,
+        )
         self.peers = NetworkMetrics(make)
         self.consensus = ConsensusMetrics(make)
         self.door = DoorMetrics(make)
@@ -192,5 +207,9 @@ class Metrics:
         """The metrics as text, with gauges taken from `sources`; `host`: of the machine too."""
         for name, value in sources().items():
             self.set_gauge(name, value)
+        for stage, seconds in self.stages.seconds().items():
+            self._loop_cpu.labels(stage).set(seconds)
+        for thread, seconds in thread_seconds().items():
+            self._thread_cpu.labels(thread).set(seconds)
         text = generate_latest(self.registry)
         return text + generate_latest(self.host_registry) if host else text

@@ -5,6 +5,7 @@ Opens the ledger, starts the replica, its network and the API, stops in order.
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import logging
 import signal
@@ -285,6 +286,9 @@ async def _serve(parts: _Parts) -> int:
         await links.start()
     try:
         async with operator.listening(settings.operator, _desk(settings, services)):
+            # What lives as long as the process is never looked at again for garbage.
+            gc.collect()
+            gc.freeze()
             deciding = asyncio.create_task(host.run())
             looking = asyncio.create_task(_both(explainer.run(), governance.run()))
             serving = asyncio.create_task(server.serve(sockets=[parts.listener]))

@@ -407,9 +407,13 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class ApplyBlock:
-    """Verify, execute and commit a block that others decided."""
+    """Verify, execute and commit a block that others decided.
+
+    `known` are batches that were verified here and wait for a block: they are not verified again.
+    """
 
     parts: BlockParts
+    known: tuple[BatchHandle, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ class Replica:
         self._out: list[Action] = []
         batch_limits = BatchLimits(settings.batch_transactions_max, settings.batch_bytes_max)
         self._batches = Dissemination(self._out, pool, batch_limits, settings.first_number << 16)
-        self._sync = Sync(self._out)
+        self._sync = Sync(self._out, self._batches.waiting)
         self._statuses = Statuses(checks)
         self._links = Links(self._out)
         self._proposals = Proposals(self._out, self._batches)

@@ -19,6 +19,7 @@ from bubi.node.api import governing, openapi, reading, transactions
 from bubi.node.api.problems import ProblemError, problem_response
 from bubi.node.api.services import Services
 from bubi.node.monitoring.requests import Metered
+from bubi.node.monitoring.stages import DOOR, LoopClock
 
 log = logging.getLogger("bubi.api")
 
@@ -71,7 +72,24 @@ def build(services: Services) -> FastAPI:
         return JSONResponse(schema)
 
     app.router.routes.append(Route("/v1/openapi.json", describe, methods=["GET"]))
+    if services:
+        app.add_middleware(OnTheClock, clock=services.metrics.stages)
     return app
+
+
+class OnTheClock:
+    """Counts the processor time of requests for the door."""
+
+    def __init__(self, app: ASGIApp, clock: LoopClock) -> None:
+        self.app = app
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on."""
+        await self._clock.run(DOOR, self._pass_on(scope, receive, send))
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
 
 
 class IpFilter:
