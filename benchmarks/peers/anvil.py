@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -48,6 +47,9 @@ FIRST = 800.0
 START_SECONDS = 60.0
 POLL_SECONDS = 0.02
 GAS = 21_000
+TARGETS = 1_000
+TARGET = b"bubi-benchmark.."
+"""Receivers are the same all the time: it copies its state with every block."""
 FEE = 2 * 10**12
 
 
@@ -93,7 +95,7 @@ def _process(program: Path, folder: Path) -> Iterator[tuple[int, list[str]]]:
     made = folder / "accounts.json"
     words = [program, "--port", str(port), "--silent", "--accounts", str(SENDERS)]
     words += ["--block-time", "0.1", "--config-out", made]
-    words += ["--gas-limit", "1000000000000", "--order", "fifo"]
+    words += ["--gas-limit", "1000000000000", "--order", "fifo", "--prune-history"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log)
     try:
@@ -150,8 +152,9 @@ def _sign_all(key: str, plan: list[tuple[int, int]]) -> dict[int, list[tuple[byt
 
 
 def transfer(secret: Any, nonce: int) -> tuple[bytes, bytes]:
-    """A signed EIP-1559 transfer of 1 wei to an address of chance, and its hash."""
-    fields = [31_337, nonce, 1, FEE, GAS, secrets.token_bytes(20), 1, b"", []]
+    """A signed EIP-1559 transfer of 1 wei to one of a thousand accounts, and its hash."""
+    target = TARGET + (nonce * 7_919 % TARGETS).to_bytes(4, "big")
+    fields = [31_337, nonce, 1, FEE, GAS, target, 1, b"", []]
     signature = secret.sign_recoverable(keccak(b"\x02" + rlp(fields)), hasher=None)
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
     raw = b"\x02" + rlp([*fields, signature[64], r, s])
