@@ -21,11 +21,12 @@ import time
 from pathlib import Path
 
 import httpx
-from bubi_sdk import Client, MemorySigner
+from bubi_sdk import MemorySigner, Trust
 from bubi_sdk.keys import Algorithm, SecretKey
 
 from bubi import core
-from bubi.cli.bench_transfers import open_accounts, presign
+from bubi.cli.bench_accounts import Accounts, open_accounts, pool
+from bubi.cli.bench_workloads import presign
 from bubi.cli.network import free_ports
 from bubi.gateway.config import NodeSection
 from bubi.gateway.index import database, writer
@@ -47,9 +48,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bubi-index-") as folder:
         home = Path(folder)
         founder = SecretKey(Algorithm.ED25519, secrets.token_bytes(32))
-        process, url = start_node(home, founder)
+        process, url, accounts = start_node(home, founder, options.accounts)
         try:
-            fill(url, home, founder, options.accounts, options.transactions)
+            fill(url, home, accounts, options.transactions)
             seconds, processor, transactions = measure(
                 url, options.database or home / "index.sqlite", options.rounds
             )
@@ -73,12 +74,17 @@ def main() -> None:
     )
 
 
-def start_node(home: Path, founder: SecretKey) -> tuple[subprocess.Popen[bytes], str]:
-    """One validator with the founder's account in its genesis."""
+def start_node(
+    home: Path, founder: SecretKey, count: int
+) -> tuple[subprocess.Popen[bytes], str, Accounts]:
+    """One validator with so many accounts, opened by the founder."""
     port = free_ports([8_801])[0]
     made = initialise(
         home / "node", api_port=port, accounts=[MemorySigner(founder).public_key.tagged]
     )
+    signer = MemorySigner(founder)
+    names = Trust.load(made.trust_file).network
+    accounts = open_accounts([made.config], names, signer, home, count)
     with (home / "node.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "bubi", "node", "run", str(made.config)],
@@ -89,7 +95,7 @@ def start_node(home: Path, founder: SecretKey) -> tuple[subprocess.Popen[bytes],
     while time.monotonic() < deadline:
         try:
             if httpx.get(f"{made.url}/health").status_code == 200:
-                return process, made.url
+                return process, made.url, accounts
         except httpx.TransportError:
             pass
         time.sleep(0.1)
@@ -97,22 +103,20 @@ def start_node(home: Path, founder: SecretKey) -> tuple[subprocess.Popen[bytes],
     raise SystemExit((home / "node.log").read_text())
 
 
-def fill(url: str, home: Path, founder: SecretKey, accounts: int, transactions: int) -> None:
-    """Puts transfers into the ledger; most end well, a few are rejected for want of balance."""
-    with Client(url) as first:
-        network = first.network()
-    made = open_accounts(url, network, MemorySigner(founder), accounts)
-    bodies = presign(made, home, transactions, REQUEST)
-    with httpx.Client(base_url=url, timeout=120) as client, Path(bodies.file).open("rb") as file:
-        start = 0
-        for end in bodies.ends:
-            answer = client.post(
-                "/v1/transactions/bulk?wait=final&timeout=60",
-                content=file.read(end - start),
-                headers={"Content-Type": "application/vnd.bubi.transactions"},
-            )
-            answer.raise_for_status()
-            start = end
+def fill(url: str, home: Path, accounts: Accounts, transactions: int) -> None:
+    """Puts transfers into the ledger."""
+    with pool() as workers:
+        segments = presign(workers, accounts, home, transactions, REQUEST)
+    with httpx.Client(base_url=url, timeout=120) as client:
+        for segment in segments:
+            with Path(segment.file).open("rb") as file:
+                for end in segment.ends:
+                    answer = client.post(
+                        "/v1/transactions/bulk?wait=final&timeout=60",
+                        content=file.read(end - file.tell()),
+                        headers={"Content-Type": "application/vnd.bubi.transactions"},
+                    )
+                    answer.raise_for_status()
 
 
 def measure(url: str, where: str | Path, rounds: int) -> tuple[list[float], list[float], int]:

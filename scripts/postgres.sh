@@ -1,6 +1,7 @@
 #!/bin/sh
 # A PostgreSQL for tests: its own data in DIR, on a free port of loopback, without fsync.
 #   scripts/postgres.sh start DIR    prints postgresql://…; DIR must not exist or be empty
+#   scripts/postgres.sh start-durable DIR    the same with fsync, for measurements
 #   scripts/postgres.sh stop DIR
 # It is installed from Debian's packages if it is missing and we may. Root starts it as another user.
 set -eu
@@ -32,7 +33,7 @@ install() {
         fail "apt-get could not install postgresql"
 }
 
-[ $# = 2 ] || fail "usage: postgres.sh start|stop DIR"
+[ $# = 2 ] || fail "usage: postgres.sh start|start-durable|stop DIR"
 action=$1
 dir=$2
 programs=$(find_programs)
@@ -43,7 +44,9 @@ if [ -z "$programs" ]; then
 fi
 
 case $action in
-start)
+start|start-durable)
+    fsync=off
+    [ "$action" = start ] || fsync=on
     mkdir -p "$dir"
     dir=$(cd "$dir" && pwd)
     if [ "$(id -u)" = 0 ]; then
@@ -57,7 +60,7 @@ start)
         fail "initdb failed: $(tail -3 "$dir/initdb.log")"
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     as_owner "$programs/pg_ctl" -D "$dir/data" -l "$dir/postgres.log" -w -t 60 \
-        -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_wal_size=4GB" \
+        -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=$fsync -c max_wal_size=4GB" \
         start > /dev/null || fail "it did not start: $(tail -5 "$dir/postgres.log")"
     echo "postgresql://bubi@127.0.0.1:$port/postgres"
     ;;
@@ -66,5 +69,5 @@ stop)
     cd "$dir"
     as_owner "$programs/pg_ctl" -D "$dir/data" -m immediate -w stop > /dev/null
     ;;
-*) fail "usage: postgres.sh start|stop DIR" ;;
+*) fail "usage: postgres.sh start|start-durable|stop DIR" ;;
 esac

@@ -1,5 +1,6 @@
 """The benchmarks run and report what they promise; their figures are not judged here."""
 
+import pytest
 from network import command
 
 
@@ -43,4 +44,52 @@ def test_bench_network_measures_four_real_nodes():
     assert fields["signatures_verified"] == [200] * 4
     assert all(count > 0 for count in fields["fsyncs"] + fields["rss_bytes"])
     assert fields["cpu_s_per_1000_nodes"] > fields["cpu_s_per_1000_generator"] > 0
-    assert {"verify", "execute", "write"} <= set(fields["profile"]["threads"])
+    # Threads that used less than a tick of the clock are not named.
+    assert {"verify", "write"} <= set(fields["profile"]["threads"])
+    assert fields["view_changes"] == 0
+    assert all(
+        0 < now <= peak
+        for now, peak in zip(fields["rss_bytes"], fields["rss_peak_bytes"], strict=True)
+    )
+
+
+def test_bench_network_runs_smallbank_twice_on_one_node():
+    said = command(
+        "bench", "network", "--nodes", "1", "--workload", "smallbank", "--accounts", "50",
+        "--zipf", "0.99", "--seconds", "1", "--rate", "100", "--repeat", "2", "--json",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    fields = said.json
+    assert (fields["engine"], fields["workload"], fields["repeat"]) == ("solo", "smallbank", 2)
+    # One in five is signed by the customer and by the bank.
+    assert fields["signatures_verified"][0] >= 100
+    assert (fields["failures"], fields["not_final"]) == (0, {})
+    low, high = fields["spread"]["committed_per_second"]
+    assert low <= fields["committed_per_second"] <= high
+
+
+@pytest.mark.long
+def test_bench_network_watches_the_recovery_from_an_overload_with_links_that_are_slow():
+    said = command(
+        "bench", "network", "--accounts", "50", "--seconds", "3", "--rate", "50",
+        "--overload", "2", "--delay", "5ms", "--crash", "--json",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    fields = said.json
+    assert (fields["delay_ms"], fields["crash"], fields["offered_per_second"]) == (5, True, 100)
+    assert len(fields["signatures_verified"]) == 3
+    assert fields["overload"]["factor"] == 2
+    assert fields["roots_equal"] is True
+
+
+@pytest.mark.long
+def test_bench_network_soaks_one_node():
+    said = command(
+        "bench", "network", "--nodes", "1", "--accounts", "50", "--soak", "--rate", "50",
+        "--warm-up", "5", "--seconds", "15", "--json",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    fields = said.json
+    assert fields["failures"] == 0
+    assert len(fields["soak"]["growth_percent_per_hour"]) == 1
+    assert len(fields["soak"]["samples"]) >= 3

@@ -14,11 +14,11 @@ import typer
 from bubi_sdk import KeystoreSigner, Trust
 from rich.progress import TaskID
 
-from bubi.cli import bench_api, bench_network, bench_profile, bench_transfers, network, up
+from bubi.cli import bench_api, bench_network_run, network, up
 from bubi.cli.home import Home, NetworkState
 from bubi.cli.messages import _
 from bubi.cli.node import node_errors
-from bubi.cli.output import AsJson, details, emit, note, progress, table, usage
+from bubi.cli.output import AsJson, details, emit, note, progress, usage
 
 app = typer.Typer(name="bench", help=_("Measure this machine."), no_args_is_help=True)
 
@@ -29,13 +29,11 @@ SUITES: Final = {"standard": "ed25519", "national": "sm2"}
 """In the order of their numbers, with the algorithm of their keys."""
 
 BAD_ONE_IN: Final = 100
-WORKLOADS: Final = ("transfer",)
 VERIFIED: Final = 60_000
 # Of the national suite, whose keys and signatures take ten times as long to make and to verify.
 VERIFIED_NATIONAL: Final = 20_000
 BLOCKS: Final = 20
 BLOCKS_NATIONAL: Final = 4
-"""Signatures whose verification sets V before a node is loaded."""
 
 
 @app.callback()
@@ -199,90 +197,9 @@ def api(
         details(_("One node end to end"), fields)
 
 
-@app.command("network", help=_("Measure a network of real nodes under transfers."))
-def whole_network(  # noqa: PLR0913, PLR0917 - one parameter per option
-    nodes: Annotated[
-        int, typer.Option(min=1, max=network.NODES_MAX, help=_("Number of nodes."))
-    ] = 4,
-    engine: Annotated[
-        str | None,
-        typer.Option("--engine", help=_("Consensus engine; solo for one node, else pbft.")),
-    ] = None,
-    workload: Annotated[str, typer.Option(help=_("What is sent: transfer."))] = "transfer",
-    accounts: Annotated[
-        int, typer.Option(min=2, help=_("Accounts among which is transferred."))
-    ] = 10_000,
-    seconds: Annotated[float, typer.Option(min=1, help=_("How long is sent."))] = 20.0,
-    rate: Annotated[
-        float | None,
-        typer.Option(min=1, help=_("Transfers per second; else short runs look for the highest.")),
-    ] = None,
-    request: Annotated[
-        int, typer.Option(min=1, max=10_000, help=_("Transactions per request."))
-    ] = 250,
-    profile: Annotated[
-        bool, typer.Option("--profile", help=_("Also tell which stages and threads used the CPU."))
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Starts nodes in a temporary folder, opens accounts, sends presigned transfers, stops."""
-    if workload not in WORKLOADS:
-        raise usage(_("There is no workload {name}.", name=workload), ", ".join(WORKLOADS))
-    with node_errors():
-        from bubi import core  # noqa: PLC0415
-
-        measured = core.verify_rate(0, VERIFIED, 10_000, 0, 3)
-    verifications = VERIFIED / statistics.median(measured)
-    with tempfile.TemporaryDirectory(prefix="bubi-bench-") as path:
-        home = Home(Path(path))
-        made = network.create_development(home, nodes, engine)
-        state = up.run_nodes(home, made, made.nodes)
-        try:
-            bench = _with_accounts(home, state, accounts, request)
-            if rate is None:
-                rate = bench.find_rate(max(1.0, verifications / nodes / 10))
-            note(_("Sending {rate} transfers per second.", rate=round(rate)))
-            run = bench.run(rate, seconds)
-        finally:
-            up.stop_nodes(home, state, state.nodes)
-    fields: dict[str, Any] = {
-        "engine": state.engine,
-        "nodes": nodes,
-        "workload": workload,
-        "accounts": accounts,
-        "seconds": seconds,
-        **bench_network.report(run, verifications),
-        "tls": nodes > 1,
-        "request": request,
-        "transaction_bytes": bench.transaction_bytes,
-    }
-    shown = bench_network.profile(run) if profile else {}
-    if as_json:
-        emit({**fields, "profile": shown} if profile else fields)
-        return
-    details(_("A network of {count} nodes", count=nodes), fields)
-    if profile:
-        table(
-            _("CPU time of one validator per transaction"),
-            (_("Stage"), _("µs"), _("Share")),
-            bench_profile.rows(shown["stages"]),
-        )
-    for name, title in (
-        ("threads", _("CPU seconds per 1,000 transactions, all nodes")),
-        ("phases_ms", _("Wall time of a block's phases on one node (ms)")),
-    ):
-        if profile:
-            table(title, (_("Name"), _("Value")), shown[name].items())
-
-
-def _with_accounts(
-    home: Home, state: NetworkState, accounts: int, request: int
-) -> bench_network.Bench:
-    names = Trust.load(home.trust_file).network
-    founder = KeystoreSigner.open(state.accounts[0].keystore, home.password())
-    note(_("Opening {count} accounts.", count=accounts))
-    opened = bench_transfers.open_accounts(state.nodes[0].url, names, founder, accounts)
-    return bench_network.Bench(state.nodes, opened, home.path, request)
+app.command("network", help=_("Measure a network of real nodes under load."))(
+    bench_network_run.whole_network
+)
 
 
 def _loaded(

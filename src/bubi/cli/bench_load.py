@@ -1,9 +1,10 @@
 """The load generator of `bubi bench network`: a process of its own that only sends.
 
-It reads what to send from standard input (one JSON object), sends presigned bulk requests at fixed
-times whatever the nodes answer, and writes what came back. Latency counts from the time a request
-should have gone out. What is refused is counted and not sent again; what has no answer a while
-after the last request was due counts as unanswered, so that a run under overload ends too.
+Standard input has one JSON object a line: first where to send, then segments of presigned bulk
+requests, which may still be made while earlier ones are sent. Requests go out at fixed times
+whatever the nodes answer; latency counts from the time a request should have gone out. What is
+refused is counted and not sent again; what has no answer a while after the last request was due
+counts as unanswered, so that a run under overload ends too.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import resource
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bubi_sdk import codes
 from bubi_sdk.flows import BULK_TYPE
@@ -30,30 +32,46 @@ CONNECTING_AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to send: bodies in a file, each with its end and its number of transactions.
+class Segment:
+    """Bodies in a file, each with its end and its number of transactions; `interval` in s.
 
-    `nodes` are (host, port); the bodies go to them in turn. `wait` is how long after the last
-    request was due answers still count (s).
+    The file is removed as soon as it is open. `phase` tells what the requests are for.
     """
 
     file: str
     ends: list[int]
     counts: list[int]
-    nodes: list[tuple[str, int]]
     interval: float
-    wait: float
+    phase: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What became of one request: when it was due (s after the first), how long its answer took.
+
+    `seconds` is None if none came, or none that says what became of its transactions.
+    """
+
+    phase: str
+    due: float
+    seconds: float | None
+    final: int
+    count: int
 
 
 @dataclass
 class Said:
-    """What came back. `answers` holds (latency in s, final transactions) of answered requests."""
+    """What came back. `others` counts by phase and code what is not final; times in s."""
 
-    answers: list[tuple[float, int]] = field(default_factory=list)
-    others: Counter[str] = field(default_factory=Counter)
-    final: int = 0
+    replies: list[Reply] = field(default_factory=list)
+    others: dict[str, Counter[str]] = field(default_factory=dict)
     began_ms: int = 0
-    seconds: float = 0.0
+    late: float = 0.0
+    """Longest time by which the generator itself sent too late."""
+
+    def count(self, phase: str, code: str, number: int) -> None:
+        """Counts transactions that are not final."""
+        self.others.setdefault(phase, Counter())[code] += number
 
 
 class _Connection(asyncio.Protocol):
@@ -145,80 +163,122 @@ class _Node:
 
 def _mapped(path: Path) -> mmap.mmap:
     with path.open("rb") as file:
+        path.unlink()
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-async def send(plan: Plan) -> Said:
-    """Sends everything and waits for the answers, as long as the plan says."""
-    said = Said()
-    nodes = [_Node(host, port, plan.wait) for host, port in plan.nodes]
-    # Never closed: answers may be late, and the process ends with this.
-    view = memoryview(_mapped(Path(plan.file)))
-    starts = [0, *plan.ends[:-1]]
-    began = time.monotonic() + WARNING_SECONDS
-    said.began_ms = time.time_ns() // 1_000_000 + int(WARNING_SECONDS * 1_000)
-    tasks: list[asyncio.Task[None]] = []
-    for number, (start, end) in enumerate(zip(starts, plan.ends, strict=True)):
-        due = began + number * plan.interval
-        if (ahead := due - time.monotonic()) > 0:
-            await asyncio.sleep(ahead)
-        node = nodes[number % len(nodes)]
-        work = _one(said, node, view[start:end], plan.counts[number], due, began)
-        tasks.append(asyncio.create_task(work))
-    _, late = await asyncio.wait(tasks, timeout=plan.wait)
-    for number, task in enumerate(tasks):
-        if task in late:
-            said.others["unanswered"] += plan.counts[number]
+class Generator:
+    """Sends segments to nodes in turn. `wait` is how long answers count after the last request."""
+
+    def __init__(self, nodes: Sequence[tuple[str, int]], wait: float) -> None:
+        self._nodes = [_Node(host, port, wait) for host, port in nodes]
+        self._wait = wait
+        self._said = Said()
+        self._waiting: dict[asyncio.Task[None], tuple[str, float, int]] = {}
+        self._began = 0.0
+        self._due = 0.0
+        self._sent = 0
+        self._error: BaseException | None = None
+
+    async def send(self, segments: AsyncIterator[Segment]) -> Said:
+        """Sends everything and waits for the answers."""
+        async for segment in segments:
+            if not self._began:
+                self._began = time.monotonic() + WARNING_SECONDS
+                self._said.began_ms = time.time_ns() // 1_000_000 + int(WARNING_SECONDS * 1_000)
+            await self._send_segment(segment)
+        if self._waiting:
+            await asyncio.wait(list(self._waiting), timeout=self._wait)
+        for task, (phase, due, count) in list(self._waiting.items()):
+            self._said.count(phase, "unanswered", count)
+            self._said.replies.append(Reply(phase, due, None, 0, count))
             task.cancel()
-        elif (error := task.exception()) is not None:
-            raise error
-    await asyncio.gather(*tasks, return_exceptions=True)
-    for node in nodes:
-        node.abort()
-    return said
+        await asyncio.gather(*self._waiting, return_exceptions=True)
+        for node in self._nodes:
+            node.abort()
+        if self._error is not None:
+            raise self._error
+        return self._said
+
+    async def _send_segment(self, segment: Segment) -> None:
+        # Not closed: requests under way read from it; it goes with the last of them.
+        view = memoryview(_mapped(Path(segment.file)))
+        start = 0
+        for end, count in zip(segment.ends, segment.counts, strict=True):
+            moment = self._began + self._due
+            if (ahead := moment - time.monotonic()) > 0:
+                await asyncio.sleep(ahead)
+            self._said.late = max(self._said.late, time.monotonic() - moment)
+            node = self._nodes[self._sent % len(self._nodes)]
+            work = self._one(node, view[start:end], segment.phase, self._due, count)
+            task = asyncio.create_task(work)
+            self._waiting[task] = segment.phase, self._due, count
+            task.add_done_callback(self._done)
+            start = end
+            self._sent += 1
+            self._due += segment.interval
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        self._waiting.pop(task)
+        self._error = self._error or task.exception()
+
+    async def _one(
+        self, node: _Node, body: memoryview, phase: str, due: float, count: int
+    ) -> None:
+        seconds, final = None, 0
+        try:
+            status, answer = await node.send(body)
+        except OSError as error:
+            self._said.count(phase, type(error).__name__, count)
+        else:
+            final, known = self._count(phase, status, answer, count)
+            if known:
+                seconds = time.monotonic() - self._began - due
+        self._said.replies.append(Reply(phase, due, seconds, final, count))
+
+    def _count(self, phase: str, status: int, answer: bytes, count: int) -> tuple[int, bool]:
+        """Counts what an answer says: how many are final, and whether it says so of all."""
+        document = json.loads(answer)
+        if status != 200:
+            self._said.count(phase, document["code"] if status >= 400 else "pending", count)
+            return 0, False
+        for entry in document["refused"]:
+            self._said.count(phase, entry["code"], 1)
+        encoded = base64.b64decode(document.get("codes") or "")
+        final = len(encoded) // 2
+        if encoded.strip(b"\0"):
+            numbers = Counter(memoryview(encoded).cast("H"))
+            final = numbers.pop(0, 0)
+            for number, found in numbers.items():
+                name = "skipped" if number == codes.SKIPPED else codes.name(number)
+                self._said.count(phase, name, found)
+        return final, True
 
 
-async def _one(
-    said: Said, node: _Node, body: memoryview, count: int, due: float, began: float
-) -> None:
-    try:
-        status, answer = await node.send(body)
-    except OSError as error:
-        said.others[type(error).__name__] += count
-        return
-    now = time.monotonic()
-    final = _count(said, status, answer, count)
-    if final:
-        said.answers.append((now - due, final))
-        said.final += final
-        said.seconds = max(said.seconds, now - began)
+async def _told() -> AsyncIterator[Segment]:
+    """Segments from standard input. The next one is read while one is sent."""
+    loop = asyncio.get_running_loop()
+    reading = loop.run_in_executor(None, sys.stdin.readline)
+    while line := await reading:
+        reading = loop.run_in_executor(None, sys.stdin.readline)
+        yield Segment(**json.loads(line))
 
 
-def _count(said: Said, status: int, answer: bytes, count: int) -> int:
-    """Counts the transactions of an answer; returns how many are final."""
-    document = json.loads(answer)
-    if status != 200:
-        said.others[document["code"] if status >= 400 else "pending"] += count
-        return 0
-    for entry in document["refused"]:
-        said.others[entry["code"]] += 1
-    encoded = base64.b64decode(document.get("codes") or "")
-    final = len(encoded) // 2
-    if encoded.strip(b"\0"):
-        numbers = Counter(memoryview(encoded).cast("H"))
-        final = numbers.pop(0, 0)
-        for number, found in numbers.items():
-            said.others["skipped" if number == codes.SKIPPED else codes.name(number)] += found
-    return final
+async def _serve() -> Said:
+    plan = json.loads(sys.stdin.readline())
+    nodes = [(host, port) for host, port in plan["nodes"]]
+    return await Generator(nodes, plan["wait"]).send(_told())
 
 
-def _run(plan: Plan) -> Said:
+def _run() -> Said:
     try:
         import uvloop  # noqa: PLC0415 - optional: there are machines without wheels for it
     except ImportError:
-        return asyncio.run(send(plan))
+        return asyncio.run(_serve())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(send(plan))
+        return runner.run(_serve())
 
 
 def _cpu_seconds() -> float:
@@ -228,19 +288,9 @@ def _cpu_seconds() -> float:
 
 def main() -> None:
     """Entry of the process."""
-    fields = json.load(sys.stdin)
-    fields["nodes"] = [(host, port) for host, port in fields["nodes"]]
     before = _cpu_seconds()
-    said = _run(Plan(**fields))
-    result: dict[str, Any] = {
-        "answers": said.answers,
-        "others": dict(said.others),
-        "final": said.final,
-        "began_ms": said.began_ms,
-        "seconds": said.seconds,
-        "cpu_seconds": _cpu_seconds() - before,
-    }
-    json.dump(result, sys.stdout)
+    said = _run()
+    json.dump({**asdict(said), "cpu_seconds": _cpu_seconds() - before}, sys.stdout)
 
 
 if __name__ == "__main__":

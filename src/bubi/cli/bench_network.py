@@ -1,9 +1,9 @@
 """The measurement behind `bubi bench network`: real nodes, an open loop, blocks as the judge.
 
 Nodes run as `network create --dev` configures them. A generator of its own process sends presigned
-transfers through the bulk doors of all nodes in turn. What counts as committed are final receipts
-in blocks whose time lies within the seconds of sending; latency is that of the answers, from the
-time a request should have gone out until its transactions were final.
+transactions through the bulk doors of all nodes in turn. What counts as committed are final
+receipts in blocks whose time lies within the seconds measured; latency is that of the answers,
+from the time a request should have gone out until its transactions were final.
 """
 
 from __future__ import annotations
@@ -14,16 +14,20 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
 
-from bubi.cli import bench_profile
-from bubi.cli.bench_transfers import Accounts, Bodies, presign
+from bubi.cli import bench_load, bench_profile, bench_workloads
+from bubi.cli.bench_accounts import Accounts, pool
+from bubi.cli.bench_load import Reply
+from bubi.cli.bench_sampling import MemorySampler, Sample
 from bubi.cli.connection import node_answer, node_health
 from bubi.cli.home import NodeState
 from bubi.cli.messages import _
@@ -31,18 +35,50 @@ from bubi.cli.output import finding, note
 
 WAIT_SECONDS: Final = 30.0
 """How long answers are waited for after the last request was due."""
-SPARE_SECONDS: Final = 60.0
-"""Beyond that the generator itself has failed."""
-SETTLE_SECONDS: Final = 30.0
+SETTLE_SECONDS: Final = 60.0
 """Longest wait for the nodes to reach one height."""
-STEP_SECONDS: Final = 4.0
-STEPS_MAX: Final = 8
+STEP_SECONDS: Final = 5.0
+STEPS_MAX: Final = 12
 STEP_FACTOR: Final = 1.5
+STEP_CLOSE: Final = 1.08
+"""The search ends when the rate that is too high is so close to the one that is not."""
 STEP_SHARE: Final = 0.95
 """A rate is sustainable if so much of it became final within the seconds of sending, …"""
 STEP_P99_SECONDS: Final = 2.0
 """… and nearly all of it within this time."""
+NORMAL_SECONDS: Final = 1.0
+"""After an overload all is normal again when everything is final within this time."""
+SAMPLE_SECONDS: Final = 1.0
+CHUNK_SECONDS: Final = 30.0
+"""What is signed while it is sent is signed in pieces of so many seconds, …"""
+CHUNKS_AHEAD: Final = 2
+"""… and so many pieces before the first one is sent."""
+STREAM_ABOVE_SECONDS: Final = 400.0
+"""A longer run cannot be signed before: transactions live for ten minutes."""
+REQUESTS_PER_SECOND: Final = 40
+REQUEST_MAX: Final = 250
+LOAD: Final = "load"
+WARM_UP: Final = "warm-up"
+AFTER: Final = "after"
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+Sign: TypeAlias = Callable[[int, int], Sequence[bench_workloads.Segment]]
+"""Signs so many transactions, so many in a request."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """So many transactions per second for so long; `request` of them in each request."""
+
+    name: str
+    rate: float
+    seconds: float
+    request: int
+
+    @property
+    def transactions(self) -> int:
+        """All that is sent in it."""
+        return max(1, round(self.rate * self.seconds))
 
 
 @dataclass(frozen=True)
@@ -58,18 +94,31 @@ class Usage:
 
 @dataclass
 class Run:
-    """One run of the generator and what the nodes did meanwhile."""
+    """One run of the generator and what the nodes did meanwhile.
+
+    `sent`, `seconds`, `committed`, `latencies` and `others` are those of the phase that is
+    measured; `offered`, `final` and `heights` those of everything that was sent.
+    """
 
     sent: int
     seconds: float
+    offered: int = 0
+    members: int = 0
     final: int = 0
     committed: int = 0
     blocks: int = 0
+    heights: int = 0
+    from_ms: float = 0.0
     latencies: list[tuple[float, int]] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
+    after_load: list[Reply] = field(default_factory=list)
+    late: float = 0.0
     cpu_generator: float = 0.0
+    cpu_signing: float = 0.0
     before: list[Usage] = field(default_factory=list)
     after: list[Usage] = field(default_factory=list)
+    peaks: list[int] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
     roots_equal: bool = False
 
     @property
@@ -88,6 +137,20 @@ class Run:
             and _percentile(self.latencies, 0.99) <= STEP_P99_SECONDS
         )
 
+    def normal_after(self) -> float | None:
+        """Seconds from the end of the load until all is final in time; None: that never came."""
+        normal = None
+        for reply in sorted(self.after_load, key=lambda one: one.due, reverse=True):
+            in_time = reply.seconds is not None and reply.seconds <= NORMAL_SECONDS
+            if not in_time or reply.final < reply.count:
+                break
+            normal = reply.due
+        if normal is None:
+            return None
+        # The first reply that was normal says so at the moment it came.
+        end = min(one.due for one in self.after_load)
+        return round(normal - end, 2)
+
 
 def _percentile(weighted: Sequence[tuple[float, int]], share: float) -> float:
     """The value that this share of the weight stays below; 0 without any."""
@@ -99,23 +162,62 @@ def _percentile(weighted: Sequence[tuple[float, int]], share: float) -> float:
     return 0.0
 
 
+def request_size(rate: float, asked: int | None) -> int:
+    """Transactions in a request: what was asked for, else enough for forty requests a second."""
+    return asked or max(1, min(REQUEST_MAX, round(rate / REQUESTS_PER_SECOND)))
+
+
 class Bench:
-    """A running network with accounts, and a folder for what is sent."""
+    """A running network with accounts, and a folder for what is sent.
+
+    `doors` are the nodes that clients talk to; `nodes` those that run. `while_loaded` is entered
+    for as long as something is sent. Close it: it has processes that sign.
+    """
 
     def __init__(
-        self, nodes: Sequence[NodeState], accounts: Accounts, folder: Path, request: int
+        self,
+        nodes: Sequence[NodeState],
+        accounts: Accounts,
+        folder: Path,
+        request: int | None = None,
+        zipf: float | None = None,
     ) -> None:
-        self._nodes = nodes
+        self._nodes = list(nodes)
+        self.doors = list(nodes)
+        self.members = len(nodes)
+        self.transaction_bytes = 0
+        self.sample_seconds = SAMPLE_SECONDS
         self._accounts = accounts
         self._folder = folder
         self._request = request
-        self.transaction_bytes = 0
+        self._zipf = zipf
+        self._workers: Executor = pool()
+        self.while_loaded: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._workers.shutdown(cancel_futures=True)
+
+    def without(self, node: NodeState) -> None:
+        """A node is gone."""
+        self._nodes = [one for one in self._nodes if one.name != node.name]
+        self.close_door(node)
+
+    def close_door(self, node: NodeState) -> None:
+        """Clients leave a node alone."""
+        self.doors = [one for one in self.doors if one.name != node.name]
+
+    def phase(self, name: str, rate: float, seconds: float) -> Phase:
+        """A phase with requests as they were asked for."""
+        return Phase(name, rate, seconds, request_size(rate, self._request))
 
     def find_rate(self, first: float) -> float:
-        """The highest rate of a few short runs that the nodes keep up with."""
-        best, rate = 0.0, first
+        """The highest rate of some short runs that the nodes keep up with, within 8 percent."""
+        best, worst, rate = 0.0, 0.0, first
         for _step in range(STEPS_MAX):
-            found = self.run(rate, STEP_SECONDS)
+            found = self.run([self.phase(LOAD, rate, STEP_SECONDS)])
             note(
                 _(
                     "{offered} offered per second: {committed} committed, p99 {p99} ms.",
@@ -125,52 +227,70 @@ class Bench:
                 )
             )
             if found.sustained():
-                best, rate = rate, rate * STEP_FACTOR
-            elif best:
-                break
+                best = rate
             else:
-                rate /= 2
+                worst = rate
+            if best and worst and worst <= best * STEP_CLOSE:
+                break
+            if not worst:
+                rate = best * STEP_FACTOR
+            else:
+                rate = (best * worst) ** 0.5 if best else worst / 2
         return best or rate
 
-    def run(self, rate: float, seconds: float) -> Run:
-        """Sends transfers at a rate for some seconds, and waits until all is said and done."""
-        bodies = presign(
-            self._accounts, self._folder, max(1, round(rate * seconds)), self._request
-        )
-        self.transaction_bytes = bodies.transaction_bytes
+    def run(self, phases: Sequence[Phase]) -> Run:
+        """Sends transactions in phases, and waits until all is said and done."""
+        load = next(one for one in phases if one.name == LOAD)
         heights = [_height(node) for node in self._nodes]
-        found = Run(bodies.transactions, seconds, before=[usage(one) for one in self._nodes])
-        said = self._generate(bodies, rate)
-        self._settle()
+        offered = sum(one.transactions for one in phases)
+        found = Run(load.transactions, load.seconds, offered, self.members)
+        chunks = _Chunks(self._sign, phases)
+        found.before = [usage(one) for one in self._nodes]
+        with MemorySampler([one.pid for one in self._nodes], self.sample_seconds) as memory:
+            with self.while_loaded():
+                said = self._generate(chunks)
+            self._settle()
         found.after = [usage(one) for one in self._nodes]
-        found.latencies = [(latency, count) for latency, count in said["answers"]]
-        found.others.update(said["others"])
-        found.cpu_generator = said["cpu_seconds"]
-        self._read_blocks(found, min(heights), said["began_ms"])
-        Path(bodies.file).unlink()
+        found.samples, found.peaks = memory.samples, memory.peaks()
+        found.cpu_signing, found.cpu_generator = chunks.cpu_seconds, said["cpu_seconds"]
+        self.transaction_bytes = chunks.transaction_bytes
+        _take(found, said)
+        before = sum(one.seconds for one in phases[: phases.index(load)])
+        found.from_ms = said["began_ms"] + before * 1_000
+        self._read_blocks(found, min(heights))
         return found
 
-    def _generate(self, bodies: Bodies, rate: float) -> dict[str, Any]:
-        places = [urlsplit(node.url) for node in self._nodes]
-        plan = {
-            "file": bodies.file,
-            "ends": bodies.ends,
-            "counts": bodies.counts,
-            "nodes": [(place.hostname, place.port) for place in places],
-            "interval": self._request / rate,
-            "wait": WAIT_SECONDS,
-        }
-        longest = bodies.transactions / rate + WAIT_SECONDS + SPARE_SECONDS
-        done = subprocess.run(
-            [sys.executable, "-m", "bubi.cli.bench_load"],
-            input=json.dumps(plan).encode(),
-            stdout=subprocess.PIPE,
-            timeout=longest,
-            check=False,
+    def _sign(self, count: int, request: int) -> list[bench_workloads.Segment]:
+        return bench_workloads.presign(
+            self._workers, self._accounts, self._folder, count, request, self._zipf
         )
-        if done.returncode != 0:
+
+    def _generate(self, chunks: _Chunks) -> dict[str, Any]:
+        """Feeds a generator; what it said. Pieces that it may have at once are signed before."""
+        ready = chunks.first()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bubi.cli.bench_load"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            assert process.stdin is not None
+            places = [urlsplit(node.url) for node in self.doors]
+            nodes = [(place.hostname, place.port) for place in places]
+            _tell(process.stdin, {"nodes": nodes, "wait": WAIT_SECONDS})
+            for segment in ready:
+                _tell(process.stdin, asdict(segment))
+            for segment in chunks.others():
+                _tell(process.stdin, asdict(segment))
+            out, _nothing = process.communicate()
+        except BrokenPipeError:
+            out = b""
+        finally:
+            process.kill()
+            process.wait()
+        if not out:
             raise finding(_("The load generator failed."), code="generator_failed")
-        said = json.loads(done.stdout)
+        said = json.loads(out)
         assert isinstance(said, dict)
         return said
 
@@ -185,21 +305,90 @@ class Bench:
             before = heights
             time.sleep(0.3)
 
-    def _read_blocks(self, found: Run, height: int, began_ms: int) -> None:
+    def _read_blocks(self, found: Run, height: int) -> None:
         """Counts final receipts, and compares the nodes' states at their common height."""
         last = min(_height(node) for node in self._nodes)
-        until = began_ms + found.seconds * 1_000
-        with httpx.Client(base_url=self._nodes[0].url, timeout=30, trust_env=False) as client:
+        found.heights = last - height
+        until = found.from_ms + found.seconds * 1_000
+        with httpx.Client(base_url=self.doors[0].url, timeout=30, trust_env=False) as client:
             for number in range(height + 1, last + 1):
                 block = client.get(f"/v1/blocks/{number}").raise_for_status().json()
                 found.final += block["final"]
-                if int(block["time"]) <= until:
+                if found.from_ms < int(block["time"]) <= until:
                     found.committed += block["final"]
                     found.blocks += bool(block["receipts"])
         roots = {
             node_answer(node.url, f"/v1/blocks/{last}").get("state_root") for node in self._nodes
         }
         found.roots_equal = len(roots) == 1 and None not in roots
+
+
+class _Chunks:
+    """What the generator gets: all of it signed before, or, for a long run, while it sends."""
+
+    def __init__(
+        self,
+        sign: Callable[[int, int], Sequence[bench_workloads.Segment]],
+        phases: Sequence[Phase],
+    ) -> None:
+        self._sign = sign
+        self.cpu_seconds = 0.0
+        self.transaction_bytes = 0
+        self._pieces = list(_pieces(phases))
+        long = sum(one.seconds for one in phases) > STREAM_ABOVE_SECONDS
+        self._first = CHUNKS_AHEAD if long else len(self._pieces)
+        self._began = 0.0
+
+    def first(self) -> list[bench_load.Segment]:
+        """Signs what must be there before the first request."""
+        made = [one for piece in self._pieces[: self._first] for one in self._make(piece)]
+        self._began = time.monotonic()
+        return made
+
+    def others(self) -> Iterator[bench_load.Segment]:
+        """Signs the rest, a piece or two before it is due."""
+        due = sum(piece.seconds for piece in self._pieces[: self._first])
+        for piece in self._pieces[self._first :]:
+            ahead = self._began + due - CHUNKS_AHEAD * CHUNK_SECONDS - time.monotonic()
+            if ahead > 0:
+                time.sleep(ahead)
+            yield from self._make(piece)
+            due += piece.seconds
+
+    def _make(self, piece: Phase) -> Iterator[bench_load.Segment]:
+        for made in self._sign(piece.transactions, piece.request):
+            self.cpu_seconds += made.cpu_seconds
+            self.transaction_bytes = self.transaction_bytes or made.transaction_bytes
+            interval = piece.request / piece.rate
+            yield bench_load.Segment(made.file, made.ends, made.counts, interval, piece.name)
+
+
+def _pieces(phases: Sequence[Phase]) -> Iterator[Phase]:
+    """The phases in pieces of at most so many seconds."""
+    for phase in phases:
+        left = phase.seconds
+        while left > 0:
+            seconds = min(left, CHUNK_SECONDS)
+            yield Phase(phase.name, phase.rate, seconds, phase.request)
+            left -= seconds
+
+
+def _tell(stream: IO[bytes], value: object) -> None:
+    stream.write(json.dumps(value).encode() + b"\n")
+    stream.flush()
+
+
+def _take(found: Run, said: dict[str, Any]) -> None:
+    """Takes over what the generator said."""
+    replies = [Reply(**one) for one in said["replies"]]
+    found.latencies = [
+        (one.seconds, one.final)
+        for one in replies
+        if one.phase == LOAD and one.seconds is not None and one.final
+    ]
+    found.after_load = [one for one in replies if one.phase == AFTER]
+    found.others.update(said["others"].get(LOAD, {}))
+    found.late = said["late"]
 
 
 def _height(node: NodeState) -> int:
@@ -254,7 +443,7 @@ def _metrics(text: str) -> dict[str, float]:
 
 def report(run: Run, verifications: float) -> dict[str, Any]:
     """The figures of `bench network --json` that follow from one run."""
-    nodes, done = len(run.after), max(1, run.final)
+    nodes, done = run.members or len(run.after), max(1, run.final)
     pairs = list(zip(run.before, run.after, strict=True))
     cpu = sum(after.cpu - before.cpu for before, after in pairs)
     written = sum(after.written - before.written for before, after in pairs)
@@ -265,21 +454,28 @@ def report(run: Run, verifications: float) -> dict[str, Any]:
             for before, after in pairs
         ]
 
+    fsyncs = grown("bubi_store_fsyncs", "bubi_store_guard_fsyncs")
     return {
         "offered_per_second": round(run.sent / run.seconds),
         "committed_per_second": round(run.per_second),
         "p50_ms": run.milliseconds(0.5),
         "p95_ms": run.milliseconds(0.95),
         "p99_ms": run.milliseconds(0.99),
-        "failures": run.sent - run.final,
+        "sustained": run.sustained(),
+        "failures": max(run.offered, run.sent) - run.final,
         "not_final": dict(run.others),
         "verifications_per_second": round(verifications),
         "ratio": round(run.per_second / (verifications / nodes), 3),
         "cpu_s_per_1000_nodes": round(cpu / done * 1_000, 4),
         "cpu_s_per_1000_generator": round(run.cpu_generator / done * 1_000, 4),
-        "bytes_per_tx": round(written / nodes / done),
+        "cpu_s_per_1000_signing": round(run.cpu_signing / done * 1_000, 4),
+        "generator_late_ms": round(run.late * 1_000, 1),
+        "bytes_per_tx": round(written / len(run.after) / done),
         "rss_bytes": [after.rss for after in run.after],
-        "fsyncs": grown("bubi_store_fsyncs", "bubi_store_guard_fsyncs"),
+        "rss_peak_bytes": run.peaks,
+        "fsyncs": fsyncs,
+        "fsyncs_per_block": round(sum(fsyncs) / len(fsyncs) / max(1, run.heights), 2),
+        "view_changes": sum(grown("bubi_view_changes_total")),
         "signatures_verified": grown("bubi_store_signatures_verified"),
         "roots_equal": run.roots_equal,
         "blocks": run.blocks,

@@ -2,10 +2,12 @@
 
 from typing import Final
 
+from bubi.cli.chinese_bench import BENCH
 from bubi.cli.chinese_governance import GOVERNANCE
 from bubi.cli.chinese_reasons import REASONS
 
 CHINESE: Final[dict[str, str]] = {
+    **BENCH,
     **GOVERNANCE,
     **REASONS,
     "(absent)": "（不存在）",
@@ -598,19 +600,12 @@ CHINESE: Final[dict[str, str]] = {
     "There is no engine {name}.": "没有名为 {name} 的引擎。",
     "There is no class of faults {name}.": "没有名为 {name} 的故障类别。",
     "Number of simulated nodes.": "模拟的节点数。",
-    "Measure a network of real nodes under transfers.": "用真实节点组成的网络测量转账。",
-    "What is sent: transfer.": "发送的内容：transfer（转账）。",
-    "How long is sent.": "发送持续的秒数。",
-    "Transfers per second; else short runs look for the highest.": (
-        "每秒转账数；不给出时用短时运行寻找最高值。"
-    ),
     "Also tell which stages and threads used the CPU.": "同时说明各阶段与各线程所用的 CPU。",
     "CPU time of one validator per transaction": "单个验证节点每笔交易的 CPU 时间",
     "Stage": "阶段",
     "µs": "微秒",
     "Share": "占比",
     "There is no workload {name}.": "没有名为 {name} 的负载。",
-    "Sending {rate} transfers per second.": "正在以每秒 {rate} 笔转账发送。",
     "A network of {count} nodes": "{count} 个节点的网络",
     "CPU seconds per 1,000 transactions, all nodes": "每 1,000 笔交易的 CPU 秒数（全部节点）",
     "Wall time of a block's phases on one node (ms)": "单个节点上区块各阶段的墙钟时间（毫秒）",
@@ -619,7 +614,6 @@ CHINESE: Final[dict[str, str]] = {
         "每秒提交 {offered} 笔：确认 {committed} 笔，p99 {p99} 毫秒。"
     ),
     "The load generator failed.": "负载发生器失败。",
-    "The accounts could not be opened: {codes}.": "无法开设账户：{codes}。",
     "Users of a gateway.": "网关的用户。",
     "Log in to the console (once, within 15 minutes): {url}": (
         "登录控制台（15 分钟内一次有效）：{url}"

@@ -1,0 +1,154 @@
+"""The program that takes all figures: what it keeps, what it tells, and in which order."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def program(name, path, patch):
+    """A program outside of the package, known by its name as long as the test runs."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / path)
+    module = importlib.util.module_from_spec(spec)
+    patch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    return program("figures", "benchmarks/figures.py", monkeypatch)
+
+
+@pytest.fixture
+def peer(monkeypatch):
+    return program("peer", "benchmarks/peers/peer.py", monkeypatch)
+
+
+def network_result(rate, **more):
+    return {
+        "committed_per_second": rate,
+        "verifications_per_second": 100_000,
+        "block_interval_ms": 150.0,
+        "fsyncs_per_block": 3.0,
+        "cpu_s_per_1000_nodes": 0.2,
+        "ratio": rate / 25_000,
+        "p50_ms": 90.0,
+        "p99_ms": 700.0,
+        "failures": 0,
+        "view_changes": 0,
+        "rss_bytes": [10**9],
+        "rss_peak_bytes": [2 * 10**9],
+        "spread": {"committed_per_second": [rate - 1, rate + 1]},
+        **more,
+    }
+
+
+def test_every_row_has_a_command_and_what_it_needs_comes_before(figures):
+    results = {figures.PEAK: network_result(8_000)}
+    names = [row.name for row in figures.ROWS]
+    assert len(names) == len(set(names))
+    for place, row in enumerate(figures.ROWS):
+        assert set(row.needs) <= set(names[:place])
+        words = row.words(results)
+        assert "--json" in words
+        assert words[0] == sys.executable
+    half = figures.by_name("half-load").words(results)
+    assert half[half.index("--rate") + 1] == "4000"
+    assert [row.name for row in figures.wanted(["crash"])] == [figures.PEAK, "crash"]
+
+
+def test_a_row_is_kept_and_a_failed_one_says_why(figures, tmp_path):
+    good = figures.Row(
+        "verify", 1, lambda _: [sys.executable, "-c", "print('{\"rate\": 7}')"], lambda _: []
+    )
+    assert figures.take(good, tmp_path)
+    document = json.loads((tmp_path / "verify.json").read_text())
+    assert document["said"] == {"rate": 7}
+    assert document["machine"]["cores"] >= 1
+    bad = figures.Row(
+        "api", 1, lambda _: [sys.executable, "-c", "raise SystemExit('no room')"], lambda _: []
+    )
+    assert not figures.take(bad, tmp_path)
+    assert "no room" in (tmp_path / "api.failed").read_text()
+    assert list(figures.read(tmp_path)) == ["verify"]
+    needy = figures.Row("crash", 1, lambda _: [], lambda _: [], ("pbft",))
+    assert not figures.take(needy, tmp_path)
+    assert "needs pbft" in (tmp_path / "crash.failed").read_text()
+
+
+def test_the_table_judges_by_floor_and_goal(figures):
+    said = {
+        figures.PEAK: network_result(9_000),
+        "crash": network_result(9_500),
+        "half-load": network_result(4_500),
+        "overload-5": network_result(
+            6_000,
+            overload={
+                "goodput_ratio": 0.667,
+                "refused": {"pool_full": 12_345},
+                "normal_after_seconds": None,
+            },
+        ),
+    }
+    documents = {
+        name: {
+            "said": one,
+            "command": f"bubi {name}",
+            "load_before": 2.0,
+            "machine": {"processor": "P", "cores": 2},
+        }
+        for name, one in said.items()
+    }
+    lines = figures.table(documents).splitlines()
+
+    def line(text):
+        return next(one for one in lines if text in one)
+
+    assert "| **9,000** | 8,999 – 9,001 | floor | `bubi pbft` |" in line("committed per second (V")
+    assert line("share of V/4").count("| floor |") == 1
+    assert "| 0.8 | 1 | **1.06** |  | goal |" in line("crashed / all four, pbft")
+    assert "| 1,000 | 500 | **700 ms** |  | floor |" in line("at half of that rate")
+    assert "**missed**" in line("goodput / peak")
+    assert "pool_full 12,345" in line("normal again after")
+    assert "not known" in line("normal again after")
+    assert "| goal |" in line("view changes")
+    assert "crash" in line("Other work was on the machine")
+    # Without the row that it is compared with, a row waits.
+    del documents[figures.PEAK]
+    assert "crashed" not in figures.table(documents)
+
+
+def test_a_rate_of_a_peer_is_the_highest_that_is_sustained(peer):
+    tried = []
+
+    def attempt(rate, seconds):
+        tried.append((rate, seconds))
+        wait = 0.1 if rate <= 5_000 else 3.0
+        return peer.Attempt(1_000, 1_000, rate, wait, wait)
+
+    found = peer.search(attempt, 800.0, 20.0)
+    assert 5_000 / peer.STEP_CLOSE <= found.committed <= 5_000
+    assert tried[-1] == (found.committed, 20.0)
+    load = peer.Load(dict.fromkeys(range(10), 100.0), dict.fromkeys(range(9), 101.0))
+    load.commit("not ours")
+    one = load.attempt(0.5)
+    assert (one.sent, one.seen, one.committed) == (10, 9, 9.0)
+    assert not one.sustained()
+
+
+def test_a_peer_that_cannot_be_installed_is_named(peer, monkeypatch):
+    run = program("run", "benchmarks/peers/run.py", monkeypatch)
+    cometbft = program("cometbft", "benchmarks/peers/cometbft.py", monkeypatch)
+
+    def refuse():
+        raise peer.UnavailableError("the command `go` is not installed")
+
+    monkeypatch.setattr(cometbft, "install", refuse)
+    row = run.row("cometbft", 1.0)
+    text = run.markdown([row, {**row, "skipped": ""} | {"title": "Other"}], 1.0)
+    assert "skipped: the command `go` is not installed" in text
