@@ -34,6 +34,7 @@ TEXTS_IN_CHINESE = {
     "src/bubi/cli/chinese.py",
     "src/bubi/gateway/alarms/texts.py",
     "src/bubi/gateway/words.py",
+    "src/bubi/cli/chinese_era.py",
     "src/bubi/cli/chinese_governance.py",
     "sdk/python/src/bubi_sdk/documents.py",
     # Names of people, and samples that show that any text survives.
