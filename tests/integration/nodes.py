@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from bubi import core
 from bubi.node.files import key_json
 from bubi.node.init import Initialised, initialise
 
-START_SECONDS = 30
+START_SECONDS = 90
 
 
 def free_port() -> int:
@@ -54,7 +55,8 @@ class RunningNode:
     def __post_init__(self) -> None:
         self.client = httpx.Client(base_url=self.made.url, timeout=30)
 
-    def start(self, seconds: float = START_SECONDS) -> None:
+    def start(self, seconds: float = START_SECONDS, reasons: Set[str] = frozenset()) -> None:
+        """Starts the process and waits until it is healthy, or unhealthy for these reasons."""
         code = (
             "import sys; from pathlib import Path; from bubi.node.process import run; "
             f"sys.exit(run(Path({str(self.made.config)!r})))"
@@ -66,10 +68,12 @@ class RunningNode:
         while time.monotonic() < ends:
             assert self.process.poll() is None, (self.made.directory / "log.txt").read_text()
             try:
-                if self.client.get("/health").status_code == 200:
+                health = self.client.get("/health").json()
+                if {one["code"] for one in health.get("reasons", ())} == reasons:
                     return
             except httpx.TransportError:
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
         pytest.fail("the node did not become ready")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:

@@ -111,10 +111,11 @@ def test_owners_with_their_own_addresses_found_a_network(places, tmp_path):
     gathered.mkdir()
     for number, owner in enumerate(OWNERS, 1):
         folder = tmp_path / owner
+        voter = f"ed25519:{SecretKey.generate().public_key.raw.hex()}"
         asked = command(
             "network", "request", folder, "--name", f"node-{owner}",
             "--organisation", f"Bank {owner.upper()}", "--address", f"10.83.0.{number}:8901",
-            "--account", account, "--json",
+            "--account", account, "--governance", voter, "--json",
         )  # fmt: skip
         assert asked.status == 0, asked.err
         # Only this file leaves the owner.

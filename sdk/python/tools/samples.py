@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import governance_samples
-from bubi_sdk import block, events, governance_state, hashes, merkle, proof, state
+from bubi_sdk import block, comet, events, governance_state, hashes, merkle, proof, state
 from bubi_sdk import operations as ops
 from bubi_sdk import transaction as tx
 from bubi_sdk.address import Address
@@ -237,6 +238,29 @@ SIGNED = tx.SignedTransaction(
 )
 HANDOVER = proof.Handover(PROPOSAL, OUTCOME, CERTIFICATE, VALIDATOR_SET)
 FINALITY = proof.FinalityProof(PROPOSAL, OUTCOME, CERTIFICATE, (HANDOVER,))
+LIGHT = comet.LightBlock(
+    comet.Header(
+        11,
+        1,
+        comet.chain_name(CHAIN),
+        2**63 - 1,
+        comet.Time(2**63 - 1, 999_999_999),
+        comet.BlockId(H0, 1, H1),
+        *(H2, H3, H4, H0, H1, H2, H3, H4),
+        HASHES[5][:20],
+    ),
+    comet.Commit(
+        2**31 - 1,
+        2**32 - 1,
+        H4,
+        (
+            comet.CometVote(1, comet.Time(0, 0), SIGNATURE),
+            comet.CometVote(3, comet.Time(1, 2), SIGNATURE),
+        ),
+    ),
+)
+COMET_HANDOVER = proof.CometHandover(PROPOSAL, OUTCOME, LIGHT, VALIDATOR_SET)
+COMET_FINALITY = proof.CometFinalityProof(PROPOSAL, OUTCOME, LIGHT, (COMET_HANDOVER,))
 RECEIPT_PROOF = proof.ReceiptProof(
     body(TRANSFER).encode(),
     RECEIPT,
@@ -287,6 +311,8 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
         ),
     ),
     "finality proof": ("FinalityProof", FINALITY),
+    "finality proof of CometBFT": ("FinalityProof", COMET_FINALITY),
+    "light block": ("LightBlock", LIGHT),
     "receipt proof": ("ReceiptProof", RECEIPT_PROOF),
     "genesis": ("Genesis", GENESIS),
     "account header": ("AccountHeader", state.OpenAccount(SIGNERS, THRESHOLDS, 5)),
@@ -327,6 +353,7 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
 SPECIAL = {
     "Event": events.EVENT,
     "AccountHeader": state.ACCOUNT_HEADER,
+    "FinalityProof": proof.FINALITY,
     "NodeListing": governance_state.NODE_LISTING,
 }
 
@@ -345,6 +372,7 @@ class World:
 
     suite: HashSuite
     algorithm: Algorithm = Algorithm.ED25519
+    engine: ClassVar[str] = "pbft"
 
     @property
     def keys(self) -> list[SecretKey]:
@@ -357,7 +385,7 @@ class World:
             state.Validator(f"v{at}", f"o{at}", key.public_key, 1)
             for at, key in enumerate(self.keys)
         )
-        return state.ValidatorSet(epoch, "pbft", members, 2, 3)
+        return state.ValidatorSet(epoch, self.engine, members, 2, 3)
 
     @property
     def trust(self) -> Trust:
@@ -404,7 +432,7 @@ class World:
         state_root: bytes,
         epochs: int = 2,
         voters: tuple[int, ...] = (0, 1, 3),
-    ) -> proof.FinalityProof:
+    ) -> proof.Finality:
         """A final block after some hand-overs."""
         handovers = []
         for epoch in range(epochs):
@@ -443,3 +471,57 @@ class World:
         root = merkle.root(self.suite, receipts)
         finality = self.finality(root, HASHES[7], epochs, voters)
         return proof.ReceiptProof(recorded.encode(), receipt, happened, path, finality)
+
+
+class CometWorld(World):
+    """A chain that CometBFT decides: light blocks bind its blocks."""
+
+    engine: ClassVar[str] = comet.ENGINE
+
+    def light(
+        self,
+        proposal: block.Proposal,
+        outcome: block.BlockOutcome,
+        epoch: int,
+        voters: tuple[int, ...] = (0, 1, 3),
+    ) -> comet.LightBlock:
+        """The light block behind a block, with the precommits of these validators."""
+        bound = comet.app_hash(
+            CHAIN, self.digest(hashes.PROPOSAL, proposal), self.digest(hashes.OUTCOME, outcome)
+        )
+        members = comet.validators_hash(self.set_of(epoch))
+        header = comet.Header(
+            11,
+            1,
+            comet.chain_name(CHAIN),
+            proposal.height + 1,
+            comet.Time(1_790_000_000, 0),
+            comet.BlockId(H0, 1, H1),
+            *(H2, H3, members, members, H4, bound, H0, H1),
+            HASHES[5][:20],
+        )
+        commit = comet.Commit(0, 1, H2, ())
+        identity, keys = comet.header_hash(header), self.keys
+        votes = []
+        for at in voters:
+            vote = comet.CometVote(at, comet.Time(1_790_000_001, at * 7), b"")
+            signed = keys[at].sign(comet.sign_bytes(header, identity, commit, vote))
+            votes.append(replace(vote, signature=signed))
+        return comet.LightBlock(header, replace(commit, votes=tuple(votes)))
+
+    def finality(
+        self,
+        receipt_root: bytes,
+        state_root: bytes,
+        epochs: int = 2,
+        voters: tuple[int, ...] = (0, 1, 3),
+    ) -> proof.Finality:
+        """A final block after some hand-overs, each bound by a light block."""
+        handovers = []
+        for epoch in range(epochs):
+            past, result = self.made_block(10 * epoch + 9, HASHES[5], HASHES[6], epoch, epoch + 1)
+            light = self.light(past, result, epoch)
+            handovers.append(proof.CometHandover(past, result, light, self.set_of(epoch + 1)))
+        last = self.made_block(10 * epochs + 5, receipt_root, state_root, epochs, epochs)
+        light = self.light(*last, epochs, voters)
+        return proof.CometFinalityProof(*last, light, tuple(handovers))

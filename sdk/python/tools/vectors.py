@@ -25,8 +25,8 @@ from bubi_sdk.hashes import HashSuite
 from bubi_sdk.keys import _ED25519_ORDER, _ORDERS, Algorithm, SecretKey
 from bubi_sdk.merkle import LeafTag
 from bubi_sdk.network import Network
-from bubi_sdk.proof import ReceiptProof
-from samples import PREFIX, TIME, World, filled
+from bubi_sdk.proof import CometFinalityProof, FinalityProof, ReceiptProof
+from samples import PREFIX, TIME, CometWorld, World, filled
 
 FOLDER = Path(__file__).resolve().parents[3] / "spec" / "vectors"
 DIGESTED = {
@@ -633,11 +633,12 @@ def proof_vectors() -> dict[str, Json]:
     cases: list[Json] = []
     worlds = [World(suite) for suite in HashSuite]
     worlds += [World(HashSuite.STANDARD, algorithm) for algorithm in list(Algorithm)[1:]]
-    for world in worlds:
+    comet_world = CometWorld(HashSuite.STANDARD)
+    for world in [*worlds, comet_world, CometWorld(HashSuite.NATIONAL)]:
         good = world.receipt_proof()
         cases.append(
             {
-                "name": f"{world.suite.value}, votes of {world.algorithm.value}",
+                "name": f"{world.suite.value}, {world.engine}, votes of {world.algorithm.value}",
                 "trust": world.trust.to_json(),
                 "proof": good.encode().hex(),
                 "valid": True,
@@ -646,15 +647,16 @@ def proof_vectors() -> dict[str, Json]:
                 "document": b"a document".hex(),
             }
         )
-    cases += [
-        {
-            "name": name,
-            "trust": worlds[0].trust.to_json(),
-            "proof": proof.encode().hex(),
-            "valid": False,
-        }
-        for name, proof in _hostile(worlds[0]).items()
-    ]
+    for world, hostile in ((worlds[0], _hostile), (comet_world, _hostile_light)):
+        cases += [
+            {
+                "name": f"{world.engine}: {name}",
+                "trust": world.trust.to_json(),
+                "proof": proof.encode().hex(),
+                "valid": False,
+            }
+            for name, proof in hostile(world).items()
+        ]
     return {"schema": 1, "receipts": cases}
 
 
@@ -690,6 +692,7 @@ def content_vectors() -> dict[str, Json]:
 def _hostile(world: World) -> dict[str, ReceiptProof]:
     good = world.receipt_proof()
     final, receipt, path = good.finality, good.receipt, good.path
+    assert isinstance(final, FinalityProof)
     votes = final.certificate.votes
     signature = votes[0].signature
     high = int.from_bytes(signature[32:], "little") + _ED25519_ORDER
@@ -702,6 +705,8 @@ def _hostile(world: World) -> dict[str, ReceiptProof]:
         return with_final(certificate=replace(final.certificate, votes=changed))
 
     stranger = World(HashSuite.STANDARD, Algorithm.P256)
+    strange = stranger.receipt_proof().finality
+    assert isinstance(strange, FinalityProof)
     return {
         "votes below the quorum": world.receipt_proof(voters=(0, 1)),
         "vote of another member": with_votes(*votes[:2], replace(votes[2], validator=2)),
@@ -719,10 +724,50 @@ def _hostile(world: World) -> dict[str, ReceiptProof]:
         "set that no block names": with_final(
             handovers=(
                 replace(final.handovers[0], next=stranger.set_of(1)),
-                *stranger.receipt_proof().finality.handovers[1:],
+                *strange.handovers[1:],
             )
         ),
         "validators of another network": stranger.receipt_proof(),
+    }
+
+
+def _hostile_light(world: World) -> dict[str, ReceiptProof]:
+    """Every link between a light block and a receipt, broken once."""
+    good = world.receipt_proof()
+    final = good.finality
+    assert isinstance(final, CometFinalityProof)
+    light = final.light
+    votes = light.commit.votes
+
+    def with_final(**changes: Any) -> ReceiptProof:
+        return replace(good, finality=replace(final, **changes))
+
+    def with_header(**changes: Any) -> ReceiptProof:
+        return with_final(light=replace(light, header=replace(light.header, **changes)))
+
+    def with_commit(**changes: Any) -> ReceiptProof:
+        return with_final(light=replace(light, commit=replace(light.commit, **changes)))
+
+    native = World(world.suite).receipt_proof()
+    late = replace(votes[0], time=replace(votes[0].time, seconds=votes[0].time.seconds + 1))
+    return {
+        "votes below the quorum": world.receipt_proof(voters=(0, 1)),
+        "vote of another member": with_commit(votes=(*votes[:2], replace(votes[2], validator=2))),
+        "vote from outside the set": with_commit(
+            votes=(*votes[:2], replace(votes[2], validator=4))
+        ),
+        "time of a vote": with_commit(votes=(late, *votes[1:])),
+        "another round": with_commit(round=1),
+        "another set of parts": with_commit(parts=2),
+        "another height": with_header(height=light.header.height + 1),
+        "another application hash": with_header(app=bytes(32)),
+        "another chain": with_header(chain="bubi-" + "00" * 20),
+        "another validators hash": with_header(validators=bytes(32)),
+        "another header with old votes": with_header(last_results=bytes(32)),
+        "another state root": with_final(outcome=replace(final.outcome, state_root=bytes(32))),
+        "hand-over missing": with_final(handovers=final.handovers[1:]),
+        "light block of the hand-over": with_final(light=final.handovers[1].light),
+        "certificate of a native engine": replace(good, finality=native.finality),
     }
 
 

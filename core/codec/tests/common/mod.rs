@@ -8,6 +8,7 @@ pub(crate) use bubi_codec::{
         BatchHeader, BlockRecord, Certificate, CommitStatement, Event, Genesis, Outcome, Proposal, Receipt,
         SignedBatch, VoteStatement,
     },
+    comet::LightBlock,
     governance::{
         ChangeProposal, EpochRecord, EvidenceRecord, Governance, NodeListing, Organisation, ProtocolVersion, Voter,
     },
@@ -62,7 +63,7 @@ macro_rules! dispatch {
     };
     ($work:ident, $kind:expr, $argument:expr) => {
         dispatch!($work, $kind, $argument; TransactionBody SignedTransaction Event Proposal Outcome CommitStatement VoteStatement
-            Certificate Receipt SignedBatch BlockRecord FinalityProof ReceiptProof Genesis AccountHeader Holding DataEntry Claim Hold
+            Certificate Receipt SignedBatch BlockRecord FinalityProof LightBlock ReceiptProof Genesis AccountHeader Holding DataEntry Claim Hold
             Use AssetDefinition Item Namespace RecordHead RecordVersion IdBucket Schedule Parameters ValidatorSet
             ChangeProposal EpochRecord EvidenceRecord Governance NodeListing Organisation ProtocolVersion Voter)
     };
