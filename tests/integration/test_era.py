@@ -17,7 +17,7 @@ from nodes import free_port
 
 PATIENCE = 90.0
 pytestmark = pytest.mark.timeout(1_800)
-"""Two networks are founded and started before the first test: on a busy machine that takes long."""
+"""Two networks are founded and started before the first test, which takes long when busy."""
 OWNERS = ("a", "b", "c", "d")
 REMAIN = ("a", "b")
 COST = Cost(n=1 << 12, r=8, p=1)

@@ -595,6 +595,9 @@ CHINESE: Final[dict[str, str]] = {
     ),
     "{name} is not an engine: {reason}": "{name} 不是引擎：{reason}",
     "Checked": "已检查",
+    "File that keeps every verdict; a run with it goes on from there.": (
+        "保存每个结论的文件；再次使用时从中断处继续。"
+    ),
     "Conformance of {engine}": "{engine} 的一致性检验",
     "Requirement": "要求",
     "Verdict": "结论",

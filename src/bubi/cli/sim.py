@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -152,7 +153,13 @@ def mutants(
     ] = "",
     seconds: Annotated[
         int, typer.Option("--seconds", min=10, help=_("Most seconds for one planted bug."))
-    ] = 300,
+    ] = 120,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", help=_("File that keeps every verdict; a run with it goes on from there.")
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Runs the simulator on copies of the package with one bug each."""
@@ -168,7 +175,8 @@ def mutants(
     def tell(verdict: planting.Verdict) -> None:
         note(f"{verdict.name}: {verdict.caught_by or '-'} {verdict.seconds:.1f} s")
 
-    totals = planting.run_all(names or planting.names(), jobs, seconds, tell)
+    kept = None if report is None else planting.Report(report)
+    totals = planting.run_all(names or planting.names(), jobs, seconds, tell, kept)
     if as_json:
         emit(totals.fields())
     else:
