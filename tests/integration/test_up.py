@@ -1,5 +1,6 @@
 """`bubi up` and its companions on real processes."""
 
+import json
 import os
 import signal
 import socket
@@ -78,6 +79,25 @@ def test_two_networks_have_different_chains_and_ports(folder, tmp_path, developm
     assert second["chain_id"] != first["chain_id"]
     assert second["nodes"][0]["url"] != first["nodes"][0]["url"]
     assert second["accounts"][0]["address"] != first["accounts"][0]["address"]
+
+
+def test_two_networks_started_at_once_do_not_take_each_other_for_their_own(tmp_path):
+    folders = [tmp_path / "one", tmp_path / "two"]
+    asked = [sys.executable, "-m", "bubi", "up", "--detach", "--nodes", "1", "--no-gateway"]
+    try:
+        both = [
+            subprocess.Popen(
+                [*asked, "--data", one, "--json"], stdout=subprocess.PIPE, env=environment()
+            )
+            for one in folders
+        ]
+        answers = [json.loads(one.communicate(timeout=240)[0]) for one in both]
+        assert [one.returncode for one in both] == [0, 0], answers
+        assert len({one["chain_id"] for one in answers}) == 2
+        assert len({one["nodes"][0]["url"] for one in answers}) == 2
+    finally:
+        for one in folders:
+            command("down", "--data", one)
 
 
 def test_a_port_taken_since_the_last_run_is_replaced(folder):

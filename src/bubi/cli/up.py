@@ -17,7 +17,13 @@ import typer
 from bubi_sdk.network import Trust
 
 from bubi.cli import gateway_users, local_gateway, network, processes
-from bubi.cli.connection import DataOption, healthy_transaction, node_health, state_root
+from bubi.cli.connection import (
+    DataOption,
+    healthy_transaction,
+    node_answer,
+    node_health,
+    state_root,
+)
 from bubi.cli.doctor import doctor
 from bubi.cli.home import Home, NetworkState, NodeState, folder
 from bubi.cli.messages import _
@@ -204,7 +210,7 @@ def _run_nodes(home: Home, state: NetworkState, names: set[str]) -> NetworkState
                 state = state.with_node(running)
         enough = len(state.running()) >= quorum_here(home)
         for node in launched:
-            wait_ready(node, launched, fully=enough)
+            wait_ready(node, launched, state.chain_id, fully=enough)
         if enough:
             prove(home, state)
         else:
@@ -268,11 +274,14 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 """Nodes started by this process, kept so that nothing warns about them while they run on."""
 
 
-def wait_ready(node: NodeState, launched: Sequence[NodeState], *, fully: bool) -> None:
+def wait_ready(
+    node: NodeState, launched: Sequence[NodeState], chain_id: str, *, fully: bool
+) -> None:
     """Waits until the node says that it is ready; or, if not `fully`, that it has started.
 
     Raises:
-        Failure: one of those launched with it ended, or it took too long.
+        Failure: one of those launched with it ended, it took too long, or a node of another
+            network answers in its place.
     """
     deadline = time.monotonic() + START_SECONDS
     while not _has_started(node, fully=fully):
@@ -282,6 +291,11 @@ def wait_ready(node: NodeState, launched: Sequence[NodeState], *, fully: bool) -
         if time.monotonic() > deadline:
             raise _did_not_start(node)
         time.sleep(_POLL_SECONDS)
+    # Two networks that start at once may pick the same free port.
+    if node_answer(node.url, "/v1/network").get("chain_id") != chain_id:
+        raise Failure(
+            _("Another network answers at {url}.", url=node.url), code=PORT_LOST, status=1
+        )
 
 
 def _has_started(node: NodeState, *, fully: bool) -> bool:
