@@ -601,6 +601,7 @@ CHINESE: Final[dict[str, str]] = {
     "Conformance of {engine}": "{engine} 的一致性检验",
     "Requirement": "要求",
     "Verdict": "结论",
+    "Violations": "违规",
     "Seeds are given as A:B with A below B.": "种子写作 A:B，且 A 小于 B。",
     "Sizes are numbers from 1 to {most}.": "节点数须为 1 到 {most} 的整数。",
     "There is no engine {name}.": "没有名为 {name} 的引擎。",
