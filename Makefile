@@ -25,8 +25,7 @@ $(STAMP)-venv: requirements.lock scripts/check_toolchain.sh
 # The extension is unlinked first: a running node keeps the file it has mapped.
 $(STAMP)-core: $(STAMP)-venv $(RUST_SOURCES) pyproject.toml
 	rm -f src/bubi/_core.abi3.so
-	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --quiet --skip-install-deps 2>/dev/null || \
-	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release
+	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --quiet
 	@touch $@
 
 # Node packages are installed again only when a lock file changes, the console is built again only

@@ -79,6 +79,29 @@ export async function settled(page: Page): Promise<void> {
   });
 }
 
+/** The other of light and dark, as the button or, where there is none, the next visit gives it. */
+export async function otherTheme(page: Page): Promise<void> {
+  const before = await page.locator("html").getAttribute("data-theme");
+  const after = before === "dark" ? "light" : "dark";
+  const button = page.locator("header button[aria-pressed]");
+  if ((await button.count()) > 0) await button.first().click();
+  else {
+    await page.evaluate((theme) => localStorage.setItem("bubi.theme", theme), after);
+    await page.reload({ waitUntil: "domcontentloaded" });
+    await settled(page);
+  }
+  await page.locator(`html[data-theme="${after}"]`).waitFor();
+  // Colours on their way from one to the other have no contrast of their own.
+  await page.evaluate(() =>
+    Promise.all(
+      document
+        .getAnimations()
+        .filter((one) => one.effect?.getComputedTiming().iterations !== Number.POSITIVE_INFINITY)
+        .map((one) => one.finished.catch(() => undefined)),
+    ),
+  );
+}
+
 const axeSource = readFileSync(
   createRequire(import.meta.url).resolve("axe-core/axe.min.js"),
   "utf8",

@@ -152,6 +152,14 @@ class Admission:
     @property
     def operations(self) -> _Bytes:
         """Number of operations as one u8 per transaction received; 0 where it was refused."""
+    @property
+    def sources(self) -> _Bytes:
+        """Fingerprint of the source account as one u64 (little-endian) per transaction received; 0 where it was refused."""
+    @property
+    def body(self) -> _Bytes:
+        """The admitted transactions as a bulk body, as long as no batch holds them."""
+    def without(self, places: set[int]) -> Admission:
+        """The same without the admitted transactions at these places (of those received), refused as `pool_full`. This one is empty afterwards."""
 
 @final
 class Batch:

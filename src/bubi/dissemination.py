@@ -53,6 +53,9 @@ WANTS_PER_PEER_MAX = 256
 """Missing batches that one peer announced."""
 ANNOUNCERS_MAX = 8
 """Peers remembered as holders of a missing batch."""
+SPARES_MAX = 4
+"""Further bodies under the digest of one that is being verified, of one peer each: the first may
+be wrong."""
 DIGESTS_PER_MESSAGE_MAX = 1_024
 """Digests in one announcement or request."""
 BODIES_PER_PEER_MAX = 2_048
@@ -124,11 +127,17 @@ class Held:
 
 @dataclass(slots=True, eq=False)
 class _Check:
-    """A batch that the host verifies; `others` announced it meanwhile."""
+    """A batch that the host verifies; `others` announced it meanwhile.
+
+    `spares` came under the same digest from others; each is charged to whoever sent it. `liars`
+    sent a wrong one.
+    """
 
     peer: Peer
     size: int
     others: list[Peer] = field(default_factory=list)
+    spares: dict[Peer, BatchBody] = field(default_factory=dict)
+    liars: set[Peer] = field(default_factory=set)
 
 
 @dataclass(slots=True, eq=False)
@@ -420,13 +429,13 @@ class Dissemination:
         check = self._checks.get(digest)
         if check is not None:
             self._announced_too(check, peer)
+            self._keep_spare(check, peer, message)
             return
         want = self._wants.get(digest)
         load = self._load(peer)
-        size = len(message.header) + len(message.body)
+        size = _size(message)
         full = (
-            load.checks >= CHECKS_PER_PEER_MAX
-            or load.check_bytes + size > CHECK_BYTES_PER_PEER_MAX
+            not self._may_check(load, size)
             or len(self._held) >= BATCHES_MAX
             or self._bytes + size > BYTES_MAX
         )
@@ -445,15 +454,15 @@ class Dissemination:
         check = self._checks.pop(digest, None)
         if check is None:
             return False
-        load = self._loads.get(check.peer)
-        if load is not None:
-            load.checks -= 1
-            load.check_bytes -= check.size
+        load = self._loads.get(check.peer, _PeerLoad())
+        self._discharge(check.peer, check.size)
         if batch is None or batch.digest != digest:
             text = reason or "it is not the batch that the message names"
             self._out.append(PenalisePeer(check.peer, f"invalid batch: {text}"))
-            self._want_again(digest, check)
+            if not self._check_spare(digest, check):
+                self._want_again(digest, check)
             return False
+        self._drop_spares(check)
         want = self._wants.get(digest)
         known = batch.author in self._members or batch.author in self._former
         if not known and (want is None or not want.urgent):
@@ -465,8 +474,7 @@ class Dissemination:
             return False
         if (want is None or not want.urgent) and self._is_full(batch):
             self._forget_want(digest)
-            if load is not None:
-                self._refuse(check.peer, load, "too many batches of one author")
+            self._refuse(check.peer, load, "too many batches of one author")
             return False
         self._forget_want(digest)
         held = self._hold(batch, digest, None)
@@ -477,6 +485,56 @@ class Dissemination:
         if not self._have_timer:
             self.have_elapsed(peers)
         return True
+
+    def _keep_spare(self, check: _Check, peer: Peer, message: BatchBody) -> None:
+        """Keeps a second body under a digest: a wrong one first must not cost the right one.
+
+        Without room it is asked for again, like any missing batch.
+        """
+        if (
+            peer == check.peer
+            or peer in check.liars
+            or peer in check.spares
+            or len(check.spares) >= SPARES_MAX
+        ):
+            return
+        load, size = self._load(peer), _size(message)
+        if self._may_check(load, size):
+            check.spares[peer] = message
+            load.checks += 1
+            load.check_bytes += size
+
+    def _check_spare(self, digest: bytes, check: _Check) -> bool:
+        """Has the next body under this digest verified; False if there is none."""
+        check.liars.add(check.peer)
+        if check.peer in check.others:
+            check.others.remove(check.peer)
+        if not check.spares:
+            return False
+        peer = next(iter(check.spares))
+        message = check.spares.pop(peer)
+        check.others = [other for other in check.others if other != peer]
+        check.peer, check.size = peer, _size(message)
+        self._checks[digest] = check
+        self._out.append(CheckBatch(digest, message.header, message.body))
+        return True
+
+    def _drop_spares(self, check: _Check) -> None:
+        for peer, spare in check.spares.items():
+            self._discharge(peer, _size(spare))
+
+    def _discharge(self, peer: Peer, size: int) -> None:
+        load = self._loads.get(peer)
+        if load is not None:
+            load.checks = max(0, load.checks - 1)
+            load.check_bytes = max(0, load.check_bytes - size)
+
+    @staticmethod
+    def _may_check(load: _PeerLoad, size: int) -> bool:
+        return (
+            load.checks < CHECKS_PER_PEER_MAX
+            and load.check_bytes + size <= CHECK_BYTES_PER_PEER_MAX
+        )
 
     def have_elapsed(self, peers: tuple[Peer, ...]) -> None:
         """Announces what was verified since the last announcement; the first one at once."""
@@ -902,3 +960,7 @@ class Dissemination:
         if load.refused == 1 and not self.behind:
             # Said once a second: a flood must not become a flood of reports.
             self._out.append(PenalisePeer(peer, reason))
+
+
+def _size(message: BatchBody) -> int:
+    return len(message.header) + len(message.body)

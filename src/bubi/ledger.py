@@ -26,6 +26,8 @@ LEADERS_AHEAD = 64
 """Rounds whose leaders are read; the list repeats behind them."""
 _EVIDENCE_DOMAIN = b"bubi:evidence..."
 SHARE_VALIDATORS_MIN = 4
+BARRIER_BLOCKS = 100
+"""So many blocks before a change comes into force they are made though nothing waits."""
 """From so many validators on, one author may fill half a block at most (protocol.md 4)."""
 
 
@@ -156,6 +158,16 @@ def set_quorum(validators: Mapping[str, Any]) -> int:
     return quorum(total, validators["quorum_numerator"], validators["quorum_denominator"])
 
 
+def barrier(height: int, activation: str | None) -> int:
+    """Up to which height blocks are made though nothing waits, on top of `height`; 0: none.
+
+    That is the last one before a change comes into force, once it is near. A change that was
+    voted for a height far ahead waits for the blocks that transactions need.
+    """
+    last = 0 if activation is None else int(activation) - 1
+    return last if last - height <= BARRIER_BLOCKS else 0
+
+
 class LedgerView:
     """Tip, configuration and limits of the next height; parsed again only when they changed."""
 
@@ -191,7 +203,7 @@ class LedgerView:
             chain.state_root,
             None if certificate is None else decode_certificate(certificate),
             tuple(chain.tip_batches()),
-            0 if activation is None else int(activation) - 1,
+            barrier(chain.height, activation),
         )
 
     @property

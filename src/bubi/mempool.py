@@ -110,13 +110,16 @@ class Mempool(Generic[G]):
         return entry
 
     def select(self, transactions: int, size: int) -> list[Entry[G]]:
-        """Moves the oldest groups that fit a block into flight.
+        """Moves the oldest groups that fit a batch with this room into flight.
 
-        A group that would be too large for any block is never added (the API sees to it), so that
-        the oldest one always fits an empty block.
+        One that is too large for all of the room is passed over and expires: the door takes none,
+        but the limits of a block may have fallen since.
         """
         selected: list[Entry[G]] = []
+        most = (transactions, size)
         for entry in self._waiting.values():
+            if len(entry.group) > most[0] or entry.group.bytes > most[1]:
+                continue
             transactions -= len(entry.group)
             size -= entry.group.bytes
             if transactions < 0 or size < 0:

@@ -39,7 +39,7 @@ BULK_BYTES_MAX = 16_777_216 + 131_072
 DIGESTS_MAX = 1_024
 """Batches named by one announcement or request."""
 LINKS_MAX = 512
-"""Connections told in a status."""
+"""Connections told in a status; a node with more of them tells the first ones."""
 CERTIFICATE_BYTES_MAX = 65_536
 BLOCKS_MAX = 64
 """Blocks in one answer."""

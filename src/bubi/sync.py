@@ -146,6 +146,11 @@ class Sync:
         return self._applying
 
     @property
+    def shown_by_consensus(self) -> int:
+        """The highest height that consensus showed to be decided."""
+        return self._wanted
+
+    @property
     def active(self) -> bool:
         """Whether blocks are being fetched."""
         return self._active

@@ -12,14 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bubi_sdk import Client, PublicKey, TransactionBuilder
+from bubi_sdk import governance as gov
+from bubi_sdk import operations as ops
+from bubi_sdk.keystore import KeystoreSigner
 
 from bubi.gateway import console
+from bubi.node.files import read_key
 
 ROOT = Path(__file__).resolve().parents[2]
 CONSOLE = ROOT / "console"
 COMMAND = [sys.executable, "-c", "import sys; from bubi.cli import main; sys.exit(main())"]
 START_SECONDS = 240
-BROWSER_SECONDS = 900
+BROWSER_SECONDS = 1_200
+FAR = 2**40
+"""A height that is never too old to be held against somebody."""
 
 
 def bubi(data: Path, *arguments: str) -> dict[str, Any]:
@@ -45,6 +52,33 @@ def network(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         yield data, report["gateway"]["url"]
     finally:
         bubi(data, "down")
+
+
+def contradict(data: Path) -> str:
+    """Puts evidence against a node on the ledger, as a twin of it would have made it; its id."""
+    status = bubi(data, "status")
+    node = next(one for one in status["nodes"] if one["name"] == "node4")
+    alice = next(one for one in status["accounts"] if one["name"] == "alice")
+    password = (data / "accounts" / "password").read_text(encoding="utf-8").strip()
+    key = read_key(Path(node["data"]) / "validator.key")
+    with Client(node["url"]) as client:
+        network = client.network()
+        halves = [
+            gov.Vote(gov.VoteStatement(0, status["engine"], FAR, 0, 3, bytes([one]) * 32))
+            for one in (1, 2)
+        ]
+        signatures = [key.sign(gov.statement_bytes(network.chain_id, half)) for half in halves]
+        report = ops.ReportEvidence(
+            PublicKey.from_tagged(key.public_key),
+            halves[0], signatures[0], halves[1], signatures[1],
+        )  # fmt: skip
+        builder = TransactionBuilder(network, alice["address"])
+        builder.add(report)
+        signer = KeystoreSigner.open(alice["keystore"], password)
+        outcome = client.submit_and_wait(builder.build().sign(signer), within=START_SECONDS)
+        assert outcome.final, outcome
+        (item,) = client.evidence().items
+    return str(item["id"])
 
 
 def chromium() -> str:
@@ -73,6 +107,7 @@ def test_the_console_in_a_browser(network: tuple[Path, str], tmp_path: Path) -> 
         "BUBI_CHROMIUM": chromium(),
         "BUBI_COMMAND": str(wrapper),
         "BUBI_DATA": str(data),
+        "BUBI_EVIDENCE": contradict(data),
     }
     npm = shutil.which("npm")
     assert npm is not None, "npm is missing: the console is built and tested with Node.js 20"

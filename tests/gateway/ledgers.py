@@ -1,20 +1,34 @@
 """A ledger in memory that the model's generator fills with operations of every kind."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
+from typing import Any
 
-from bubi_sdk.keys import PublicKey
+from bubi_sdk.keys import Algorithm, PublicKey
 from bubi_sdk.transaction import SignatureEntry, SignedTransaction
 
 from bubi import core
 from bubi.gateway.index.writer import Origin
 
+from ..model import keys
 from ..model import values as v
 from ..model.generator import Generator, Profile
 from ..model.ledger import Transaction
 
 VALIDATOR = core.SigningKey.generate(0, b"\x21" * 32)
+SECRETS = {VALIDATOR.public_key: VALIDATOR} | {
+    key: core.SigningKey.from_bytes(0, number.to_bytes(32, "big"))
+    for number, key in enumerate(keys.VOTE_KEYS, 41)
+}
+"""By the tagged keys of validators."""
+
+
+def _tagged(key: dict[str, str]) -> bytes:
+    """A key in its JSON form as bytes."""
+    ((algorithm, digits),) = key.items()
+    return PublicKey.of(Algorithm[algorithm.upper()], bytes.fromhex(digits)).tagged
 
 
 class _Generator(Generator):
@@ -26,13 +40,13 @@ class _Generator(Generator):
         return replace(super().make_genesis(), validators=validators)
 
 
-class Ledger:
-    """A chain on a simulated disk with one validator; signatures are ideal."""
+class Simulated:
+    """A chain on a simulated disk. Signatures are `ideal`, or of keys that the model can use."""
 
-    def __init__(self, seed: int, profile: Profile) -> None:
-        self.generator = _Generator(Random(seed), profile)
-        self.genesis = self.generator.genesis
-        self.chain = core.Chain.open_simulated(core.SimulatedDisk(seed), self.genesis, ideal=True)
+    def __init__(self, seed: int, genesis: bytes, *, ideal: bool) -> None:
+        self.genesis = genesis
+        self.chain = core.Chain.open_simulated(core.SimulatedDisk(seed), genesis, ideal=ideal)
+        self._sign = core.ideal_sign if ideal else keys.sign
         self._numbers = 0
 
     @property
@@ -40,18 +54,32 @@ class Ledger:
         chain = self.chain
         return Origin(chain.chain_id.hex(), chain.prefix, chain.suite, self.genesis)
 
-    def block(self) -> None:
-        """One more block of the generator. What the door would refuse is left out."""
-        time, batches = self.generator.block()
+    @property
+    def members(self) -> dict[str, Any]:
+        """The validators in force."""
+        found = json.loads(core.validator_set_to_json(self.chain.validator_set))
+        return dict(found["v1"])
+
+    def author(self) -> core.SigningKey:
+        """A validator in force whose secret we have."""
+        in_force = (_tagged(one["key"]) for one in self.members["validators"])
+        return next(SECRETS[key] for key in in_force if key in SECRETS)
+
+    def decide(self, time: int, batches: Iterable[Iterable[Transaction]]) -> None:
+        """One more block. What the door would refuse is left out."""
         made = [one for one in (self._batch(batch, time) for batch in batches) if one is not None]
-        chain = self.chain
+        chain, members = self.chain, self.members
         proposal = chain.propose(time, 0, made)
         chain.append_bodies(chain.height + 1, made)
         execution = chain.execute(proposal, made)
-        fields = (0, "solo", execution.height, 0, execution.digest, execution.outcome_hash)
+        epoch, engine = int(members["epoch"]), members["engine"]
+        fields = (epoch, engine, execution.height, 0, execution.digest, execution.outcome_hash)
         message = core.commit_message(chain.chain_id, *fields)
-        vote = core.ideal_sign(VALIDATOR.public_key, message)
-        chain.commit(execution, core.certificate(*fields, [(0, vote)]))
+        votes = [
+            (place, self._sign(_tagged(one["key"]), message))
+            for place, one in enumerate(members["validators"])
+        ]
+        chain.commit(execution, core.certificate(*fields, votes))
 
     def _batch(self, transactions: Iterable[Transaction], time: int) -> core.Batch | None:
         bulk = core.bulk_body([self._signed(one) for one in transactions])
@@ -59,12 +87,24 @@ class Ledger:
         if admission.refused == admission.received:
             return None
         self._numbers += 1
-        return self.chain.batch([admission], self._numbers, VALIDATOR)
+        return self.chain.batch([admission], self._numbers, self.author())
 
     def _signed(self, one: Transaction) -> bytes:
         message = core.signing_bytes(self.chain.chain_id, one.body)
         entries = tuple(
-            SignatureEntry(PublicKey.from_tagged(key), core.ideal_sign(key, message))
+            SignatureEntry(PublicKey.from_tagged(key), self._sign(key, message))
             for key in sorted(one.keys)
         )
         return SignedTransaction(one.body, entries).encode()
+
+
+class Ledger(Simulated):
+    """A chain with one validator that the model's generator fills."""
+
+    def __init__(self, seed: int, profile: Profile) -> None:
+        self.generator = _Generator(Random(seed), profile)
+        super().__init__(seed, self.generator.genesis, ideal=True)
+
+    def block(self) -> None:
+        """One more block of the generator."""
+        self.decide(*self.generator.block())

@@ -1,13 +1,17 @@
 """Logins, sessions, forged requests, limits, users and the audit log."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 
+from bubi.gateway import stream
 from bubi.gateway.access import Role
 from bubi.gateway.accounts.attempts import FAILURES_OF_ADDRESS, FAILURES_OF_NAME, Attempts
 from bubi.gateway.accounts.records import IDLE_MS, LINK_MS, SESSION_MS
-from tests.gateway.world import PASSWORD, PORT, World, code
+from tests.gateway.world import PASSWORD, PORT, Visitor, World, code
 
 COOKIE = f"bubi_session_{PORT}"
 
@@ -96,6 +100,27 @@ def test_a_link_works_once_and_not_for_long(world: World) -> None:
     assert code(two.ask("POST", "/session/link", {"token": late})) == "login_failed"
 
 
+def test_wrong_links_shut_out_only_the_address_that_tries_them(world: World) -> None:
+    world.accounts.records.add_user("first", "administrator", None, world.clock())
+    attacker, owner = world.visitor(), world.visitor()
+    attacker.address = "10.9.9.9"
+    wrong = [attacker.ask("POST", "/session/link", {"token": "x"}) for _ in range(6)]
+    assert code(wrong[-1]) == "too_many_requests"
+    token, _ = world.accounts.records.make_link("first", world.clock())
+    assert owner.ask("POST", "/session/link", {"token": token}).status_code == 200
+
+
+def test_a_link_ends_with_its_user(world: World) -> None:
+    admin = world.user(Role.ADMINISTRATOR)
+    bob = {"name": "bob", "role": "read_only"}
+    assert admin.ask("POST", "/users", bob).status_code == 201
+    link = admin.ask("POST", "/users/bob/link").json()["token"]
+    assert admin.ask("DELETE", "/users/bob").status_code == 204
+    assert admin.ask("POST", "/users", {**bob, "role": "administrator"}).status_code == 201
+    answer = world.visitor().ask("POST", "/session/link", {"token": link})
+    assert code(answer) == "login_failed"
+
+
 @pytest.mark.parametrize("token", ["", "wrong", None])
 def test_a_forged_request_changes_nothing(world: World, token: str | None) -> None:
     ann = world.user(Role.OPERATOR)
@@ -144,9 +169,14 @@ def test_limits_of_names_and_addresses() -> None:
     assert attempts.wait_ms("another", "10.0.0.2", FAILURES_OF_ADDRESS) == 0
     for _ in range(FAILURES_OF_NAME - 1):
         attempts.failed("ann", "10.0.0.3", 100)
-    attempts.succeeded("ann")
+    attempts.succeeded("ann", "10.0.0.3")
     attempts.failed("ann", "10.0.0.3", 100)
     assert attempts.wait_ms("ann", "10.0.0.4", 100) == 0
+    # Any number of people may come in from one address.
+    for number in range(2 * FAILURES_OF_ADDRESS):
+        assert attempts.wait_ms(f"user{number}", "10.0.0.5", 100) == 0
+        attempts.failed(f"user{number}", "10.0.0.5", 100)
+        attempts.succeeded(f"user{number}", "10.0.0.5")
 
 
 def test_one_changes_the_own_password(world: World) -> None:
@@ -220,3 +250,56 @@ def test_a_line_taken_out_of_the_audit_log_shows(world: World) -> None:
     admin.ask("POST", "/alarms/silences", {"minutes": 6})
     world.accounts.records._run("DELETE FROM audit WHERE id = 2")
     assert admin.ask("GET", "/audit").json()["intact"] is False
+
+
+def test_a_stream_ends_with_its_session(world: World) -> None:
+    admin = world.user(Role.ADMINISTRATOR)
+    world.add_user("ann", Role.OPERATOR)
+    ann = world.visitor()
+    ann.log_in("ann")
+    said: list[str] = []
+
+    async def listen() -> None:
+        lines = stream_of(world, ann)
+        async for line in lines:
+            said.append(line)
+            if len(said) == 1:
+                await asyncio.to_thread(admin.ask, "PUT", "/users/ann", {"disabled": True})
+
+    asyncio.run(asyncio.wait_for(listen(), 60))
+    assert said[0] == ": open\n\n"
+    assert world.gateway.streams == 0
+
+
+def test_a_stream_does_not_keep_a_session_alive(world: World) -> None:
+    world.add_user("ann", Role.OPERATOR)
+    ann = world.visitor()
+    ann.log_in("ann")
+    token = ann.cookies[COOKIE]
+    records = world.accounts.records
+    for _ in range(4):
+        world.clock.now += IDLE_MS // 4
+        alive = records.alive(token, world.clock())
+    assert alive is False
+    assert records.session(token, world.clock()) is None
+
+
+def stream_of(world: World, visitor: Visitor) -> AsyncIterator[str]:
+    """The stream of the gateway, as the visitor gets it, until the gateway ends it."""
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/api/v1/stream",
+        "query_string": b"",
+        "headers": [(b"cookie", f"{COOKIE}={visitor.cookies[COOKIE]}".encode())],
+        "app": world.app,
+    }
+
+    async def connected() -> dict[str, object]:
+        await asyncio.sleep(3_600)
+        raise AssertionError
+
+    request = Request(scope, connected)
+    lasts = world.accounts.lasting(request)
+    response = stream.answer(request, world.gateway, frozenset(), lasts)
+    return response.body_iterator  # type: ignore[return-value]

@@ -295,6 +295,24 @@ def test_secrets_of_channels_are_never_given_out(world: World) -> None:
     assert code(admin.ask("DELETE", f"/alarms/channels/{number}")) == "not_found"
 
 
+def test_a_stored_password_goes_to_no_other_server(world: World) -> None:
+    admin = world.user(Role.ADMINISTRATOR)
+    mail = {"host": "mail.example", "port": "25", "from": "a@b.example", "to": "c@d.example"}
+    login = {"user": "u", "password": "topsecret"}
+    wanted = {"name": "mail", "kind": "mail", "settings": {**mail, **login}}
+    number = admin.ask("POST", "/alarms/channels", wanted).json()["id"]
+
+    def kept(host: str) -> str | None:
+        settings = {**mail, "user": "u", "host": host}
+        changed = {"name": "mail", "kind": "mail", "settings": settings}
+        assert admin.ask("PUT", f"/alarms/channels/{number}", changed).status_code == 200
+        stored = world.monitor.alarms.records.channel(int(number)).settings
+        return stored.get("password")
+
+    assert kept("mail.example") == "topsecret"
+    assert kept("evil.example") is None
+
+
 def test_channels_that_cannot_work_and_names_twice_are_refused(world: World) -> None:
     admin = world.user(Role.ADMINISTRATOR)
     good = {"name": "a", "kind": "wecom", "settings": {"url": "http://127.0.0.1:1"}}
@@ -340,7 +358,8 @@ def test_open_consoles_hear_of_alarms_at_once_and_strangers_do_not(
     hidden = frozenset() if logged_in else stream.NOT_PUBLIC
 
     async def work() -> list[str]:
-        events = stream._events(Listener(), world.gateway, hidden)  # type: ignore[arg-type]
+        listener: Any = Listener()
+        events = stream._events(listener, world.gateway, hidden, stream.always)
         said = [await anext(events)]
         world.monitor.alarms.observe([DOWN])
         world.gateway.news.tell("status", {"status": "ready"})

@@ -419,3 +419,52 @@ def test_any_parameters(
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
     assert gateway.health()["status"] == "ready"
+
+
+def test_a_proposal_stays_in_the_index_with_its_votes(
+    gateway: RunningGateway, ledger: World
+) -> None:
+    change = {"set_parameter": {"name": "timeout_max", "value": "31000"}}
+    expires = str(world.now() + world.DAY)
+    fields = {"changes": [change], "expires": expires, "not_before": None}
+    propose = {"propose": {**fields, "acknowledged": [], "memo": "why"}}
+    settled(gateway, outcome := ledger.done(propose, by="council"))
+    (shown,) = gateway.get("/proposals", state="open")["items"]
+    assert shown["transaction"] == outcome["id"]
+    found = gateway.get(f"/proposals/{shown['id']}")
+    before = {"timeout_max": "30000"}
+    assert found["diff"] == [
+        {
+            "change": "set_parameter",
+            "fields": change["set_parameter"],
+            "before": before["timeout_max"],
+        }
+    ]
+    waiting = {"organisation": "development", "weight": 1, "approve": None}
+    assert [{name: one[name] for name in waiting} for one in found["votes"]] == [waiting]
+    against = {"vote": {"proposal": shown["id"], "approve": False}}
+    settled(gateway, ledger.done(against, by="council"))
+    found = gateway.get(f"/proposals/{shown['id']}")
+    assert (found["state"], found["approving"], found["memo"]) == ("rejected", 0, "why")
+    assert [one["approve"] for one in found["votes"]] == [False]
+    assert [one["approve"] for one in found["history"]] == [False]
+    node = ledger.client.get(f"/v1/proposals/{shown['id']}").json()
+    assert (node["state"], node["expires"]) == (found["state"], found["expires"])
+    rows = csv.DictReader(io.StringIO(gateway.client.get("/api/v1/proposals?format=csv").text))
+    assert [row["id"] for row in rows] == [shown["id"]]
+    assert gateway.get("/proposals", state="active")["items"] == []
+    gateway.get(f"/proposals/{'00' * 32}", 404)
+    gateway.get(f"/evidence/{'00' * 32}", 404)
+    assert gateway.get("/evidence")["items"] == []
+
+
+def test_epochs_and_their_validators(gateway: RunningGateway) -> None:
+    (only,) = gateway.get("/epochs")["items"]
+    assert (only["epoch"], only["height"], only["proposal"]) == ("0", "1", None)
+    whole = gateway.get("/epochs/0")
+    assert [one["name"] for one in whole["organisations"]] == ["development"]
+    now = gateway.get("/validators")
+    assert [one["name"] for one in now["items"]] == [one["name"] for one in only["validators"]]
+    assert now["items"][0]["missing"] is False
+    gateway.get("/epochs/1", 404)
+    gateway.get("/epochs/x", 400)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -151,3 +152,34 @@ def test_users_are_added_by_command_while_the_gateway_runs(
         assert ann.post("session", json=login).json()["role"] == "auditor"
         assert ann.get("audit").json()["intact"] is True
         assert ann.get("users").status_code == 403
+
+
+def test_a_node_that_moved_is_found_again(folder: Path, console: httpx.Client) -> None:
+    """Its port was taken while it was down: the gateway hears of the new one."""
+
+    def urls() -> dict[str, str]:
+        return {one["name"]: one["url"] for one in status()["nodes"]}
+
+    def status() -> dict[str, Any]:
+        found: dict[str, Any] = command("status", "--data", folder, "--json").json
+        return found
+
+    def ready() -> bool:
+        try:
+            return bool(node(console, VICTIM)["ready"])
+        except (httpx.TransportError, KeyError):
+            return False  # the gateway starts again
+
+    before = urls()[VICTIM]
+    until(ready, "the node is there")
+    assert command("down", "--node", VICTIM, "--data", folder).status == 0
+    until(lambda: not node(console, VICTIM)["reachable"], "the node is seen to be gone")
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", int(before.rpartition(":")[2])))
+        taken.listen()
+        up = command("up", "--node", VICTIM, "--data", folder, "--detach")
+        assert up.status == 0, up.err
+        assert urls()[VICTIM] != before
+        assert status()["gateway"]["url"] == str(console.base_url).partition("/api/")[0]
+        until(ready, "the node is watched at its new address")

@@ -135,5 +135,5 @@ def test_the_defaults_hold_what_was_promised() -> None:
     below = {rule.code for rule in DEFAULTS if rule.comparison is Comparison.BELOW}
     assert below == {
         "disk_low", "disk_filling", "memory_low", "certificate_30", "certificate_7",
-        "certificate_1", "quorum_lost",
+        "certificate_1", "quorum_lost", "proposal_unvoted",
     }  # fmt: skip

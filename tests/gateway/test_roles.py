@@ -14,6 +14,8 @@ LOWEST = {
     "GET /session": ANYBODY,
     "POST /session": ANYBODY,
     "POST /session/link": ANYBODY,
+    "GET /session/oidc": ANYBODY,
+    "GET /session/oidc/callback": ANYBODY,
     "DELETE /session": Role.READ_ONLY,
     "POST /session/password": Role.READ_ONLY,
     "GET /users": Role.ADMINISTRATOR,

@@ -86,13 +86,16 @@ class Visitor:
         self.app = world.app
         self.cookies = httpx.Cookies()
         self.csrf: str | None = None
+        self.address = "127.0.0.1"
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         if self.csrf is not None:
             headers.setdefault("Bubi-Csrf", self.csrf)
 
         async def work() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+            transport = httpx.ASGITransport(
+                self.app, raise_app_exceptions=False, client=(self.address, 1)
+            )
             url = "http://testserver/api/v1"
             async with httpx.AsyncClient(transport=transport, cookies=self.cookies) as client:
                 answer = await client.request(method, url + path, json=body, headers=headers)

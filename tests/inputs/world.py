@@ -19,8 +19,8 @@ from ..integration.nodes import Account, RunningNode, free_port
 
 QUOTA = 3_000
 PARAMETERS = {
-    # One window for ever, so that a quota fills at a known transaction.
-    "quota_window": str(10**15),
+    # The longest window, so that a quota fills at a known transaction.
+    "quota_window": str(604_800_000),
     "quota_operations": str(QUOTA),
     # One due cell per block, so that a hold can be met after its time and before it is retired.
     "due_per_block": 1,

@@ -1,5 +1,6 @@
 """A real node in a process of its own on loopback, and transactions for it."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -24,10 +25,12 @@ START_SECONDS = 90
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A free port that no outgoing connection is given before it is listened on."""
+    while True:
+        port = 12_000 + secrets.randbelow(20_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 ORGANISATIONS_MAX, LISTED_MAX, OPEN_MAX, OPEN_OF_ONE_MAX = 128, 1_024, 64, 4
 AHEAD_MAX, REPORTS_MAX, VALIDATORS_MAX, CELL_MAX = 1_000_000, 16, 256, 65_536
+REPORTS_OF_VALIDATOR = 4
 NO_FAULT_TOLERANCE = "no_fault_tolerance"
 ENGINES = ("solo", "pbft", "raft", "paxos")
-VOTE_NUMBER = 25
+VOTE_NUMBER, READY_NUMBER = 25, 27
 PARAMETER_BITS: dict[str, int] = {
     field.name: 8 * field.type.__metadata__[0].size
     for field in fields(v.ParameterFields)
@@ -80,11 +81,12 @@ def parameters_break_rules(parameters: v.ParameterFields, kind: v.NetworkKind) -
     lists = (p.algorithms, p.vote_algorithms)
     return not (
         p.clock_tolerance * 20 <= p.max_lifetime <= 3_600_000
+        and p.clock_tolerance >= 500
         and 0 < p.id_bucket <= p.max_lifetime
-        and p.quota_window > 0
-        and p.block_transactions > 0
-        and p.block_bytes >= 1_048_576
-        and p.due_per_block > 0
+        and 1 <= p.quota_window <= 7 * 24 * 3_600_000
+        and 2 <= p.block_transactions <= 1_000_000
+        and 2 * 2**20 <= p.block_bytes <= 256 * 2**20
+        and 1 <= p.due_per_block <= 100_000
         and all(numbers and max(numbers) <= 3 for numbers in lists)
         and not {one.algorithm for one in p.retired_algorithms} & set(p.algorithms)
         and p.turn_blocks >= least_turn
@@ -175,6 +177,10 @@ class Draft:
         voters = [one.governance for one in others.values() if one.governance is not None]
         refuse(Code.ORGANISATION_IN_USE, change.governance in voters)
         refuse(Code.ORGANISATION_IN_USE, len(others) >= ORGANISATIONS_MAX)
+        known = self.organisations.get(change.name)
+        if known is not None and known.certificate and not change.certificate:
+            of_it = [one for one in self.validators.validators if one.organisation == change.name]
+            refuse(Code.ORGANISATION_IN_USE, bool(of_it))
         self.organisations[change.name] = v.Organisation(change.governance, change.certificate)
         self.named.add(change.name)
 
@@ -262,7 +268,8 @@ class Draft:
         self.check_accounts(ledger)
         able = {name for name, one in self.organisations.items() if self.can_vote(ledger, one)}
         voice = sum(one.weight for one in members if one.organisation in able)
-        refuse(Code.GOVERNANCE_LOST, voice < quorum(self.validators))
+        able_to_ready = sum(one.weight for one in members if self.can_get_ready(ledger, one.key))
+        refuse(Code.GOVERNANCE_LOST, min(voice, able_to_ready) < quorum(self.validators))
         record = v.EpochRecord(0, 0, self.validators)
         refuse(Code.VALIDATORS_INVALID, len(encode(record)) > CELL_MAX)
 
@@ -292,7 +299,17 @@ class Draft:
         """6: whether its governance account can still vote by itself."""
         if organisation.governance is None:
             return False
-        header = ledger.header(organisation.governance)
+        return self.can_act(ledger.header(organisation.governance), VOTE_NUMBER)
+
+    def can_get_ready(self, ledger: "Ledger", key: bytes) -> bool:
+        """6: whether a validator can; an account that is missing will be opened for its key."""
+        header = ledger.header(ledger.own_address(key))
+        if header is None:
+            return key[0] in self.parameters.algorithms
+        return self.can_act(header, READY_NUMBER)
+
+    def can_act(self, header: v.OpenAccount | v.ClosedAccount | None, operation: int) -> bool:
+        """Whether the signers of an account suffice for an operation."""
         if not isinstance(header, v.OpenAccount):
             return False
         own = {entry.operation: entry.threshold for entry in header.thresholds.operations}
@@ -301,7 +318,7 @@ class Draft:
             for signer in header.signers
             if signer.limits is None and signer.key[0] in self.parameters.algorithms
         ]
-        return sum(free) >= own.get(VOTE_NUMBER, header.thresholds.default)
+        return sum(free) >= own.get(operation, header.thresholds.default)
 
 
 CHANGES: dict[type, str] = {
@@ -352,6 +369,14 @@ class Council:
         """The set in force."""
         found: v.ValidatorSet = self.cells[cell(b"\2")]
         return found
+
+    def is_validators(self, account: bytes) -> bool:
+        """Whether it is that of the key of a validator in force or of the pending change."""
+        own = [self.ledger.own_address(one.key) for one in self.validators.validators]
+        pending = self.agenda.pending
+        return account in own or (
+            pending is not None and account in [one.account for one in pending.members]
+        )
 
     def named(self, prefix: bytes) -> dict[bytes, Any]:
         """Cells of the system whose keys begin so, by the rest of the key."""
@@ -576,8 +601,10 @@ class Council:
         refuse(Code.EVIDENCE_FOREIGN, op.member not in names)
         key = ledger.hash(b"bubi:evidence...", ledger.chain, op.member, encode(where))
         refuse(Code.EVIDENCE_KNOWN, cell(b"\t" + key) in self.cells)
-        ledger.reports += 1
-        refuse(Code.EVIDENCE_FULL, ledger.reports > REPORTS_MAX)
+        members = [ledger.own_address(one.key) for one in self.validators.validators]
+        whose, most = (source, REPORTS_OF_VALIDATOR) if source in members else (None, REPORTS_MAX)
+        ledger.reports[whose] = ledger.reports.get(whose, 0) + 1
+        refuse(Code.EVIDENCE_FULL, ledger.reports[whose] > most)
         for half, signature in ((one, op.signature_one), (two, op.signature_two)):
             good = signed(ledger.chain, op.member, half, signature)
             refuse(Code.EVIDENCE_SIGNATURE, not good)

@@ -7,7 +7,7 @@ the copy back.
 
 import copy
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, get_args
 
@@ -160,7 +160,7 @@ class Ledger:
         self.genesis_version = fields.protocol_version
         self.height = 0
         self.time = fields.time
-        self.reports = 0
+        self.reports: dict[bytes | None, int] = {}
         self.ids: dict[int, list[v.IdEntry]] = {}
         self.cells: dict[CellKey, Any] = {
             PARAMETERS: v.Parameters(fields.parameters),
@@ -260,7 +260,7 @@ class Ledger:
 
     def begin(self, time: int) -> None:
         """The next block."""
-        self.height, self.time, self.reports = self.height + 1, time, 0
+        self.height, self.time, self.reports = self.height + 1, time, {}
 
     def schedule_leaders(self, parent_round: int) -> None:
         """spec/consensus/schedule.md: what the round of the block below says of leaders."""
@@ -553,7 +553,8 @@ class Execution:
 
     def perform(self, index: int, operation: v.Operation) -> None:
         """Section 3: what comes before every operation, then the operation."""
-        step = Step(self.ledger, self.events, self.acting(operation), self.body.replay, index)
+        acting, replay = self.acting(operation), self.body.replay
+        step = Step(self.ledger, self.events, acting, replay, index, self.keys)
         step.open_account(step.source)
         self.charge_amount_limits(operation)
         handler: Callable[[Any], None] = getattr(step, METHODS[type(operation.body)])
@@ -685,9 +686,16 @@ class Step(Books):
     """Sections 3 to 7: each method named after an operation is its row in the tables."""
 
     def __init__(
-        self, ledger: Ledger, events: list[v.Event], source: bytes, replay: v.ReplayKey, index: int
+        self,
+        ledger: Ledger,
+        events: list[v.Event],
+        source: bytes,
+        replay: v.ReplayKey,
+        index: int,
+        keys: Collection[bytes],
     ) -> None:
         super().__init__(ledger, events)
+        self.keys = keys
         self.source = source
         self.replay = replay
         self.index = index
@@ -721,6 +729,7 @@ class Step(Books):
         signers, thresholds = op.signers, op.thresholds
         if isinstance(op.target, v.TargetKey):
             self.new_key(op.target.key)
+            refuse(Code.NOT_PERMITTED, bool(signers) and op.target.key not in self.keys)
             address = self.ledger.own_address(op.target.key)
             signers = signers or (v.Signer(op.target.key, 1),)
         else:
@@ -768,6 +777,7 @@ class Step(Books):
     def close_account(self, _: v.CloseAccount) -> None:
         """3."""
         refuse(Code.NOT_PERMITTED, (SYSTEM, b"\r" + self.source) in self.cells)
+        refuse(Code.NOT_PERMITTED, Council(self.ledger, []).is_validators(self.source))
         for (owner, key), value in self.cells.items():
             if owner == b"\1" + self.source:
                 refuse(Code.ACCOUNT_NOT_EMPTY, key[0] in (3, 4, 5, 7))

@@ -12,6 +12,7 @@ from bubi.network.channels import (
     CHUNK_BYTES,
     CHUNK_BYTES_MIN,
     MESSAGE_BYTES_MAX,
+    Budget,
     Incoming,
     Item,
     Outgoing,
@@ -131,6 +132,40 @@ def test_full_queues() -> None:
     assert outgoing.put(Item(Priority.SYNC, 1, bytes(5_000)))
     assert not outgoing.put(Item(Priority.SYNC, 1, b"x"))
     assert outgoing.bytes_waiting == 5_000
+
+
+def test_what_waits_for_all_peers_together_is_bounded() -> None:
+    budget = Budget(10_000)
+    one, other = Outgoing(budget=budget), Outgoing(budget=budget)
+    shared = Item(Priority.BATCHES, 1, bytes(4_000))
+    assert one.put(shared)
+    assert other.put(shared)
+    assert budget.used == shared.charge, "a message that waits for two is held once"
+    large = Item(Priority.SYNC, 1, bytes(5_000))
+    assert one.put(large)
+    assert not other.put(Item(Priority.SYNC, 2, bytes(5_000))), "there is no room for a second"
+    # Batches make room of their own queue only as far as that helps.
+    assert not one.put(Item(Priority.BATCHES, 2, bytes(6_000)))
+    assert one.waiting()["batches"] == (0, 0)
+    # Votes pass, a few of them at least.
+    vote = Item(Priority.VOTES, 1, bytes(3_000))
+    assert other.put(vote)
+    assert budget.used == shared.charge + large.charge + vote.charge
+    assert len(frames(one.take(100_000))) == 1
+    other.discard()
+    assert budget.used == 0
+    assert other.bytes_waiting == 0
+
+
+def test_a_long_message_counts_until_its_last_chunk_is_written() -> None:
+    budget = Budget()
+    outgoing = Outgoing(budget=budget)
+    item = Item(Priority.SYNC, 1, bytes(3 * CHUNK_BYTES))
+    assert outgoing.put(item)
+    outgoing.take(1)
+    assert budget.used == item.charge
+    outgoing.take(4 * CHUNK_BYTES)
+    assert budget.used == 0
 
 
 def test_a_message_above_its_limit_is_not_made() -> None:

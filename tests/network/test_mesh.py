@@ -421,6 +421,22 @@ def test_denied_ip_addresses(tmp_path: Path) -> None:
 
 
 @BOTH
+def test_a_connection_that_comes_in_while_the_node_stops(tmp_path: Path, loop: str) -> None:
+    async def test(world: World) -> None:
+        for number in range(10):
+            one = await world.start(f"one{number}")
+            assert one.address is not None
+            await asyncio.sleep(0.01 * (number % 3))
+            with socket.socket() as stranger:
+                stranger.connect((one.address.host, one.address.port))
+                # The loop is told of the connection in the turn in which this goes on.
+                await asyncio.sleep(0)
+                await one.network.stop()
+
+    run(tmp_path, test, loop)
+
+
+@BOTH
 def test_an_unknown_authority(tmp_path: Path, loop: str) -> None:
     async def test(world: World) -> None:
         one = await world.start("one")
@@ -524,8 +540,12 @@ def test_lists_that_the_ledger_changes_while_connected(tmp_path: Path, loop: str
         one.network.follow(world.authorities, [], NodeLists(allowed=frozenset({other.id})))
         assert one.host.reasons(third.id) == ["not_white_listed"]
         await until(lambda: connected(one, other))
-        one.network.follow(world.authorities, [], NodeLists())
+        # It shuts out nobody whose organisation has a validator.
+        lists = NodeLists(allowed=frozenset({other.id}), voters=frozenset({"Beta"}))
+        one.network.follow(world.authorities, [], lists)
         await until(lambda: connected(one, other) and connected(one, third))
+        one.network.follow(world.authorities, [], NodeLists())
+        assert connected(one, third)
         # What is no authority is left out, and the rest holds.
         fingerprint = hashlib.sha256(x509.der(settings.certificate.read_bytes())).digest()
         broken = [*world.authorities, x509.Authority("Alpha Bank", b"none")]

@@ -60,6 +60,9 @@ def test_delays_double_to_a_cap_with_jitter() -> None:
     for attempt, delay in enumerate(delays):
         assert min(100, 2**attempt) / 2 <= delay <= min(100, 2**attempt)
     assert delays == [one.delay(place(1), attempt) for attempt in range(12)]
+    refused = [one.delay(place(1), attempt, "refused") for attempt in range(12)]
+    assert max(refused) <= one.policy.dial_refused_max < max(delays), "it is being started"
+    assert max(one.delay(place(1), 11, why) for why in ("timeout", "unreachable")) > 40
     others = {PeerTable(node(n), Policy()).delay(place(1), 3) for n in range(50)}
     assert len(others) == 50
 

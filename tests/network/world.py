@@ -1,6 +1,8 @@
 """Nodes on loopback: authorities, certificates, a host that counts."""
 
 import asyncio
+import contextlib
+import secrets
 import socket
 import time
 from collections import Counter
@@ -35,9 +37,12 @@ def now_ms() -> int:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A free port that no outgoing connection is given before it is listened on."""
+    while True:
+        port = 12_000 + secrets.randbelow(20_000)
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
@@ -206,7 +211,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
         await made.stop()
 
 
-async def until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
+async def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Waits for something; fails with its source after so long."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):

@@ -1,9 +1,11 @@
 """Real node processes, a ledger to load them with, and the journal of what was acknowledged."""
 
+import contextlib
 import http.client
 import json
 import os
 import random
+import secrets
 import shutil
 import signal
 import socket
@@ -31,11 +33,12 @@ LOOK_UPS = 4
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A free port that no outgoing connection is given before it is listened on."""
+    while True:
+        port = 12_000 + secrets.randbelow(20_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass(frozen=True)

@@ -216,6 +216,32 @@ def test_a_bad_batch_is_blamed_on_its_giver(answer: Batch | None, reason: str) -
     assert bench.d.unordered == 0
 
 
+@pytest.mark.parametrize("urgent", [True, False])
+def test_garbage_under_a_digest_does_not_shadow_the_right_body(urgent: bool) -> None:
+    bench = Bench()
+    made = Batch(key_of(1), 1, (5,), TIME + 9, 10)
+    right = BatchBody(made.digest, made.header, made.body)
+    if urgent:
+        bench.d.need([made.digest], (node_of(3),))
+    for liar in (3, 2):
+        bench.d.received_body(node_of(liar), BatchBody(made.digest, b"x", bytes([liar])))
+    bench.d.received_body(node_of(1), right)
+    # Who lied cannot fill the places of others with more of it.
+    for _ in range(2 * module.SPARES_MAX):
+        bench.d.received_body(node_of(3), BatchBody(made.digest, b"x", b"again"))
+    bodies = []
+    while bench.d.find(made.digest) is None:
+        checks = [action for action in bench.taken() if isinstance(action, CheckBatch)]
+        assert len(checks) == 1, "one body under a digest is verified at a time, the next at once"
+        bodies.append(checks[0].body)
+        found = made if checks[0].body == made.body else None
+        bench.d.checked(made.digest, found, "bad", PEERS)
+    assert bodies == [b"\3", b"\2", made.body]
+    # Nothing of it is charged to anyone any more.
+    loads = [bench.d._loads[node_of(index)] for index in (1, 2, 3)]
+    assert [(load.checks, load.check_bytes) for load in loads] == [(0, 0)] * 3
+
+
 def test_an_announced_batch_is_asked_for_after_a_grace_in_turn() -> None:
     bench = Bench()
     digest = b"x" * 32

@@ -12,9 +12,10 @@ from bubi import core
 from bubi.mempool import Limits, Mempool, Recent
 from bubi.node.api import app as api
 from bubi.node.api.stream import CONTENT_TYPE
-from bubi.node.door import BlockLimits, Door, DoorError
+from bubi.node.door import Door, DoorError, GroupLimits
 from bubi.node.health import Health
 from bubi.node.metrics import Metrics
+from bubi.node.shares import Origin, ShareLimits
 
 POOL_BYTES = 1_000
 
@@ -44,8 +45,18 @@ def make_door(threads: HeldThreads) -> Door:
     pool: Mempool[core.Admission] = Mempool(Limits(100, POOL_BYTES))
     health = Health()
     health.clear("starting")
-    door = Door(chain, threads, clock, pool, Recent(10, 10), health, Metrics(), 0, 100)
-    door.block_limits = door.group_limits = BlockLimits(100, POOL_BYTES)
+    door = Door(
+        chain,
+        threads,
+        clock,
+        pool,
+        Recent(10, 10),
+        health,
+        Metrics(),
+        0,
+        ShareLimits(100, 100, 100),
+    )
+    door.group_limits = GroupLimits(100, POOL_BYTES)
     return door
 
 
@@ -60,18 +71,18 @@ async def refusal(request: Awaitable[Any]) -> str:
 async def test_singles_that_wait_for_their_check_count_as_bytes_of_the_pool() -> None:
     threads = HeldThreads()
     door = make_door(threads)
-    first = [asyncio.create_task(door.single(bytes(400), "a")) for _ in range(2)]
+    first = [asyncio.create_task(door.single(bytes(400), Origin("a"))) for _ in range(2)]
     await asyncio.sleep(0.01)
-    assert await refusal(door.single(bytes(400), "a")) == "pool_full"
-    assert await refusal(door.bulk(bytes(400), "a")) == "pool_full"
+    assert await refusal(door.single(bytes(400), Origin("a"))) == "pool_full"
+    assert await refusal(door.bulk(bytes(400), Origin("a"))) == "pool_full"
     # One of the callers goes away; its bytes are still in the queue.
     first[0].cancel()
     await asyncio.sleep(0)
-    assert await refusal(door.single(bytes(400), "a")) == "pool_full"
+    assert await refusal(door.single(bytes(400), Origin("a"))) == "pool_full"
     threads.go.set()
     assert await refusal(first[1]) == "not_canonical"
     # Once checked they are gone, and there is room again.
-    assert await refusal(door.single(bytes(POOL_BYTES - 100), "a")) == "not_canonical"
+    assert await refusal(door.single(bytes(POOL_BYTES - 100), Origin("a"))) == "not_canonical"
 
 
 class Admitted:
@@ -79,6 +90,7 @@ class Admitted:
 
     refused = 0
     bytes = 100
+    sources = (1).to_bytes(8, "little")
 
     def __len__(self) -> int:
         return 1
@@ -96,7 +108,7 @@ class LateThreads(HeldThreads):
 async def test_a_check_that_ends_after_the_door_closed_is_refused() -> None:
     threads = LateThreads()
     door = make_door(threads)
-    under_way = asyncio.create_task(door.bulk(bytes(100), "a"))
+    under_way = asyncio.create_task(door.bulk(bytes(100), Origin("a")))
     await asyncio.sleep(0.01)
     door.close()
     threads.go.set()

@@ -342,6 +342,11 @@ def test_the_network_follows_the_lists_and_the_role() -> None:
         world.governance.look()
         assert world.admission.followed[-1][2].denied == {bytes.fromhex("aa" * 32)}
         assert (world.door.forwards, world.admission.roles) == (False, [True, False])
+        members = configuration_of(4, 2, "pbft").members
+        # No white list shuts these out.
+        voters = {one.organisation for one in members}
+        assert voters
+        assert world.admission.followed[-1][2].voters == voters
 
     asyncio.run(test())
 

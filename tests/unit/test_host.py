@@ -11,8 +11,8 @@ from bubi import core
 from bubi.consensus.engine import Certificate, Configuration
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.messages import BlockParts
+from bubi.node import applying, writer
 from bubi.node import host as hosts
-from bubi.node import writer
 from bubi.node.health import Health
 from bubi.node.host import ReplicaHost
 from bubi.node.metrics import Metrics
@@ -53,6 +53,7 @@ class Chain:
         self.height, self.time, self.chain_id, self.suite = 1, 10, b"\0" * 32, 0
         self.calls: list[tuple[Any, ...]] = []
         self.full = 0
+        self.full_at: set[str] = set()
         self.block_time = NOW
         self.refuses: dict[str, str] = {}
         self.outcome = OUTCOME
@@ -62,7 +63,7 @@ class Chain:
             raise AttributeError(name)
 
         def call(*arguments: Any) -> Any:
-            if name in WRITES and self.full:
+            if name in (self.full_at or WRITES) and self.full:
                 self.full -= 1
                 code = "storage_full"
                 raise core.StorageFull(code, "no space")
@@ -188,7 +189,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "FULL_RETRY_SECONDS", 0.02)
     monkeypatch.setattr(hosts, "encode_certificate", lambda certificate: b"certificate")
     monkeypatch.setattr(
-        hosts, "decode_certificate", lambda data: Certificate(REQUEST, ((0, b"s"),))
+        applying, "decode_certificate", lambda data: Certificate(REQUEST, ((0, b"s"),))
     )
 
 
@@ -283,11 +284,22 @@ def test_a_foreign_block_is_verified_executed_and_committed() -> None:
     world = World(ApplyBlock(PARTS))
     world.run(Committed)
     expected = [
-        "decode_batch", "check_certificate", "check_proposal",
+        "check_certificate", "decode_batch", "check_proposal",
         "execute", "append_bodies", "commit",
     ]  # fmt: skip
     assert [name for name in world.chain.names if name in expected] == expected
     assert world.answers(ApplyFailed) == []
+
+
+@pytest.mark.parametrize("full_at", ["append_bodies", "commit"])
+def test_a_full_disk_in_the_middle_of_a_foreign_block_repeats_nothing(full_at: str) -> None:
+    world = World(ApplyBlock(PARTS))
+    world.chain.full, world.chain.full_at = 2, {full_at}
+    world.run(Committed)
+    assert world.answers(ApplyFailed) == []
+    for name in ("decode_batch", "execute", "append_bodies", "commit"):
+        assert world.chain.names.count(name) == 1, name
+    assert world.chain.full == 0
 
 
 @pytest.mark.parametrize(

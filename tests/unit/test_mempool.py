@@ -94,6 +94,14 @@ TestPool = PoolMachine.TestCase
 TestPool.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 
 
+def test_a_group_larger_than_all_room_holds_up_nobody() -> None:
+    pool: Mempool[Transactions] = Mempool(Limits(100, 1_000))
+    large, small = pool.add(Transactions(11, 20), 5), pool.add(Transactions(3, 30), 5)
+    heavy, last = pool.add(Transactions(1, 90), 5), pool.add(Transactions(3, 30), 5)
+    assert pool.select(10, 80) == [small, last]
+    assert pool.drop_expired(6) == [large, heavy]
+
+
 def hashes(*numbers: int) -> bytes:
     return b"".join(number.to_bytes(32, "little") for number in numbers)
 

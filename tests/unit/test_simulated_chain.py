@@ -85,7 +85,8 @@ def open_chain(disk: core.SimulatedDisk) -> core.Chain:
     return core.Chain.open_simulated(disk, genesis(), ideal=True)
 
 
-def batch(chain: core.Chain, author: int, number: int) -> core.Batch:
+def signed(chain: core.Chain, number: int) -> bytes:
+    """A transaction of the owner as JSON."""
     body = {
         "v1": {
             "source": ADDRESS,
@@ -107,8 +108,11 @@ def batch(chain: core.Chain, author: int, number: int) -> core.Batch:
         "key": key_json(OWNER),
         "signature": core.ideal_sign(OWNER.public_key, message).hex(),
     }
-    text = json.dumps({"v1": {"body": body, "signatures": [entry]}}).encode()
-    admission = chain.admit_json(text, chain.time)
+    return json.dumps({"v1": {"body": body, "signatures": [entry]}}).encode()
+
+
+def batch(chain: core.Chain, author: int, number: int) -> core.Batch:
+    admission = chain.admit_json(signed(chain, number), chain.time)
     assert admission.verdicts == [""]
     made = chain.batch([admission], number, KEYS[author])
     assert (made.author, made.latest_expiry) == (KEYS[author].public_key, TIME + 300_000)
@@ -143,6 +147,36 @@ def decide(
 
 def code_of(error: pytest.ExceptionInfo[core.CoreError]) -> str:
     return core.error_code(error.value)
+
+
+def test_some_of_an_admission_can_be_left_out() -> None:
+    chain = open_chain(core.SimulatedDisk(1))
+    good = [core.transaction_from_json("bubidev", signed(chain, number)) for number in range(4)]
+    entered = [good[0], b"garbage", *good[1:]]
+    admission = chain.admit(core.bulk_body(entered), chain.time)
+    assert (len(admission), admission.received) == (4, 5)
+    account = core.key_address(0, OWNER.public_key)
+    fingerprint = int.from_bytes(account[:8], "little")
+    assert list(memoryview(admission.sources).cast("Q")) == [fingerprint, 0, *[fingerprint] * 3]
+    assert admission.body == core.bulk_body(good)
+    # What was refused before stays refused; places count transactions as received.
+    rest = admission.without({1, 2, 4, 99})
+    assert [bool(one) for one in rest.verdicts] == [False, True, True, False, True]
+    assert rest.verdicts[2] == rest.verdicts[4] == "pool_full"
+    assert rest.verdicts[1] != "pool_full"
+    assert (len(rest), rest.refused) == (2, 3)
+    assert rest.bytes == len(good[0]) + len(good[2])
+    assert rest.hashes == admission.hashes
+    assert list(memoryview(rest.sources).cast("Q")) == [fingerprint, 0, 0, fingerprint, 0]
+    expiries = memoryview(rest.expiries).cast("Q")
+    assert [bool(one) for one in expiries] == [True, False, False, True, False]
+    assert list(rest.operations) == [1, 0, 0, 1, 0]
+    left = core.bulk_body([good[0], good[2]])
+    assert rest.body == left
+    assert chain.batch([rest], 1, KEYS[0]).body == left
+    for used in (admission, rest):
+        with pytest.raises(core.CoreError):
+            used.without({0})
 
 
 def test_a_chain_decides_and_another_follows_from_parts() -> None:

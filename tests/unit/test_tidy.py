@@ -36,6 +36,7 @@ TEXTS_IN_CHINESE = {
     "src/bubi/gateway/words.py",
     "src/bubi/cli/chinese_era.py",
     "src/bubi/cli/chinese_governance.py",
+    "src/bubi/cli/chinese_reasons.py",
     "sdk/python/src/bubi_sdk/documents.py",
     # Names of people, and samples that show that any text survives.
     "examples/points/customers.py",
@@ -46,6 +47,8 @@ TEXTS_IN_CHINESE = {
 """Files of code that may hold Chinese text. Tests may too: they check that it survives."""
 
 ENVIRONMENT = {
+    # For the allocator of the core: milliseconds after which free memory goes back to the system.
+    "src/bubi/__init__.py": {"MIMALLOC_PURGE_DELAY"},
     "src/bubi/cli/home.py": {"BUBI_HOME"},
     "src/bubi/cli/messages.py": {"LC_ALL", "LC_MESSAGES", "LANG"},
     "examples/development.py": {"LC_ALL"},

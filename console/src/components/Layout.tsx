@@ -177,7 +177,10 @@ function User() {
   return (
     <span className="row nowrap">
       <span>
-        {session.name} <span className="muted">{name("role", session.role)}</span>
+        <Link to="/password" title={t("password")}>
+          {session.name}
+        </Link>{" "}
+        <span className="muted">{name("role", session.role)}</span>
       </span>
       <Button
         type="text"

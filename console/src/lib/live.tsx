@@ -14,7 +14,17 @@ interface Live {
 const Context = createContext<Live | null>(null);
 const REFRESH_MS = 1_000;
 /** What a new block changes. */
-const OF_BLOCKS = ["overview", "blocks", "transactions", "newest"];
+const OF_BLOCKS = [
+  "overview",
+  "blocks",
+  "transactions",
+  "newest",
+  "proposals",
+  "proposal",
+  "evidence",
+  "epochs",
+  "validators",
+];
 const OF_ALARMS = ["alarms", "overview"];
 
 function parsed(text: string): unknown {

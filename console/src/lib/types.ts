@@ -112,6 +112,11 @@ export interface Session {
   name: string | null;
   role: Role | null;
   csrf: string | null;
+  has_password?: boolean;
+  /** Whether an identity provider let the user in. */
+  has_provider?: boolean;
+  /** Whether there is one. */
+  provider?: boolean;
   public: boolean;
 }
 export type Role = "administrator" | "operator" | "auditor" | "read_only";

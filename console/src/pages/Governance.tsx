@@ -14,11 +14,12 @@ import {
   Pill,
   Time,
   type Tone,
+  TransactionId,
 } from "../components/parts";
 import { QuorumBar } from "../components/Quorum";
 import { address, get } from "../lib/api";
 import { grouped } from "../lib/format";
-import { row, rows, shown, text } from "../lib/rows";
+import { row, rows, text } from "../lib/rows";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
 import type { Row } from "../lib/types";
@@ -49,7 +50,7 @@ export function Validators() {
             {(found) => <QuorumBar validators={found.validators ?? []} quorum={found.quorum} />}
           </Answered>
         </Card>
-        <Card flush>
+        <Card flush title={t("validators.now")}>
           <Answered query={query}>
             {(found) => (
               <DataTable
@@ -88,15 +89,71 @@ export function Validators() {
             )}
           </Answered>
         </Card>
+        <Card flush title={t("epochs")}>
+          <List<Row>
+            name="epochs"
+            caption={t("epochs")}
+            route="/api/v1/epochs"
+            rowKey={(one) => text(one, "epoch") ?? ""}
+            empty={<Nothing title={t("epochs")} />}
+            columns={[
+              { title: t("epoch"), cell: (one) => text(one, "epoch") },
+              {
+                title: t("epochs.from"),
+                cell: (one) => <BlockLink height={text(one, "height")} />,
+              },
+              { title: t("time"), cell: (one) => <Time ms={text(one, "time")} exact /> },
+              { title: t("engine"), cell: (one) => text(one, "engine") },
+              {
+                title: t("quorum"),
+                right: true,
+                cell: (one) => `${text(one, "quorum")} / ${text(one, "total")}`,
+              },
+              {
+                title: t("nav.validators"),
+                cell: (one) =>
+                  rows(one.validators)
+                    .map((member) => text(member, "name"))
+                    .join(t("comma")),
+              },
+              {
+                title: t("proposal"),
+                cell: (one) => (
+                  <Id value={text(one, "proposal")} to={`/proposals/${text(one, "proposal")}`} />
+                ),
+              },
+            ]}
+          />
+        </Card>
       </div>
     </>
   );
 }
 
+/** Signature algorithms by their number in the ledger. */
+const ALGORITHMS = ["ed25519", "secp256k1", "p256", "sm2"];
+const PROPOSAL_STATES = [
+  "open",
+  "approved",
+  "active",
+  "rejected",
+  "withdrawn",
+  "expired",
+  "lapsed",
+] as const;
+
 function stateTone(state: string | null): Tone {
   if (state === "active" || state === "approved") return "good";
   if (state === "open") return "info";
-  return state === "rejected" || state === "failed" || state === "lapsed" ? "bad" : "";
+  return state === "rejected" || state === "lapsed" ? "bad" : "";
+}
+
+/** Who opened a proposal: an organisation, or evidence. */
+function Proposer({ of }: { of: Row }) {
+  const { t } = useText();
+  const evidence = text(of, "evidence");
+  if (evidence === null) return <>{text(of, "proposer") ?? "–"}</>;
+  return <Link to={`/evidence/${evidence}`}>{t("nav.evidence")}</Link>;
 }
 
 export function Proposals() {
@@ -109,27 +166,25 @@ export function Proposals() {
           name="proposals"
           caption={t("nav.proposals")}
           route="/api/v1/proposals"
-          csv={false}
-          rowKey={(one, at) => text(one, "id", "proposal") ?? String(at)}
+          filters={[
+            {
+              name: "state",
+              label: "state",
+              choices: PROPOSAL_STATES.map((one) => [one, name("proposal_state", one)] as const),
+            },
+          ]}
+          rowKey={(one, at) => text(one, "id") ?? String(at)}
           empty={<Nothing title={t("proposals.empty")} text={t("proposals.empty.text")} />}
           columns={[
             {
               title: t("proposal"),
-              cell: (one) => {
-                const id = text(one, "id", "proposal");
-                return <Id value={id} to={`/proposals/${id}`} />;
-              },
+              cell: (one) => <Id value={text(one, "id")} to={`/proposals/${text(one, "id")}`} />,
             },
             {
               title: t("proposal.changes"),
               cell: (one) =>
                 rows(one.changes)
-                  .map((change) =>
-                    name(
-                      "change",
-                      typeof change === "string" ? change : (Object.keys(change)[0] ?? ""),
-                    ),
-                  )
+                  .map((change) => name("change", Object.keys(change)[0]))
                   .join(t("comma")),
             },
             {
@@ -140,15 +195,153 @@ export function Proposals() {
                 </Pill>
               ),
             },
-            {
-              title: t("proposal.proposer"),
-              cell: (one) => <AccountId value={text(one, "proposer", "source")} />,
-            },
+            { title: t("proposal.proposer"), cell: (one) => <Proposer of={one} /> },
+            { title: t("block"), cell: (one) => <BlockLink height={text(one, "opened")} /> },
             { title: t("expires"), cell: (one) => <Time ms={text(one, "expires")} exact /> },
           ]}
         />
       </Card>
     </>
+  );
+}
+
+/** A value of the settings for people: names of fields in their language, one below the other. */
+function Setting({ value }: { value: unknown }) {
+  const { t, name } = useText();
+  if (value === null || value === undefined || value === false) {
+    return <span className="muted">{t("diff.nothing")}</span>;
+  }
+  if (value === true) return <>{t("diff.there")}</>;
+  if (Array.isArray(value)) return <span className="mono">{value.join(" / ")}</span>;
+  if (typeof value !== "object")
+    return <span className="mono">{name("listing", String(value))}</span>;
+  return (
+    <Facts
+      items={Object.entries(value)
+        .filter(([field, one]) => field !== "name" && one !== null)
+        .map(([field, one]) => [name("setting", field), <Field key={field} value={one} />])}
+    />
+  );
+}
+
+function Field({ value }: { value: unknown }) {
+  const { name } = useText();
+  if (Array.isArray(value)) {
+    return <>{value.map((one) => name("algorithm", ALGORITHMS[Number(one)])).join(" ")}</>;
+  }
+  if (typeof value === "object" && value !== null) {
+    const [algorithm, key] = Object.entries(value)[0] ?? ["", ""];
+    return (
+      <>
+        {name("algorithm", algorithm)} <Id value={String(key)} />
+      </>
+    );
+  }
+  const plain = String(value);
+  return plain.length > 24 ? <Id value={plain} /> : plain;
+}
+
+/** What a change is about: the name of a parameter, validator or organisation, or a node. */
+function subject(fields: Row): string | null {
+  return text(fields, "name", "node", "fingerprint");
+}
+
+/** What a change sets, without what it is about. */
+function after(kind: string, fields: Row): unknown {
+  switch (kind) {
+    case "set_parameter":
+      return fields.value;
+    case "set_engine":
+      return fields.name;
+    case "set_quorum":
+      return [fields.numerator, fields.denominator];
+    case "set_protocol_version":
+      return fields.version;
+    case "allow_node":
+      return "allowed";
+    case "deny_node":
+      return "denied";
+    case "revoke_certificate":
+      return true;
+    case "clear_node":
+    case "remove_validator":
+    case "remove_organisation":
+      return null;
+    default:
+      return fields;
+  }
+}
+
+function Difference({ diff }: { diff: readonly Row[] }) {
+  const { t, name } = useText();
+  return (
+    <DataTable
+      caption={t("proposal.changes")}
+      rows={diff}
+      rowKey={(_one, at) => String(at)}
+      columns={[
+        {
+          title: t("change"),
+          cell: (one) => {
+            const about = subject(row(one.fields));
+            return (
+              <>
+                <strong>{name("change", text(one, "change"))}</strong>
+                {about && (
+                  <div className="mono">{about.length > 24 ? <Id value={about} /> : about}</div>
+                )}
+              </>
+            );
+          },
+        },
+        { title: t("diff.before"), cell: (one) => <Setting value={one.before} /> },
+        {
+          title: t("diff.after"),
+          cell: (one) => <Setting value={after(text(one, "change") ?? "", row(one.fields))} />,
+        },
+      ]}
+    />
+  );
+}
+
+function VoteOf({ of }: { of: Row }) {
+  const { t } = useText();
+  if (of.approve === null) return <Pill>{t("vote.none")}</Pill>;
+  return (
+    <Pill tone={of.approve ? "good" : "bad"}>{of.approve ? t("vote.yes") : t("vote.no")}</Pill>
+  );
+}
+
+function Votes({
+  caption,
+  votes,
+  when,
+}: {
+  caption: string;
+  votes: readonly Row[];
+  when?: boolean;
+}) {
+  const { t } = useText();
+  return (
+    <DataTable
+      caption={caption}
+      rows={votes}
+      rowKey={(one, at) => `${text(one, "organisation")} ${at}`}
+      columns={[
+        { title: t("organisation"), cell: (one) => text(one, "organisation") },
+        { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
+        { title: t("proposal.vote"), cell: (one) => <VoteOf of={one} /> },
+        ...(when
+          ? [
+              { title: t("time"), cell: (one: Row) => <Time ms={text(one, "time")} exact /> },
+              {
+                title: t("transaction"),
+                cell: (one: Row) => <TransactionId value={text(one, "transaction")} />,
+              },
+            ]
+          : []),
+      ]}
+    />
   );
 }
 
@@ -163,83 +356,72 @@ export function ProposalPage() {
     <>
       <PageHead name={t("proposal")} title={t("proposal")} text={<Id value={proposal} whole />} />
       <Answered query={query}>
-        {(answer) => {
-          const found = { ...answer, ...row(answer.value), ...row(row(answer.value).v1) };
-          const votes = rows(found.votes);
-          return (
-            <div className="grid">
-              <Card className="w8" title={t("proposal.changes")}>
-                <ol className="steps">
-                  {rows(found.changes).map((change, at) => {
-                    const kind =
-                      typeof change === "string" ? change : (Object.keys(change)[0] ?? "");
-                    return (
-                      <li key={at}>
-                        <span className="place">{at + 1}</span>
-                        <div>
-                          <h3>{name("change", kind)}</h3>
-                          <pre className="code wrap">
-                            {JSON.stringify(row(change)[kind] ?? {}, null, 1)}
-                          </pre>
-                        </div>
-                        <span />
-                      </li>
-                    );
-                  })}
-                </ol>
+        {(found) => (
+          <div className="grid">
+            <div className="w8 stack">
+              <Card flush title={t("proposal.changes")}>
+                <Difference diff={rows(found.diff)} />
               </Card>
-              <div className="w4 stack">
-                <Card title={t("state")}>
+              <Card flush title={t("proposal.history")}>
+                {rows(found.history).length === 0 ? (
+                  <Nothing title={t("proposal.votes.empty")} />
+                ) : (
+                  <Votes caption={t("proposal.history")} votes={rows(found.history)} when />
+                )}
+              </Card>
+            </div>
+            <div className="w4 stack">
+              <Card title={t("state")}>
+                <Facts
+                  items={[
+                    [
+                      t("state"),
+                      <Pill key="s" tone={stateTone(text(found, "state"))}>
+                        {name("proposal_state", text(found, "state"))}
+                      </Pill>,
+                    ],
+                    [
+                      t("proposal.approving"),
+                      t("proposal.weights", {
+                        approving: text(found, "approving") ?? "0",
+                        quorum: text(found, "quorum") ?? "0",
+                        total: text(found, "total") ?? "0",
+                      }),
+                    ],
+                    [t("proposal.proposer"), <Proposer key="p" of={found} />],
+                    [t("block"), <BlockLink key="b" height={text(found, "opened")} />],
+                    text(found, "transaction")
+                      ? [
+                          t("transaction"),
+                          <TransactionId key="t" value={text(found, "transaction")} />,
+                        ]
+                      : null,
+                    [t("expires"), <Time key="e" ms={text(found, "expires")} exact />],
+                    text(found, "activation_height")
+                      ? [t("proposal.activation"), grouped(text(found, "activation_height"))]
+                      : null,
+                    text(found, "memo") ? [t("memo"), text(found, "memo")] : null,
+                  ]}
+                />
+              </Card>
+              <Card flush title={t("proposal.votes")}>
+                <Votes caption={t("proposal.votes")} votes={rows(found.votes)} />
+              </Card>
+              {rows(found.ready).length > 0 && (
+                <Card title={t("proposal.ready")}>
                   <Facts
-                    items={[
-                      [
-                        t("state"),
-                        <Pill key="s" tone={stateTone(text(found, "state"))}>
-                          {name("proposal_state", text(found, "state"))}
-                        </Pill>,
-                      ],
-                      [
-                        t("proposal.proposer"),
-                        <AccountId key="p" value={text(found, "proposer", "source")} />,
-                      ],
-                      [t("expires"), <Time key="e" ms={text(found, "expires")} exact />],
-                      text(found, "activation_height")
-                        ? [t("proposal.activation"), grouped(text(found, "activation_height"))]
-                        : null,
-                      text(found, "memo") ? [t("memo"), text(found, "memo")] : null,
-                    ]}
+                    items={rows(found.ready).map((one) => [
+                      text(one, "name"),
+                      <Pill key="r" tone={one.ready ? "good" : ""}>
+                        {one.ready ? t("proposal.ready.yes") : t("proposal.ready.no")}
+                      </Pill>,
+                    ])}
                   />
                 </Card>
-                <Card flush title={t("proposal.votes")}>
-                  {votes.length === 0 ? (
-                    <Nothing title={t("proposal.votes.empty")} />
-                  ) : (
-                    <DataTable
-                      caption={t("proposal.votes")}
-                      rows={votes}
-                      rowKey={(one, at) => text(one, "organisation", "voter") ?? String(at)}
-                      columns={[
-                        {
-                          title: t("organisation"),
-                          cell: (one) => text(one, "organisation", "voter"),
-                        },
-                        { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
-                        {
-                          title: t("proposal.vote"),
-                          cell: (one) => (
-                            <Pill tone={one.approve ? "good" : "bad"}>
-                              {one.approve ? t("vote.yes") : t("vote.no")}
-                            </Pill>
-                          ),
-                        },
-                      ]}
-                    />
-                  )}
-                </Card>
-              </div>
+              )}
             </div>
-          );
-        }}
+          </div>
+        )}
       </Answered>
       <p style={{ marginTop: 16 }}>
         <Link to="/proposals">{t("proposals.all")}</Link>
@@ -258,19 +440,22 @@ export function Evidence() {
           name="evidence"
           caption={t("nav.evidence")}
           route="/api/v1/evidence"
-          csv={false}
-          rowKey={(one, at) => text(one, "id", "key") ?? String(at)}
+          rowKey={(one, at) => text(one, "id") ?? String(at)}
           empty={<Nothing title={t("evidence.empty")} text={t("evidence.empty.text")} />}
           columns={[
             {
-              title: t("evidence.member"),
-              cell: (one) => text(one, "member", "validator") ?? shown(one.member),
+              title: t("nav.evidence"),
+              cell: (one) => <Id value={text(one, "id")} to={`/evidence/${text(one, "id")}`} />,
             },
+            { title: t("evidence.member"), cell: (one) => text(one, "member") },
             {
               title: t("evidence.kind"),
-              cell: (one) => name("evidence_kind", text(one, "kind") ?? "equivocation"),
+              cell: (one) => name("evidence_kind", text(one, "kind")),
             },
-            { title: t("block"), cell: (one) => <BlockLink height={text(one, "height")} /> },
+            {
+              title: t("evidence.about"),
+              cell: (one) => <BlockLink height={text(one, "height")} />,
+            },
             {
               title: t("evidence.reporter"),
               cell: (one) => <AccountId value={text(one, "reporter")} />,
@@ -282,6 +467,58 @@ export function Evidence() {
           ]}
         />
       </Card>
+    </>
+  );
+}
+
+export function EvidencePage() {
+  const { t, name } = useText();
+  const { evidence = "" } = useParams();
+  const query = useQuery({
+    queryKey: ["evidence", evidence],
+    queryFn: ({ signal }) => get<Row>(address("/api/v1/evidence/{id}", { id: evidence }), signal),
+  });
+  return (
+    <>
+      <PageHead
+        name={t("nav.evidence")}
+        title={t("nav.evidence")}
+        text={<Id value={evidence} whole />}
+      />
+      <Answered query={query}>
+        {(found) => (
+          <Card>
+            <Facts
+              items={[
+                [t("evidence.member"), text(found, "member")],
+                [t("evidence.kind"), name("evidence_kind", text(found, "kind"))],
+                [t("evidence.about"), <BlockLink key="h" height={text(found, "height")} />],
+                [t("epoch"), text(found, "epoch")],
+                [t("engine"), text(found, "engine")],
+                [t("evidence.round"), text(found, "round")],
+                [t("evidence.one"), <Id key="1" value={text(found, "digest_one")} whole />],
+                [t("evidence.two"), <Id key="2" value={text(found, "digest_two")} whole />],
+                [t("evidence.reporter"), <AccountId key="r" value={text(found, "reporter")} />],
+                [t("transaction"), <TransactionId key="t" value={text(found, "transaction")} />],
+                [t("evidence.action"), name("evidence_action", text(found, "action"))],
+                text(found, "proposal")
+                  ? [
+                      t("proposal"),
+                      <Id
+                        key="p"
+                        value={text(found, "proposal")}
+                        to={`/proposals/${text(found, "proposal")}`}
+                      />,
+                    ]
+                  : null,
+              ]}
+            />
+          </Card>
+        )}
+      </Answered>
+      <p style={{ marginTop: 16 }}>
+        <Link to="/evidence">{t("evidence.all")}</Link>
+      </p>
     </>
   );
 }

@@ -3,7 +3,7 @@ import { Button, Input } from "antd";
 import { type FormEvent, useState } from "react";
 import { useNavigate, useSearchParams } from "react-router";
 import { Card, PageHead, Trouble } from "../components/parts";
-import { change, setCsrf } from "../lib/api";
+import { address, change, setCsrf } from "../lib/api";
 import { takeLinkToken } from "../lib/link";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
@@ -15,14 +15,15 @@ export function safePath(path: string | null): string {
 }
 
 export function Login() {
-  const { t } = useText();
-  const { refresh } = useSession();
+  const { t, name: nameOf } = useText();
+  const { refresh, session } = useSession();
   const navigate = useNavigate();
   const [search] = useSearchParams();
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
+  const failed = error === null ? search.get("failed") : null;
   const [token] = useState(takeLinkToken);
   const enter = async (url: string, body: unknown): Promise<void> => {
     setBusy(true);
@@ -82,11 +83,94 @@ export function Login() {
             </Button>
           </form>
         )}
+        {session.provider && !token && (
+          <Button
+            block
+            href={address("/api/v1/session/oidc", {}, { to: safePath(search.get("to")) })}
+          >
+            {t("login.provider")}
+          </Button>
+        )}
+        {failed && (
+          <p role="alert" className="warn">
+            {nameOf("login_failed", failed)}
+          </p>
+        )}
         {error !== null && <Trouble error={error} />}
       </Card>
       <p className="muted" style={{ marginTop: 12 }}>
         {t("login.help")}
       </p>
+    </div>
+  );
+}
+
+/** Another password; all other sessions of the user end. */
+export function Password() {
+  const { t } = useText();
+  const { session, refresh } = useSession();
+  const [old, setOld] = useState("");
+  const [wanted, setWanted] = useState("");
+  const [again, setAgain] = useState("");
+  const [error, setError] = useState<unknown>(null);
+  const [done, setDone] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const differs = again !== "" && again !== wanted;
+  const submit = async (event: FormEvent): Promise<void> => {
+    event.preventDefault();
+    if (again !== wanted) return;
+    setBusy(true);
+    setError(null);
+    setDone(false);
+    try {
+      const body = { old, new: wanted };
+      const fresh = await change<Session>("POST", "/api/v1/session/password", body);
+      setCsrf(fresh?.csrf ?? null);
+      await refresh();
+      setDone(true);
+      for (const clear of [setOld, setWanted, setAgain]) clear("");
+    } catch (found) {
+      setError(found);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const field = (
+    label: "password.old" | "password.new" | "password.again",
+    value: string,
+    set: (value: string) => void,
+  ) => (
+    <label>
+      {t(label)}
+      <Input.Password
+        autoComplete={label === "password.old" ? "current-password" : "new-password"}
+        required
+        value={value}
+        onChange={(event) => set(event.target.value)}
+      />
+    </label>
+  );
+  return (
+    <div className="login">
+      <PageHead name={t("password")} title={t("password")} text={t("password.text")} />
+      <Card>
+        {session.has_provider || !session.name ? (
+          <p>{t(session.name ? "password.provider" : "password.nobody")}</p>
+        ) : (
+          <form className="form" onSubmit={submit}>
+            <input type="hidden" autoComplete="username" value={session.name} readOnly />
+            {session.has_password && field("password.old", old, setOld)}
+            {field("password.new", wanted, setWanted)}
+            {field("password.again", again, setAgain)}
+            <Button type="primary" htmlType="submit" loading={busy} disabled={differs}>
+              {t("password.change")}
+            </Button>
+          </form>
+        )}
+        {differs && <p role="alert">{t("password.differs")}</p>}
+        {done && <p role="status">{t("password.done")}</p>}
+        {error !== null && <Trouble error={error} />}
+      </Card>
     </div>
   );
 }

@@ -33,10 +33,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rounds = arguments.next().map_or(Ok(1), |text| text.parse())?;
     let workload = Workload { accounts, block_size: BLOCK, blocks, rounds, suite };
     let (begun, mut phase) = (Instant::now(), String::new());
-    let measured = run(&directory, workload, |what, _| {
+    let measured = run(&directory, workload, |what, done| {
+        let clock = || format!("{:.2} s (clock {})", begun.elapsed().as_secs_f64(), uptime());
         if phase != what {
             what.clone_into(&mut phase);
-            println!("{what} from {:.2} s (clock {})", begun.elapsed().as_secs_f64(), uptime());
+            println!("{what} from {}", clock());
+        }
+        if done >= 1.0 {
+            println!("{what} until {}", clock());
         }
     })?;
     println!("end at {:.2} s (clock {})", begun.elapsed().as_secs_f64(), uptime());

@@ -6,7 +6,7 @@ use crate::{
 };
 use bubi_codec::{
     decode, domain,
-    identity::ChainId,
+    identity::{Address, ChainId},
     limits,
     transaction::{SignatureEntry, SignedTransaction, TransactionBody},
     DecodeError,
@@ -14,7 +14,7 @@ use bubi_codec::{
 use bubi_crypto::{Hash, HashSuite, LeafTag, SignedItem};
 use bubi_ledger::VerifiedTransaction;
 use rayon::prelude::*;
-use std::{ops::Range, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 /// Where the bytes of an admitted transaction stand, and its leaf of the batch root.
 #[derive(Debug, Clone)]
@@ -76,13 +76,50 @@ pub struct Admission {
     pub expiries: Vec<u64>,
     /// Operations per transaction received; 0 where it was refused.
     pub operations: Vec<u8>,
+    /// Fingerprint of the source account per transaction received; 0 where it was refused.
+    pub sources: Vec<u64>,
 }
+
+/// What the pool says of a transaction for which it keeps no room.
+const NO_ROOM: &str = "pool_full";
 
 impl Admission {
     /// Smallest `valid_until` of the admitted ones, 0 if there are none.
     pub fn earliest_expiry(&self) -> u64 {
         self.verified.transactions.iter().map(|one| one.body.valid_until).min().unwrap_or(0)
     }
+
+    /// The same without some of the admitted ones, which are refused as `pool_full`. `places` count transactions as received;
+    /// those that were refused before stay as they are.
+    #[must_use]
+    pub fn without(mut self, places: &BTreeSet<usize>) -> Self {
+        let verified = std::mem::take(&mut self.verified);
+        let mut admitted = verified.transactions.into_iter().zip(verified.entries);
+        for (place, verdict) in self.verdicts.iter_mut().enumerate() {
+            if verdict.is_some() {
+                continue;
+            }
+            let Some((transaction, entry)) = admitted.next() else { break };
+            if places.contains(&place) {
+                *verdict = Some(NO_ROOM);
+                for number in [self.expiries.get_mut(place), self.sources.get_mut(place)].into_iter().flatten() {
+                    *number = 0;
+                }
+                if let Some(count) = self.operations.get_mut(place) {
+                    *count = 0;
+                }
+            } else {
+                self.verified.transactions.push(transaction);
+                self.verified.entries.push(entry);
+            }
+        }
+        self
+    }
+}
+
+/// The first bytes of an account's address as a number: enough to count by.
+fn fingerprint(Address(Hash(bytes)): &Address) -> u64 {
+    bytes.iter().take(8).rev().fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
 
 /// What decoding needs to know of the chain.
@@ -210,15 +247,17 @@ impl Entered {
             hashes: Vec::with_capacity(count),
             expiries: Vec::with_capacity(count),
             operations: Vec::with_capacity(count),
+            sources: Vec::with_capacity(count),
         };
         for (entry, good) in self.decoded.into_iter().zip(verdicts) {
-            let (mut expiry, mut operations) = (0, 0);
+            let (mut expiry, mut operations, mut source) = (0, 0, 0);
             let (hash, verdict) = match entry {
                 Err(Refusal(code, hash)) => (hash, Some(code)),
                 Ok(one) if !good => (one.transaction.hash, Some("signature_invalid")),
                 Ok(one) => {
                     let hash = one.transaction.hash;
                     expiry = one.transaction.body.valid_until;
+                    source = fingerprint(&one.transaction.body.source);
                     operations = u8::try_from(one.transaction.body.operations.len()).unwrap_or(u8::MAX);
                     let range = one.transaction.bytes.clone();
                     admission.verified.entries.push(Entry { leaf: one.leaf, wire: Arc::clone(&self.wire), range });
@@ -230,6 +269,7 @@ impl Entered {
             admission.verdicts.push(verdict);
             admission.expiries.push(expiry);
             admission.operations.push(operations);
+            admission.sources.push(source);
         }
         admission
     }

@@ -79,6 +79,11 @@ fn add_derived(batch: &mut Batch, owner: &OwnerKey, cell: &[u8], value: Option<&
     Ok(())
 }
 
+/// Height of the block that a stored list of live ids or ordered batches is of.
+pub(crate) fn height_of(key: &[u8]) -> Option<u64> {
+    key.get(9..)?.try_into().ok().map(u64::from_be_bytes)
+}
+
 /// Whether what a stored list of live ids or ordered batches holds has passed at `time`.
 pub(crate) fn passed(key: &[u8], time: u64) -> bool {
     let until = key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);

@@ -25,7 +25,7 @@ const SHARED_FROM: usize = 4;
 /// The batches that decided blocks ordered within `max_lifetime`: a proposal must not name them again.
 #[derive(Debug, Default)]
 pub(crate) struct OrderedBatches {
-    /// Oldest first.
+    /// Those that are forgotten first stand first: not always the oldest, where a vote has shortened `max_lifetime`.
     blocks: VecDeque<Ordered>,
     digests: BTreeSet<Hash>,
 }
@@ -49,7 +49,7 @@ impl Ordered {
 
     /// From its stored form; none if that is none.
     pub(crate) fn stored(key: Vec<u8>, value: &[u8]) -> Option<Self> {
-        let height = u64::from_be_bytes(key.get(9..)?.try_into().ok()?);
+        let height = index::height_of(&key)?;
         let (digests, rest) = value.as_chunks::<32>();
         rest.is_empty().then(|| Self { key, height, digests: digests.iter().map(|bytes| Hash(*bytes)).collect() })
     }
@@ -63,7 +63,8 @@ impl Ordered {
 impl OrderedBatches {
     pub(crate) fn push(&mut self, block: Ordered) {
         self.digests.extend(&block.digests);
-        self.blocks.push_back(block);
+        let place = self.blocks.partition_point(|other| other.key <= block.key);
+        self.blocks.insert(place, block);
     }
 
     /// Forgets what has passed at `time`.
@@ -203,7 +204,7 @@ impl<D: Disk> Chain<D> {
         Ok((found.round, schedule::leaders(&found, members, count)))
     }
 
-    /// Height and digest of the batches ordered within `max_lifetime`, oldest first.
+    /// Height and digest of the batches ordered within `max_lifetime`.
     pub fn ordered_batches(&self) -> Vec<(u64, Hash)> {
         let inner = self.read();
         let blocks = inner.ordered.blocks.iter();

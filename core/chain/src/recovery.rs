@@ -195,9 +195,11 @@ fn load_stored<D: Disk>(snapshot: &Snapshot<D>, identity: &Identity, window: usi
     }
     let mut live = LiveIds::new(identity.suite);
     let mut id_lists = VecDeque::new();
-    let Some(lists) = readable(snapshot.page(Keyspace::Derived, &[index::LIVE_IDS], None, usize::MAX))? else {
+    let Some(mut lists) = readable(snapshot.page(Keyspace::Derived, &[index::LIVE_IDS], None, usize::MAX))? else {
         return Ok(None);
     };
+    // In the order of the blocks, which their times do not follow where a vote has shortened `max_lifetime`.
+    lists.sort_by_key(|(key, _)| index::height_of(key));
     for (key, blob) in lists {
         if live.replay(&blob).is_err() {
             return Ok(None);

@@ -115,10 +115,14 @@ fn log_only(disk: &MemoryDisk) -> MemoryDisk {
 
 /// A signed transaction of a key's own account; `number` makes its id.
 fn transaction(chain: &TestChain, key: &SecretKey, number: u64, body: Op) -> Vec<u8> {
+    transaction_until(chain, key, number, body, chain.tip().time + 300_000)
+}
+
+fn transaction_until(chain: &TestChain, key: &SecretKey, number: u64, body: Op, valid_until: u64) -> Vec<u8> {
     let body = TransactionBody::V1(BodyV1 {
         source: account(key),
         replay: replay(number),
-        valid_until: chain.tip().time + 300_000,
+        valid_until,
         preconditions: Vec::new(),
         memo: Vec::new(),
         operations: vec![Operation { source: None, body }],
@@ -428,6 +432,47 @@ fn batches_of_a_member_that_left_live_as_long_as_their_transactions() {
     assert!(error.to_string().contains("author"), "{error}");
     assert_eq!(batch_of(&chain, 4, &[signed(4)]).err().unwrap().code(), "batch_invalid");
     batch_of(&chain, 0, &[signed(5)]).unwrap();
+}
+
+#[test]
+fn a_restart_after_the_lifetime_was_shortened_changes_nothing() {
+    // Two nodes, of which one starts again: what both remember must be the same, in the same order.
+    let disks = [MemoryDisk::new(8), MemoryDisk::new(9)];
+    let chains = disks.each_ref().map(open);
+    let until = TIME + 150_000;
+    let block = |chain: &TestChain, number: u64, time: u64| {
+        let body = Op::SetData { name: format!("n{number}"), value: Some(vec![1]), expected_version: None };
+        let signed = transaction_until(chain, &organisation_key(0), number, body, until);
+        let batch = Arc::new(batch_of(chain, 1, &[signed]).unwrap());
+        decide(chain, &[batch], time).unwrap();
+    };
+    for chain in &chains {
+        let mut script = Script { blocks: vec![Vec::new()] };
+        let shorter = Change::SetParameter { name: "max_lifetime".into(), value: 100_000 };
+        script.change(chain.chain_id(), vec![shorter], &[0, 1, 2, 3], &[0, 1, 2, 3]);
+        block(chain, 1, TIME + 1_000);
+        script.run(chain);
+        assert_eq!(chain.epoch().unwrap().0, 1);
+        decide(chain, &[], TIME + 59_000).unwrap();
+        // In the same bucket of live ids, and to be forgotten before the one that came first.
+        block(chain, 2, TIME + 60_000);
+        chain.flush().unwrap();
+    }
+    let [stays, starts_again] = chains;
+    drop(starts_again);
+    let chains = [stays, open(&disks[1])];
+    for chain in &chains {
+        block(chain, 3, TIME + 70_000);
+    }
+    assert_eq!(chains[0].tip(), chains[1].tip(), "the live ids have another order");
+    // As long as the first batch is remembered so is the second, whose time is over before.
+    for time in [TIME + 100_000, TIME + 161_000] {
+        for chain in &chains {
+            decide(chain, &[], time).unwrap();
+        }
+        assert_eq!(chains[0].ordered_batches(), chains[1].ordered_batches(), "at {time}");
+    }
+    assert_eq!(chains[0].tip(), chains[1].tip());
 }
 
 #[test]

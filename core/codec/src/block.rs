@@ -187,20 +187,37 @@ const TURN_BLOCKS_MIN: u32 = 100;
 /// The same on development networks.
 const TURN_BLOCKS_MIN_DEVELOPMENT: u32 = 4;
 
+/// Least time (ms) that a block's time may be off a clock.
+const CLOCK_TOLERANCE_MIN: u64 = 500;
+/// Bounds (ms) of the window of quotas.
+const QUOTA_WINDOW: std::ops::RangeInclusive<u64> = 1..=604_800_000;
+/// Bounds of the transactions of a block: the half that one author may fill holds one at least.
+const BLOCK_TRANSACTIONS: std::ops::RangeInclusive<u32> = 2..=1_000_000;
+/// Bounds of the bytes of a block: the half that one author may fill holds the largest transaction.
+const BLOCK_BYTES: std::ops::RangeInclusive<u32> = 2_097_152..=268_435_456;
+/// Bounds of what falls due in one block.
+const DUE_PER_BLOCK: std::ops::RangeInclusive<u32> = 1..=100_000;
+
 /// Checks parameters against one another.
 pub fn check_parameters(parameters: &ParametersV1, kind: NetworkKind) -> Result<(), DecodeError> {
     let wrong = |what, reason: &str| Err(DecodeError::invalid(what, reason));
     if parameters.max_lifetime > 3_600_000 || parameters.max_lifetime < parameters.clock_tolerance.saturating_mul(20) {
         return wrong("max_lifetime", "it must be at most one hour and at least 20 clock tolerances");
     }
-    if parameters.id_bucket == 0 || parameters.id_bucket > parameters.max_lifetime || parameters.quota_window == 0 {
-        return wrong(
-            "id_bucket",
-            "buckets and quota windows must be at least 1 ms, and buckets no longer than max_lifetime",
-        );
+    if parameters.clock_tolerance < CLOCK_TOLERANCE_MIN {
+        return wrong("clock_tolerance", "it must be at least 500 ms, or no proposal comes in time");
     }
-    if parameters.block_transactions == 0 || parameters.block_bytes < 1_048_576 || parameters.due_per_block == 0 {
-        return wrong("block_transactions", "a block must have room for one largest transaction and one due entry");
+    if parameters.id_bucket == 0 || parameters.id_bucket > parameters.max_lifetime {
+        return wrong("id_bucket", "buckets must be at least 1 ms and no longer than max_lifetime");
+    }
+    if !QUOTA_WINDOW.contains(&parameters.quota_window) {
+        return wrong("quota_window", "it must be 1 ms to seven days: votes are charged as well");
+    }
+    if !BLOCK_TRANSACTIONS.contains(&parameters.block_transactions) || !BLOCK_BYTES.contains(&parameters.block_bytes) {
+        return wrong("block_transactions", "a block must have 2 to 1,000,000 transactions and 2 to 256 MiB");
+    }
+    if !DUE_PER_BLOCK.contains(&parameters.due_per_block) {
+        return wrong("due_per_block", "it must be 1 to 100,000");
     }
     crate::governance::check_algorithms("algorithms", &parameters.algorithms)?;
     crate::governance::check_algorithms("vote_algorithms", &parameters.vote_algorithms)?;

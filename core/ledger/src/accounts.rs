@@ -1,9 +1,10 @@
 //! Operations 0 to 5: accounts, their signers, data entries and claims (`spec/ledger.md` 3).
 
 use crate::{
-    authority::{locks_out, Actor},
+    authority::{locks_out, Actor, Keys},
     cells::{AccountState, Defect, Owner, Scratch},
     execution::{Done, Run},
+    governance,
 };
 use bubi_codec::{
     block::Event,
@@ -22,10 +23,15 @@ pub(crate) fn create(
     target: &AccountTarget,
     signers: &[Signer],
     thresholds: Option<&Thresholds>,
+    keys: Keys<'_>,
 ) -> Done {
     let address = match target {
         AccountTarget::Key(key) => {
             check_key(run, key)?;
+            // Its address is known before it is opened: nobody else may say who acts for it.
+            if thresholds.is_some() && !keys.contain(key) {
+                return Err(ResultCode::NotPermitted);
+            }
             Address::of_key(run.context.suite, key)
         }
         AccountTarget::Derived => {
@@ -134,7 +140,7 @@ pub(crate) fn set_data(
 pub(crate) fn close(run: &mut Run<'_, '_>, actor: &Actor) -> Done {
     let system = run.cells.system();
     let voter = run.cells.cell(system, &key::voter(&actor.address));
-    if run.cells.exists(voter) {
+    if run.cells.exists(voter) || governance::is_validators(run, &actor.address)? {
         return Err(ResultCode::NotPermitted);
     }
     let full = [key::ITEM_HELD_PREFIX, key::DATA_PREFIX, key::CLAIM_PREFIX, key::HOLD_PREFIX];

@@ -24,7 +24,7 @@ pub(crate) enum Keys<'t> {
 }
 
 impl Keys<'_> {
-    fn contain(self, key: &PublicKey) -> bool {
+    pub(crate) fn contain(self, key: &PublicKey) -> bool {
         match self {
             Self::Signed(keys) => keys.contains(key),
             Self::Assumed => true,
@@ -43,6 +43,11 @@ pub(crate) struct Actor {
 impl Actor {
     pub(crate) fn read(cells: &mut Scratch<'_>, address: &Address) -> Result<Self, Defect> {
         let account = cells.account(address);
+        Self::of(cells, address, account)
+    }
+
+    /// As [`Actor::read`], when the account was looked up before.
+    pub(crate) fn of(cells: &mut Scratch<'_>, address: &Address, account: Owner) -> Result<Self, Defect> {
         let header = cells.cell(account, key::HEADER);
         Ok(Self { address: *address, account, header: cells.read(header)?.cloned() })
     }

@@ -3,7 +3,7 @@
 //! A transaction stands between [`Scratch::begin`] and the next one; until then [`Scratch::rollback`] takes its writes
 //! back in time linear in the cells it wrote.
 
-use crate::table::Positions;
+use crate::table::{hash, Positions};
 use crate::tree::{CellChange, OwnerKey, OwnerView, OwnerWrites, View};
 use bubi_codec::{
     governance::{
@@ -22,7 +22,7 @@ use serde::Serialize;
 use std::{
     collections::BTreeSet,
     ops::{Bound, Range},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// A cell whose bytes are not what the rules wrote, or a rule broken from within: never the fault of a transaction.
@@ -239,7 +239,12 @@ struct OwnerSlot<'a> {
     base: OwnerView<'a>,
     /// Its cell looked at last; the others hang on that one.
     last: Option<Cell>,
+    /// How many hang there.
+    cells: usize,
 }
+
+/// Cells of an owner that are found one by one; of an owner with more, all are in the index. Most owners of a block have two or three.
+const FEW_CELLS: usize = 8;
 
 struct Slot<'a> {
     owner: Owner,
@@ -266,6 +271,7 @@ pub(crate) struct Scratch<'a> {
     owners: Vec<OwnerSlot<'a>>,
     owner_index: Positions<Owner>,
     cells: Vec<Slot<'a>>,
+    /// The cells of owners with many.
     cell_index: Positions<Cell>,
     /// Keys of all cells, one after the other.
     keys: Vec<u8>,
@@ -292,7 +298,7 @@ impl<'a> Scratch<'a> {
             owners: Vec::with_capacity(owners),
             owner_index: Positions::with_capacity(owners),
             cells: Vec::with_capacity(cells),
-            cell_index: Positions::with_capacity(cells),
+            cell_index: Positions::default(),
             keys: Vec::with_capacity(cells * 20),
             journal: Vec::new(),
             stamp: 0,
@@ -304,7 +310,7 @@ impl<'a> Scratch<'a> {
     }
 
     pub(crate) fn owner(&mut self, key: &OwnerKey) -> Owner {
-        let hash = self.owner_index.hash(&[key.as_bytes()]);
+        let hash = hash(&[key.as_bytes()]);
         match self.find(hash, key) {
             Some(owner) => owner,
             None => self.insert(hash, self.view.owner(key)),
@@ -317,18 +323,16 @@ impl<'a> Scratch<'a> {
 
     fn insert(&mut self, hash: u64, base: OwnerView<'a>) -> Owner {
         let owner = Owner(position(self.owners.len()));
-        self.owners.push(OwnerSlot { base, last: None });
+        self.owners.push(OwnerSlot { base, last: None, cells: 0 });
         let owners = &self.owners;
-        let rehash =
-            |index: &Positions<Owner>, owner: &Owner| index.hash(&[owners[owner.0 as usize].base.key.as_bytes()]);
-        self.owner_index.insert(hash, owner, rehash);
+        self.owner_index.insert(hash, owner, |owner| self::hash(&[owners[owner.0 as usize].base.key.as_bytes()]));
         owner
     }
 
     /// Takes in owners that were looked up in the view of this working set, so that nothing waits for them later.
     pub(crate) fn adopt(&mut self, owners: impl IntoIterator<Item = OwnerView<'a>>) {
         for base in owners {
-            let hash = self.owner_index.hash(&[base.key.as_bytes()]);
+            let hash = hash(&[base.key.as_bytes()]);
             if self.find(hash, &base.key).is_none() {
                 self.insert(hash, base);
             }
@@ -356,28 +360,58 @@ impl<'a> Scratch<'a> {
     }
 
     pub(crate) fn cell(&mut self, owner: Owner, key: &[u8]) -> Cell {
-        let hash = self.cell_index.hash(&[&owner.0.to_le_bytes(), key]);
-        let is = |cell: &Cell| {
-            let slot = &self.cells[cell.0 as usize];
-            slot.owner == owner && key_of(&self.keys, slot) == key
-        };
-        if let Some(cell) = self.cell_index.find(hash, is) {
-            return *cell;
+        if let Some(cell) = self.find_cell(owner, key) {
+            return cell;
         }
         let cell = Cell(position(self.cells.len()));
         let slot = &mut self.owners[owner.0 as usize];
         let content = slot.base.get(key).map_or(Content::Absent, Content::Stored);
         let previous = slot.last.replace(cell);
+        slot.cells += 1;
+        let count = slot.cells;
         let start = position(self.keys.len());
         self.keys.extend_from_slice(key);
         let range = start..position(self.keys.len());
         self.cells.push(Slot { owner, key: range, previous, content, written: false, stamp: 0 });
-        let (cells, keys) = (&self.cells, &self.keys);
-        self.cell_index.insert(hash, cell, |index, cell| {
-            let slot = &cells[cell.0 as usize];
-            index.hash(&[&slot.owner.0.to_le_bytes(), key_of(keys, slot)])
-        });
+        if count == FEW_CELLS + 1 {
+            let mut some = Some(cell);
+            while let Some(cell) = some {
+                self.index(cell);
+                some = self.cells[cell.0 as usize].previous;
+            }
+        } else if count > FEW_CELLS {
+            self.index(cell);
+        }
         cell
+    }
+
+    fn find_cell(&self, owner: Owner, key: &[u8]) -> Option<Cell> {
+        let slot = &self.owners[owner.0 as usize];
+        if slot.cells > FEW_CELLS {
+            let is = |cell: &Cell| {
+                let slot = &self.cells[cell.0 as usize];
+                slot.owner == owner && key_of(&self.keys, slot) == key
+            };
+            return self.cell_index.find(cell_hash(owner, key), is).copied();
+        }
+        let mut some = slot.last;
+        while let Some(cell) = some {
+            let slot = &self.cells[cell.0 as usize];
+            if key_of(&self.keys, slot) == key {
+                return some;
+            }
+            some = slot.previous;
+        }
+        None
+    }
+
+    fn index(&mut self, cell: Cell) {
+        let (cells, keys) = (&self.cells, &self.keys);
+        let hash = |cell: &Cell| {
+            let slot = &cells[cell.0 as usize];
+            cell_hash(slot.owner, key_of(keys, slot))
+        };
+        self.cell_index.insert(hash(&cell), cell, hash);
     }
 
     /// Owner and key of a cell.
@@ -489,20 +523,41 @@ impl<'a> Scratch<'a> {
         &self.journal
     }
 
-    /// The write set of the block.
+    /// The write set of the block, in the order of the owners' paths.
     pub(crate) fn into_writes(self) -> Result<Vec<OwnerWrites<'a>>, Defect> {
         let Self { owners, cells, keys, .. } = self;
-        let writes = owners.into_par_iter().with_min_len(256).filter(|slot| slot.last.is_some());
-        let writes = writes.map_init(Vec::new, |buffer, owner| {
+        let order = written(&owners, &cells);
+        let failed = OnceLock::new();
+        let writes = order.into_par_iter().with_min_len(256).map_init(Vec::new, |buffer, (_, place)| {
+            let owner = &owners[place as usize];
             let slots = slots(&cells, owner.last).filter(|slot| slot.written);
             let changes = slots.map(|slot| change(slot, &keys, buffer)).collect::<Result<Vec<_>, _>>();
-            changes.map(|mut cells| {
-                cells.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-                (!cells.is_empty()).then_some(OwnerWrites { view: owner.base, cells })
-            })
+            let mut cells = changes.unwrap_or_else(|defect| {
+                // Whichever owner is first, the block is not executed.
+                let _ = failed.set(defect);
+                Vec::new()
+            });
+            cells.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+            OwnerWrites { view: owner.base.clone(), cells }
         });
-        writes.filter_map(Result::transpose).collect()
+        // Of known length: they are written where they stay.
+        let writes = writes.collect();
+        failed.into_inner().map_or(Ok(writes), Err)
     }
+}
+
+/// Places of the owners with written cells, in the order of their paths.
+fn written(owners: &[OwnerSlot<'_>], cells: &[Slot<'_>]) -> Vec<(u64, u32)> {
+    let places = owners.par_iter().with_min_len(1024).zip(0..u32::MAX);
+    let written = places.filter(|(owner, _)| slots(cells, owner.last).any(|slot| slot.written));
+    let mut order: Vec<(u64, u32)> = written.map(|(owner, place)| (owner.base.path.head(), place)).collect();
+    let path = |place: u32| owners[place as usize].base.path;
+    order.par_sort_unstable_by(|one, other| one.0.cmp(&other.0).then_with(|| path(one.1).cmp(&path(other.1))));
+    order
+}
+
+fn cell_hash(owner: Owner, key: &[u8]) -> u64 {
+    hash(&[&owner.0.to_le_bytes(), key])
 }
 
 /// A cell and the ones of its owner looked at before it.

@@ -70,7 +70,8 @@ pub(crate) fn retire(cells: &mut Scratch<'_>, context: &Context) -> Result<Vec<E
     }
     // Identifiers are derived only by operations, none of which runs here.
     let replay = ReplayKey::Id([0; 16]);
-    let mut run = Run { cells, context, replay: &replay, index: 0, events: Vec::new(), reports: &mut 0 };
+    let mut run =
+        Run { cells, context, replay: &replay, index: 0, events: Vec::new(), reports: &mut governance::Reports::new() };
     for entry in due {
         let done = match entry.kind {
             Kind::Lot => lapse(&mut run, &entry),

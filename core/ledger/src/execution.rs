@@ -5,9 +5,11 @@ use crate::{
     authority::{self, Actor, Keys},
     cells::{account_key, AccountState, Cell, Defect, Owner, Scratch},
     due,
-    governance::{self, Draft},
-    holds, invariants, items,
-    live_ids::{IdDelta, IdScratch, IdState, IdsView},
+    governance::{self, Draft, Reports},
+    holds,
+    id_lists::IdState,
+    invariants, items,
+    live_ids::{IdDelta, IdScratch, IdsView},
     protocol::{self, Flags},
     receipts::{self, Ended},
     records, schedule,
@@ -447,7 +449,7 @@ struct Block<'a, 'c> {
     system: Owner,
     alarms: Vec<Alarm>,
     /// Reports of evidence whose signatures were checked.
-    reports: usize,
+    reports: Reports,
 }
 
 impl<'a, 'c> Block<'a, 'c> {
@@ -455,8 +457,8 @@ impl<'a, 'c> Block<'a, 'c> {
     fn new(view: &View<'a>, ids: IdsView<'c>, context: &'c Context, transactions: usize) -> Self {
         let mut cells = Scratch::new(view.clone(), transactions);
         let system = cells.system();
-        let ids = IdScratch::new(ids, context.parameters.id_bucket, context.time);
-        Self { context, cells, ids, system, alarms: Vec::new(), reports: 0 }
+        let ids = IdScratch::new(ids, context.parameters.id_bucket, context.time, transactions);
+        Self { context, cells, ids, system, alarms: Vec::new(), reports: Reports::new() }
     }
 
     /// Looks up the accounts that transactions name, by all cores and many at a time: one after the other they would be waited
@@ -511,7 +513,7 @@ impl<'a, 'c> Block<'a, 'c> {
         if self.cells.account_state(account)? != AccountState::Open {
             return Ok(Err(SkipReason::SourceMissing));
         }
-        let source = Actor::read(&mut self.cells, &body.source)?;
+        let source = Actor::of(&mut self.cells, &body.source, account)?;
         let Some(actors) = authority::actors(&mut self.cells, self.context, body, source, keys)? else {
             return Ok(Err(SkipReason::ThresholdNotMet));
         };
@@ -638,7 +640,7 @@ pub(crate) struct Run<'r, 'a> {
     pub(crate) index: u32,
     pub(crate) events: Vec<Event>,
     /// Reports of evidence whose signatures this block has checked.
-    pub(crate) reports: &'r mut usize,
+    pub(crate) reports: &'r mut Reports,
 }
 
 impl Run<'_, '_> {
@@ -687,8 +689,13 @@ impl Run<'_, '_> {
     /// The open account check.
     pub(crate) fn open_account(&mut self, address: &Address) -> Result<Owner, ResultCode> {
         let account = self.cells.account(address);
+        self.check_open(account)?;
+        Ok(account)
+    }
+
+    fn check_open(&mut self, account: Owner) -> Done {
         match self.cells.account_state(account)? {
-            AccountState::Open => Ok(account),
+            AccountState::Open => Ok(()),
             AccountState::Missing => Err(ResultCode::AccountMissing),
             AccountState::Closed => Err(ResultCode::AccountClosed),
         }
@@ -700,13 +707,13 @@ impl Run<'_, '_> {
         if operation.body.number() > self.context.flags.last_operation {
             return Err(ResultCode::NotPermitted);
         }
-        self.open_account(&actor.address)?;
+        self.check_open(actor.account)?;
         authority::charge_amount_limits(self, actor, keys, &operation.body)?;
         #[cfg(test)]
         crate::fault::strike(self, actor);
         match &operation.body {
             Op::CreateAccount { target, signers, thresholds } => {
-                accounts::create(self, actor, target, signers, thresholds.as_ref())
+                accounts::create(self, actor, target, signers, thresholds.as_ref(), keys)
             }
             Op::SetSigners { signers, thresholds } => accounts::set_signers(self, actor, signers, thresholds),
             Op::SetData { name, value, expected_version } => {

@@ -15,6 +15,7 @@ mod fault;
 mod genesis;
 mod governance;
 mod holds;
+mod id_lists;
 mod invariants;
 mod items;
 pub mod live_ids;

@@ -2,9 +2,8 @@
 //!
 //! Consensus state, but not cells: the state holds only count and list root of each bucket, the lists stand here. As with
 //! the tree, a base is changed by merging the [`IdDelta`] of a block, and deltas stack on it before they are merged.
-//! Memory: 88 bytes per entry in a vector that grows by a quarter, and 16 bytes in an index that is 44 to 88 % full: 107 to 150.
 
-use crate::table::Positions;
+use crate::id_lists::{IdList, IdState, Lists, CHUNK};
 use bubi_codec::{
     identity::Address,
     state::{IdBucket, IdEntry},
@@ -63,8 +62,10 @@ impl Frontier {
         IdBucket::V1 { count: self.count, root: self.root(suite) }
     }
 
-    fn extended(mut self, suite: HashSuite, entries: &[IdEntry]) -> Self {
-        let leaves: Vec<Hash> = entries.par_iter().with_min_len(256).map(|entry| leaf(suite, entry)).collect();
+    fn extended(mut self, suite: HashSuite, chunks: &[impl AsRef<[IdEntry]> + Sync]) -> Self {
+        let chunks = chunks.par_iter();
+        let leaves: Vec<Hash> =
+            chunks.flat_map_iter(|chunk| chunk.as_ref().iter().map(|entry| leaf(suite, entry))).collect();
         self.append(suite, &leaves);
         self
     }
@@ -85,115 +86,6 @@ fn entry_bytes(entry: &IdEntry) -> [u8; ENTRY_BYTES] {
     bytes[48..80].copy_from_slice(entry.transaction.as_bytes());
     bytes[80..].copy_from_slice(&entry.valid_until.to_le_bytes());
     bytes
-}
-
-/// Where an entry stands.
-#[derive(Clone, Copy)]
-struct Place {
-    bucket: u64,
-    position: u32,
-    /// Stands in the index for all entries of its key: none of them is in a later bucket. It is found by the key alone, the
-    /// others by key and transaction, so that many transactions under one id do not make each other slow.
-    newest: bool,
-}
-
-/// What the live ids know about a replay key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IdState {
-    /// No live transaction used it.
-    Fresh,
-    /// This very transaction used it.
-    Used,
-    /// Another transaction used it.
-    Conflict,
-}
-
-/// Lists of entries with an index by (source, id).
-#[derive(Default)]
-struct Lists {
-    entries: BTreeMap<u64, Vec<IdEntry>>,
-    index: Positions<Place>,
-}
-
-impl Lists {
-    fn at(&self, place: &Place) -> Option<&IdEntry> {
-        self.entries.get(&place.bucket)?.get(place.position as usize)
-    }
-
-    fn hash(index: &Positions<Place>, entry: &IdEntry, newest: bool) -> u64 {
-        let parts: [&[u8]; 3] = [entry.source.bytes(), &entry.id, entry.transaction.as_bytes()];
-        index.hash(if newest { &parts[..2] } else { &parts })
-    }
-
-    fn add(&mut self, bucket: u64, entry: IdEntry) {
-        let found = self.newest(&entry.source, &entry.id);
-        let list = self.entries.entry(bucket).or_default();
-        if list.len() == list.capacity() {
-            list.reserve_exact(list.len() / 4 + 16);
-        }
-        let Ok(position) = u32::try_from(list.len()) else { return };
-        list.push(entry);
-        let newest = found.is_none_or(|found| found.bucket < bucket);
-        if let Some(older) = found.filter(|_| newest) {
-            self.forget(&older, &entry);
-            self.insert(Place { newest: false, ..older });
-        }
-        self.insert(Place { bucket, position, newest });
-    }
-
-    fn insert(&mut self, place: Place) {
-        let entries = &self.entries;
-        let hash = |index: &Positions<Place>, place: &Place| {
-            let entry = entries.get(&place.bucket).and_then(|list| list.get(place.position as usize));
-            entry.map_or(0, |entry| Self::hash(index, entry, place.newest))
-        };
-        self.index.insert(hash(&self.index, &place), place, hash);
-    }
-
-    /// Takes a place of this entry's key out of the index.
-    fn forget(&mut self, place: &Place, entry: &IdEntry) {
-        let hash = Self::hash(&self.index, entry, place.newest);
-        self.index.remove(hash, |other| other.bucket == place.bucket && other.position == place.position);
-    }
-
-    /// The place that stands for a key.
-    fn newest(&self, source: &Address, id: &[u8; 16]) -> Option<Place> {
-        let hash = self.index.hash(&[source.bytes(), id]);
-        let is = |place: &Place| {
-            place.newest && self.at(place).is_some_and(|entry| entry.source == *source && entry.id == *id)
-        };
-        self.index.find(hash, is).copied()
-    }
-
-    fn extend(&mut self, bucket: u64, entries: Vec<IdEntry>) {
-        for entry in entries {
-            self.add(bucket, entry);
-        }
-    }
-
-    fn drop_bucket(&mut self, bucket: u64) {
-        let Some(list) = self.entries.remove(&bucket) else { return };
-        for (position, entry) in (0_u32..).zip(&list) {
-            for newest in [true, false] {
-                self.forget(&Place { bucket, position, newest }, entry);
-            }
-        }
-    }
-
-    /// State of a key, looking only at buckets from `floor` on.
-    fn state(&self, floor: u64, source: &Address, id: &[u8; 16], transaction: &Hash) -> IdState {
-        let Some(newest) = self.newest(source, id).filter(|place| place.bucket >= floor) else { return IdState::Fresh };
-        let same = |place: &Place| {
-            let entry = self.at(place).filter(|_| place.bucket >= floor);
-            entry.is_some_and(|entry| entry.transaction == *transaction && entry.source == *source && entry.id == *id)
-        };
-        let hash = self.index.hash(&[source.bytes(), id, transaction.as_bytes()]);
-        if same(&newest) || self.index.find(hash, same).is_some() {
-            IdState::Used
-        } else {
-            IdState::Conflict
-        }
-    }
 }
 
 /// The live ids of the merged state.
@@ -225,7 +117,7 @@ enum Blob {
 pub struct BadIdList(String);
 
 /// The bytes of a [`Blob`], put together by hand because there is one entry per transaction; a test compares them with BCS.
-fn encode(dropped: &[u64], entries: &BTreeMap<u64, Vec<IdEntry>>) -> Result<Vec<u8>, BadIdList> {
+fn encode(dropped: &[u64], lists: &Lists) -> Result<Vec<u8>, BadIdList> {
     let length = |bytes: &mut Vec<u8>, count: usize| {
         let count = u32::try_from(count).ok().filter(|count| *count < 1 << 31);
         let mut rest = count.ok_or_else(|| BadIdList("a list beyond 2^31 entries".to_owned()))?;
@@ -236,16 +128,16 @@ fn encode(dropped: &[u64], entries: &BTreeMap<u64, Vec<IdEntry>>) -> Result<Vec<
         bytes.push(rest.to_le_bytes()[0]);
         Ok(())
     };
-    let count: usize = entries.values().map(Vec::len).sum();
-    let mut bytes = Vec::with_capacity(count * ENTRY_BYTES + (entries.len() + dropped.len()) * 16 + 16);
+    let count: usize = lists.iter().map(|(_, list)| list.len()).sum();
+    let mut bytes = Vec::with_capacity(count * ENTRY_BYTES + (lists.len() + dropped.len()) * 16 + 16);
     bytes.push(0);
     length(&mut bytes, dropped.len())?;
     bytes.extend(dropped.iter().flat_map(|bucket| bucket.to_le_bytes()));
-    length(&mut bytes, entries.len())?;
-    for (bucket, list) in entries {
+    length(&mut bytes, lists.len())?;
+    for (bucket, list) in lists.iter() {
         bytes.extend_from_slice(&bucket.to_le_bytes());
         length(&mut bytes, list.len())?;
-        for entry in list {
+        for entry in list.iter() {
             bytes.extend_from_slice(&entry_bytes(entry));
         }
     }
@@ -269,8 +161,8 @@ impl LiveIds {
             self.lists.drop_bucket(bucket);
             self.frontiers.remove(&bucket);
         }
-        for (bucket, entries) in delta.added.entries {
-            self.lists.extend(bucket, entries);
+        for (bucket, list) in delta.added.iter() {
+            self.lists.extend(bucket, list.iter());
         }
         self.frontiers.extend(delta.frontiers);
     }
@@ -286,9 +178,10 @@ impl LiveIds {
             self.frontiers.remove(&bucket);
         }
         for (bucket, entries) in added {
-            let frontier = self.frontiers.remove(&bucket).unwrap_or_default().extended(self.suite, &entries);
-            self.frontiers.insert(bucket, frontier);
-            self.lists.extend(bucket, entries);
+            let frontier = self.frontiers.remove(&bucket).unwrap_or_default();
+            let chunks: Vec<&[IdEntry]> = entries.chunks(CHUNK).collect();
+            self.frontiers.insert(bucket, frontier.extended(self.suite, &chunks));
+            self.lists.extend(bucket, &entries);
         }
         Ok(())
     }
@@ -298,7 +191,7 @@ impl LiveIds {
     /// # Errors
     /// None in practice; the encoder reports lists beyond 2^31 entries.
     pub fn encode(&self) -> Result<Vec<u8>, BadIdList> {
-        encode(&[], &self.lists.entries)
+        encode(&[], &self.lists)
     }
 
     /// Number of live entries.
@@ -318,8 +211,8 @@ impl LiveIds {
 
     /// The cells computed from the lists alone, without stored hashes: the check of the invariant.
     pub fn recomputed_cells(&self) -> Vec<(u64, IdBucket)> {
-        let cell = |list: &[IdEntry]| Frontier::default().extended(self.suite, list).cell(self.suite);
-        self.lists.entries.iter().map(|(bucket, list)| (*bucket, cell(list))).collect()
+        let cell = |list: &IdList| Frontier::default().extended(self.suite, list.chunks()).cell(self.suite);
+        self.lists.iter().map(|(bucket, list)| (bucket, cell(list))).collect()
     }
 }
 
@@ -329,12 +222,12 @@ impl IdDelta {
     /// # Errors
     /// None in practice; the encoder reports lists beyond 2^31 entries.
     pub fn encode(&self) -> Result<Vec<u8>, BadIdList> {
-        encode(&self.dropped, &self.added.entries)
+        encode(&self.dropped, &self.added)
     }
 
     /// Entries added.
     pub fn added(&self) -> impl Iterator<Item = &IdEntry> {
-        self.added.entries.values().flatten()
+        self.added.iter().flat_map(|(_, list)| list.iter())
     }
 
     /// Buckets dropped, ascending.
@@ -390,10 +283,11 @@ pub(crate) struct IdScratch<'a> {
 
 impl<'a> IdScratch<'a> {
     /// `width` is the parameter `id_bucket`, `time` the block time.
-    pub(crate) fn new(view: IdsView<'a>, width: u64, time: u64) -> Self {
+    /// `transactions`: about how many the block has.
+    pub(crate) fn new(view: IdsView<'a>, width: u64, time: u64, transactions: usize) -> Self {
         let width = width.max(1);
         // (b + 1) · width ≤ t exactly if b < ⌊t / width⌋.
-        Self { view, floor: time / width, width, added: Lists::default() }
+        Self { view, floor: time / width, width, added: Lists::with_capacity(transactions) }
     }
 
     /// Buckets that have passed, ascending.
@@ -421,8 +315,8 @@ impl<'a> IdScratch<'a> {
     /// Hashes the additions.
     pub(crate) fn finish(self, suite: HashSuite) -> IdDelta {
         let (dropped, view) = (self.passed(), self.view);
-        let extend = |(bucket, list): (&u64, &Vec<IdEntry>)| (*bucket, view.frontier(*bucket).extended(suite, list));
-        let frontiers = self.added.entries.iter().map(extend).collect();
+        let extend = |(bucket, list): (u64, &IdList)| (bucket, view.frontier(bucket).extended(suite, list.chunks()));
+        let frontiers = self.added.iter().map(extend).collect();
         IdDelta { dropped, added: self.added, frontiers }
     }
 }
@@ -511,14 +405,16 @@ mod tests {
 
     #[test]
     fn lists_are_encoded_as_bcs() {
-        for counts in [vec![], vec![1], vec![127, 128, 3], vec![300]] {
+        for counts in [vec![], vec![1], vec![127, 128, 3], vec![300], vec![1024, 2050]] {
             let lists: BTreeMap<u64, Vec<IdEntry>> = (1..)
                 .zip(&counts)
                 .map(|(bucket, count)| (bucket, (0..*count).map(|number| entry(number, bucket)).collect()))
                 .collect();
             let dropped: Vec<u64> = (0..counts.len() as u64 * 70).collect();
-            let blob = Blob::V1 { dropped: dropped.clone(), added: lists.clone().into_iter().collect() };
-            assert_eq!(encode(&dropped, &lists).unwrap(), bcs::to_bytes(&blob).unwrap());
+            let mut indexed = Lists::default();
+            lists.iter().for_each(|(bucket, list)| indexed.extend(*bucket, list));
+            let blob = Blob::V1 { dropped: dropped.clone(), added: lists.into_iter().collect() };
+            assert_eq!(encode(&dropped, &indexed).unwrap(), bcs::to_bytes(&blob).unwrap());
         }
     }
 
@@ -545,7 +441,7 @@ mod tests {
 
     /// A block at `time` with the given entries.
     fn block(ids: &LiveIds, deltas: &[&IdDelta], time: u64, entries: &[IdEntry]) -> IdDelta {
-        let mut scratch = IdScratch::new(ids.view(deltas), 10, time);
+        let mut scratch = IdScratch::new(ids.view(deltas), 10, time, entries.len());
         for entry in entries {
             scratch.add(*entry);
         }
@@ -564,7 +460,7 @@ mod tests {
         let mut replayed = LiveIds::new(suite);
         replayed.replay(&one.encode().unwrap()).unwrap();
         replayed.replay(&two.encode().unwrap()).unwrap();
-        let view = IdScratch::new(ids.view(&[&one, &two]), 10, 50);
+        let view = IdScratch::new(ids.view(&[&one, &two]), 10, 50, 0);
         assert_eq!(view.state(&first[1].source, &first[1].id, &first[1].transaction), IdState::Used);
         assert_eq!(view.state(&first[1].source, &first[1].id, &Hash::ZERO), IdState::Conflict);
         assert_eq!(view.state(&first[0].source, &first[0].id, &Hash::ZERO), IdState::Fresh, "its bucket passed");
@@ -575,7 +471,7 @@ mod tests {
         let mut copy = LiveIds::new(suite);
         copy.replay(&ids.encode().unwrap()).unwrap();
         assert_eq!(copy.recomputed_cells(), ids.recomputed_cells());
-        let view = IdScratch::new(ids.view(&[]), 10, 50);
+        let view = IdScratch::new(ids.view(&[]), 10, 50, 0);
         for entry in first.iter().filter(|entry| entry.valid_until >= 50).chain(&second) {
             assert_eq!(view.state(&entry.source, &entry.id, &entry.transaction), IdState::Used);
         }

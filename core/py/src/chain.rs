@@ -11,7 +11,10 @@ use bubi_codec::{block::Proposal, decode, encode, identity::ProposalId};
 use bubi_store::{Disk as _, RealDisk, RecordKind};
 use pyo3::{prelude::*, types::PyBytes, types::PyDict};
 use serde_json::Value;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 fn bytes<'py>(py: Python<'py>, value: &[u8]) -> Bound<'py, PyBytes> {
     PyBytes::new(py, value)
@@ -44,6 +47,7 @@ pub(crate) struct Admission {
     hashes: Vec<bubi_crypto::Hash>,
     expiries: Vec<u64>,
     operations: Vec<u8>,
+    sources: Vec<u64>,
 }
 
 impl From<core::Admission> for Admission {
@@ -56,6 +60,7 @@ impl From<core::Admission> for Admission {
             hashes: admission.hashes,
             expiries: admission.expiries,
             operations: admission.operations,
+            sources: admission.sources,
             verified: Mutex::new(Some(admission.verified)),
         }
     }
@@ -80,6 +85,33 @@ impl Admission {
     #[getter]
     fn operations<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         bytes(py, &self.operations)
+    }
+
+    #[getter]
+    fn sources<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        bytes(py, &self.sources.iter().flat_map(|source| source.to_le_bytes()).collect::<Vec<u8>>())
+    }
+
+    #[getter]
+    fn body<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let verified =
+            verified.as_ref().ok_or_else(|| refused("batch_invalid", "these transactions went into a batch"))?;
+        Ok(bytes(py, &verified.bulk()))
+    }
+
+    fn without(&self, places: BTreeSet<usize>) -> PyResult<Self> {
+        let taken = self.verified.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let verified = taken.ok_or_else(|| refused("batch_invalid", "these transactions went into a batch"))?;
+        let rest = core::Admission {
+            verified,
+            verdicts: self.verdicts.clone(),
+            hashes: self.hashes.clone(),
+            expiries: self.expiries.clone(),
+            operations: self.operations.clone(),
+            sources: self.sources.clone(),
+        };
+        Ok(rest.without(&places).into())
     }
 
     #[getter]

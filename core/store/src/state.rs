@@ -27,6 +27,8 @@ const KEY_LIMIT: usize = 4096;
 const VALUE_LIMIT: usize = 64 << 20;
 /// Layers of one tier that are merged in memory into one of the next.
 const LAYERS_PER_TIER: usize = 8;
+/// Of [`StateOptions::flush_bytes`], the part (one in so many) above which layers are not merged in memory: they are soon written.
+const LARGE_LAYERS: usize = 4;
 /// Runs above which young ones are merged.
 const YOUNG_RUNS: usize = 6;
 /// Runs at which the writer waits for the merger, so that reads stay fast.
@@ -317,7 +319,8 @@ impl<D: Disk> Core<D> {
             let Some(tier) = group.first().map(|layer| layer.tier) else {
                 return;
             };
-            if group.iter().any(|layer| layer.tier != tier) {
+            let bytes: usize = group.iter().map(|layer| layer.size()).sum();
+            if group.iter().any(|layer| layer.tier != tier) || bytes > self.options.flush_bytes / LARGE_LAYERS {
                 return;
             }
             let merged = Layer::merged(group, tier.saturating_add(1));

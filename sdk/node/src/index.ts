@@ -5,6 +5,7 @@ export { TransactionBuilder } from "./builder.js";
 export { compare, concat, fromHex, toHex, utf8 } from "./bytes.js";
 export { Client, type Outcome, refuseProblems } from "./client.js";
 export { Kind, type Value, variantOf } from "./codec.js";
+export * from "./comet.js";
 export { RESULT_CODES } from "./codes.js";
 export { documentDigest } from "./digest.js";
 export {

@@ -16,6 +16,7 @@ import {
 import { concat, equal, fromHex, toHex } from "./bytes.js";
 import { RESULT_CODES } from "./codes.js";
 import { atMost, bytes, hash, Kind, list, struct, u64, union, type Value, versioned } from "./codec.js";
+import { checkLightBlock, COMET_ENGINE, type LightBlock, lightBlockCodec, verifyLight } from "./comet.js";
 import { EncodingError, ProofInvalid } from "./errors.js";
 import { eventCodec, eventKind, type LedgerEvent } from "./events.js";
 import { commitStatementKind } from "./governance.js";
@@ -33,12 +34,24 @@ const handoverCodec = struct({
   certificate: certificateCodec,
   next: validatorSetCodec,
 });
+const cometHandoverCodec = struct({
+  proposal: proposalCodec,
+  outcome: outcomeCodec,
+  light: lightBlockCodec,
+  next: validatorSetCodec,
+});
 const finalityCodec = union({
   native: struct({
     proposal: proposalCodec,
     outcome: outcomeCodec,
     certificate: certificateCodec,
     handovers: list(handoverCodec),
+  }),
+  comet: struct({
+    proposal: proposalCodec,
+    outcome: outcomeCodec,
+    light: lightBlockCodec,
+    handovers: list(cometHandoverCodec),
   }),
 });
 export type FinalityProof = Value<typeof finalityCodec>;
@@ -49,13 +62,31 @@ export const finalityProofKind = new Kind(
   checkFinality,
 );
 
+type Native = Value<typeof handoverCodec>;
+type Comet = Value<typeof cometHandoverCodec>;
+/** A block with what decided it. */
+type Decided = Omit<Native, "next"> | Omit<Comet, "next">;
+
+/** What proofs of all engines share. */
+function decidedBy(
+  found: FinalityProof,
+): Decided & { readonly handovers: readonly (Native | Comet)[] } {
+  return "native" in found ? found.native : found.comet;
+}
+
 function checkFinality(found: FinalityProof): void {
-  atMost(limits.HANDOVERS_MAX, "hand-overs", found.native.handovers.length);
-  checkCertificate(found.native.certificate);
-  for (const handover of found.native.handovers) {
-    checkCertificate(handover.certificate);
+  const whole = decidedBy(found);
+  atMost(limits.HANDOVERS_MAX, "hand-overs", whole.handovers.length);
+  checkDecided(whole);
+  for (const handover of whole.handovers) {
+    checkDecided(handover);
     checkValidatorSet(handover.next);
   }
+}
+
+function checkDecided(found: Decided): void {
+  if ("light" in found) checkLightBlock(found.light);
+  else checkCertificate(found.certificate);
 }
 
 const receiptProofCodec = versioned(
@@ -128,7 +159,8 @@ export function verifyCertificate(
     statement.v1.outcome,
   ];
   const expected = [set.v1.epoch, set.v1.engine, proposal.v1.height, digest, outcomeHash];
-  if (found.some((value, at) => value !== expected[at])) {
+  const others = found.some((value, at) => value !== expected[at]);
+  if (others || set.v1.engine === COMET_ENGINE) {
     throw new ProofInvalid("the certificate speaks of another block, outcome or epoch");
   }
   if (proposal.v1.validators !== setHash(network, set)) {
@@ -143,6 +175,33 @@ export function verifyCertificate(
   if (weight < quorum) throw new ProofInvalid(`votes of weight ${weight}, the quorum is ${quorum}`);
   const { height, time } = proposal.v1;
   return { height, time, digest, stateRoot: outcome.v1.state_root, signers, weight, quorum };
+}
+
+function verifyLightBlock(
+  network: Network,
+  set: ValidatorSet,
+  proposal: Proposal,
+  outcome: BlockOutcome,
+  light: LightBlock,
+): ProvenBlock {
+  const { prefix } = network;
+  const digest = network.digest(DOMAINS.proposal, proposalKind.encode(proposal, prefix));
+  const computed = network.digest(DOMAINS.outcome, outcomeKind.encode(outcome, prefix));
+  if (proposal.v1.validators !== setHash(network, set)) {
+    throw new ProofInvalid("the block names another validator set");
+  }
+  const { signers, weight } = verifyLight(network.chainId, set, digest, computed, light);
+  const { height, time } = proposal.v1;
+  const quorum = quorumOf(set);
+  const stateRoot = outcome.v1.state_root;
+  return { height, time, digest: toHex(digest), stateRoot, signers, weight, quorum };
+}
+
+function verifyDecided(network: Network, set: ValidatorSet, found: Decided): ProvenBlock {
+  const { proposal, outcome } = found;
+  return "light" in found
+    ? verifyLightBlock(network, set, proposal, outcome, found.light)
+    : verifyCertificate(network, set, proposal, outcome, found.certificate);
 }
 
 const setHash = (network: Network, set: ValidatorSet): string =>
@@ -163,11 +222,11 @@ export function verifyFinality(trust: Trust, proof: Uint8Array | FinalityProof):
   return refusing(() => {
     const found =
       proof instanceof Uint8Array ? finalityProofKind.decode(proof, trust.network.prefix) : proof;
-    return followHandovers(trust, found.native);
+    return followHandovers(trust, decidedBy(found));
   });
 }
 
-function followHandovers(trust: Trust, found: FinalityProof["native"]): ProvenBlock {
+function followHandovers(trust: Trust, found: ReturnType<typeof decidedBy>): ProvenBlock {
   const { network } = trust;
   let [current, height] = [trust.validatorSet, 0n];
   for (const { proposal } of [...found.handovers, found]) {
@@ -175,8 +234,9 @@ function followHandovers(trust: Trust, found: FinalityProof["native"]): ProvenBl
       throw new ProofInvalid("the proof belongs to another chain");
     }
   }
-  for (const { proposal, outcome, certificate, next } of found.handovers) {
-    verifyCertificate(network, current, proposal, outcome, certificate);
+  for (const handover of found.handovers) {
+    const { proposal, outcome, next } = handover;
+    verifyDecided(network, current, handover);
     if (outcome.v1.validators !== setHash(network, next)) {
       throw new ProofInvalid("a hand-over gives another set than its block names");
     }
@@ -189,7 +249,7 @@ function followHandovers(trust: Trust, found: FinalityProof["native"]): ProvenBl
   if (BigInt(found.proposal.v1.height) <= height) {
     throw new ProofInvalid("the block is older than the hand-over before it");
   }
-  return verifyCertificate(network, current, found.proposal, found.outcome, found.certificate);
+  return verifyDecided(network, current, found);
 }
 
 /** Checks a receipt proof. Needs no network; throws `ProofInvalid` unless every link holds. */
@@ -207,7 +267,7 @@ export function verifyReceipt(trust: Trust, proof: Uint8Array): ProvenReceipt {
     }
     const leaf = leafHash(suite, LEAF_TAGS.receipt, receiptKind.encode(found.receipt, prefix));
     const siblings = found.path.siblings.map(fromHex);
-    const root = fromHex(found.finality.native.outcome.v1.receipt_root);
+    const root = fromHex(decidedBy(found.finality).outcome.v1.receipt_root);
     const { index, size } = found.path;
     if (!verifyPath(suite, leaf, BigInt(index), BigInt(size), siblings, root)) {
       throw new ProofInvalid("the receipt does not stand in this block");

@@ -140,13 +140,12 @@ export function checkParameters(found: Parameters): void {
   if (lifetime > 3_600_000n || lifetime < number(found.clock_tolerance) * 20n) {
     throw malformed("max_lifetime: at most one hour and at least 20 clock tolerances");
   }
-  if (bucket === 0n || bucket > lifetime || number(found.quota_window) === 0n) {
-    throw malformed("id_bucket: between 1 ms and max_lifetime; quota windows at least 1 ms");
-  }
-  const room = found.block_transactions > 0 && found.due_per_block > 0;
-  if (!room || found.block_bytes < limits.TRANSACTION_BYTES_MAX) {
-    throw malformed("block_transactions: room for one largest transaction and one due entry");
-  }
+  if (number(found.clock_tolerance) < 500n) throw malformed("clock_tolerance: it must be at least 500 ms");
+  if (bucket === 0n || bucket > lifetime) throw malformed("id_bucket: between 1 ms and max_lifetime");
+  checkSpan("quota_window", found.quota_window, 1n, 604_800_000n);
+  checkSpan("block_transactions", found.block_transactions, 2n, 1_000_000n);
+  checkSpan("block_bytes", found.block_bytes, 2n * BigInt(limits.TRANSACTION_BYTES_MAX), 268_435_456n);
+  checkSpan("due_per_block", found.due_per_block, 1n, 100_000n);
   checkAlgorithms("algorithms", found.algorithms);
   checkAlgorithms("vote_algorithms", found.vote_algorithms);
   const retired = found.retired_algorithms.map((one) => one.algorithm);
@@ -165,7 +164,7 @@ export function checkParameters(found: Parameters): void {
   if (found.evidence_policy > 3) throw malformed("evidence_policy: it must be 0 to 3");
 }
 
-function checkSpan(what: string, value: string, low: bigint, high: bigint): void {
+function checkSpan(what: string, value: string | number, low: bigint, high: bigint): void {
   if (BigInt(value) < low || BigInt(value) > high) {
     throw malformed(`${what}: it must lie between ${low} and ${high}`);
   }

@@ -4,10 +4,12 @@ from typing import Final
 
 from bubi.cli.chinese_era import ERA
 from bubi.cli.chinese_governance import GOVERNANCE
+from bubi.cli.chinese_reasons import REASONS
 
 CHINESE: Final[dict[str, str]] = {
     **ERA,
     **GOVERNANCE,
+    **REASONS,
     "(absent)": "（不存在）",
     "(not on the ledger)": "（账本上不存在）",
     "--follow and --json do not go together.": "--follow 与 --json 不能同时使用。",

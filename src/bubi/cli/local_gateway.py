@@ -55,6 +55,24 @@ def start(home: Home, state: NetworkState) -> NetworkState:
     return state
 
 
+def follow(home: Home, state: NetworkState) -> NetworkState:
+    """Starts a running gateway again if nodes have moved to addresses that it does not know.
+
+    Raises:
+        Failure: it did not end, or did not start again.
+    """
+    gateway = state.gateway
+    if gateway is None or not gateway.running():
+        return state
+    text = Path(gateway.config).read_text(encoding="utf-8")
+    own = re.search(r'(?m)^url\s*=\s*"(.*)"$', text)
+    here = own is not None and own[1] in {one.url for one in state.nodes}
+    if here and _watching(text, state) == text:
+        return state
+    state, _stopped = stop(home, state)
+    return start(home, state)
+
+
 def stop(home: Home, state: NetworkState) -> tuple[NetworkState, bool]:
     """Stops the gateway and records it; second value: whether it ran.
 
@@ -132,14 +150,18 @@ def _configure(home: Home, config: Path, port: int, node: str) -> None:
 
 
 def _watch(config: Path, state: NetworkState) -> None:
-    """Names all nodes here, and their operator listeners, for the gateway to watch."""
+    """Writes down what the gateway watches."""
+    write_private(config, _watching(config.read_text(encoding="utf-8"), state))
+
+
+def _watching(text: str, state: NetworkState) -> str:
+    """The configuration that names all nodes here, and their operator listeners."""
     nodes = [f"{one.name}={one.url}" for one in state.nodes]
     operators = [f"{one.name}={one.operator}" for one in state.nodes if one.operator is not None]
-    text = config.read_text(encoding="utf-8")
     if not re.search(r"(?m)^\[monitoring\]$", text):
         text += "\n[monitoring]\nnodes = []\noperators = []\n"
     text = _with_list(text, "nodes", nodes)
-    write_private(config, _with_list(text, "operators", operators))
+    return _with_list(text, "operators", operators)
 
 
 def _with_list(text: str, key: str, values: list[str]) -> str:

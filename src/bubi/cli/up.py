@@ -156,7 +156,8 @@ def start(home: Home, asked: Asked) -> tuple[NetworkState, bool]:
         chosen = [one for one in state.nodes if asked.node in (None, one.name)]
         chosen = [one for one in chosen if not one.running()]
         running = run_nodes(home, state, chosen) if chosen else state
-        complete = local_gateway.start(home, running) if asked.gateway else running
+        followed = local_gateway.follow(home, running)
+        complete = local_gateway.start(home, followed) if asked.gateway else followed
         return complete, bool(chosen) or complete != running
     if any(one.name != home.lock_file.name for one in home.path.iterdir()):
         raise finding(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bubi.cli.connection import (
@@ -25,6 +25,7 @@ from bubi.cli.output import (
     say,
     table,
 )
+from bubi.cli.reasons import in_words
 
 
 def why(url: UrlOption = None, data: DataOption = None, as_json: AsJson = False) -> None:
@@ -36,16 +37,17 @@ def why(url: UrlOption = None, data: DataOption = None, as_json: AsJson = False)
             _("No node answers at {url}.", url=address),
             _("`bubi logs` may show why; `bubi up` starts it."),
         )
-    fields = explanation(health, node_answer(address, "/v1/consensus"))
+    consensus = node_answer(address, "/v1/consensus")
+    fields = explanation(health, consensus)
     if as_json:
         emit(fields)
     else:
-        show(fields)
+        show(fields, [in_words(one, consensus) for one in _told(health, consensus)])
     finish(FINDING if fields["halted"] else GOOD)
 
 
-def show(fields: Mapping[str, Any]) -> None:
-    """Prints the explanation for people."""
+def show(fields: Mapping[str, Any], reasons: Sequence[str]) -> None:
+    """Prints the explanation for people, with its reasons in their language."""
     if not fields["halted"]:
         say(_("The network decides. Height {height}.", height=fields["height"]))
         if fields["catching_up"] is not None:
@@ -62,7 +64,7 @@ def show(fields: Mapping[str, Any]) -> None:
             _("Since"): moment(fields["since"]),
             _("Height"): fields["height"],
             _("View"): fields["view"],
-            _("Reasons"): "\n".join(fields["reasons"]),
+            _("Reasons"): "\n".join(reasons),
             _("What to do"): fields["cure"],
         },
     )
@@ -96,9 +98,7 @@ def vote(missing: Mapping[str, Any]) -> str:
 
 def explanation(health: Mapping[str, Any], consensus: Mapping[str, Any]) -> dict[str, Any]:
     """What `why --json` reports, from a node's health and its account of consensus."""
-    # The account of consensus is the newer of the two: what it says must fit what it names.
-    told = consensus if "reasons" in consensus else health
-    reasons = [f"{one['code']}: {one['text']}" for one in told.get("reasons") or ()]
+    reasons = [f"{one['code']}: {one['text']}" for one in _told(health, consensus)]
     validators = list(consensus.get("validators") or ())
     missing = [
         {
@@ -129,6 +129,14 @@ def explanation(health: Mapping[str, Any], consensus: Mapping[str, Any]) -> dict
         "reasons": reasons,
         "cure": cure(reasons, missing, votes),
     }
+
+
+def _told(health: Mapping[str, Any], consensus: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The reasons that a node gives.
+
+    The account of consensus is the newer of the two: what it says must fit what it names.
+    """
+    return list((consensus if "reasons" in consensus else health).get("reasons") or ())
 
 
 def _by_outcome(votes: list[dict[str, Any]]) -> dict[str, list[str]]:

@@ -287,7 +287,7 @@ class Application:
             fits = (
                 batch.digest not in ordered
                 and batch.latest_expiry >= time
-                and batch.latest_expiry <= time + limits.max_lifetime_ms
+                and not self._waits_for_time(batch, time, limits.max_lifetime_ms)
                 and room_after >= 0
                 and len(batch) <= left[0]
                 and batch.bytes <= left[1]
@@ -303,6 +303,14 @@ class Application:
             room = room_after
             chosen.append((transaction, batch))
         return chosen, awake
+
+    def _waits_for_time(self, batch: core.Batch, time: int, lifetime: int) -> bool:
+        """Whether it only looks as if a batch lived too long, for the engine's time is behind.
+
+        One that lives longer by the own clock as well holds sequence transactions, which may.
+        """
+        own = self._rules.now() + self._rules.clock_tolerance()
+        return time + lifetime < batch.latest_expiry <= own + lifetime
 
     async def _valid(self, transaction: bytes) -> core.Batch | Wake | None:
         """A batch or a wake that passed the check; None for anything else."""

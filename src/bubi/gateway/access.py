@@ -42,6 +42,9 @@ class Sessions(Protocol):
             ProblemError: a request that changes something does not carry the session's token.
         """
 
+    def lasting(self, request: Request) -> Callable[[], bool]:
+        """Whether the session of a request goes on, to be asked again and again."""
+
 
 Dependency = Callable[[Request], Awaitable[Principal | None]]
 

@@ -20,8 +20,8 @@ from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import gateway_of
 
 Result = TypeVar("Result")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would compute."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How a cell begins that a spreadsheet would compute; those of full width as well."""
 SLASH = "\0"
 """A slash that the client sent as %2F, while the path is routed."""
 HEIGHT_MAX = 2**63 - 2

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from bubi import core
 from bubi.gateway import console, explorer
+from bubi.gateway.accounts import oidc
 from bubi.gateway.accounts import routes as accounts
 from bubi.gateway.alarms import routes as alarms
 from bubi.gateway.monitoring import routes as monitoring
@@ -28,6 +29,7 @@ PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     explorer.router,
     accounts.router,
+    oidc.router,
     monitoring.router,
     alarms.router,
 )

@@ -80,6 +80,25 @@ class MonitoringSection:
 
 
 @dataclass(frozen=True, slots=True)
+class OidcSection:
+    """An identity provider (OpenID Connect); without `issuer` there is none.
+
+    `redirect` is the gateway's callback as browsers reach it. `roles` says which role each value
+    of the role claim stands for.
+    """
+
+    issuer: str | None
+    client_id: str | None
+    client_secret: Path | None
+    redirect: str | None
+    scopes: tuple[str, ...]
+    name_claim: str
+    role_claim: str
+    roles: tuple[tuple[str, str], ...]
+    authority: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class LogSection:
     """What is written to standard error."""
 
@@ -96,6 +115,7 @@ class Config:
     explorer: ExplorerSection
     sandbox: SandboxSection
     monitoring: MonitoringSection
+    oidc: OidcSection
     log: LogSection
 
 
@@ -178,6 +198,37 @@ def addresses(key: str, value: Any) -> tuple[tuple[str, str], ...]:
     return tuple(found.items())
 
 
+def text(key: str, value: Any) -> str:
+    """A text of a line."""
+    if not isinstance(value, str) or not value.strip() or len(value) > 256 or "\n" in value:
+        msg = f"{key} must be a text, not {value!r}"
+        raise ConfigError(msg)
+    return value
+
+
+def texts(key: str, value: Any) -> tuple[str, ...]:
+    """A list of texts."""
+    if not isinstance(value, list | tuple) or not value:
+        msg = f'{key} must be a list such as ["openid", "profile"]'
+        raise ConfigError(msg)
+    return tuple(text(key, one) for one in value)
+
+
+def roles(key: str, value: Any) -> tuple[tuple[str, str], ...]:
+    """Roles by values of a claim, as "VALUE=ROLE"."""
+    found = []
+    for one in value if isinstance(value, list | tuple) else [None]:
+        given, equals, role = one.rpartition("=") if isinstance(one, str) else ("", "", "")
+        if not given or not equals or role not in ROLES:
+            msg = (
+                f'{key} must be a list such as ["ledger-admins=administrator"]: {", ".join(ROLES)}'
+            )
+            raise ConfigError(msg)
+        found.append((given, role))
+    return tuple(found)
+
+
+ROLES = ("administrator", "operator", "auditor", "read_only")
 TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
     "gateway": {
         "host": ("127.0.0.1", host),
@@ -207,6 +258,17 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "authority": (None, path),
         "certificate": (None, path),
         "key": (None, path),
+    },
+    "oidc": {
+        "issuer": (None, url("http", "https")),
+        "client_id": (None, text),
+        "client_secret": (None, path),
+        "redirect": (None, url("http", "https")),
+        "scopes": (("openid", "profile"), texts),
+        "name_claim": ("preferred_username", text),
+        "role_claim": ("roles", text),
+        "roles": ((), roles),
+        "authority": (None, path),
     },
     "log": {"level": ("info", choice("debug", "info", "warning", "error"))},
 }
@@ -259,6 +321,7 @@ def parse(document: Mapping[str, Any], folder: Path) -> Config:
         ExplorerSection(**values["explorer"]),
         SandboxSection(**values["sandbox"]),
         MonitoringSection(**values["monitoring"]),
+        OidcSection(**values["oidc"]),
         LogSection(**values["log"]),
     )
     _check_pairs(config)
@@ -305,6 +368,23 @@ def _check_pairs(config: Config) -> None:
     if (watched.certificate is None) != (watched.key is None):
         msg = "monitoring.certificate and monitoring.key belong together: give both or neither"
         raise ConfigError(msg)
+    _check_provider(config.oidc)
     if (sandbox.keystore is None) != (sandbox.password is None):
         msg = "sandbox.keystore and sandbox.password belong together: give both or neither"
+        raise ConfigError(msg)
+
+
+def _check_provider(oidc: OidcSection) -> None:
+    if oidc.issuer is None:
+        return
+    for name in ("client_id", "redirect", "roles"):
+        if not getattr(oidc, name):
+            msg = f"oidc.{name} is missing: a login by {oidc.issuer} needs it"
+            raise ConfigError(msg)
+    if "openid" not in oidc.scopes:
+        msg = 'oidc.scopes must hold "openid"'
+        raise ConfigError(msg)
+    parts = urlsplit(oidc.issuer)
+    if parts.scheme != "https" and parts.hostname not in {"127.0.0.1", "::1", "localhost"}:
+        msg = "oidc.issuer must begin with https:// unless it is on this machine"
         raise ConfigError(msg)

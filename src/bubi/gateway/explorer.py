@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bubi.gateway import answers, records, stream, words
+from bubi.gateway import answers, governance, records, stream, words
 from bubi.gateway.access import Role, principal_of, reader
 from bubi.gateway.answers import (
     DEFAULT,
@@ -114,7 +114,10 @@ async def news(request: Request) -> Response:
     """Events as they come: `block`, `status`, and for those who are logged in `alarm`."""
     who = await principal_of(request)
     hidden = stream.NOT_PUBLIC if who is None else frozenset[str]()
-    return stream.answer(request, gateway_of(request), hidden)
+    sessions = gateway_of(request).sessions
+    # What a session opened ends with it; what everybody may see does not.
+    lasts = stream.always if who is None or sessions is None else sessions.lasting(request)
+    return stream.answer(request, gateway_of(request), hidden, lasts)
 
 
 # --- blocks and transactions ---------------------------------------------------------------------
@@ -455,62 +458,89 @@ async def record_graph(
     return await found(request, lambda index: records.graph(index, namespace, key, version))
 
 
-# --- consensus and governance: as the node has them ----------------------------------------------
+# --- consensus and governance --------------------------------------------------------------------
 
 
 @router.get("/validators")
 async def validators(request: Request) -> dict[str, Any]:
     """Validators in force, and what the node sees of them."""
+    now = await found(request, governance.epoch)
     consensus = await gateway_of(request).node.get("/v1/consensus")
-    now = await gateway_of(request).node.get("/v1/network")
     seen = {one["name"]: one for one in consensus["validators"]}
-    items = [{**one, **seen.get(one["name"], {})} for one in now["validators"]]
     return {
-        "items": items,
+        "items": [{**seen.get(one["name"], {}), **one} for one in now["validators"]],
         "next": None,
-        "height": now["height"],
+        "height": now["indexed_height"],
         "epoch": now["epoch"],
         "engine": now["engine"],
-        "quorum": consensus["quorum"],
+        "quorum": now["quorum"],
+        "total": now["total"],
     }
 
 
-Forwarded = Annotated[str | None, Query(max_length=1_024)]
+@router.get("/epochs", response_model=Listed)
+async def epochs(
+    request: Request,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+) -> Response:
+    """Epochs with their validators, newest first."""
+    return await listed(request, cursor, limit, format, governance.epochs)
+
+
+@router.get("/epochs/{epoch}")
+async def epoch(
+    request: Request, epoch: Annotated[int, Path(ge=0, le=answers.HEIGHT_MAX)]
+) -> dict[str, Any]:
+    """One epoch: validators, organisations, rules, and the proposal that began it."""
+    return await found(request, lambda index: governance.epoch(index, epoch))
 
 
 @router.get("/proposals", response_model=Listed)
 async def proposals(
     request: Request,
-    cursor: Forwarded = None,
+    cursor: Cursor = None,
     limit: Limit = DEFAULT,
     format: Format = "json",  # noqa: A002
+    state: Annotated[governance.State | None, Query()] = None,
+    organisation: Text = None,
 ) -> Response:
-    """Proposals of governance."""
-    return await _forwarded(request, "/v1/proposals", cursor, limit, format)
+    """Proposals that fit all filters, newest first; `organisation` is the proposer."""
+    return await listed(
+        request,
+        cursor,
+        limit,
+        format,
+        lambda index, asked: governance.proposals(index, asked, state, organisation),
+    )
 
 
 @router.get("/proposals/{proposal}")
 async def proposal(request: Request, proposal: Hash) -> dict[str, Any]:
-    """One proposal with its votes."""
-    return await gateway_of(request).node.get(f"/v1/proposals/{proposal}")
+    """One proposal: what it changes, every vote, whose readiness it has."""
+    return await found(request, lambda index: governance.proposal(index, proposal))
 
 
 @router.get("/evidence", response_model=Listed)
-async def evidence(
+async def evidence_list(
     request: Request,
-    cursor: Forwarded = None,
+    cursor: Cursor = None,
     limit: Limit = DEFAULT,
     format: Format = "json",  # noqa: A002
+    validator: Text = None,
 ) -> Response:
-    """Recorded evidence of contradicting statements."""
-    return await _forwarded(request, "/v1/evidence", cursor, limit, format)
+    """Recorded evidence of contradicting statements, newest first."""
+    return await listed(
+        request,
+        cursor,
+        limit,
+        format,
+        lambda index, asked: governance.evidence_list(index, asked, validator),
+    )
 
 
-async def _forwarded(
-    request: Request, path: str, cursor: str | None, limit: int, form: str
-) -> Response:
-    parameters: dict[str, str | int] = {"limit": limit}
-    if cursor is not None:
-        parameters["cursor"] = cursor
-    page = await gateway_of(request).node.get(path, parameters)
-    return answers.answer(Page(page["items"], page["next"], int(page["height"])), form)
+@router.get("/evidence/{evidence}")
+async def evidence(request: Request, evidence: Hash) -> dict[str, Any]:
+    """One piece of evidence: what a validator signed twice, who reported it, what came of it."""
+    return await found(request, lambda index: governance.evidence(index, evidence))

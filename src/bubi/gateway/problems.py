@@ -44,6 +44,7 @@ PROBLEMS: dict[str, Kind] = {
     "too_many_streams": Kind(429, "Too many event streams are open", True),
     "internal": Kind(500, "A defect of the gateway", True),
     "node_failed": Kind(502, "The node gave an answer that the gateway cannot use", True),
+    "provider_failed": Kind(502, "The identity provider cannot be used now", True),
     "node_unreachable": Kind(503, "The gateway does not reach its node", True),
     "index_starting": Kind(503, "The index is being made", True),
     "stopping": Kind(503, "The gateway is stopping", True),

@@ -7,7 +7,7 @@ announce (`alarm`).
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator, Set
+from collections.abc import AsyncIterator, Callable, Iterator, Set
 from typing import Any
 
 from starlette.requests import Request
@@ -17,8 +17,11 @@ from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import Gateway
 
 HEARTBEAT_SECONDS = 10.0
+LOOK_SECONDS = 2.0
+"""How often a stream looks whether it may go on."""
 WAITING_MAX = 256
 MEDIA = "text/event-stream"
+Lasts = Callable[[], bool]
 NOT_PUBLIC = frozenset({"alarm"})
 """Kinds that only somebody who is logged in hears."""
 
@@ -56,13 +59,20 @@ class News:
             self._listeners.discard(queue)
 
 
+def always() -> bool:
+    """Of streams that everybody may read."""
+    return True
+
+
 def _drain(queue: asyncio.Queue[Any]) -> None:
     while not queue.empty():
         queue.get_nowait()
 
 
-def answer(request: Request, gateway: Gateway, hidden: Set[str]) -> StreamingResponse:
-    """An endless answer without the kinds that are hidden.
+def answer(
+    request: Request, gateway: Gateway, hidden: Set[str], lasts: Lasts
+) -> StreamingResponse:
+    """An answer without the kinds that are hidden, and without end as long as `lasts` says so.
 
     Raises:
         ProblemError: too many are open.
@@ -70,22 +80,31 @@ def answer(request: Request, gateway: Gateway, hidden: Set[str]) -> StreamingRes
     if gateway.streams >= gateway.config.gateway.streams_max:
         raise ProblemError("too_many_streams")
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(request, gateway, hidden), media_type=MEDIA, headers=headers)
+    events = _events(request, gateway, hidden, lasts)
+    return StreamingResponse(events, media_type=MEDIA, headers=headers)
 
 
-async def _events(request: Request, gateway: Gateway, hidden: Set[str]) -> AsyncIterator[str]:
+async def _events(
+    request: Request, gateway: Gateway, hidden: Set[str], lasts: Lasts
+) -> AsyncIterator[str]:
     gateway.streams += 1
+    silent = 0.0
     try:
         with gateway.news.listening() as queue:
             yield ": open\n\n"
             while not gateway.stopping.is_set() and not await request.is_disconnected():
                 try:
-                    said = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
+                    said = await asyncio.wait_for(queue.get(), LOOK_SECONDS)
                 except TimeoutError:
-                    yield ": still here\n\n"
-                    continue
-                if said is None:
+                    said = ("", "")
+                if said is None or not lasts():
                     return
+                silent = 0.0 if said[0] else silent + LOOK_SECONDS
+                if silent >= HEARTBEAT_SECONDS:
+                    silent = 0.0
+                    yield ": still here\n\n"
+                if not said[0]:
+                    continue
                 kind, text = said
                 if kind not in hidden:
                     yield f"event: {kind}\ndata: {text}\n\n"

@@ -47,6 +47,42 @@ WINDOW_BYTES: dict[Priority, int] = {
 BATCH_CHUNKS_PER_SYNC = 4
 
 
+QUEUED_BYTES_MAX = 256 * MIB
+"""Bytes of the messages that wait for all peers together; what waits for several counts once."""
+VOTES_RESERVED = MIB
+"""Bytes of votes that may wait for a peer even so: votes are small and must get through."""
+
+
+class TooLongError(ValueError):
+    """A message that is longer than its priority allows."""
+
+
+class Budget:
+    """Counts the bytes of messages that wait, for all connections of a process."""
+
+    __slots__ = ("limit", "used")
+
+    def __init__(self, limit: int = QUEUED_BYTES_MAX) -> None:
+        self.limit = limit
+        self.used = 0
+
+    def has_room(self, item: "Item") -> bool:
+        """Whether a message may wait; one that waits already takes no more memory."""
+        return item.queued > 0 or self.used + item.charge <= self.limit
+
+    def take(self, item: "Item") -> None:
+        """One more peer waits for this message."""
+        if not item.queued:
+            self.used += item.charge
+        item.queued += 1
+
+    def give_back(self, item: "Item") -> None:
+        """One peer less waits for it."""
+        item.queued -= 1
+        if not item.queued:
+            self.used -= item.charge
+
+
 def charge(size: int) -> int:
     """What a message of `size` bytes takes from the window."""
     return size + MESSAGE_CHARGE
@@ -70,15 +106,16 @@ QUEUE_LIMITS: dict[Priority, QueueLimits] = {
 class Item:
     """A message to be sent; one object serves all peers.
 
-    What fits one chunk is encoded once.
+    What fits one chunk is encoded once. `queued` counts the queues that it waits in.
     """
 
-    __slots__ = ("charge", "frame", "kind", "payload", "priority", "size")
+    __slots__ = ("charge", "frame", "kind", "payload", "priority", "queued", "size")
 
     def __init__(self, priority: Priority, kind: int, payload: bytes) -> None:
         if len(payload) > MESSAGE_BYTES_MAX[priority]:
             msg = f"a message of {len(payload)} bytes is too long for {priority.name.lower()}"
-            raise ValueError(msg)
+            raise TooLongError(msg)
+        self.queued = 0
         self.priority = priority
         self.kind = kind
         self.payload = payload
@@ -118,8 +155,10 @@ class Outgoing:
         self,
         limits: dict[Priority, QueueLimits] | None = None,
         windows: dict[Priority, int] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         limits, windows = limits or QUEUE_LIMITS, windows or WINDOW_BYTES
+        self._budget = Budget() if budget is None else budget
         self._queues = [_Queue(limits[one], windows[one]) for one in Priority]
         self._control: deque[bytes] = deque()
         self._turn = 0
@@ -130,19 +169,37 @@ class Outgoing:
         """Queues a message.
 
         False if it was not taken: a full queue of votes means that the peer is too slow to be
-        kept; a full one of sync refuses the newest, one of batches drops its oldest.
+        kept; a full one of sync refuses the newest, one of batches drops its oldest. Where all
+        peers together keep too much waiting, each queue counts as full, but for a few votes.
         """
         queue = self._queues[item.priority]
-        if queue.full:
-            if item.priority is not Priority.BATCHES:
-                self.dropped += 1
-                return False
-            while queue.full:
-                queue.bytes -= queue.items.popleft().size
-                self.dropped += 1
+        if item.priority is Priority.BATCHES:
+            while queue.items and (queue.full or not self._budget.has_room(item)):
+                self._drop_oldest(queue)
+        reserved = item.priority is Priority.VOTES and queue.bytes < VOTES_RESERVED
+        if queue.full or not (reserved or self._budget.has_room(item)):
+            self.dropped += 1
+            return False
+        self._budget.take(item)
         queue.items.append(item)
         queue.bytes += item.size
         return True
+
+    def _drop_oldest(self, queue: _Queue) -> None:
+        item = queue.items.popleft()
+        queue.bytes -= item.size
+        self._budget.give_back(item)
+        self.dropped += 1
+
+    def discard(self) -> None:
+        """Forgets what waits: the connection is over."""
+        for queue in self._queues:
+            for item in queue.items:
+                self._budget.give_back(item)
+            if queue.current is not None:
+                self._budget.give_back(queue.current)
+            queue.items.clear()
+            queue.bytes, queue.current = 0, None
 
     def put_control(self, frame: bytes) -> None:
         """Queues a frame of the network itself, before all messages."""
@@ -209,6 +266,7 @@ class Outgoing:
             queue.outstanding += item.charge
             self.messages += 1
             if item.frame is not None:
+                self._budget.give_back(item)
                 parts.append(item.frame)
                 return len(item.frame)
             queue.current, queue.offset = item, 0
@@ -222,6 +280,7 @@ class Outgoing:
         parts += (HEADER.pack(len(sub) + len(chunk), kind) + sub, chunk)
         queue.offset = end
         if end == item.size:
+            self._budget.give_back(item)
             queue.current = None
         return len(chunk)
 

@@ -69,7 +69,12 @@ class State(Enum):
 
 
 class Hub(Protocol):
-    """What a connection asks of whoever holds it."""
+    """What a connection asks of whoever holds it.
+
+    `budget` counts what waits for all peers.
+    """
+
+    budget: channels.Budget
 
     def hello(self, connection: "Connection") -> Hello:
         """What this node says first."""
@@ -162,7 +167,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._decoder = frames.Decoder()
         self._incoming = channels.Incoming()
-        self._outgoing = channels.Outgoing(dict(limits.queues))
+        self._outgoing = channels.Outgoing(dict(limits.queues), budget=hub.budget)
         self._frames = Bucket(limits.frames, now)
         self._bytes = Bucket(limits.bytes, now)
         self._pings = Bucket(limits.pings, now)
@@ -244,6 +249,7 @@ class Connection(asyncio.Protocol):
             return
         established = self.state is State.ESTABLISHED
         self.state = State.CLOSED
+        self._outgoing.discard()
         self._hub.closed(self, reason, established=established, violation=violation)
         if self._held is not None:
             self._held.cancel()

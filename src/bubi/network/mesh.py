@@ -24,7 +24,7 @@ from bubi.network.addresses import (
 )
 from bubi.network.admission import Door, DoorLimits
 from bubi.network.certificates import Authority, CertificateError, NodeCertificate
-from bubi.network.channels import Item
+from bubi.network.channels import QUEUED_BYTES_MAX, Budget, Item
 from bubi.network.connection import PEER_SAID, Connection, ConnectionLimits, Delivery, State
 from bubi.network.handshake import (
     INSTANCE_BYTES,
@@ -93,7 +93,8 @@ class Settings:
 
     `listen` None: it only dials out. `advertised` None: the address is not told to others.
     `source` is the local IP address that it dials from. `proxy` is an HTTP proxy that knows
-    CONNECT. `observer` says that it does not vote.
+    CONNECT. `observer` says that it does not vote. `queued_bytes_max` is what may wait for all
+    peers together.
     """
 
     chain: bytes
@@ -109,6 +110,7 @@ class Settings:
     door: DoorLimits = field(default_factory=DoorLimits)
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
     tick: float = 0.1
+    queued_bytes_max: int = QUEUED_BYTES_MAX
 
 
 class Network:
@@ -156,6 +158,7 @@ class Network:
             self._table.add_seed(seed)
         self._dialler = Dialler(settings.policy.rules, settings.source, settings.proxy)
         self._door = Door(settings.door, settings.policy.rules)
+        self.budget = Budget(settings.queued_bytes_max)
         self._peers: dict[bytes, Connection] = {}
         self._connections: set[Connection] = set()
         self._open: set[Connection] = set()
@@ -195,6 +198,8 @@ class Network:
     async def stop(self) -> None:
         """Ends all connections."""
         self._stopping = True
+        # What was begun gets its first turn: cancelled before it, it would not close its socket.
+        await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -244,7 +249,7 @@ class Network:
             Those that did not take it: not connected, or their queue is full.
 
         Raises:
-            ValueError: If it is longer than its priority allows.
+            TooLongError: If it is longer than its priority allows.
         """
         item = Item(priority, kind, payload)
         refused = []
@@ -347,7 +352,7 @@ class Network:
             except CertificateError as error:
                 connection.close(error.reason)
                 continue
-            reason = self._table.lists.refuses(found.node)
+            reason = self._table.lists.refuses(found.node, found.organisation)
             if reason is not None:
                 connection.close(reason)
         self._alarms_due = 0.0
@@ -390,7 +395,8 @@ class Network:
         sums = self._table.totals()
         for connection in self._peers.values():
             sums.add(connection.totals())
-        return {**self._counters, **{name: getattr(sums, name) for name in _TOTALS}}
+        totals = {name: getattr(sums, name) for name in _TOTALS}
+        return {**self._counters, **totals, "queued_bytes": self.budget.used}
 
     # --- connections come and go -----------------------------------------------------------------
 
@@ -553,6 +559,9 @@ class Network:
         return reason is None
 
     def _take(self, taken: socket.socket, ip: IPAddress) -> None:
+        if self._stopping:
+            taken.close()
+            return
         connection = Connection(self, self._settings.limits, ip)
         self._connections.add(connection)
         timeout = self._settings.limits.handshake

@@ -57,17 +57,20 @@ class NodeLists:
     """The lists of nodes, by id, that the network's organisations voted for.
 
     `denied` is the black list. Only those on the white list `allowed` are let in, unless it is
-    empty.
+    empty. Nodes of the organisations `voters`, which have validators in force, need not be on it:
+    a list without them would end the network for good.
     """
 
     allowed: frozenset[bytes] = frozenset()
     denied: frozenset[bytes] = frozenset()
+    voters: frozenset[str] = frozenset()
 
-    def refuses(self, node: bytes) -> str | None:
+    def refuses(self, node: bytes, organisation: str) -> str | None:
         """`black_listed`, `not_white_listed`, or None."""
         if node in self.denied:
             return "black_listed"
-        return "not_white_listed" if self.allowed and node not in self.allowed else None
+        listed = not self.allowed or node in self.allowed or organisation in self.voters
+        return None if listed else "not_white_listed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +78,16 @@ class Policy:
     """How the table decides.
 
     Dialling goes on while fewer than `target` nodes are connected, validators first. `learn` says
-    whether addresses from neighbours are used. Delays in s. A violation bans for `ban_first`,
-    doubled by every further one within `memory`, up to `ban_max`.
+    whether addresses from neighbours are used. Delays in s, doubling up to `dial_max`; up to
+    `dial_refused_max` where a machine answers on which the node does not run. A violation bans for
+    `ban_first`, doubled by every further one within `memory`, up to `ban_max`.
     """
 
     target: int = 16
     learn: bool = True
     dial_first: float = 0.5
     dial_max: float = 60.0
+    dial_refused_max: float = 2.0
     dials_at_once: int = 8
     stable: float = 10.0
     ban_first: float = 10.0
@@ -90,6 +95,10 @@ class Policy:
     memory: float = 600.0
     trust: TrustRules = field(default_factory=TrustRules)
     rules: IpRules = field(default_factory=IpRules)
+
+
+REFUSED = "refused"
+"""Reason of a failed attempt: the address answers, nobody listens there."""
 
 
 class Source(StrEnum):
@@ -275,7 +284,7 @@ class PeerTable:
             known.reason = ""
             return
         known.reason = reason
-        known.due = now + self.delay(address, known.attempts)
+        known.due = now + self.delay(address, known.attempts, reason)
         known.attempts += 1
         gone = known.node is None or known.node not in self._nodes
         if known.source is Source.NEIGHBOUR and gone and known.attempts >= LEARNED_ATTEMPTS_MAX:
@@ -283,9 +292,13 @@ class PeerTable:
             if known.teacher is not None:
                 self._bogus[known.teacher] = self._bogus.get(known.teacher, 0) + 1
 
-    def delay(self, address: Address, attempt: int) -> float:
-        """How long to wait after an attempt: doubling to a cap, half of it jitter."""
-        longest = min(self.policy.dial_max, self.policy.dial_first * 2 ** min(attempt, 30))
+    def delay(self, address: Address, attempt: int, reason: str = "") -> float:
+        """How long to wait after an attempt: doubling to a cap, half of it jitter.
+
+        Where the machine answers and the node does not, it is being started, most likely.
+        """
+        cap = self.policy.dial_refused_max if reason == REFUSED else self.policy.dial_max
+        longest = min(cap, self.policy.dial_max, self.policy.dial_first * 2 ** min(attempt, 30))
         data = self._own + str(address).encode() + attempt.to_bytes(8, "little")
         share = int.from_bytes(hashlib.sha256(data).digest()[:4], "little") / 2**32
         return float(longest * (0.5 + 0.5 * share))
@@ -299,7 +312,7 @@ class PeerTable:
 
         A reason of `NodeLists` or `TrustRules`, or `banned`.
         """
-        reason = self.lists.refuses(node)
+        reason = self.lists.refuses(node, organisation)
         reason = reason or self.policy.trust.refuses(node, organisation, fingerprint)
         if reason is not None:
             return reason

@@ -139,20 +139,40 @@ async def accept(
     take: Callable[[socket.socket, IPAddress], None],
 ) -> None:
     """Accepts for ever; what `admit` refuses is closed before it costs anything."""
-    loop = asyncio.get_running_loop()
     while True:
+        # Others have their turn between two connections.
+        await asyncio.sleep(0)
         try:
-            taken, place = await loop.sock_accept(listener)
+            taken, place = listener.accept()
+        except BlockingIOError:
+            await _readable(listener)
+            continue
         except OSError as error:
             # Out of file descriptors, most likely: others may close some.
             log.warning("cannot accept connections: %s", error)
             await asyncio.sleep(ACCEPT_PAUSE)
             continue
+        taken.setblocking(False)
         ip = as_ip(place[0].partition("%")[0])
         if ip is None or not admit(ip):
             _drop(taken)
             continue
         take(taken, ip)
+
+
+async def _readable(listener: socket.socket) -> None:
+    """Waits for a connection to accept.
+
+    Unlike `loop.sock_accept`, which fails in the event loop and loses the connection if it is
+    cancelled while one comes in.
+    """
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(listener, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(listener)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from bubi.comet.application import (
 )
 from bubi.comet.rpc import Refused, Rpc, RpcError, address
 from bubi.comet.server import Server
-from bubi.ledger import LedgerView
+from bubi.ledger import LedgerView, barrier
 from bubi.mempool import Entry
 from bubi.node.config import CometSection
 from bubi.node.door import Door
@@ -109,7 +109,7 @@ class CometHost:
         self.application = Application(chain, self, rules, self._on_committed, self._record)
         self.server = Server(settings.abci, self.application.handle, self._failed)
         door.on_admitted = self._on_admitted
-        door.set_block_limits(ledger.parameters)
+        door.set_block_limits(ledger.limits())
 
     async def run(self) -> None:
         """Works until `stop`.
@@ -230,7 +230,7 @@ class CometHost:
         for text in execution.alarms:
             self.alarm("internal", text)
         self._last_block = time.monotonic()
-        self._door.set_block_limits(self._ledger.parameters)
+        self._door.set_block_limits(self._ledger.limits())
         self.heights.publish(execution.height)
         self._resolve(decided, execution)
         self.on_block()
@@ -290,7 +290,7 @@ class CometHost:
         """Whether blocks are missing until a change that was voted comes into force."""
         pending = self._ledger.governance["pending"]
         activation = None if pending is None else pending["activation"]
-        return activation is not None and self._chain.height < int(activation) - 1
+        return self._chain.height < barrier(self._chain.height, activation)
 
     async def _wake(self, after: int) -> None:
         """Asks for a block later than a time, until there is one."""

@@ -101,11 +101,17 @@ class CometSection:
 
 @dataclass(frozen=True, slots=True)
 class PoolSection:
-    """Limits of the pool of waiting transactions; `share_max` is that of one address or peer."""
+    """Limits of the pool of waiting transactions.
+
+    `share_max` is that of one address or peer, the others of one organisation (by certificates)
+    and of one account.
+    """
 
     transactions_max: int
     bytes_max: int
     share_max: int
+    organisation_share_max: int
+    account_share_max: int
     remembered_max: int
 
 
@@ -300,6 +306,8 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "transactions_max": (200_000, _number(1, 10_000_000)),
         "bytes_max": (256 * MEBIBYTE, _number(MEBIBYTE, 64 * 1024 * MEBIBYTE)),
         "share_max": (100_000, _number(1, 10_000_000)),
+        "organisation_share_max": (150_000, _number(1, 10_000_000)),
+        "account_share_max": (50_000, _number(1, 10_000_000)),
         "remembered_max": (1_000_000, _number(1_000, 100_000_000)),
     },
     "block": {"heartbeat_ms": (0, _number(0, 3_600_000))},

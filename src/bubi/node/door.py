@@ -7,17 +7,17 @@ which the block loop resolves.
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from bubi import core
 from bubi.mempool import Entry, Mempool, PoolFullError, Recent
 from bubi.node.health import Health
 from bubi.node.metrics import Metrics
 from bubi.node.ports import Clock, Threads
+from bubi.node.shares import Charge, Origin, ShareLimits, Shares
+from bubi.replica.events import Limits
 
 SINGLES_MAX = 4_096
 """Most single transactions in one group."""
@@ -52,14 +52,14 @@ class Decision:
 class Ticket:
     """A group in the pool and the promise of its decision.
 
-    `body` is what was received, kept where it has to be forwarded. `origins` counts its
-    transactions by whoever sent them. `since` is when it was admitted (monotonic, s).
+    `body` is what was received, kept where it has to be forwarded. `charge` is what it takes of
+    the shares of the pool. `since` is when it was admitted (monotonic, s).
     """
 
     entry: Entry[core.Admission]
     decision: asyncio.Future[Decision]
     body: bytes | None
-    origins: Counter[str]
+    charge: Charge
     since: float
 
 
@@ -84,12 +84,12 @@ class _Waiting:
 
     transaction: bytes
     future: asyncio.Future[Single]
-    origin: str
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
-class BlockLimits:
-    """What one block, or one group in it, can hold."""
+class GroupLimits:
+    """What one group of transactions can hold."""
 
     transactions: int
     bytes: int
@@ -108,9 +108,8 @@ class Door:
         health: Health,
         metrics: Metrics,
         linger_ms: int,
-        share_max: int,
+        shares: ShareLimits,
     ) -> None:
-        """`share_max` is how many waiting transactions one origin may have."""
         self._chain = chain
         self._threads = threads
         self._clock = clock
@@ -119,33 +118,30 @@ class Door:
         self._health = health
         self._metrics = metrics
         self._linger = linger_ms / 1000
-        self._share_max = share_max
-        self._shares: Counter[str] = Counter()
+        self._shares = Shares(shares)
         self._queue: list[_Waiting] = []
         self._flush: asyncio.Task[None] | None = None
         self._tickets: dict[int, Ticket] = {}
         # Bytes that are being checked, or wait for it: not in the pool yet, but on their way.
         self._checking = 0
         self._closed = False
-        self.block_limits = self.group_limits = BlockLimits(0, 0)
+        self.group_limits = GroupLimits(0, 0)
         self.forwards = False
         """Whether groups go to another node, which makes the batches: this one has no vote."""
         self.on_admitted: Callable[[Entry[core.Admission]], None] = lambda _entry: None
 
-    def set_block_limits(self, parameters: Mapping[str, Any]) -> None:
-        """Takes the limits of a block, and of a group in it, from the parameters in force."""
+    def set_block_limits(self, block: Limits) -> None:
+        """Takes the limits of a block: a group must fit one batch, an author's share of it."""
         batch = core.limits()
-        block = BlockLimits(int(parameters["block_transactions"]), int(parameters["block_bytes"]))
-        self.block_limits = block
-        self.group_limits = BlockLimits(
-            min(block.transactions, batch["BATCH_TRANSACTIONS_MAX"]),
-            min(block.bytes, batch["BATCH_BYTES_MAX"]),
+        self.group_limits = GroupLimits(
+            min(block.author_transactions, batch["BATCH_TRANSACTIONS_MAX"]),
+            min(block.author_bytes, batch["BATCH_BYTES_MAX"]),
         )
 
-    async def bulk(self, body: bytes, origin: str) -> tuple[core.Admission, Ticket | None]:
+    async def bulk(self, body: bytes, origin: Origin) -> tuple[core.Admission, Ticket | None]:
         """Checks a bulk body; the ticket is None if nothing in it was admitted.
 
-        `origin` is the address or peer that it came from.
+        What exceeds its account's share is refused alone, as `pool_full`.
 
         Raises:
             DoorError: the request as a whole is refused.
@@ -165,10 +161,11 @@ class Door:
                 f"a bulk must fit one batch: at most {limits.transactions} transactions "
                 f"and {limits.bytes} bytes",
             )
+        admission = _without(admission, self._shares.beyond(admission))
         self._refuse_if_greedy(origin, len(admission))
-        return admission, self._take(admission, body, Counter({origin: len(admission)}))
+        return admission, self._take(admission, body, origin)
 
-    async def single(self, transaction: bytes, origin: str) -> Single:
+    async def single(self, transaction: bytes, origin: Origin) -> Single:
         """Checks one encoded transaction, together with others that arrive at the same time.
 
         Raises:
@@ -229,7 +226,7 @@ class Door:
         for entry, group_codes in zip(entries, codes, strict=True):
             ticket = self._tickets.pop(entry.number, None)
             if ticket is not None:
-                self._shares -= ticket.origins
+                self._shares.give_back(ticket.charge)
                 self._metrics.door.time_to_final.observe(time.monotonic() - ticket.since)
             if ticket is not None and not ticket.decision.done():
                 ticket.decision.set_result(Decision(height, group_codes, receipts))
@@ -275,11 +272,9 @@ class Door:
                 admission = await self._checked(body)
             finally:
                 self._checking -= sum(len(one.transaction) for one in taken)
-            verdicts = admission.verdicts if admission.refused else [""] * len(taken)
-            admitted = (
-                one.origin for one, verdict in zip(taken, verdicts, strict=True) if not verdict
-            )
-            ticket = self._take(admission, body, Counter(admitted))
+            origins = [one.origin for one in taken]
+            admission = _without(admission, self._shares.beyond(admission, origins))
+            ticket = self._take(admission, body, origins)
         except core.CoreError as error:
             self._fail(taken, DoorError(core.error_code(error), core.error_detail(error)))
         except DoorError as error:
@@ -317,7 +312,7 @@ class Door:
                 one.future.set_exception(DoorError(error.code, error.detail))
 
     def _take(
-        self, admission: core.Admission, body: bytes, origins: Counter[str]
+        self, admission: core.Admission, body: bytes, origins: Origin | Sequence[Origin]
     ) -> Ticket | None:
         if admission.refused:
             for verdict in admission.verdicts:
@@ -335,10 +330,14 @@ class Door:
             raise DoorError("pool_full", str(error)) from None
         self.recent.add(admission.hashes, admission.expiries)
         self._metrics.admitted.inc(len(admission))
-        kept = body if self.forwards else None
+        kept = None
+        if self.forwards:
+            # What was refused here must not reach a validator that might take it.
+            kept = admission.body if admission.refused else body
         decision = asyncio.get_running_loop().create_future()
-        ticket = Ticket(entry, decision, kept, origins, time.monotonic())
-        self._shares += origins
+        charge = self._shares.charge(admission, origins)
+        ticket = Ticket(entry, decision, kept, charge, time.monotonic())
+        self._shares.take(charge)
         self._tickets[entry.number] = ticket
         self.on_admitted(entry)
         return ticket
@@ -349,14 +348,12 @@ class Door:
         self._metrics.door.verification.observe(time.monotonic() - started)
         return admission
 
-    def _refuse_if_greedy(self, origin: str, count: int) -> None:
-        if self._shares[origin] + count > self._share_max:
-            raise DoorError(
-                "pool_full",
-                f"{origin} has {self._shares[origin]} transactions waiting here already",
-            )
+    def _refuse_if_greedy(self, origin: Origin, count: int) -> None:
+        reason = self._shares.refusal(origin, count)
+        if reason is not None:
+            raise DoorError("pool_full", reason)
 
-    def _refuse_if_blocked(self, size: int, origin: str) -> None:
+    def _refuse_if_blocked(self, size: int, origin: Origin) -> None:
         reason = self._health.blocking()
         if reason is not None:
             raise DoorError(reason.code, reason.text)
@@ -366,3 +363,8 @@ class Door:
 
     def _now(self) -> int:
         return max(self._clock.now_ms(), self._chain.time + 1)
+
+
+def _without(admission: core.Admission, places: set[int]) -> core.Admission:
+    """An admission without the transactions that find no room."""
+    return admission.without(places) if places else admission

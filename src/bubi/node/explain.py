@@ -74,12 +74,12 @@ class Explainer:
                 f"votes of weight {view.quorum} are needed and {present} are there; "
                 f"missing: {names}"
             )
-        elif view.work and view.quiet_seconds > QUIET_SECONDS and view.in_sync:
+        elif view.work and view.quiet_seconds > QUIET_SECONDS and view.target <= view.tip:
             reasons[STALLED] = (
                 f"height {view.height} is not decided for {view.quiet_seconds} s, view "
                 f"{view.round}: {_votes_in_words(view)}"
             )
-        if not view.in_sync and view.target - view.tip >= BEHIND_MIN:
+        if _is_behind(view) and view.target - view.tip >= BEHIND_MIN:
             reasons[CATCHING_UP] = f"at height {view.tip} of {view.target}, fetching the rest"
         for code in (NO_QUORUM, STALLED, CATCHING_UP):
             if code in reasons:
@@ -121,7 +121,7 @@ class Explainer:
             "quorum": view.quorum,
             "validators": [_member(one, said.get(one.index)) for one in view.members],
             "missing_batches": view.missing,
-            "catching_up": None if view.in_sync else {"height": str(view.target)},
+            "catching_up": {"height": str(view.target)} if _is_behind(view) else None,
             "evidence": [_evidence(one, names) for one in self._evidence()],
             "reasons": [
                 {"code": reason.code, "text": reason.text} for reason in self._health.reasons
@@ -150,6 +150,11 @@ class Explainer:
             entry["role"] = "observer" if status.validator is None else "validator"
             entry["certificate_days"] = status.certificate_days
         return sorted(found.values(), key=lambda one: (str(one["name"]), str(one["id"])))
+
+
+def _is_behind(view: ReplicaView) -> bool:
+    """Whether it fetches blocks that others credibly have."""
+    return not view.in_sync and view.target > view.tip
 
 
 def is_missing(member: MemberView) -> bool:

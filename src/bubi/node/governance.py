@@ -26,13 +26,14 @@ from bubi.network.certificates import Authority
 from bubi.network.peers import NodeLists
 from bubi.node.door import Door, DoorError, Ticket
 from bubi.node.ports import Clock
+from bubi.node.shares import Origin
 
 log = logging.getLogger("bubi.governance")
 
 LIFETIME_MS = 60_000
 """How long one attempt to say something may wait for its block."""
 RETRY_SECONDS = 1.0
-ORIGIN = "this node"
+ORIGIN = Origin("this node")
 ENDED = frozenset(
     {
         "final",
@@ -105,7 +106,7 @@ class Governance:
         self._engines = engines
         self._alarm = alarm
         self._admission: Admission | None = None
-        self._admitted: tuple[bytes, Any] = (b"", None)
+        self._admitted: tuple[bytes, Any, frozenset[str]] = (b"", None, frozenset())
         self._observer: bool | None = None
         self._unsupported: str | None = None
         self._wanted: dict[bytes, _Wanted] = {}
@@ -120,8 +121,9 @@ class Governance:
     def look(self) -> None:
         """Follows the state after the newest block."""
         governance = self._ledger.governance
-        self._admit(governance)
-        self._play(observer=self._ledger.configuration().own is None)
+        configuration = self._ledger.configuration()
+        self._admit(governance, frozenset(one.organisation for one in configuration.members))
+        self._play(observer=configuration.own is None)
         pending = governance["pending"]
         if pending is None:
             self._unsupported = None
@@ -138,20 +140,20 @@ class Governance:
                 {"ready": {"proposal": pending["proposal"]}},
             )
 
-    def _admit(self, governance: Mapping[str, Any]) -> None:
-        """Tells the network whom the ledger admits, if that changed."""
+    def _admit(self, governance: Mapping[str, Any], voters: frozenset[str]) -> None:
+        """Tells the network whom the ledger admits, if that changed; `voters` have validators."""
         if self._admission is None:
             return
         organisations = self._chain.organisations_json()
         lists = (governance["allowed"], governance["denied"], governance["revoked"])
-        if (organisations, lists) == self._admitted:
+        if (organisations, lists, voters) == self._admitted:
             return
-        self._admitted = (organisations, lists)
+        self._admitted = (organisations, lists, voters)
         allowed, denied, revoked = ([bytes.fromhex(one) for one in each] for each in lists)
         self._admission.follow(
             authorities_of(self._ledger.organisations),
             revoked,
-            NodeLists(frozenset(allowed), frozenset(denied)),
+            NodeLists(frozenset(allowed), frozenset(denied), voters),
         )
 
     def _play(self, *, observer: bool) -> None:

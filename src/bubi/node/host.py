@@ -19,13 +19,13 @@ from bubi.consensus.engine import Certificate, ReportEvidence, TimerId
 from bubi.consensus.guard import VoteRequest
 from bubi.ledger import (
     LedgerView,
-    decode_certificate,
     encode_certificate,
     status_bytes,
     vote_bytes,
 )
 from bubi.mempool import Entry
 from bubi.messages import BlockParts, Link, PeerMessage, Transactions
+from bubi.node.applying import Applying
 from bubi.node.door import Door, DoorError
 from bubi.node.expiries import Expiries
 from bubi.node.health import Health
@@ -34,6 +34,7 @@ from bubi.node.metrics import Metrics
 from bubi.node.misdeeds import kind_of
 from bubi.node.ports import Clock, Threads
 from bubi.node.receipts import first_receipts, split_codes
+from bubi.node.shares import Origin
 from bubi.node.writer import Writer
 from bubi.replica.events import (
     Action,
@@ -117,6 +118,10 @@ class PeerLinks(Protocol):
         """Connected peers with their round-trip times."""
         ...
 
+    def organisation(self, peer: Peer) -> str | None:
+        """Organisation of a connected peer, by its certificate."""
+        ...
+
     @property
     def certificate_days(self) -> int:
         """Days that this node's certificate is still valid."""
@@ -137,6 +142,9 @@ class NoPeers:
     def links(self) -> tuple[Link, ...]:
         """None."""
         return ()
+
+    def organisation(self, peer: Peer) -> str | None:
+        """There is no one."""
 
 
 class ReplicaHost:
@@ -190,7 +198,7 @@ class ReplicaHost:
         self._stop_looks = 0
         self._looking: asyncio.Task[None] | None = None
         door.on_admitted = self._on_admitted
-        door.set_block_limits(ledger.parameters)
+        door.set_block_limits(ledger.limits())
 
     def connect(self, peers: PeerLinks) -> None:
         """Gives the host its network; before `run`."""
@@ -422,7 +430,9 @@ class ReplicaHost:
 
     async def _forwarded(self, action: Forwarded) -> None:
         try:
-            await self._door.bulk(action.body, f"peer {action.peer.hex()[:16]}")
+            organisation = self._peers.organisation(action.peer)
+            origin = Origin(f"peer {action.peer.hex()[:16]}", organisation)
+            await self._door.bulk(action.body, origin)
         except DoorError as error:
             log.info("transactions of an observer were refused: %s", error.detail)
             if error.code in NO_BULK_BODY:
@@ -567,50 +577,21 @@ class ReplicaHost:
             self.put(ApplyFailed(parts.height, "another height is due"))
             return
         started = time.monotonic()
-        if len(parts.headers) != len(parts.bodies):
-            self.put(ApplyFailed(parts.height, "batch headers and bodies differ in number"))
-            return
-        decode = [
-            self._threads.admit(partial(self._chain.decode_batch, header, body))
-            for header, body in zip(parts.headers, parts.bodies, strict=True)
-        ]
-        decoded = await asyncio.gather(*decode, return_exceptions=True)
-        batches = []
-        for one in decoded:
-            if isinstance(one, core.CoreError):
-                self.put(ApplyFailed(parts.height, _sentence(one)))
-                return
-            if isinstance(one, BaseException):
-                raise one
-            batches.append(one)
+        block = Applying(self._chain, parts, self._executions)
         try:
-            execution, expected = await self._threads.execute(partial(self._judge, parts, batches))
+            await self._writer.write(block.run)
         except core.CoreError as error:
             self.put(ApplyFailed(parts.height, _sentence(error)))
             return
-        if execution.outcome_hash != expected:
-            text = f"the block has outcome {expected.hex()}, here {execution.outcome_hash.hex()}"
+        execution = block.execution
+        if block.diverges:
+            expected, here = block.expected.hex(), execution.outcome_hash.hex()
+            text = f"the block has outcome {expected}, here {here}"
             self.put(ApplyFailed(parts.height, text, diverged=True))
             return
-        self._batches[execution.digest] = len(batches)
-        write = self._writer.write
-        await write(partial(self._chain.append_bodies, parts.height, batches))
-        await write(partial(self._chain.commit, execution, parts.certificate))
+        self._batches[execution.digest] = len(block.batches)
         self._metrics.phase.labels("apply").observe(time.monotonic() - started)
         self._publish(execution)
-
-    def _judge(self, parts: BlockParts, batches: list[core.Batch]) -> tuple[core.Execution, bytes]:
-        """Checks a foreign block and executes it; the outcome that its certificate names."""
-        chain = self._chain
-        chain.check_certificate(parts.certificate)
-        request = decode_certificate(parts.certificate).request
-        if request.height != parts.height:
-            code, text = "certificate_invalid", "it is for another height"
-            raise core.CoreError(code, text)
-        chain.check_proposal(parts.proposal, request.digest, batches, None)
-        known = self._executions.get(request.digest)
-        execution = known or chain.execute(parts.proposal, batches)
-        return execution, request.outcome
 
     def _publish(self, execution: core.Execution) -> None:
         final, rejected, skipped = execution.counts
@@ -628,7 +609,7 @@ class ReplicaHost:
         self._executions.clear()
         self._decided = {execution.height: execution}
         self._in_work = 0
-        self._door.set_block_limits(self._ledger.parameters)
+        self._door.set_block_limits(self._ledger.limits())
         self.on_block()
         tip: Tip = self._ledger.tip()
         self.put(Committed(tip, self._ledger.configuration(), self._ledger.limits()))

@@ -13,6 +13,7 @@ from bubi.messages import Link, PeerMessage, Status
 from bubi.network.addresses import Address, IpRules
 from bubi.network.admission import DoorLimits
 from bubi.network.certificates import Authority, CertificateError
+from bubi.network.channels import TooLongError
 from bubi.network.connection import PEER_SAID, Delivery
 from bubi.network.mesh import Network, PeerInfo, Settings
 from bubi.network.peers import NodeLists, Policy, TrustRules
@@ -63,6 +64,7 @@ class Links:
         self._misdeeds = Misdeeds()
         self._clocks = Clocks()
         self._names: dict[bytes, str] = {}
+        self._organisations: dict[bytes, str] = {}
         self._own_trust = tuple(_own_trust(section.trust))
         authorities = (*place.authorities, *self._own_trust)
         try:
@@ -101,10 +103,18 @@ class Links:
     # --- what the replica's host asks ----------------------------------------------------
 
     def send(self, peers: Sequence[Peer], message: PeerMessage) -> None:
-        """Queues a message; a peer whose queue is full misses it and asks again later."""
-        payload = messages.encode(message)
-        priority = messages.priority(message)
-        refused = self._network.send(peers, MESSAGE_KIND, payload, priority)
+        """Queues a message; a peer whose queue is full misses it and asks again later.
+
+        What is too large for a message cannot be sent to anyone: it raises an alarm.
+        """
+        try:
+            payload = messages.encode(message)
+            priority = messages.priority(message)
+            refused = self._network.send(peers, MESSAGE_KIND, payload, priority)
+        except (EncodingError, TooLongError) as error:
+            text = f"a message {type(message).__name__} cannot be sent: {error}"
+            self.on_alarm("message_unsendable", text)
+            refused = tuple(peers)
         if refused:
             self._metrics.unsent.inc(len(refused))
 
@@ -118,11 +128,15 @@ class Links:
             self._network.penalise(peer, "too_many_misdeeds")
 
     def links(self) -> tuple[Link, ...]:
-        """Connected peers with their round-trip times."""
+        """Connected peers with their round-trip times, as many as a status may tell."""
         return tuple(
             Link(peer, int((self._network.round_trip(peer) or 0.0) * 1_000_000))
-            for peer in self._network.peers
+            for peer in self._network.peers[: messages.LINKS_MAX]
         )
+
+    def organisation(self, peer: Peer) -> str | None:
+        """Organisation of a connected peer, by its certificate."""
+        return self._organisations.get(peer)
 
     def follow(
         self, authorities: Sequence[Authority], revoked: Sequence[bytes], lists: NodeLists
@@ -144,11 +158,13 @@ class Links:
     def on_peer_up(self, peer: PeerInfo) -> None:
         """A connection was accepted by both sides."""
         self._names[peer.node] = peer.name
+        self._organisations[peer.node] = peer.organisation
         self._host.put(PeerUp(peer.node, peer.name, peer.organisation, not peer.validator))
 
     def on_peer_down(self, peer: bytes, reason: str) -> None:
         """It ended."""
         self._clocks.forget(peer)
+        self._organisations.pop(peer, None)
         # A peer's own words are not counted one by one: it could invent them without end.
         counted = "by_peer" if reason.startswith(PEER_SAID) else reason
         self._metrics.peers.disconnects.labels(self._names.pop(peer), counted).inc()

@@ -29,6 +29,7 @@ from bubi.mempool import Limits, Mempool, Recent
 from bubi.network import certificates as network_certificates
 from bubi.node import config, files, tolerance
 from bubi.node.api.app import build
+from bubi.node.api.certified import CertifiedProtocol
 from bubi.node.api.leases import LeaseTable
 from bubi.node.api.services import Explaining, Services
 from bubi.node.certificates import read_certificate
@@ -47,6 +48,7 @@ from bubi.node.monitoring import operator
 from bubi.node.monitoring.host import HostMeter
 from bubi.node.monitoring.logbook import Logbook
 from bubi.node.ports import SystemClock, Threads
+from bubi.node.shares import ShareLimits
 from bubi.node.trust import trust_document
 from bubi.replica.replica import Replica
 from bubi.replica.settings import ReplicaSettings
@@ -247,7 +249,11 @@ async def _serve(parts: _Parts) -> int:
         health,
         metrics,
         settings.api.linger_ms,
-        settings.pool.share_max,
+        ShareLimits(
+            settings.pool.share_max,
+            settings.pool.organisation_share_max,
+            settings.pool.account_share_max,
+        ),
     )
     own_key = parts.key.public_key if parts.key is not None else None
     ledger = LedgerView(chain, own_key)
@@ -511,7 +517,7 @@ class _Server(uvicorn.Server):
 def _server_config(api: config.ApiSection, services: Services) -> uvicorn.Config:
     result = uvicorn.Config(
         build(services),
-        http="httptools",
+        http=CertifiedProtocol,
         ws="none",
         lifespan="off",
         access_log=False,

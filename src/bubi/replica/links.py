@@ -10,8 +10,13 @@ INVALID_PER_SECOND = 16
 """Consensus messages with a wrong signature; after so many none is checked any more."""
 BATCHES_PER_SECOND = 2_000
 WISHES_PER_SECOND = 512
-WISHES_GRANTED_PER_SECOND = 1
-"""Wishes for a block that count; more are no offence, because peers pass them on."""
+WISHES_GRANTED_MAX = 8
+"""Wishes for a block that count before a peer must wait; more are no offence, because peers pass
+them on."""
+WISH_TICKS = 4
+"""Seconds after which one more of them counts: so often a liar can get an empty block."""
+DIGESTS_PER_SECOND = 65_536
+"""Batches named by announcements; an honest peer holds 2,048 and names each a few times."""
 TRANSACTIONS_PER_SECOND = 256
 STATUSES_PER_SECOND = 1_024
 BLOCKS_PER_SECOND = 512
@@ -19,8 +24,9 @@ BLOCKS_PER_SECOND = 512
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """A direct connection; what follows `observer` starts again every second.
+    """A direct connection; what follows `grants` starts again every second.
 
+    `grants` are the wishes for a block that still count.
     `told`: it was sent this node's status because it seems to be behind. `judged`: a signature of
     it was checked that is worth one check a second. `reported`: its flood was reported.
     """
@@ -28,11 +34,12 @@ class Link:
     name: str
     organisation: str
     observer: bool
+    grants: int = WISHES_GRANTED_MAX
     consensus: int = 0
     invalid: int = 0
     batches: int = 0
+    digests: int = 0
     wishes: int = 0
-    granted: int = 0
     transactions: int = 0
     statuses: int = 0
     blocks: int = 0
@@ -47,6 +54,7 @@ class Links:
     def __init__(self, out: list[Action]) -> None:
         self._out = out
         self._links: dict[Peer, Link] = {}
+        self._ticks = 0
         self.peers: tuple[Peer, ...] = ()
         self.validators: tuple[Peer, ...] = ()
         self.observers: tuple[Peer, ...] = ()
@@ -84,8 +92,11 @@ class Links:
 
     def tick(self) -> None:
         """Once a second: allowances start again."""
+        self._ticks += 1
         for link in self._links.values():
-            link.consensus = link.invalid = link.batches = link.wishes = link.granted = 0
+            if self._ticks % WISH_TICKS == 0:
+                link.grants = min(WISHES_GRANTED_MAX, link.grants + 1)
+            link.consensus = link.invalid = link.batches = link.digests = link.wishes = 0
             link.transactions = link.statuses = link.blocks = 0
             link.told = link.judged = link.reported = False
 

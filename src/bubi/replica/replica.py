@@ -17,6 +17,7 @@ from bubi.consensus import driver, guard
 from bubi.consensus import engine as engines
 from bubi.consensus.driver import Begin, Synchronised
 from bubi.consensus.engine import Certificate, Configuration, Engine, TimerId
+from bubi.consensus.quorum import catch_up_weight
 from bubi.dissemination import (
     FETCH_TIMER,
     HAVE_TIMER,
@@ -27,6 +28,7 @@ from bubi.dissemination import (
 )
 from bubi.mempool import Mempool
 from bubi.messages import (
+    LINKS_MAX,
     BatchBody,
     BatchHave,
     BatchWant,
@@ -80,16 +82,16 @@ from bubi.replica.intake import Intake
 from bubi.replica.links import (
     BATCHES_PER_SECOND,
     BLOCKS_PER_SECOND,
+    DIGESTS_PER_SECOND,
     STATUSES_PER_SECOND,
     TRANSACTIONS_PER_SECOND,
-    WISHES_GRANTED_PER_SECOND,
     WISHES_PER_SECOND,
     Link,
     Links,
 )
 from bubi.replica.proposals import Proposals
 from bubi.replica.settings import Checks, ReplicaSettings
-from bubi.replica.status import LINKS_MAX, OwnStatus, Statuses
+from bubi.replica.status import OwnStatus, Statuses
 from bubi.replica.view import MemberView, PeerView, ReplicaView
 from bubi.sync import SYNC_TIMER, Sync
 
@@ -288,12 +290,37 @@ class Replica:
             missing=self._batches.missing,
             work=self._has_work(),
             in_sync=not self._sync.active,
-            target=self._sync.target,
+            target=self._credible_target(),
             counters=replace(self._sync.counters),
             quiet_seconds=self._ticks - self._tip_tick,
             silent=self._driver.guard.silent,
             halted=self._halted,
         )
+
+    def _credible_target(self) -> int:
+        """The height that others have, as far as it does not hang on one of them.
+
+        Sync follows every claim, because a wrong one costs little. People are shown what enough
+        members signed that one of them is correct or, before so many were heard, the middle one
+        of what connected peers claim.
+        """
+        least = max(self._tip.height, self._sync.shown_by_consensus)
+        configuration = self._configuration
+        if configuration is None:
+            return least
+        heard = [
+            (found.status.height, member.weight)
+            for member in configuration.members
+            if member.index != configuration.own
+            and (found := self._statuses.of_member(member.key)) is not None
+        ]
+        enough = catch_up_weight(configuration.total, configuration.quorum)
+        for height, weight in sorted(heard, reverse=True):
+            enough -= weight
+            if enough <= 0:
+                return max(least, height)
+        claims = sorted(height for _, height, believed in self._sync.heights() if believed)
+        return max(least, claims[(len(claims) - 1) // 2]) if claims else least
 
     # --- start, peers, pool ------------------------------------------------------------------
 
@@ -690,7 +717,10 @@ class Replica:
             self._batches.received_body(peer, message)
 
     def _on_batch_have(self, peer: Peer, link: Link, message: BatchHave) -> None:
-        if self._may_send_batches(peer, link) and self._batches.received_have(peer, message):
+        link.digests += len(message.digests)
+        if link.digests > DIGESTS_PER_SECOND:
+            self._links.flood(peer, link, "announcements of batches")
+        elif self._may_send_batches(peer, link) and self._batches.received_have(peer, message):
             self._look_for_work()
 
     def _on_batch_want(self, peer: Peer, link: Link, message: BatchWant) -> None:
@@ -712,9 +742,9 @@ class Replica:
             return
         if message.time < self._tip.time or message.time <= self._wished:
             return
-        link.granted += 1
-        if link.granted > WISHES_GRANTED_PER_SECOND:
+        if not link.grants:
             return
+        link.grants -= 1
         self._wished = message.time
         others = tuple(other for other in self._links.validators if other != peer)
         if others:

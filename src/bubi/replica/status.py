@@ -14,8 +14,6 @@ from bubi.replica.events import Action, Peer, SendTo, SignStatus
 from bubi.replica.settings import Checks
 from bubi.replica.view import HeardStatus
 
-LINKS_MAX = 256
-"""Links in one status."""
 STATUSES_MAX = 256
 """Members whose newest status is kept: as many as a set can have."""
 

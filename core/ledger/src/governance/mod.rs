@@ -7,7 +7,7 @@ mod settings;
 
 pub(crate) use barrier::{pass, NextHashes};
 pub use evidence::evidence_key;
-pub(crate) use evidence::report;
+pub(crate) use evidence::{report, Reports};
 pub(crate) use proposals::{end_due, propose, ready, vote, withdraw, Draft};
 
 use crate::{
@@ -18,8 +18,8 @@ use crate::{
 use bubi_codec::{
     block::Event,
     governance::{ChangeProposalV1, GovernanceV1, ProposalStatus, Voter},
-    identity::ProposalId,
-    state::key,
+    identity::{Address, ProposalId},
+    state::{key, ValidatorSet},
     ResultCode,
 };
 use std::sync::Arc;
@@ -58,6 +58,17 @@ fn set_status(run: &mut Run<'_, '_>, id: &ProposalId, (cell, found): &Stored, st
     let changed = run.context.height;
     run.cells.write(*cell, Arc::new(ChangeProposalV1 { status, changed, ..found.as_ref().clone() }));
     run.events.push(Event::ProposalChanged { proposal: *id, status });
+}
+
+/// Whether an account is that of the key of a validator in force or of the pending change: without it a proposal that keeps the
+/// validator would be refused.
+pub(crate) fn is_validators(run: &mut Run<'_, '_>, account: &Address) -> Result<bool, Defect> {
+    let ValidatorSet::V1 { validators, .. } = run.context.validators.as_ref();
+    let suite = run.context.suite;
+    if validators.iter().any(|one| Address::of_key(suite, &one.key) == *account) {
+        return Ok(true);
+    }
+    Ok(current(run)?.pending.is_some_and(|change| change.members.iter().any(|one| one.account == *account)))
 }
 
 /// The organisation for which an account votes.

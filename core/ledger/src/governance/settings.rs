@@ -22,6 +22,8 @@ use std::{
 
 /// Number of the operation with which an organisation votes.
 const VOTE: u8 = 25;
+/// Number of the operation with which a validator says that it is ready.
+const READY: u8 = 27;
 /// The engine of one validator alone.
 const SOLO: &str = "solo";
 /// Engines that can be voted for by every program. A third party's has a dot in its name.
@@ -253,6 +255,11 @@ impl Settings {
         if is_full || self.organisations.iter().any(taken) {
             return Err(ResultCode::OrganisationInUse);
         }
+        let vouched = self.organisations.get(name).is_some_and(|member| !member.1.is_empty());
+        if vouched && certificate.is_empty() && self.validators.iter().any(|one| one.organisation == name) {
+            // Nobody would let its validators' nodes in any more.
+            return Err(ResultCode::OrganisationInUse);
+        }
         self.organisations.insert(name.to_owned(), (governance, certificate.to_vec()));
         self.set.insert(name.to_owned());
         Ok(())
@@ -379,28 +386,44 @@ impl Settings {
         let mut able: BTreeMap<&str, bool> = BTreeMap::new();
         for (name, (governance, _)) in &self.organisations {
             let Some(account) = governance else { continue };
-            able.insert(name, self.can_vote(run, account)?);
+            able.insert(name, self.can_act(run, account, VOTE)?.unwrap_or(false));
         }
         let votes = |one: &&Validator| able.get(one.organisation.as_str()).copied().unwrap_or(false);
         let weight: u64 = self.validators.iter().filter(votes).map(|one| u64::from(one.weight)).sum();
-        if weight < next.quorum() {
+        if weight < next.quorum() || self.ready_weight(run)? < next.quorum() {
             return Err(ResultCode::GovernanceLost);
         }
         Ok(())
     }
 
-    /// Whether the keys of an account reach its threshold for votes, with the algorithms that are allowed.
-    fn can_vote(&self, run: &mut Run<'_, '_>, account: &Address) -> Result<bool, Defect> {
+    /// Weight of the next validators that could say that they are ready for another change. An account that is missing is opened
+    /// for its key.
+    fn ready_weight(&self, run: &mut Run<'_, '_>) -> Result<u64, Defect> {
+        let mut weight = 0;
+        for validator in &self.validators {
+            let own = self.parameters.algorithms.contains(&(validator.key.algorithm() as u8));
+            let account = Address::of_key(run.context.suite, &validator.key);
+            if self.can_act(run, &account, READY)?.unwrap_or(own) {
+                weight += u64::from(validator.weight);
+            }
+        }
+        Ok(weight)
+    }
+
+    /// Whether the keys of an account reach its threshold for an operation, with the algorithms that are allowed; none if it was
+    /// never opened.
+    fn can_act(&self, run: &mut Run<'_, '_>, account: &Address, operation: u8) -> Result<Option<bool>, Defect> {
         let owner = run.cells.account(account);
         let cell = run.cells.cell(owner, key::HEADER);
         let header = run.cells.read::<Arc<AccountHeader>>(cell)?.cloned();
-        let Some(AccountHeader::V1 { signers, thresholds, .. }) = header.as_deref() else { return Ok(false) };
+        let Some(header) = header.as_deref() else { return Ok(None) };
+        let AccountHeader::V1 { signers, thresholds, .. } = header else { return Ok(Some(false)) };
         let counting = signers.iter().filter(|signer| {
             signer.limits.is_none() && self.parameters.algorithms.contains(&(signer.key.algorithm() as u8))
         });
         let weight: u64 = counting.map(|signer| u64::from(signer.weight)).sum();
-        let needed = thresholds.operations.get(&VOTE).copied().unwrap_or(thresholds.default);
-        Ok(weight >= u64::from(needed))
+        let needed = thresholds.operations.get(&operation).copied().unwrap_or(thresholds.default);
+        Ok(Some(weight >= u64::from(needed)))
     }
 
     /// Opens the first accounts of the validators' keys that have none; returns them.

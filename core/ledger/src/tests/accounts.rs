@@ -27,6 +27,19 @@ pub(crate) fn accounts(suite: HashSuite) -> Seen {
     let created = AccountHeader::V1 { signers: vec![signer(50, 1)], thresholds: thresholds(1), created: 1 };
     assert_eq!(world.header(50), created);
     world.fails(Code::AccountExists, 1, own(50));
+    // Only a key's owner says who acts for its account beside the key: else anybody could take it before it is opened.
+    let taken = |number: u8, by: u8| Op::CreateAccount {
+        target: AccountTarget::Key(public(number)),
+        signers: vec![signer(by, 1)],
+        thresholds: Some(thresholds(1)),
+    };
+    world.fails(Code::NotPermitted, 1, taken(52, 1));
+    let body = world.body(1, vec![taken(52, 1)]);
+    let transaction = world.signed(body, &[1, 52]);
+    assert_eq!(world.block(&[transaction]).codes, [Code::Final]);
+    let created =
+        AccountHeader::V1 { signers: vec![signer(1, 1)], thresholds: thresholds(1), created: world.height - 1 };
+    assert_eq!(world.header(52), created);
     let key = |key| Op::CreateAccount { target: AccountTarget::Key(key), signers: vec![], thresholds: None };
     world.fails(Code::AlgorithmDisabled, 1, key(PublicKey::Secp256k1([2; 33])));
     world.fails(Code::KeyInvalid, 1, key(PublicKey::P256([9; 33])));

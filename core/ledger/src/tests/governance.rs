@@ -127,7 +127,11 @@ fn refused_changes(world: &World) -> Vec<(Code, Vec<Change>, &'static [&'static 
     let set = |name: &str, governance: Option<u8>| Change::SetOrganisation {
         name: name.into(),
         governance: governance.map(|number| world.address(number)),
-        certificate: Vec::new(),
+        certificate: vec![1],
+    };
+    let unvouched = |name: &str| {
+        let (name, governance) = (name.into(), Some(world.address(1)));
+        Change::SetOrganisation { name, governance, certificate: Vec::new() }
     };
     let add = |number: u8, key: PublicKey| Change::AddValidator(Validator { key, ..validator(number, 1) });
     let node = Hash([9; 32]);
@@ -146,7 +150,15 @@ fn refused_changes(world: &World) -> Vec<(Code, Vec<Change>, &'static [&'static 
         (Code::ParameterUnknown, vec![parameter("id_bucket", 20_000)], &[]),
         (Code::ParameterUnknown, vec![parameter("algorithms", 1)], &[]),
         (Code::ParameterInvalid, vec![parameter("block_transactions", 1 << 32)], &[]),
-        (Code::ParameterInvalid, vec![parameter("block_transactions", 0)], &[]),
+        // One author may fill half of a block: of one transaction that is none, and nothing would ever be decided again.
+        (Code::ParameterInvalid, vec![parameter("block_transactions", 1)], &[]),
+        (Code::ParameterInvalid, vec![parameter("block_bytes", 2_097_151)], &[]),
+        (Code::ParameterInvalid, vec![parameter("due_per_block", 0)], &[]),
+        (Code::ParameterInvalid, vec![parameter("due_per_block", 100_001)], &[]),
+        // Every proposal would be too old when it arrives.
+        (Code::ParameterInvalid, vec![parameter("clock_tolerance", 499)], &[]),
+        // Who voted once could not vote again for years.
+        (Code::ParameterInvalid, vec![parameter("quota_operations", 1), parameter("quota_window", 604_800_001)], &[]),
         (Code::ParameterInvalid, vec![parameter("timeout", 199)], &[]),
         (Code::ParameterInvalid, vec![parameter("timeout_max", 1_999)], &[]),
         (Code::ParameterInvalid, vec![parameter("max_lifetime", 3_600_001)], &[]),
@@ -176,6 +188,7 @@ fn refused_changes(world: &World) -> Vec<(Code, Vec<Change>, &'static [&'static 
         (Code::QuorumInvalid, vec![quorum(0, 0)], &[]),
         (Code::AlgorithmDisabled, vec![algorithms(&[0], &[1, 3])], &[]),
         (Code::AlgorithmDisabled, vec![algorithms(&[0], &[1]), set("o5", None), add(5, public(205))], &[]),
+        (Code::OrganisationInUse, vec![unvouched("o1")], &[]),
         (Code::VersionInvalid, vec![version(1)], &[]),
         (Code::VersionInvalid, vec![version(3)], &[]),
         (Code::VersionInvalid, vec![version(2), version(2)], &[]),
@@ -225,6 +238,8 @@ pub(crate) fn refusals(suite: HashSuite) -> Seen {
     assert_eq!(world.governance().open.len(), 5);
     // A voter cannot be closed; the same id does not open a second proposal.
     world.fails(Code::NotPermitted, 1, Op::CloseAccount);
+    // Nor the account of a validator's key: every proposal that keeps the validator would be refused.
+    world.fails(Code::NotPermitted, 201, Op::CloseAccount);
     world.seen
 }
 
@@ -369,6 +384,26 @@ pub(crate) fn endings(suite: HashSuite) -> Seen {
     world.until_activation();
     assert_eq!((world.height, world.context().parameters.due_per_block), (not_before, 9));
     world.seen
+}
+
+/// Organisations could vote after this change, with keys of another algorithm, but no validator could get ready any more.
+#[test]
+fn validators_must_be_able_to_get_ready_again() {
+    let mut world = World::governed(HashSuite::Standard, ParametersV1::default(), &[1, 1, 1, 1]);
+    let other = SecretKey::from_bytes(SignatureAlgorithm::P256, &[7; 32]).unwrap().public_key();
+    let other = bubi_codec::operation::Signer { key: other, weight: 1, limits: None };
+    let both = |number| Op::SetSigners { signers: vec![signer(number, 1), other.clone()], thresholds: thresholds(1) };
+    for number in 1..=4 {
+        world.done(number, both(number));
+    }
+    let change = Change::SetAlgorithms { accounts: vec![2], votes: vec![0], old_until: 5 };
+    let operation = world.proposing(vec![change.clone()], &[]);
+    world.fails(Code::GovernanceLost, 1, operation);
+    // With accounts that the validators' owners have prepared it is fine: three of four suffice.
+    for number in 201..=203 {
+        world.done(number, both(number));
+    }
+    world.proposed(1, vec![change], &[]);
 }
 
 /// Algorithms, protocol version, schedule.

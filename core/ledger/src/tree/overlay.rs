@@ -365,15 +365,16 @@ impl<'a> View<'a> {
         self.finish_owners(owners)
     }
 
-    /// Computes the state root after writes to owners that were looked up in this very view, each at most once.
+    /// Computes the state root after writes to owners that were looked up in this very view, each at most once and in the order of
+    /// their paths.
     pub(crate) fn finish_owners(&self, writes: Vec<OwnerWrites<'_>>) -> Overlay {
-        let owners: Vec<OwnerChange> = writes
+        let owners: Vec<Option<OwnerChange>> = writes
             .into_par_iter()
             .with_min_len(FINISH_OWNERS)
             .map_init(PathMemo::default, |memo, OwnerWrites { view, cells }| view.finish(cells, memo))
-            .flatten_iter()
             .collect();
-        let owners = in_path_order(owners);
+        // In place: a change is large, and most owners have one.
+        let owners: Vec<OwnerChange> = owners.into_iter().flatten().collect();
         let (mut owner_count, mut cell_count) = (self.owner_count(), self.cell_count());
         for change in &owners {
             owner_count = owner_count + u64::from(change.after > 0) - u64::from(change.before > 0);
@@ -427,15 +428,6 @@ impl<'a> View<'a> {
         let changed = self.overlays.iter().rev().find_map(|overlay| overlay.owner(path));
         changed.map(|change| change.key).or_else(|| self.state.owner(path).map(|owner: &Owner| owner.key))
     }
-}
-
-/// Sorts changes of distinct owners by path. They are large: their places are sorted first, then each is moved once.
-fn in_path_order(changes: Vec<OwnerChange>) -> Vec<OwnerChange> {
-    let mut order: Vec<(u64, u32)> = changes.iter().map(|change| change.path.head()).zip(0_u32..).collect();
-    let path = |place: u32| changes.get(place as usize).map(|change| change.path);
-    order.par_sort_unstable_by(|one, other| one.0.cmp(&other.0).then_with(|| path(one.1).cmp(&path(other.1))));
-    let mut changes: Vec<Option<OwnerChange>> = changes.into_iter().map(Some).collect();
-    order.into_iter().filter_map(|(_, place)| changes.get_mut(place as usize)?.take()).collect()
 }
 
 /// Writes to the cells of one owner, sorted by key, each key once.

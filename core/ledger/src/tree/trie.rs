@@ -329,6 +329,12 @@ impl TrieDelta {
         }
     }
 
+    /// Forgets the lowest `levels`, where most of the nodes stand: they can be computed from leaves again.
+    pub(crate) fn forget_lowest(&mut self, levels: u32) {
+        self.depth = self.depth.saturating_sub(levels);
+        self.levels.truncate(self.depth as usize + 1);
+    }
+
     /// The root after the changes, if there were any.
     pub(crate) fn root(&self) -> Option<Slot> {
         self.node(0, 0)

@@ -9,6 +9,10 @@ use super::state::State;
 /// Default number of earlier heights that can be read and proven.
 pub const DEFAULT_WINDOW: usize = 64;
 
+/// Lowest levels of the tree whose former nodes are not kept. A proof at an earlier height computes each of the few it needs from
+/// some twenty leaves; keeping all of them would take a third of the window's memory, and time to fill it.
+const FORGOTTEN_LEVELS: u32 = 3;
+
 /// Keeps the inverse overlays of the last merges, so that the states before them can be read and proven.
 pub struct ProofWindow {
     limit: usize,
@@ -24,7 +28,8 @@ impl ProofWindow {
     }
 
     /// Notes that a merge which returned `undo` led to the next height.
-    pub fn push(&mut self, undo: Overlay) {
+    pub fn push(&mut self, mut undo: Overlay) {
+        undo.delta.forget_lowest(FORGOTTEN_LEVELS);
         self.height += 1;
         self.undos.push_back(undo);
         while self.undos.len() > self.limit {

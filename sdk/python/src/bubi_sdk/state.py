@@ -333,14 +333,11 @@ def check_parameters(parameters: Parameters) -> None:
         raise Malformed(
             "max_lifetime: it must be at most one hour and at least 20 clock tolerances"
         )
-    if not 0 < parameters.id_bucket <= lifetime or parameters.quota_window == 0:
-        raise Malformed("id_bucket: between 1 ms and max_lifetime; quota windows at least 1 ms")
-    if (
-        not parameters.block_transactions
-        or parameters.block_bytes < limits.TRANSACTION_BYTES_MAX
-        or not parameters.due_per_block
-    ):
-        raise Malformed("block_transactions: room for one largest transaction and one due entry")
+    if parameters.clock_tolerance < 500:
+        raise Malformed("clock_tolerance: it must be at least 500 ms")
+    if not 0 < parameters.id_bucket <= lifetime:
+        raise Malformed("id_bucket: it must be between 1 ms and max_lifetime")
+    _check_blocks(parameters)
     check_algorithms("algorithms", parameters.algorithms)
     check_algorithms("vote_algorithms", parameters.vote_algorithms)
     _check_retired(parameters)
@@ -349,6 +346,19 @@ def check_parameters(parameters: Parameters) -> None:
     if not parameters.timeout <= parameters.timeout_max <= 600_000:
         raise Malformed("timeout_max: it must be at least the timeout and at most 10 min")
     _check_governance(parameters)
+
+
+def _check_blocks(parameters: Parameters) -> None:
+    if not 1 <= parameters.quota_window <= 604_800_000:
+        raise Malformed("quota_window: it must be 1 ms to seven days")
+    smallest, largest = 2 * limits.TRANSACTION_BYTES_MAX, 268_435_456
+    if (
+        not 2 <= parameters.block_transactions <= 1_000_000
+        or not smallest <= parameters.block_bytes <= largest
+    ):
+        raise Malformed("block_transactions: 2 to 1,000,000 transactions, 2 to 256 MiB")
+    if not 1 <= parameters.due_per_block <= 100_000:
+        raise Malformed("due_per_block: it must be 1 to 100,000")
 
 
 def _check_retired(parameters: Parameters) -> None:

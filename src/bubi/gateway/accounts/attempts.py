@@ -36,9 +36,12 @@ class Attempts:
         while len(self._failures) > KEPT_MAX:
             self._failures.popitem(last=False)
 
-    def succeeded(self, name: str) -> None:
-        """A try succeeded."""
+    def succeeded(self, name: str, address: str) -> None:
+        """The newest try succeeded: it is none of the failures of its address."""
         self._failures.pop(f"name {name}", None)
+        of_address = self._failures.get(f"address {address}")
+        if of_address:
+            of_address.pop()
 
     def _wait(self, key: str, most: int, now: int) -> int:
         times = self._failures.get(key)

@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ FIRST_HASH = "0" * 64
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
   name TEXT PRIMARY KEY, role TEXT NOT NULL, password TEXT, disabled INTEGER NOT NULL DEFAULT 0,
-  made INTEGER NOT NULL, seen INTEGER
+  made INTEGER NOT NULL, seen INTEGER, subject TEXT UNIQUE
 );
 CREATE TABLE IF NOT EXISTS sessions (
   token TEXT PRIMARY KEY, name TEXT NOT NULL, csrf TEXT NOT NULL, made INTEGER NOT NULL,
@@ -41,7 +41,10 @@ CREATE TABLE IF NOT EXISTS audit (
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who may log in. `password` is its hash; None: only by link or identity provider."""
+    """Somebody who may log in. `password` is its hash; None: only by link or identity provider.
+
+    `subject`: issuer and name at the identity provider, which alone decides the role.
+    """
 
     name: str
     role: str
@@ -49,6 +52,7 @@ class User:
     disabled: bool
     made: int
     seen: int | None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,15 @@ class AccountRecords:
         )
         self._base.execute("PRAGMA journal_mode = WAL")
         self._base.executescript(SCHEMA)
+        self._add_subjects()
+
+    def _add_subjects(self) -> None:
+        """Files that were made before there were identity providers."""
+        with self._lock:
+            columns = {row[1] for row in self._rows("PRAGMA table_info(users)")}
+            if "subject" not in columns:
+                self._run("ALTER TABLE users ADD COLUMN subject TEXT")
+                self._run("CREATE UNIQUE INDEX users_by_subject ON users (subject)")
 
     def close(self) -> None:
         """Closes the file."""
@@ -189,6 +202,30 @@ class AccountRecords:
         self._run("UPDATE users SET password = ? WHERE name = ?", (password, name))
         self.end_sessions(name)
 
+    def set_subject(self, subject: str, name: str, role: str, now: int) -> User:
+        """The user of an identity provider, made at the first login; its role is the newest.
+
+        Another role than before ends its sessions.
+
+        Raises:
+            ValueError: another user has the name.
+        """
+        with self._lock:
+            found = self._rows("SELECT * FROM users WHERE subject = ?", (subject,))
+            if not found:
+                if self.user(name) is not None:
+                    raise ValueError(name)
+                self._run(
+                    "INSERT INTO users (name, role, made, subject) VALUES (?, ?, ?, ?)",
+                    (name, role, now, subject),
+                )
+                return User(name, role, None, disabled=False, made=now, seen=None, subject=subject)
+            user = _user(found[0])
+            if user.role != role:
+                self._run("UPDATE users SET role = ? WHERE name = ?", (role, user.name))
+                self.end_sessions(user.name)
+            return replace(user, role=role)
+
     # --- sessions ------------------------------------------------------------------------
 
     def begin_session(self, name: str, now: int) -> tuple[str, Session]:
@@ -222,13 +259,23 @@ class AccountRecords:
             self._run("UPDATE sessions SET seen = ? WHERE token = ?", (now, stored))
         return session, user
 
+    def alive(self, token: str, now: int) -> bool:
+        """Whether a session goes on; being asked does not prolong it."""
+        found = self._rows(
+            "SELECT 1 FROM sessions JOIN users USING (name) "
+            "WHERE token = ? AND sessions.made > ? AND sessions.seen > ? AND NOT disabled",
+            (digest(token), now - SESSION_MS, now - IDLE_MS),
+        )
+        return bool(found)
+
     def end_session(self, token: str) -> None:
         """Ends a session."""
         self._run("DELETE FROM sessions WHERE token = ?", (digest(token),))
 
     def end_sessions(self, name: str) -> None:
-        """Ends all sessions of a user."""
+        """Ends all sessions of a user, and what could begin one without a password."""
         self._run("DELETE FROM sessions WHERE name = ?", (name,))
+        self._run("DELETE FROM links WHERE name = ?", (name,))
 
     # --- links ---------------------------------------------------------------------------
 
@@ -307,5 +354,5 @@ def _audit_line(row: tuple[Any, ...]) -> AuditLine:
 
 
 def _user(row: tuple[Any, ...]) -> User:
-    name, role, password, disabled, made, seen = row
-    return User(name, role, password, bool(disabled), made, seen)
+    name, role, password, disabled, made, seen, subject = row
+    return User(name, role, password, bool(disabled), made, seen, subject)

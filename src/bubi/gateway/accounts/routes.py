@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from bubi.gateway.access import Principal, Role, require
@@ -87,6 +88,8 @@ def _session(request: Request, found: Session | None, user: User | None) -> dict
         "role": None if user is None else user.role,
         "csrf": None if found is None else found.csrf,
         "has_password": user is not None and user.password is not None,
+        "has_provider": user is not None and user.subject is not None,
+        "provider": config.oidc.issuer is not None,
         "public": config.explorer.public,
     }
 
@@ -106,11 +109,13 @@ async def follow_link(request: Request, response: Response, link: Link) -> dict[
     check_origin(request)
     accounts, address = accounts_of(request), address_of(request)
     now = accounts.clock()
-    if accounts.attempts.wait_ms("", address, now):
+    # Nobody guesses a token; the limit is of the address alone, or one could shut all others out.
+    tried = f"link from {address}"
+    if accounts.attempts.wait_ms(tried, address, now):
         raise ProblemError("too_many_requests", "too many logins failed")
     user = accounts.records.use_link(link.token, now)
     if user is None:
-        accounts.attempts.failed("", address, now)
+        accounts.attempts.failed(tried, address, now)
         raise ProblemError("login_failed", "the link was used, is too old, or is none")
     return _session(request, accounts.begin(response, user, address, "link"), user)
 
@@ -132,12 +137,19 @@ async def change_password(
     accounts, address = accounts_of(request), address_of(request)
     user = accounts.records.user(who.name)
     assert user is not None
+    _refuse_provided(user)
     if user.password is not None:
         await accounts.log_in(user.name, wanted.old, address)
     accounts.records.set_password(user.name, await _hashed(request, wanted.new))
     audit(request, who, "change_password", user.name)
     fresh = accounts.records.user(user.name)
     return _session(request, accounts.begin(response, user, address, "password"), fresh)
+
+
+def _refuse_provided(user: User) -> None:
+    """Who comes by the identity provider comes no other way, and with the role that it gives."""
+    if user.subject is not None:
+        raise ProblemError("conflict", "the identity provider decides about this user")
 
 
 async def _hashed(request: Request, password: str) -> str:
@@ -180,6 +192,8 @@ async def change_user(
     old = records.user(name)
     if old is None:
         raise ProblemError("not_found")
+    if wanted.password is not None or wanted.role not in {None, old.role}:
+        _refuse_provided(old)
     password = None if wanted.password is None else await _hashed(request, wanted.password)
     role = old.role if wanted.role is None else wanted.role
     disabled = old.disabled if wanted.disabled is None else wanted.disabled
@@ -211,8 +225,10 @@ async def remove_user(request: Request, name: str, who: Administrator) -> Respon
 async def make_link(request: Request, name: str, who: Administrator) -> dict[str, Any]:
     """A one-time link for a user, to be handed on in person."""
     accounts = accounts_of(request)
-    if accounts.records.user(name) is None:
+    user = accounts.records.user(name)
+    if user is None:
         raise ProblemError("not_found")
+    _refuse_provided(user)
     token, until = accounts.records.make_link(name, accounts.clock())
     audit(request, who, "make_link", name)
     return {"token": token, "expires": str(until)}
@@ -243,7 +259,8 @@ async def audit_log(
         for line in lines
     ]
     following = str(lines[-1].id) if len(lines) == limit else None
-    return {"items": items, "next": following, "intact": records.audit_intact()}
+    intact = await run_in_threadpool(records.audit_intact)
+    return {"items": items, "next": following, "intact": intact}
 
 
 def _user(user: User) -> dict[str, Any]:
@@ -251,6 +268,7 @@ def _user(user: User) -> dict[str, Any]:
         "name": user.name,
         "role": user.role,
         "has_password": user.password is not None,
+        "subject": user.subject,
         "disabled": user.disabled,
         "made": str(user.made),
         "seen": None if user.seen is None else str(user.seen),

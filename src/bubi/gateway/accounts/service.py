@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -14,6 +14,9 @@ from bubi.gateway.accounts.passwords import Passwords
 from bubi.gateway.accounts.records import SESSION_MS, AccountRecords, Session, User
 from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import gateway_of
+
+if TYPE_CHECKING:
+    from bubi.gateway.accounts.oidc import Logins
 
 CSRF_HEADER = "Bubi-Csrf"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -31,7 +34,8 @@ class Accounts:
         self.clock = clock
         self.passwords = Passwords()
         self.attempts = Attempts()
-        self._secure = secure
+        self.oidc: Logins | None = None
+        self.secure = secure
         self._cookie = f"bubi_session_{port}"
 
     async def principal(self, request: Request) -> Principal | None:
@@ -50,6 +54,11 @@ class Accounts:
             if not hmac.compare_digest(given.encode(), session.csrf.encode()):
                 raise ProblemError("csrf_missing", f"send the session's token as {CSRF_HEADER}")
         return Principal(user.name, role_of(user.role))
+
+    def lasting(self, request: Request) -> Callable[[], bool]:
+        """Whether the session of a request goes on, to be asked again and again."""
+        token = request.cookies.get(self._cookie, "")
+        return lambda: self.records.alive(token, self.clock())
 
     def session(self, request: Request) -> tuple[Session, User] | None:
         """The session of a request."""
@@ -75,7 +84,7 @@ class Accounts:
         if not await self.passwords.agrees(stored, password) or user is None:
             self.records.audit(name[:64], "login_failed", "", {}, address, now)
             raise ProblemError("login_failed")
-        self.attempts.succeeded(name)
+        self.attempts.succeeded(name, address)
         return user
 
     def begin(self, response: Response, user: User, address: str, how: str) -> Session:
@@ -83,7 +92,7 @@ class Accounts:
         now = self.clock()
         token, session = self.records.begin_session(user.name, now)
         response.set_cookie(
-            self._cookie, token, max_age=SESSION_MS // 1000, path="/", secure=self._secure,
+            self._cookie, token, max_age=SESSION_MS // 1000, path="/", secure=self.secure,
             httponly=True, samesite="strict",
         )  # fmt: skip
         self.records.audit(user.name, "login", "", {"how": how}, address, now)
@@ -95,7 +104,7 @@ class Accounts:
         if token:
             self.records.end_session(token)
         response.delete_cookie(
-            self._cookie, path="/", secure=self._secure, httponly=True, samesite="strict"
+            self._cookie, path="/", secure=self.secure, httponly=True, samesite="strict"
         )
 
 

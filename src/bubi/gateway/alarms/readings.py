@@ -156,8 +156,10 @@ def _recent(name: str, new: Scrape, history: Sequence[Scrape]) -> Iterator[Readi
     yield Reading("strangers", name, _strangers(new) - min(_strangers(five), _strangers(new)))
     diverged = increase(fifteen, new, "bubi_alarms_total", code="diverged")
     yield Reading("diverged", name, diverged)
+    defects = increase(fifteen, new, "bubi_alarms_total", code="internal")
+    yield Reading("defect", name, defects)
     codes = {found["code"] for found, _ in new.matching("bubi_alarms_total", {})}
-    for code in sorted(codes - {"diverged", "evidence"}):
+    for code in sorted(codes - {"diverged", "evidence", "internal"}):
         if not code.startswith("certificate"):
             count = increase(fifteen, new, "bubi_alarms_total", code=code)
             yield Reading("node_alarm", f"{name}/{code}", count)

@@ -200,6 +200,11 @@ async def change_channel(
     records = _alarms(request).records
     old = _found(lambda: records.channel(number))
     kept = {name: old.settings[name] for name in SECRET & set(old.settings)}
+    if wanted.settings.get("host") != old.settings.get("host"):
+        # A password is for the server that it was given for.
+        kept.pop("password", None)
+    if "url" in wanted.settings and wanted.settings["url"] != old.settings.get("url"):
+        kept.pop("secret", None)
     channel = await _checked(number, wanted, kept if wanted.kind == old.kind else {})
     made = _found(lambda: records.save_channel(channel))
     audit(request, who, "change_channel", made.name, {"kind": made.kind})

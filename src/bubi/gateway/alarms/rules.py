@@ -101,7 +101,12 @@ DEFAULTS = (
     _above("rejections", Layer.BUSINESS, _W, 0.05, "ratio", seconds=600, clear_seconds=60),
     _above("pool_old", Layer.BUSINESS, _W, 60, "seconds", clear_seconds=5),
     _above("api_errors", Layer.BUSINESS, _W, 0.01, "ratio", seconds=300, clear_seconds=60),
+    _below("proposal_unvoted", Layer.BUSINESS, _W, 24, "hours", repeat_seconds=6 * REPEAT),
+    _above("supply_near_cap", Layer.BUSINESS, _I, 0.95, "ratio", repeat_seconds=0),
+    _above("issue_unusual", Layer.BUSINESS, _W, 0.5, "ratio"),
+    _above("defect", Layer.BUSINESS, _C, 1, "count", clear_seconds=60),
     _above("node_alarm", Layer.BUSINESS, _W, 1, "count", clear_seconds=60),
+    _above("index_behind", Layer.GATEWAY, _W, 1_000, "blocks", seconds=300),
     _above("monitoring_blind", Layer.GATEWAY, _C, 30, "seconds"),
     _above("channel_failing", Layer.GATEWAY, _W, 3, "failures"),
 )

@@ -40,6 +40,20 @@ TITLES = {
     "rejections": ("{key} refuses many transactions", "{key} 拒绝了大量交易"),
     "pool_old": ("Transactions at {key} wait too long", "{key} 的交易等待过久"),
     "api_errors": ("The interface of {key} fails often", "{key} 的接口频繁出错"),
+    "proposal_unvoted": (
+        "The proposal {key} ends soon, and votes are missing",
+        "提案 {key} 即将到期，仍缺少投票",
+    ),
+    "supply_near_cap": ("The supply of {key} is near its cap", "资产 {key} 的供应量接近上限"),
+    "issue_unusual": (
+        "Unusually much of {key} was issued within an hour",
+        "资产 {key} 一小时内增发异常",
+    ),
+    "defect": (
+        "{key} met a defect, or amounts that do not add up, and dropped the transaction",
+        "{key} 遇到内部缺陷或金额不守恒，已丢弃该交易",
+    ),
+    "index_behind": ("The index of the gateway is far behind", "网关的索引严重落后"),
     "node_alarm": ("The node reports: {key}", "节点报告：{key}"),
     "monitoring_blind": ("The gateway reaches no node", "网关无法连接任何节点"),
     "channel_failing": ("Messages through {key} do not arrive", "通过 {key} 的消息无法送达"),
@@ -56,6 +70,7 @@ UNITS = {
     "blocks": ("blocks", "个区块"),
     "count": ("", "次"),
     "days": ("days", "天"),
+    "hours": ("h left", "小时剩余"),
     "failures": ("failures", "次失败"),
     "ratio": ("", ""),
     "seconds": ("s", "秒"),

@@ -23,7 +23,16 @@ def create(connection: Connection) -> None:
     schema.metadata.create_all(connection)
 
 
-STEPS: tuple[Step, ...] = (create,)
+def govern(connection: Connection) -> None:
+    """Number 2: epochs, proposals, votes, evidence.
+
+    They begin at the genesis, and so does the index again.
+    """
+    schema.metadata.drop_all(connection)
+    schema.metadata.create_all(connection)
+
+
+STEPS: tuple[Step, ...] = (create, govern)
 
 
 def migrate(engine: Engine, steps: Sequence[Step] = STEPS, table: str = "index_schema") -> int:

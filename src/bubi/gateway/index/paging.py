@@ -1,7 +1,6 @@
 """Cursors and pages of lists."""
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -67,7 +66,9 @@ class Order:
                 bytes.fromhex(value) if wanted is bytes else wanted(value)
                 for wanted, value in zip(types, values, strict=True)
             ]
-        except (ValueError, TypeError, binascii.Error) as error:
+            # Half of a pair of surrogates has no place in any database.
+            "".join(value for value in found if isinstance(value, str)).encode()
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise CursorError("the cursor does not belong to this list") from error
         if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in found):
             raise CursorError("the cursor does not belong to this list")

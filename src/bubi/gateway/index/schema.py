@@ -212,6 +212,8 @@ supplies = Table(
     sqlite_with_rowid=False,
 )
 
+Index("supplies_by_since", supplies.c.since)
+
 items = Table(
     "items",
     metadata,
@@ -316,3 +318,89 @@ validators = Table(
     _text("key"),
     _number("weight"),
 )
+
+epochs = Table(
+    "epochs",
+    metadata,
+    _number("epoch", key=True),
+    _number("height"),
+    _number("time"),
+    _bytes("proposal", empty=True),
+    _text("engine"),
+    _number("quorum"),
+    _number("total"),
+    _text("settings"),
+)
+"""Each from its first height, with the time of the block before; its settings in JSON."""
+Index("epochs_by_height", epochs.c.height)
+
+proposals = Table(
+    "proposals",
+    metadata,
+    _bytes("proposal", key=True),
+    _number("height"),
+    _number("position"),
+    _number("number"),
+    _text("organisation", empty=True),
+    _bytes("evidence", empty=True),
+    _text("changes"),
+    _text("before"),
+    _text("expires"),
+    _text("not_before", empty=True),
+    _text("acknowledged"),
+    _text("memo"),
+    _text("status"),
+    _number("changed"),
+    _number("approved", empty=True),
+    _number("activation", empty=True),
+)
+"""`before`: what was in force of each change when the proposal was opened. `changed`: height of
+the newest status. 64-bit numbers that nothing bounds are texts."""
+Index("proposals_by_height", proposals.c.height, proposals.c.position, proposals.c.number)
+Index("proposals_by_status", proposals.c.status)
+
+votes = Table(
+    "votes",
+    metadata,
+    _bytes("proposal", key=True),
+    _number("height", key=True),
+    _number("position", key=True),
+    _number("number", key=True),
+    _text("organisation"),
+    _number("approve"),
+)
+"""Every vote; the newest of an organisation counts."""
+
+ready = Table(
+    "ready",
+    metadata,
+    _bytes("proposal", key=True),
+    _text("validator", key=True),
+    _number("height"),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    _bytes("evidence", key=True),
+    _number("recorded"),
+    _number("position"),
+    _number("number"),
+    _text("validator"),
+    _text("key"),
+    _number("epoch"),
+    _text("engine"),
+    _text("height"),
+    _text("round"),
+    _number("phase"),
+    _bytes("digest_one"),
+    _bytes("digest_two"),
+    _text("reporter"),
+    _text("action"),
+    _bytes("proposal", empty=True),
+    _bytes("removal"),
+)
+"""`proposal` is what it led to at once; `removal` is the id that a proposal has which this
+evidence opens, now or later. Height and round are what the member wrote: any 64 bits."""
+Index("evidence_by_height", evidence.c.recorded, evidence.c.position, evidence.c.number)
+Index("evidence_by_removal", evidence.c.removal)

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, insert, select, text, update
 
 from bubi import core
-from bubi.gateway.index import migrations, schema
+from bubi.gateway.index import governance, migrations, schema
 from bubi.gateway.index.database import Bulk, Row, bulk, is_sqlite
 
 PLAIN = (
@@ -119,8 +119,7 @@ class Writer:
         out.insert(schema.addresses, [(number, one[0]) for number, one in numbered])
         out.insert(schema.accounts, [(number, 0, 0, None, None) for number, _ in numbered])
         out.insert(schema.signers, [(number, 0, 0, 0, one[1], one[2]) for number, one in numbered])
-        fields = genesis["validators"]["v1"]
-        out.insert(schema.validators, _validators(fields))
+        governance.begin(connection, genesis)
         count = len(numbered)
         made = Progress(
             self._origin.chain_id,
@@ -195,6 +194,9 @@ class _Group:
         self.out.insert(schema.records, [(*row[3:6], *row[:2], *row[6:]) for row in records])
         self._amounts()
         self._activity(headers)
+        origin = self.writer._origin
+        chain = governance.Chain(self.writer._chain, origin.prefix, origin.suite)
+        governance.follow(self.connection, chain, self.progress.height)
         self._advance(headers, len(records))
         return self.progress
 
@@ -525,20 +527,6 @@ def read_progress(connection: Connection) -> Progress | None:
 
 def _progress_values(progress: Progress) -> Row:
     return tuple(getattr(progress, name) for name in list(schema.progress.columns.keys())[1:])
-
-
-def _validators(fields: dict[str, Any]) -> list[Row]:
-    return [
-        (
-            int(fields["epoch"]),
-            place,
-            one["name"],
-            one["organisation"],
-            json.dumps(one["key"]),
-            int(one["weight"]),
-        )
-        for place, one in enumerate(fields["validators"])
-    ]
 
 
 def empty(engine: Engine) -> None:

@@ -1,18 +1,28 @@
 """Gives a gateway its accounts, its watch over the nodes, and its alarms."""
 
+import logging
 import ssl
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy.exc import OperationalError
+
+from bubi.gateway.accounts.oidc import Logins
+from bubi.gateway.accounts.provider import registered
 from bubi.gateway.accounts.records import AccountRecords
 from bubi.gateway.accounts.service import Accounts
+from bubi.gateway.alarms import ledger
+from bubi.gateway.alarms.machine import Reading
 from bubi.gateway.alarms.records import Records
 from bubi.gateway.alarms.service import Alarms
 from bubi.gateway.config import Config, MonitoringSection, NodeSection
+from bubi.gateway.index.reader import NotReadyError
 from bubi.gateway.monitoring.poller import Poller, Target, now_ms
 from bubi.gateway.monitoring.service import Monitor
 from bubi.gateway.series.store import SeriesStore
 from bubi.gateway.service import Gateway
+
+log = logging.getLogger("bubi.gateway.monitoring")
 
 ACCOUNTS_FILE = "accounts.sqlite"
 ALARMS_FILE = "alarms.sqlite"
@@ -27,12 +37,30 @@ def watch(gateway: Gateway) -> None:
     folder = config.gateway.data
     secure = config.gateway.tls_certificate is not None
     accounts = open_accounts(folder)
-    gateway.sessions = Accounts(accounts, now_ms, config.gateway.port, secure=secure)
+    sessions = Accounts(accounts, now_ms, config.gateway.port, secure=secure)
+    gateway.sessions = sessions
+    provider = registered(config.oidc)
+    if provider is not None:
+        sessions.oidc = Logins(provider)
     poller = Poller(targets(config), _tls(config.node, config.monitoring))
     alarms = Alarms(Records(folder / ALARMS_FILE), now_ms)
     alarms.publish = partial(gateway.news.tell, "alarm")
-    gateway.monitor = Monitor(poller, SeriesStore(folder / SERIES_FILE), alarms, now_ms)
+    series = SeriesStore(folder / SERIES_FILE)
+    gateway.monitor = Monitor(poller, series, alarms, now_ms, partial(_ledger, gateway))
     gateway.parts.append(gateway.monitor)
+
+
+def _ledger(gateway: Gateway, height: int) -> list[Reading]:
+    """What the index shows, and how far it is behind the height that nodes tell."""
+    if gateway.follower is None or gateway.reader is None or not gateway.follower.state.begun:
+        return []
+    lag = max(0, height - gateway.follower.state.height)
+    own = [Reading("index_behind", "gateway", float(lag))]
+    try:
+        return own + ledger.readings(gateway.reader)
+    except (NotReadyError, OperationalError) as error:
+        log.warning("the alarms cannot read the index: %s", error)
+        return own
 
 
 def open_accounts(folder: Path) -> AccountRecords:

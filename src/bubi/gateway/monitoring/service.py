@@ -9,6 +9,7 @@ from typing import cast
 
 from starlette.requests import Request
 
+from bubi.gateway.alarms.machine import Reading
 from bubi.gateway.alarms.readings import readings
 from bubi.gateway.alarms.service import Alarms
 from bubi.gateway.monitoring.catalogue import samples
@@ -20,6 +21,8 @@ log = logging.getLogger("bubi.gateway.monitoring")
 
 LOOK_SECONDS = 2.0
 MEASURE_SECONDS = 5.0
+LEDGER_SECONDS = 15.0
+"""How often the index is looked at."""
 MEDIAN_SECONDS = 900.0
 """How often the usual round trips are worked out anew."""
 USUAL_POINTS_MIN = 60
@@ -27,21 +30,27 @@ DAY_MS = 86_400_000
 
 
 class Monitor:
-    """See the module."""
+    """See the module. `ledger` tells what the index shows at a node's height; it may block."""
 
     def __init__(
-        self, poller: Poller, series: SeriesStore, alarms: Alarms, clock: Callable[[], int]
+        self,
+        poller: Poller,
+        series: SeriesStore,
+        alarms: Alarms,
+        clock: Callable[[], int],
+        ledger: Callable[[int], list[Reading]] = lambda _height: [],
     ) -> None:
         self.poller = poller
         self.series = series
         self.alarms = alarms
         self.clock = clock
+        self._ledger = ledger
         self._usual: dict[tuple[str, str], float] = {}
 
     async def run(self) -> None:
         """Watches for ever."""
         telling = asyncio.create_task(self.alarms.run())
-        measured = usual = -1e9
+        measured = usual = read = -1e9
         try:
             while True:
                 started = time.monotonic()
@@ -54,6 +63,9 @@ class Monitor:
                     measured = started
                     await self.measure()
                 self.alarms.observe(readings(self.poller.nodes, self.clock(), self._usual_rtt))
+                if started - read >= LEDGER_SECONDS:
+                    read = started
+                    self.alarms.observe(await asyncio.to_thread(self._ledger, int(self.height())))
                 await asyncio.sleep(max(0.0, started + LOOK_SECONDS - time.monotonic()))
         finally:
             telling.cancel()

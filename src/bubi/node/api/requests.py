@@ -10,8 +10,10 @@ from typing import cast
 from starlette.requests import Request
 
 from bubi import core
+from bubi.node.api.certified import ORGANISATION
 from bubi.node.api.problems import ProblemError
 from bubi.node.api.services import Services
+from bubi.node.shares import Origin
 
 JSON = "application/json"
 TRANSACTION = "application/vnd.bubi.transaction"
@@ -179,6 +181,7 @@ def segment(text: str) -> str:
     return text.replace(SLASH, "/")
 
 
-def origin(request: Request) -> str:
-    """Address that a request came from."""
-    return request.client.host if request.client is not None else ""
+def origin(request: Request) -> Origin:
+    """Address that a request came from, and the organisation of the client's certificate."""
+    address = request.client.host if request.client is not None else ""
+    return Origin(address, request.scope.get(ORGANISATION))

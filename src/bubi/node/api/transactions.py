@@ -22,6 +22,7 @@ from bubi.node.api.services import Services
 from bubi.node.door import Decision, DoorError, Single, Ticket
 
 PENDING = 202
+ACCOUNT_FULL = "its account, or whoever sent it, has too many transactions waiting here already"
 _NO_HASH = bytes(32)
 _FINAL = bytes(2)
 
@@ -197,7 +198,8 @@ async def _answer_refused(node: Services, single: Single, seconds: float | None)
             pending = document["status"] == "pending"
             return answers.made(node, _short(document), PENDING if pending else 200)
     known = None if single.hash == _NO_HASH else single.hash.hex()
-    raise ProblemError(single.verdict, transaction=known)
+    detail = ACCOUNT_FULL if single.verdict == "pool_full" else ""
+    raise ProblemError(single.verdict, detail, transaction=known)
 
 
 async def _wait_decided(node: Services, single: Single, seconds: float) -> Response:

@@ -1,0 +1,35 @@
+"""HTTP connections that know whose certificate the client showed."""
+
+import asyncio
+import ssl
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+ORGANISATION = "bubi.organisation"
+"""Where a request's scope has the organisation that the client's certificate names."""
+
+
+class CertifiedProtocol(HttpToolsProtocol):
+    """HTTP over a connection; TLS has checked the certificate if the API asks for one."""
+
+    _organisation: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Looks at the certificate once per connection."""
+        tls = transport.get_extra_info("ssl_object")
+        self._organisation = None if tls is None else organisation_of(cast(ssl.SSLObject, tls))
+        super().connection_made(cast(asyncio.Transport, transport))
+
+    def on_message_begin(self) -> None:
+        """Tells each request."""
+        super().on_message_begin()
+        if self._organisation is not None:
+            cast(dict[str, Any], self.scope)[ORGANISATION] = self._organisation
+
+
+def organisation_of(tls: ssl.SSLObject) -> str | None:
+    """The organisation (O) in the subject of the client's certificate, if it showed one."""
+    subject: Any = (tls.getpeercert() or {}).get("subject", ())
+    names = [value for part in subject for name, value in part if name == "organizationName"]
+    return names[0] if names else None
