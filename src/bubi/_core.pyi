@@ -267,6 +267,9 @@ class Chain:
         """The same on a simulated disk, working in the calling thread alone. With `ideal`, votes and batches are signed
         and checked by the ideal rule (`ideal_sign`); transactions may be signed by either rule."""
     def close(self) -> None: ...
+    def write_end(self, directory: str, name: str) -> None:
+        """Writes the end of this chain for a new era: proof of the newest block, and every cell. Raises CoreError
+        `era_refused`."""
     @property
     def chain_id(self) -> bytes: ...
     @property
@@ -430,6 +433,16 @@ class BlockRows:
     ) -> list[tuple[Any, ...]]: ...
     def copy(self, table: str, accounts: list[int], assets: list[int]) -> _Bytes:
         """The rows in the text format of PostgreSQL's COPY."""
+
+def read_end(directory: str, name: str, prefix: str) -> bytes:
+    """Reads the end of a chain and checks that proof and cells fit; its facts as JSON: predecessor, height, time, suite,
+    protocol_version, parameters, organisations with their governance accounts, cells, proof. Raises CoreError."""
+
+def continues(directory: str, name: str, genesis: bytes) -> bytes:
+    """Checks that a genesis continues the end of a chain; the state root that it begins with. Raises CoreError."""
+
+def sign_off(chain: bytes, organisation: str) -> bytes:
+    """What an organisation signs that agrees to the genesis of a new era."""
 
 def genesis_accounts(genesis: bytes) -> list[tuple[str, str, str]]:
     """(address, signers as JSON, thresholds as JSON) of the accounts that a genesis opens."""

@@ -31,6 +31,7 @@ EXPECTED = {
     "proof verify", "account create", "account show", "account list",
     "key create", "key import", "key show", "asset show", "asset holders", "record show",
     "network request", "network create", "network join", "peers",
+    "network era export", "network era create", "network era approve", "network era show",
     "bench verify", "bench ledger", "bench api", "bench network",
     "sim run", "sim twins", "sim thresholds", "sim mutants", "sim replay", "sim conformance",
 }  # fmt: skip

@@ -1,8 +1,11 @@
 """The engines beside `pbft` in four real processes: agreement, and a leader that dies."""
 
+import sys
+import tomllib
+
 import httpx
 import pytest
-from network import Net, command
+from network import ROOT, Net, command
 
 ENGINES = ["raft", "paxos"]
 
@@ -35,3 +38,42 @@ def test_four_processes_agree_and_survive_their_leader(running):
     running.nodes = {one["name"]: one for one in running.command("status", "--json").json["nodes"]}
     running.level(*running.nodes)
     running.transact(leader)
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """The example engine as `pip install -e` leaves it, for every process of this test."""
+    example = ROOT / "examples" / "engine"
+    project = tomllib.loads((example / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    ((name, value),) = project["entry-points"]["bubi.engines"].items()
+    folder = tmp_path / "site" / f"bubi_example_engine-{project['version']}.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    )
+    (folder / "entry_points.txt").write_text(f"[bubi.engines]\n{name} = {value}\n")
+    places = [folder.parent, example / "src", *sys.path]
+    monkeypatch.setenv("PYTHONPATH", ":".join(map(str, places)))
+    return name
+
+
+def test_an_installed_engine_runs_four_processes_and_an_unknown_one_is_refused(
+    tmp_path, installed
+):
+    folder = tmp_path / "network"
+    unknown = command("up", "--detach", "--engine", "no.engine", "--data", folder, "--json")
+    assert (unknown.status, unknown.json["error"]["code"]) == (1, "ceremony_refused")
+    assert installed in unknown.json["error"]["text"]
+    started = command("up", "--detach", "--engine", installed, "--data", folder, "--json")
+    try:
+        assert started.status == 0, started.err
+        net = Net(folder)
+        for name in net.nodes:
+            net.transact(name, within=90)
+        leader = net.leader()
+        net.kill(leader)
+        net.transact(next(name for name in net.nodes if name != leader), within=90)
+        shown = httpx.get(f"{net.url(next(iter(set(net.nodes) - {leader})))}/v1/validators")
+        assert shown.json()["engine"] == installed
+    finally:
+        assert command("reset", "--yes", "--data", folder).status == 0

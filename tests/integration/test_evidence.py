@@ -4,6 +4,7 @@ Such a twin exists in tests only: the product refuses nobody its own key, and it
 process from signing twice.
 """
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -12,21 +13,28 @@ from pathlib import Path
 
 import httpx
 import pytest
+from bubi_sdk import governance as changes
+from governance import Governed
 from network import Net, command, environment, wait_for
 from nodes import free_port
 
 PATIENCE = 120.0
 
 
-@pytest.fixture
-def net(tmp_path):
-    folder = tmp_path / "network"
-    started = command("up", "--detach", "--data", folder, "--json")
+@contextlib.contextmanager
+def network(folder, nodes):
+    started = command("up", "--detach", "--nodes", nodes, "--data", folder, "--json")
     assert started.status == 0, started.err
     try:
         yield Net(folder)
     finally:
         assert command("reset", "--yes", "--data", folder).status == 0
+
+
+@pytest.fixture
+def net(tmp_path):
+    with network(tmp_path / "network", 4) as made:
+        yield made
 
 
 def make_twin(net, name, folder):
@@ -53,10 +61,9 @@ def make_twin(net, name, folder):
     return joined.json["url"]
 
 
-def test_a_twin_of_the_leader_is_recorded_on_the_ledger(net, tmp_path):
-    net.transact("node1")
+def found_out(net, twin):
+    """Runs a twin of the leader until its evidence is on the ledger: who it is, and the items."""
     leader = net.leader()
-    twin = tmp_path / "twin"
     url = make_twin(net, leader, twin)
     with (twin / "node.log").open("ab") as log:
         process = subprocess.Popen(
@@ -79,6 +86,13 @@ def test_a_twin_of_the_leader_is_recorded_on_the_ledger(net, tmp_path):
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
+    return leader, items
+
+
+def test_a_twin_of_the_leader_is_recorded_on_the_ledger(net, tmp_path):
+    net.transact("node1")
+    leader, items = found_out(net, tmp_path / "twin")
+    others = [name for name in net.nodes if name != leader]
     assert {one["member"] for one in items} == {leader}
     net.transact(others[0], within=PATIENCE)
     listed = net.command("evidence", "list", "--json").json["items"]
@@ -94,6 +108,30 @@ def test_a_twin_of_the_leader_is_recorded_on_the_ledger(net, tmp_path):
         found = httpx.get(f"{net.url(name)}/v1/evidence/{first['id']}", timeout=10)
         assert found.json()["value"] == shown
     net.level(*others, seconds=PATIENCE)
+
+
+@pytest.mark.long
+def test_a_twin_costs_its_member_the_vote_where_the_policy_says_so(tmp_path):
+    with network(tmp_path / "network", 5) as net:
+        voters = [f"organisation{number}" for number in range(1, 6)]
+        governed = Governed(net, voters)
+        governed.enact(changes.SetParameter("evidence_policy", 3), voters=voters[:4])
+        leader, items = found_out(net, tmp_path / "twin")
+        assert {(one["member"], one["action"]) for one in items} <= {
+            (leader, action) for action in ("scheduled", "queued", "gone")
+        }
+        others = [name for name in net.nodes if name != leader]
+
+        def members(name):
+            listed = httpx.get(f"{net.url(name)}/v1/validators", timeout=10).json()["items"]
+            return sorted(one["name"] for one in listed)
+
+        for name in others:
+            # Four of five bear the loss of one, so nothing stands against the removal.
+            wait_for(lambda name=name: members(name) == sorted(others), PATIENCE)
+        for name in others:
+            net.transact(name, within=PATIENCE)
+        net.level(*others, seconds=PATIENCE)
 
 
 def _status(url):

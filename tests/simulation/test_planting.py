@@ -1,6 +1,7 @@
 """Planted bugs: their text is where they say, the canary fails, and (long) every bug is caught."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,10 +39,32 @@ def test_a_bug_is_caught_in_a_copy_only() -> None:
     assert (planting.PACKAGE / bug.file).read_bytes() == before
 
 
+def test_a_report_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
+    file = tmp_path / "report.jsonl"
+    first, second, third = PLANTED[:3]
+    caught = planting.Verdict(first.name, "twins", "agreement", 1.5)
+    report = planting.Report(file)
+    assert report.find(first, 120) is None
+    report.add(first, 120, caught)
+    report.add(second, 120, planting.Verdict(second.name, "", "", 120.0))
+    report.add(third, 120, planting.Verdict(third.name, "", "did not start: no module", 0.1))
+    with file.open("a", encoding="utf-8") as cut:
+        cut.write('{"case": "ab')
+    again = planting.Report(file)
+    assert again.find(first, 120) == caught
+    assert again.find(second, 120) is not None
+    # What did not run, and what was asked otherwise, is no verdict.
+    assert again.find(third, 120) is None
+    assert again.find(first, 60) is None
+    assert again.find(replace(first, replace="something else"), 120) is None
+    again.add(third, 120, planting.Verdict(third.name, "sim", "agreement", 2.0))
+    assert planting.Report(file).find(third, 120) is not None
+
+
 @pytest.mark.long
 @pytest.mark.timeout(14_400)
 def test_every_bug_is_caught() -> None:
-    totals = planting.run_all(planting.names(), len(os.sched_getaffinity(0)), 300)
+    totals = planting.run_all(planting.names(), len(os.sched_getaffinity(0)), 120)
     assert totals.canary
     assert totals.control
     assert totals.survivors == []

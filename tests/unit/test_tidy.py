@@ -35,6 +35,7 @@ TEXTS_IN_CHINESE = {
     "src/bubi/gateway/alarms/texts.py",
     "src/bubi/gateway/words.py",
     "src/bubi/cli/chinese_bench.py",
+    "src/bubi/cli/chinese_era.py",
     "src/bubi/cli/chinese_governance.py",
     "src/bubi/cli/chinese_reasons.py",
     "sdk/python/src/bubi_sdk/documents.py",

@@ -7,6 +7,7 @@ mod admission;
 pub mod bench;
 mod chain;
 pub mod comet;
+pub mod era;
 mod error;
 pub mod export;
 mod governance;

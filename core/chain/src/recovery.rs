@@ -3,6 +3,7 @@
 use crate::{
     chain::{broken, receipt_hashes, Chain, Epoch, Identity, Inner, Options, Settings, Spent, Tip, Writer},
     comet,
+    era::{End, INHERITANCE},
     error::{ChainError, Result},
     history::{split_body, Cache},
     index, inline,
@@ -148,15 +149,18 @@ fn load<D: Disk>(
                 return Ok((store, loaded));
             }
         }
-        Ok(store) => return Ok((store, from_genesis(identity, window)?)),
+        Ok(store) => return Ok((store, from_genesis(disk, identity, window)?)),
         Err(StoreError::Damaged { cure: Cure::RebuildFromLog, .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    Ok((StateStore::reset(disk.clone(), settings)?, from_genesis(identity, window)?))
+    Ok((StateStore::reset(disk.clone(), settings)?, from_genesis(disk, identity, window)?))
 }
 
-fn from_genesis(identity: &Identity, window: usize) -> Result<Loaded> {
-    let state = genesis_state(&identity.genesis).map_err(broken)?;
+fn from_genesis<D: Disk>(disk: &D, identity: &Identity, window: usize) -> Result<Loaded> {
+    let state = match &identity.genesis.v1().predecessor {
+        None => genesis_state(&identity.genesis).map_err(broken)?,
+        Some(_) => End::read(disk, INHERITANCE)?.continued_by(&identity.genesis)?,
+    };
     let settings = settings(identity, &state)?;
     let (suite, chain) = (identity.suite, &identity.chain);
     let outcome = genesis_outcome(&identity.genesis, chain, &state).map_err(broken)?;

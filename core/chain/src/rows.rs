@@ -580,6 +580,10 @@ pub type GenesisAccount = (Address, Vec<Signer>, Thresholds);
 /// # Errors
 /// A value of the genesis has no encoding.
 pub fn genesis_accounts(genesis: &Genesis) -> Result<Vec<GenesisAccount>> {
+    if genesis.v1().predecessor.is_some() {
+        // Its accounts are those of a state that is not here.
+        return Err(ChainError::refused("era_unsupported", "the genesis continues another chain"));
+    }
     let state = genesis_state(genesis).map_err(broken)?;
     let mut accounts = Vec::new();
     for (owner, key, value) in state.all_cells() {

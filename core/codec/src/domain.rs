@@ -41,3 +41,7 @@ pub const SALTED_DIGEST: &Domain = b"bubi:salted.....";
 pub const GOVERNANCE: &Domain = b"bubi:governance.";
 /// Evidence against a validator.
 pub const EVIDENCE: &Domain = b"bubi:evidence...";
+/// Commit certificate, as the genesis of a new era names the last one of the chain before.
+pub const CERTIFICATE: &Domain = b"bubi:certificate";
+/// Sign-off of an organisation on the genesis of a new era.
+pub const ERA: &Domain = b"bubi:era........";

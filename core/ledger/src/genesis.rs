@@ -7,11 +7,11 @@ use crate::{
 };
 use bubi_codec::{
     block::{self, Genesis, GenesisV1, Outcome},
-    domain,
-    governance::{EpochRecord, Organisation, Voter},
+    decode, domain,
+    governance::{EpochRecord, NodeListing, Organisation, Voter},
     identity::{Address, ChainId},
     operation::{Signer, Thresholds},
-    state::{key, AccountHeader, Parameters, ValidatorSet},
+    state::{key, AccountHeader, OwnerKind, Parameters, ValidatorSet},
 };
 use bubi_crypto::{merkle_root, HashSuite, PublicKey};
 use serde::Serialize;
@@ -32,15 +32,66 @@ pub(crate) fn validator_account(suite: HashSuite, key: &PublicKey, created: u64)
     (Address::of_key(suite, key), AccountHeader::V1 { signers, thresholds, created })
 }
 
-/// The cells of a genesis: parameters, validators, epoch 0, organisations, accounts.
+/// The cells of a genesis without predecessor: parameters, validators, epoch 0, organisations, accounts.
 ///
 /// # Errors
-/// A value has no encoding or is too large for a cell.
+/// A value has no encoding or is too large for a cell, or the genesis continues another chain.
 pub fn genesis_state(genesis: &Genesis) -> Result<State, BlockError> {
     let genesis = genesis.v1();
+    if genesis.predecessor.is_some() {
+        return Err(Defect("this genesis continues the state of another chain").into());
+    }
+    build(genesis, begun(genesis, |_| false)?)
+}
+
+/// The cells that a new era begins with: everything of accounts, assets and records as it was at the end of the chain before,
+/// what is still to fall due of it, revoked certificates and the black list; all else of the network as the new genesis says.
+///
+/// # Errors
+/// As [`genesis_state`], or the genesis names no predecessor, or a governance account is not open.
+pub fn successor_state(genesis: &Genesis, before: &State) -> Result<State, BlockError> {
+    let genesis = genesis.v1();
+    if genesis.predecessor.is_none() {
+        return Err(Defect("this genesis continues no other chain").into());
+    }
+    let mut cells = begun(genesis, |account| before.get(&account_key(account), key::HEADER).is_some())?;
+    for (owner, key, value) in before.all_cells() {
+        if carries_over(owner, key, value)? {
+            cells.push((*owner, key.to_vec(), value.to_vec()));
+        }
+    }
+    let state = build(genesis, cells)?;
+    for account in genesis.organisations.iter().filter_map(|one| one.governance.as_ref()) {
+        let header = state.get(&account_key(account), key::HEADER).map(decode).transpose()?;
+        if !matches!(header, Some(AccountHeader::V1 { .. })) {
+            return Err(Defect("a governance account of the genesis is not an open account").into());
+        }
+    }
+    Ok(state)
+}
+
+/// Kind of what falls due that belongs to governance: a proposal.
+const DUE_OF_PROPOSAL: u8 = 2;
+
+/// Whether a cell lives on in a new era. Live ids do not: no transaction of the old chain is valid on the new one.
+fn carries_over(owner: &OwnerKey, key: &[u8], value: &[u8]) -> Result<bool, BlockError> {
+    if owner.kind() != OwnerKind::System as u8 {
+        return Ok(true);
+    }
+    Ok(match key.first() {
+        Some(&key::DUE_PREFIX) => key.get(9) != Some(&DUE_OF_PROPOSAL),
+        Some(&key::REVOKED_PREFIX) => true,
+        // A white list would shut out the nodes that the new genesis brings.
+        Some(&key::NODE_PREFIX) => decode::<NodeListing>(value)? == NodeListing::Denied,
+        _ => false,
+    })
+}
+
+/// The cells that a genesis writes itself. An account that `exists` is left as it is.
+fn begun(genesis: &GenesisV1, exists: impl Fn(&Address) -> bool) -> Result<Vec<GenesisCell>, Defect> {
     let mut cells = settings(genesis)?;
     let mut opened = BTreeSet::new();
-    for account in &genesis.accounts {
+    for account in genesis.accounts.iter().filter(|account| !exists(&account.address)) {
         let (signers, thresholds) = (account.signers.clone(), account.thresholds.clone());
         let header = AccountHeader::V1 { signers, thresholds, created: 0 };
         cells.push(cell(account_key(&account.address), key::HEADER.to_vec(), &header)?);
@@ -49,10 +100,14 @@ pub fn genesis_state(genesis: &Genesis) -> Result<State, BlockError> {
     let ValidatorSet::V1 { validators, .. } = &genesis.validators;
     for validator in validators {
         let (address, header) = validator_account(genesis.suite, &validator.key, 0);
-        if !opened.contains(&address) {
+        if !opened.contains(&address) && !exists(&address) {
             cells.push(cell(account_key(&address), key::HEADER.to_vec(), &header)?);
         }
     }
+    Ok(cells)
+}
+
+fn build(genesis: &GenesisV1, cells: Vec<GenesisCell>) -> Result<State, BlockError> {
     State::from_cells(genesis.suite, cells)
         .map_err(|_| Defect("the genesis names an account twice or a value too large").into())
 }
@@ -77,7 +132,7 @@ fn settings(genesis: &GenesisV1) -> Result<Vec<GenesisCell>, Defect> {
     Ok(cells)
 }
 
-/// The outcome of a genesis, the parent outcome of the first block. `state` is that of [`genesis_state`].
+/// The outcome of a genesis, the parent outcome of the first block. `state` is that of [`genesis_state`] or [`successor_state`].
 ///
 /// # Errors
 /// A value has no encoding.

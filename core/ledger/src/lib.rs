@@ -34,7 +34,7 @@ pub use execution::{
     execute, simulate, strict_vote_rule, Alarm, BlockError, BlockResult, Context, Door, ExecutedBlock, Network,
     Simulation, SkipReason, Skipped, VerifiedTransaction, VoteRule,
 };
-pub use genesis::{genesis_outcome, genesis_state};
+pub use genesis::{genesis_outcome, genesis_state, successor_state};
 pub use governance::evidence_key;
 pub use invariants::check_all;
 pub use live_ids::{IdDelta, IdsView, LiveIds};

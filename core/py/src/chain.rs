@@ -20,16 +20,16 @@ fn bytes<'py>(py: Python<'py>, value: &[u8]) -> Bound<'py, PyBytes> {
     PyBytes::new(py, value)
 }
 
-fn json<'py>(py: Python<'py>, value: &Value) -> Bound<'py, PyBytes> {
+pub(crate) fn json<'py>(py: Python<'py>, value: &Value) -> Bound<'py, PyBytes> {
     PyBytes::new(py, value.to_string().as_bytes())
 }
 
-fn disk(directory: &str) -> PyResult<RealDisk> {
+pub(crate) fn disk(directory: &str) -> PyResult<RealDisk> {
     RealDisk::new(directory).map_err(|error| refused("storage", format!("{directory}: {error}")))
 }
 
 /// Runs a call without the interpreter lock. A panic becomes an error that stops the node, never a dead interpreter.
-fn run<T: Send>(py: Python<'_>, work: impl FnOnce() -> core::Result<T> + Send) -> PyResult<T> {
+pub(crate) fn run<T: Send>(py: Python<'_>, work: impl FnOnce() -> core::Result<T> + Send) -> PyResult<T> {
     py.detach(work).map_err(chain_error)
 }
 
@@ -334,6 +334,11 @@ impl Chain {
             drop(chain);
             flushed
         })
+    }
+
+    fn write_end(&self, py: Python<'_>, directory: &str, name: &str) -> PyResult<()> {
+        let (chain, disk) = (self.chain()?, disk(directory)?);
+        run(py, || chain.write_end(&disk, name))
     }
 
     #[getter]

@@ -4,6 +4,7 @@ mod chain;
 mod codec;
 mod comet;
 mod disk;
+mod era;
 mod error;
 mod keys;
 mod model;
@@ -35,6 +36,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::disk::SimulatedDisk;
+    #[pymodule_export]
+    use super::era::{continues, read_end, sign_off};
     #[pymodule_export]
     use super::keys::{
         certificate, certificate_fields, commit_message, ideal_sign, key_address, open, proposal_binds, seal,

@@ -48,6 +48,8 @@ pub enum Cure {
     RebuildFromLog,
     /// Only other nodes hold the missing data: restore the folder from peers.
     FromPeers,
+    /// Others hold the same file: copy it again.
+    CopyAgain,
     /// The other copy (the signer's record in the log) must be compared by the guard before voting resumes.
     CompareCopies,
 }
@@ -63,6 +65,7 @@ impl Cure {
             Self::FromPeers => {
                 "cannot be repaired from this folder: restore the folder log from another node or a backup"
             }
+            Self::CopyAgain => "cannot be repaired: copy this file again from the public folder of the network",
             Self::CompareCopies => "the signer's record is held in two places: compare them before voting resumes",
         }
     }

@@ -7,6 +7,7 @@
 //! - [`StateStore`]: cells in key order behind the log, with snapshots; rebuilt from the log when lost.
 //! - [`TransactionIndex`]: transaction hash to position in the log, for status by hash for ever.
 //! - [`GuardFile`]: second place of the signer's record.
+//! - [`write_inheritance`]: all cells in one file, for a chain that continues this one.
 //! - [`check`]: reads everything and says what is damaged and what is to be done.
 
 mod bytes;
@@ -14,6 +15,7 @@ mod check;
 mod disk;
 mod error;
 mod guard;
+mod inheritance;
 mod log;
 mod memory;
 mod real;
@@ -26,6 +28,7 @@ pub use check::{check, Damage};
 pub use disk::{Disk, DiskFile, OpenMode};
 pub use error::{Cure, DamageKind, Result, StoreError};
 pub use guard::{GuardFile, Mark, GUARD_FILE, GUARD_LIMIT};
+pub use inheritance::{read_inheritance, write_inheritance};
 pub use log::{
     BlockLog, Head, Heads, LogOptions, LogReader, Position, Record, RecordKind, Records, Recovery, PAYLOAD_LIMIT,
 };

@@ -3,11 +3,13 @@
 from typing import Final
 
 from bubi.cli.chinese_bench import BENCH
+from bubi.cli.chinese_era import ERA
 from bubi.cli.chinese_governance import GOVERNANCE
 from bubi.cli.chinese_reasons import REASONS
 
 CHINESE: Final[dict[str, str]] = {
     **BENCH,
+    **ERA,
     **GOVERNANCE,
     **REASONS,
     "(absent)": "（不存在）",
@@ -592,9 +594,18 @@ CHINESE: Final[dict[str, str]] = {
     "Virtual time in seconds from which to print.": "从这一虚拟时间（秒）开始输出。",
     "Virtual time in seconds up to which to print.": "输出到这一虚拟时间（秒）为止。",
     "Trace hash {hash}": "轨迹哈希 {hash}",
-    "Try an engine of your own: MODULE:ENGINE.": "检验自己的引擎：MODULE:ENGINE。",
+    "Try an engine of your own: MODULE:ENGINE, or the name of an installed one.": (
+        "检验自己的引擎：MODULE:ENGINE，或已安装引擎的名称。"
+    ),
     "{name} is not an engine: {reason}": "{name} 不是引擎：{reason}",
-    "Conformance": "一致性检验",
+    "Checked": "已检查",
+    "File that keeps every verdict; a run with it goes on from there.": (
+        "保存每个结论的文件；再次使用时从中断处继续。"
+    ),
+    "Conformance of {engine}": "{engine} 的一致性检验",
+    "Requirement": "要求",
+    "Verdict": "结论",
+    "Violations": "违规",
     "Seeds are given as A:B with A below B.": "种子写作 A:B，且 A 小于 B。",
     "Sizes are numbers from 1 to {most}.": "节点数须为 1 到 {most} 的整数。",
     "There is no engine {name}.": "没有名为 {name} 的引擎。",

@@ -6,8 +6,7 @@ import re
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -18,9 +17,11 @@ from bubi_sdk.keys import PublicKey
 from bubi_sdk.keystore import Cost, KeystoreSigner
 from bubi_sdk.network import Trust
 
+from bubi.cli import network_era
 from bubi.cli.connection import DataOption
 from bubi.cli.home import AccountState, Home, NetworkState, NodeState, folder, write_private
 from bubi.cli.messages import _
+from bubi.cli.network_ceremony import ceremony_errors, ratio, warnings_of
 from bubi.cli.node import (
     GovernanceOption,
     Kind,
@@ -30,12 +31,13 @@ from bubi.cli.node import (
     node_errors,
 )
 from bubi.cli.output import AsJson, details, emit, finding, note, say, usage
-from bubi.cli.tolerance import AcknowledgeOption, WeightOption, tolerance_errors, weights
+from bubi.cli.tolerance import AcknowledgeOption, WeightOption, weights
 
 if TYPE_CHECKING:
     from bubi.network.addresses import Address
 
 app = typer.Typer(name="network", help=_("Make networks."), no_args_is_help=True)
+app.add_typer(network_era.app)
 
 NODE_FOLDER: Final = re.compile(r"node[1-9][0-9]{0,2}")
 NODE_FILES: Final = ("config.toml", "request.json", "key.pem", "authority")
@@ -62,23 +64,6 @@ AccountOption = Annotated[
 @app.callback()
 def networks() -> None:
     """Makes networks."""
-
-
-@contextmanager
-def ceremony_errors() -> Iterator[None]:
-    """Turns what the ceremony refuses into lines for people.
-
-    Raises:
-        Failure: in place of its errors.
-    """
-    with node_errors():
-        from bubi.node.ceremony import CeremonyError  # noqa: PLC0415 - needs the compiled core
-
-        try:
-            with tolerance_errors():
-                yield
-        except CeremonyError as error:
-            raise finding(str(error), code="ceremony_refused") from error
 
 
 def _endpoint(option: str, text: str) -> Address:
@@ -195,7 +180,7 @@ def create(  # noqa: PLR0913, PLR0917 - each is one option of the command
             kind=kind.value,
             suite=suite.value,
             engine=engine,
-            quorum=_ratio(quorum),
+            quorum=ratio(quorum),
             accounts=keys,
             weights=weights(weight),
             acknowledged=acknowledge or (),
@@ -229,15 +214,6 @@ def create(  # noqa: PLR0913, PLR0917 - each is one option of the command
             path=out,
         )
     )
-
-
-def _ratio(text: str | None) -> tuple[int, int]:
-    if text is None:
-        return 0, 1
-    found = re.fullmatch(r"([0-9]{1,9})/([1-9][0-9]{0,8})", text)
-    if found is None:
-        raise usage(_("{text} is no ratio.", text=text), _("Write it like 3/4."))
-    return int(found[1]), int(found[2])
 
 
 @app.command("join", help=_("Check a genesis against one's own request and configure the node."))
@@ -540,21 +516,6 @@ def _replace_address(config: Path, old: str, new: str) -> None:
     text = config.read_text(encoding="utf-8")
     if f'"{old}"' in text:
         write_private(config, text.replace(f'"{old}"', f'"{new}"'))
-
-
-def warnings_of(heavy: Sequence[tuple[str, int]], spare: int, validators: int) -> list[str]:
-    """Sentences about organisations that could stop a network, and about one without reserve."""
-    found = [
-        _(
-            "{name} alone has {weight} of the votes, more than may fail: it can stop the network.",
-            name=name,
-            weight=weight,
-        )
-        for name, weight in heavy
-    ]
-    if spare < 1 and validators > 1:
-        found.append(_("No validator may fail: a single one that is down stops the network."))
-    return found
 
 
 def warnings_here(home: Home) -> list[str]:

@@ -49,17 +49,18 @@ def verify(
 ) -> None:
     """Says what a proof shows and since when, or why it shows nothing."""
     data, trusted = _read(file), _trust(trust)
+    before = _predecessor(trust)
     try:
         fields, lines = judge(data, trusted, document)
     except ProofInvalid as error:
-        _report_invalid(error, as_json=as_json)
+        _report_invalid(error, as_json=as_json, before=before)
         finish(FINDING)
         return
     if as_json:
-        emit(fields)
+        emit({**fields, **({} if before is None else {"predecessor": before})})
         return
     details(_("The proof is valid"), _shown(fields))
-    for line in lines:
+    for line in [*lines, *_era_lines(before)]:
         say(line)
 
 
@@ -242,13 +243,29 @@ def _shown(fields: dict[str, Any]) -> dict[str, object]:
     return {**shown, _("Time"): utc(fields["time"]), _("Signed by"): ", ".join(fields["signers"])}
 
 
-def _report_invalid(error: ProofInvalid, *, as_json: bool) -> None:
+def _era_lines(before: str | None) -> list[str]:
+    if before is None:
+        return []
+    return [
+        _(
+            "This chain continues the chain {chain}, whose validators lost their quorum; proofs "
+            "from before need the trust file of that chain.",
+            chain=before,
+        )
+    ]
+
+
+def _report_invalid(error: ProofInvalid, *, as_json: bool, before: str | None) -> None:
     if as_json:
         empty = dict.fromkeys(("kind", "chain_id", "height", "time", "digest", "quorum"))
-        emit({"valid": False, "code": error.code, **empty, "signers": [], "text": error.detail})
+        more = {} if before is None else {"predecessor": before}
+        said = {"signers": [], "text": error.detail, **more}
+        emit({"valid": False, "code": error.code, **empty, **said})
     shown = error_console()
     shown.print(f"[bold red]{_('Not valid:')}[/]", end=" ")
     shown.print(f"{error.detail} [{error.code}]", markup=False)
+    for line in _era_lines(before):
+        shown.print(line, markup=False)
 
 
 def _read(path: Path) -> bytes:
@@ -283,6 +300,14 @@ def _trust(path: Path) -> Trust:
             _("`bubi status` names the trust file of the development network."),
             code="trust_invalid",
         ) from error
+
+
+def _predecessor(path: Path) -> str | None:
+    """Chain id of the era before the one that a trust file is of; none if it has none."""
+    document = parse_json(_read(path))
+    found = document.get("predecessor") if isinstance(document, dict) else None
+    chain = found.get("chain") if isinstance(found, dict) else None
+    return chain if isinstance(chain, str) else None
 
 
 def _json(data: bytes) -> Any:

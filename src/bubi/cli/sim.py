@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -152,7 +153,13 @@ def mutants(
     ] = "",
     seconds: Annotated[
         int, typer.Option("--seconds", min=10, help=_("Most seconds for one planted bug."))
-    ] = 300,
+    ] = 120,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", help=_("File that keeps every verdict; a run with it goes on from there.")
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Runs the simulator on copies of the package with one bug each."""
@@ -168,7 +175,8 @@ def mutants(
     def tell(verdict: planting.Verdict) -> None:
         note(f"{verdict.name}: {verdict.caught_by or '-'} {verdict.seconds:.1f} s")
 
-    totals = planting.run_all(names or planting.names(), jobs, seconds, tell)
+    kept = None if report is None else planting.Report(report)
+    totals = planting.run_all(names or planting.names(), jobs, seconds, tell, kept)
     if as_json:
         emit(totals.fields())
     else:
@@ -303,9 +311,12 @@ def _weights(text: str) -> tuple[int, ...]:
     return members
 
 
-@app.command("conformance", help=_("Try an engine of your own: MODULE:ENGINE."))
+@app.command(
+    "conformance",
+    help=_("Try an engine of your own: MODULE:ENGINE, or the name of an installed one."),
+)
 def conformance(
-    name: Annotated[str, typer.Argument(metavar="MODULE:ENGINE")],
+    name: Annotated[str, typer.Argument(metavar="ENGINE", help=_("Consensus engine."))],
     scenarios: Annotated[
         int, typer.Option("--scenarios", min=1, help=_("How many scenarios."))
     ] = 200,
@@ -316,38 +327,30 @@ def conformance(
     jobs: Jobs = CORES,
     as_json: AsJson = False,
 ) -> int:
-    """Runs twins and seeds with an engine from outside this package."""
-    from bubi.simulation import parallel, runner  # noqa: PLC0415 - as above
-    from bubi.simulation import twins as simulation  # noqa: PLC0415 - as above
+    """Holds an engine against every requirement; exit status 1 if it fails one."""
+    from bubi.simulation import conformance as suite  # noqa: PLC0415 - as above
+    from bubi.simulation import parallel  # noqa: PLC0415 - as above
 
     try:
-        engine = parallel.load_factory(name)
+        parallel.load_factory(name)
     except (ValueError, ImportError, AttributeError) as error:
         raise usage(_("{name} is not an engine: {reason}", name=name, reason=error)) from error
-    label = str(getattr(engine, "name", name))
-    from bubi.simulation import faults  # noqa: PLC0415 - as above
-
-    played = simulation.run_all(label, scenarios, 1, jobs, factory=name)
-    work = [
-        runner.Job(seed, size, label, faults.CLASSES, name)
-        for seed in seed_range(seeds)
-        for size in sizes(nodes)
-    ]
-    totals = runner.run_all(work, jobs)
-    violations = [*played.violations, *totals.violations]
-    for text in [*played.details, *totals.details][:SHOWN_MAX]:
+    extent = suite.Extent(scenarios, tuple(seed_range(seeds)), tuple(sizes(nodes)), jobs)
+    report = suite.examine(name, extent, lambda done: note(f"{done.requirement}: {done.verdict}"))
+    for text in report.details[:SHOWN_MAX]:
         note(text)
-    fields = {
-        "engine": label,
-        "scenarios": played.scenarios,
-        "seeds_run": totals.runs,
-        "violations": violations,
-    }
     if as_json:
-        emit(fields)
+        emit(report.fields())
     else:
-        details(_("Conformance"), {**fields, "violations": len(violations)})
-    return FINDING if violations else GOOD
+        table(
+            _("Conformance of {engine}", engine=report.engine),
+            (_("Requirement"), _("Verdict"), _("Checked"), _("Violations")),
+            [
+                (one.requirement, one.verdict, one.checked, len(one.violations))
+                for one in report.results
+            ],
+        )
+    return GOOD if report.conforms else FINDING
 
 
 # --- arguments -----------------------------------------------------------------------------------
@@ -370,11 +373,11 @@ def sizes(text: str) -> list[int]:
 
 
 def known_engine(name: str) -> None:
-    """Refuses an engine that this version does not run."""
-    from bubi.consensus import ENGINES  # noqa: PLC0415 - as above
+    """Refuses an engine that the simulator does not run by its name."""
+    from bubi.consensus import OURS  # noqa: PLC0415 - as above
 
-    if name not in ENGINES:
-        raise usage(_("There is no engine {name}.", name=name), ", ".join(sorted(ENGINES)))
+    if name not in OURS.names:
+        raise usage(_("There is no engine {name}.", name=name), ", ".join(sorted(OURS.names)))
 
 
 def _classes(text: str) -> tuple[Sequence[str], tuple[str, ...]]:

@@ -20,12 +20,14 @@ from bubi.comet import ENGINE as COMETBFT
 from bubi.comet import home as comet_home
 from bubi.consensus.quorum import heavy, live_faults
 from bubi.consensus.quorum import quorum as quorum_of
+from bubi.engines import installed
 from bubi.ledger import is_signed, key_bytes
 from bubi.network.addresses import Address
 from bubi.node import certificates
 from bubi.node import comet_files as comet
 from bubi.node.config import ConfigError
 from bubi.node.config import address as parse_address
+from bubi.node.era import Before, take_over
 from bubi.node.files import (
     FileError,
     key_json,
@@ -46,6 +48,7 @@ from bubi.node.init import (
     make_genesis,
     new_vote_key,
     node_settings,
+    now_ms,
     write_node,
 )
 from bubi.node.tolerance import NO_FAULT_TOLERANCE
@@ -327,13 +330,16 @@ def create(  # noqa: PLR0913 - the agreement of the members
     parameters: dict[str, Any] | None = None,
     weights: Mapping[str, int] | None = None,
     acknowledged: Collection[str] = (),
+    before: Before | None = None,
 ) -> Created:
     """Makes the public files of a network in a folder: genesis, trust file, list of members.
 
-    `weights` are those of validators by name, 1 where a name is missing.
+    `weights` are those of validators by name, 1 where a name is missing. `before` is the end of a
+    chain that the new one continues; name, kind, suite and organisations are then the old ones.
 
     Raises:
         CeremonyError: the requests contradict each other, or can never decide anything.
+        EraError: an organisation cannot go on as it is asked for.
         ToleranceError: one validator alone could stop the network, and nobody acknowledged that.
         FileError, CoreError: a file cannot be written, or the core refuses the genesis.
     """
@@ -348,6 +354,7 @@ def create(  # noqa: PLR0913 - the agreement of the members
     _refuse_unknown(weights or {}, validators, "weight")
     _refuse_unknown(set(acknowledged) - {NO_FAULT_TOLERANCE}, validators, "acknowledgement")
     chosen = engine or ("solo" if len(validators) == ALONE else "pbft")
+    _check_engine(chosen)
     if (chosen == "solo") != (len(validators) == ALONE):
         msg = f"engine {chosen} does not fit {len(validators)} validators: solo is for one alone"
         raise CeremonyError(msg)
@@ -357,6 +364,9 @@ def create(  # noqa: PLR0913 - the agreement of the members
     except ValueError as error:
         raise CeremonyError(str(error)) from error
     organisations = _organisations(requests)
+    if before is not None:
+        certificates_of = {one.name: one.certificate for one in organisations}
+        organisations = before.organisations(certificates_of)
     owners = [key for one in requests for key in one.accounts]
     genesis = make_genesis(
         network=network,
@@ -368,11 +378,16 @@ def create(  # noqa: PLR0913 - the agreement of the members
         validators=validators,
         organisations=organisations,
         quorum=quorum,
+        time=None if before is None else max(now_ms(), before.time + 1),
+        protocol_version=1 if before is None else before.protocol_version,
+        predecessor=None if before is None else before.predecessor,
     )
     if chosen == COMETBFT:
         _check_comet(genesis, requests)
     check_tolerance(core.decode_json(core.genesis_to_json(genesis))["v1"], acknowledged)
     directory.mkdir(parents=True, exist_ok=True)
+    if before is not None:
+        before.publish(directory)
     write_file(directory / "genesis.bin", genesis)
     write_file(directory / "genesis.json", core.genesis_to_json(genesis) + b"\n")
     trust = write_trust(directory / "trust.json", genesis)
@@ -389,6 +404,15 @@ def create(  # noqa: PLR0913 - the agreement of the members
     return Created(genesis, trust["chain_id"], tuple(requests), tuple(alone), spare, silent)
 
 
+def _check_engine(name: str) -> None:
+    registry = installed()
+    if name != COMETBFT and name not in registry.names:
+        known = ", ".join(sorted({*registry.names, COMETBFT}))
+        reason = registry.faults.get(name, "install it on every machine of the network first")
+        msg = f"no engine {name!r} runs here: {reason}; there are: {known}"
+        raise CeremonyError(msg)
+
+
 def _organisations(requests: Sequence[Request]) -> list[Organisation]:
     """The organisations that stand behind the requests, by name."""
     voters = {one.organisation: one.governance for one in requests if one.governance is not None}
@@ -402,7 +426,7 @@ def _voiceless(
     organisations: Sequence[Organisation], validators: Sequence[Validator], needed: int
 ) -> tuple[str, ...]:
     """Organisations without a voice, if nothing could be changed by vote for the want of them."""
-    silent = {one.name for one in organisations if one.governance is None}
+    silent = {one.name for one in organisations if one.governance is None and one.account is None}
     heard = sum(one.weight for one in validators if one.organisation not in silent)
     return () if heard >= needed else tuple(sorted(silent))
 
@@ -539,6 +563,8 @@ def join(  # noqa: PLR0913 - what an owner decides
     settings["network"] = section
     if operator_port is not None:
         settings["operator"] = {"port": operator_port}
+    if fields["predecessor"] is not None:
+        take_over(network, directory / settings["node"]["data"], genesis)
     return write_node(directory, genesis, settings)
 
 

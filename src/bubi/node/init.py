@@ -5,7 +5,7 @@ Keys, certificate, genesis, trust file, configuration. Overwrites nothing.
 
 import datetime
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def initialise(  # noqa: PLR0913 - each argument is one answer of the person who
     governance: bytes | None = None,
     parameters: dict[str, Any] | None = None,
     api_port: int = 8080,
-    now_ms: int | None = None,
+    time_ms: int | None = None,
 ) -> Initialised:
     """Makes a network of one validator in a new or empty folder.
 
@@ -83,7 +83,7 @@ def initialise(  # noqa: PLR0913 - each argument is one answer of the person who
     claim(directory)
     algorithm, secret, key = new_vote_key(suite)
     numbers = {**PARAMETERS, **(parameters or {})}
-    time = now_ms if now_ms is not None else _now_ms()
+    time = time_ms if time_ms is not None else now_ms()
     authority = make_authority(directory / "authority", organisation)
     validator = Validator(name, organisation, key.public_key)
     genesis = make_genesis(
@@ -122,12 +122,14 @@ class Organisation:
     """An organisation of a genesis.
 
     `governance` is the key (tagged bytes) whose own account votes for it, None if it has no voice;
-    `certificate` is that of its authority (DER).
+    `certificate` is that of its authority (DER). `account` is the address of an account that votes
+    for it in the state that the genesis continues.
     """
 
     name: str
     governance: bytes | None
     certificate: bytes
+    account: str | None = None
 
 
 def check_kind(kind: str, suite: str) -> None:
@@ -196,7 +198,8 @@ def new_vote_key(suite: str) -> tuple[str, bytes, core.SigningKey]:
             continue
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """This machine's clock (ms since 1970)."""
     return int(datetime.datetime.now(datetime.UTC).timestamp() * 1000)
 
 
@@ -212,8 +215,12 @@ def make_genesis(  # noqa: PLR0913 - the whole agreement of the members
     organisations: Sequence[Organisation],
     quorum: tuple[int, int] = (0, 1),
     time: int | None = None,
+    protocol_version: int = 1,
+    predecessor: Mapping[str, str] | None = None,
 ) -> bytes:
     """An encoded genesis with a new nonce.
+
+    `predecessor` is the end of the chain that it continues, None for a network of its own.
 
     Raises:
         CoreError: the core refuses it.
@@ -230,8 +237,8 @@ def make_genesis(  # noqa: PLR0913 - the whole agreement of the members
         "name": network,
         "kind": kind,
         "suite": suite,
-        "time": str(time if time is not None else _now_ms()),
-        "protocol_version": 1,
+        "time": str(time if time is not None else now_ms()),
+        "protocol_version": protocol_version,
         "parameters": {**PARAMETERS, **parameters},
         "validators": {
             "v1": {
@@ -253,7 +260,8 @@ def make_genesis(  # noqa: PLR0913 - the whole agreement of the members
         "organisations": [
             {
                 "name": one.name,
-                "governance": None if one.governance is None else account(one.governance),
+                "governance": one.account
+                or (None if one.governance is None else account(one.governance)),
                 "certificate": one.certificate.hex(),
             }
             for one in sorted(organisations, key=lambda one: one.name.encode())
@@ -266,7 +274,7 @@ def make_genesis(  # noqa: PLR0913 - the whole agreement of the members
             }
             for address, key in owners
         ],
-        "predecessor": None,
+        "predecessor": predecessor,
     }
     return core.genesis_from_json(core.encode_json({"v1": document}))
 

@@ -19,11 +19,11 @@ from typing import Any, Protocol
 
 import uvicorn
 
-from bubi import core
+from bubi import core, engines
 from bubi.comet import ENGINE as COMETBFT
 from bubi.comet.home import reason_against
 from bubi.comet.server import SOCKET_PATH_BYTES_MAX
-from bubi.consensus import ENGINES, engine_in_force, guard
+from bubi.consensus import OURS, Registry, guard
 from bubi.consensus.engine import Configuration
 from bubi.ledger import CoreSignatures, LedgerView, key_bytes, set_quorum
 from bubi.mempool import Limits, Mempool, Recent
@@ -357,8 +357,8 @@ def _comet_engine(shared: _Shared) -> _Engine:
         parts.settings.cometbft,
         parts.settings.block.heartbeat_ms,
     )
-    engines = frozenset({COMETBFT})
-    governance = Governance(chain, ledger, parts.key, door, clock, engines, host.alarm)
+    only = frozenset({COMETBFT})
+    governance = Governance(chain, ledger, parts.key, door, clock, only, host.alarm)
     host.on_block = governance.look
     governance.look()
     return host, CometExplainer(host, chain, ledger, health, clock), governance, None
@@ -370,10 +370,11 @@ def _native_engine(shared: _Shared, configuration: Configuration) -> _Engine:
     chain, health, metrics = parts.chain, shared.health, shared.metrics
     ledger, door = shared.ledger, shared.door
     signatures = CoreSignatures(chain.chain_id, chain.suite)
+    registry = _engines()
     replica = Replica(
-        engine_in_force(signatures),
+        registry.in_force(signatures),
         signatures,
-        _replica_settings(settings, clock),
+        _replica_settings(settings, clock, registry),
         _restored_guard(chain, health),
         door.pool,
         _node_id(settings),
@@ -390,7 +391,7 @@ def _native_engine(shared: _Shared, configuration: Configuration) -> _Engine:
         metrics,
         settings.block.heartbeat_ms,
     )
-    governance = Governance(chain, ledger, parts.key, door, clock, frozenset(ENGINES), host.alarm)
+    governance = Governance(chain, ledger, parts.key, door, clock, registry.names, host.alarm)
     host.on_block = governance.look
     host.on_evidence = governance.report
     links: Links | None = None
@@ -427,7 +428,20 @@ async def _both(one: Coroutine[Any, Any, None], other: Coroutine[Any, Any, None]
         group.create_task(other)
 
 
-def _replica_settings(settings: config.Config, clock: SystemClock) -> ReplicaSettings:
+def _engines() -> Registry:
+    """The engines that run here; each installed one that cannot is named in the log."""
+    registry = engines.installed()
+    for name, reason in registry.faults.items():
+        log.error("the engine %s does not run: %s", name, reason)
+    others = sorted(registry.names - OURS.names)
+    if others:
+        log.info("engines of other makers: %s", ", ".join(others))
+    return registry
+
+
+def _replica_settings(
+    settings: config.Config, clock: SystemClock, registry: Registry
+) -> ReplicaSettings:
     limits = core.limits()
     return ReplicaSettings(
         settings.node.name,
@@ -435,7 +449,7 @@ def _replica_settings(settings: config.Config, clock: SystemClock) -> ReplicaSet
         clock.now_ms(),
         limits["BATCH_TRANSACTIONS_MAX"],
         limits["BATCH_BYTES_MAX"],
-        engines=frozenset(ENGINES),
+        engines=registry.names,
     )
 
 

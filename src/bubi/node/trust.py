@@ -20,7 +20,7 @@ def trust_document(genesis: bytes) -> dict[str, Any]:
     suite = core.Suite[str(fields["suite"]).upper()]
     validators = fields["validators"]["v1"]
     chain_id = core.chain_id(genesis).hex()
-    return {
+    document = {
         "schema": 1,
         "chain_id": chain_id,
         # The same: a chain is named by the hash of its genesis.
@@ -35,6 +35,10 @@ def trust_document(genesis: bytes) -> dict[str, Any]:
         "validators": validators["validators"],
         "quorum": set_quorum(validators),
     }
+    if fields["predecessor"] is not None:
+        # Where an era began anew: proofs from before need the trust file of that chain.
+        document["predecessor"] = fields["predecessor"]
+    return document
 
 
 def write_trust(path: Path, genesis: bytes) -> dict[str, Any]:

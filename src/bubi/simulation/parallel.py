@@ -7,21 +7,25 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from typing import Any
 
 from bubi.consensus import SwitchingEngine, engine_in_force, engine_named
+from bubi.engines import installed
 
 AHEAD = 4
 """Runs handed out per process at a time, so that results come in order of work."""
 
 
 def load_factory(name: str) -> Callable[[Any], Any]:
-    """What makes an engine from a `Signatures`, by `MODULE:NAME`.
+    """What makes an engine from a `Signatures`: by `MODULE:NAME`, or by its name if installed.
 
     Raises:
         ValueError, ImportError, AttributeError: there is no such thing.
     """
     module, colon, attribute = name.partition(":")
     if not colon:
-        msg = f"{name!r} is not MODULE:ENGINE"
-        raise ValueError(msg)
+        registry = installed()
+        if name not in registry.engines:
+            reason = registry.faults.get(name, "neither MODULE:ENGINE nor an installed engine")
+            raise ValueError(reason)
+        return registry.engines[name]
     factory: Callable[[Any], Any] = getattr(importlib.import_module(module), attribute)
     return factory
 

@@ -14,8 +14,9 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,19 @@ UNIT_TESTS = (
     "tests/unit/test_driver.py",
     "tests/unit/test_guard.py",
     "tests/unit/test_quorum.py",
-    "tests/unit/test_pbft*.py",
-    "tests/unit/test_raft*.py",
-    "tests/unit/test_paxos*.py",
+    "tests/unit/test_{engine}*.py",
     "tests/unit/test_transcripts.py",
     "tests/replica/test_*.py",
     "tests/unit/test_schedules.py",
 )
-"""Tests that know the code in which bugs are planted."""
+"""Tests that know the code in which bugs of an engine are planted."""
+APART = frozenset({"cli", "gateway", "node", "comet", "network"})
+"""Parts of the package that no planted bug and no hunt meets."""
 CONTROL = Planted("control", "sync.py", "WINDOW = 64", "WINDOW = 63")
 """Changes nothing that matters: a hunt that finds something in it proves nothing."""
 CONTROL_SECONDS = 10
+NOT_STARTED = "did not start"
+"""Begins the checker of a hunt that did not run."""
 
 
 class MovedError(ValueError):
@@ -159,12 +162,12 @@ def try_bug(bug: Planted, seconds: int, *, unit: bool = True) -> Verdict:
         if answer.returncode != 0:
             last = answer.stderr.decode(errors="replace").strip().splitlines()[-1:]
             # The hunt itself did not run: that proves nothing.
-            checker = f"did not start: {' '.join(last)}"
+            checker = f"{NOT_STARTED}: {' '.join(last)}"
             return Verdict(bug.name, "", checker, time.monotonic() - start)
         found = json.loads(answer.stdout)
         if found["by"]:
             return Verdict(bug.name, found["by"], found["checker"], found["seconds"])
-        by = "unit" if unit and _unit_tests_fail(environment) else ""
+        by = "unit" if unit and _unit_tests_fail(environment, bug.engine) else ""
         return Verdict(bug.name, by, "", time.monotonic() - start)
 
 
@@ -173,9 +176,10 @@ def _path() -> str:
     return os.pathsep.join(part for part in sys.path if part and part != str(PACKAGE.parent))
 
 
-def _unit_tests_fail(environment: dict[str, str]) -> bool:
+def _unit_tests_fail(environment: dict[str, str], engine: str) -> bool:
     root = PACKAGE.parents[1]
-    tests = [str(path) for pattern in UNIT_TESTS for path in sorted(root.glob(pattern))]
+    patterns = [pattern.format(engine=engine) for pattern in UNIT_TESTS]
+    tests = [str(path) for pattern in patterns for path in sorted(root.glob(pattern))]
     if not tests:
         return False
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
@@ -194,21 +198,77 @@ def _unit_tests_fail(environment: dict[str, str]) -> bool:
     return answer.returncode == 1
 
 
+class Report:
+    """Verdicts in a file, one JSON object a line, so that a run that was broken off can go on.
+
+    A verdict counts as long as bug, time and every source that could matter are the same. A hunt
+    that did not run leaves none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, Verdict] = {}
+        self._sources = _sources()
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        for line in text.splitlines(keepends=True):
+            # The last line of a run that was killed may be cut.
+            if line.endswith("\n"):
+                entry = json.loads(line)
+                case = entry.pop("case")
+                self._known[case] = Verdict(**entry)
+        if text and not text.endswith("\n"):
+            path.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
+
+    def find(self, bug: Planted, seconds: int) -> Verdict | None:
+        """What an earlier run found."""
+        return self._known.get(self._case(bug, seconds))
+
+    def add(self, bug: Planted, seconds: int, verdict: Verdict) -> None:
+        """Keeps a verdict."""
+        if verdict.checker.startswith(NOT_STARTED):
+            return
+        case = self._case(bug, seconds)
+        self._known[case] = verdict
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"case": case, **asdict(verdict)}) + "\n")
+
+    def _case(self, bug: Planted, seconds: int) -> str:
+        return blake2b(f"{self._sources} {seconds} {bug!r}".encode(), digest_size=16).hexdigest()
+
+
+def _sources() -> str:
+    """A hash of every source that a hunt runs."""
+    found = blake2b(digest_size=16)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        place = path.relative_to(PACKAGE)
+        if place.parts[0] not in APART and place.name != "planted.py":
+            found.update(f"{place} ".encode() + path.read_bytes())
+    return found.hexdigest()
+
+
 def run_all(
     chosen: Sequence[str],
     jobs: int,
     seconds: int,
     tell: Callable[[Verdict], None] | None = None,
+    report: Report | None = None,
 ) -> Totals:
-    """Tries the named bugs and the canary."""
+    """Tries the named bugs and the canary; with a report only what it has no verdict about."""
     totals = Totals()
     bugs = [one for one in PLANTED if one.name in chosen]
+    known = {one.name: report.find(one, seconds) for one in bugs} if report is not None else {}
     with ThreadPoolExecutor(jobs) as pool:
         control = pool.submit(try_bug, CONTROL, CONTROL_SECONDS, unit=False)
         totals.control = not control.result().caught_by
         totals.canary = bool(pool.submit(try_bug, CANARY, seconds).result().caught_by)
-        for verdict in pool.map(lambda bug: try_bug(bug, seconds), bugs):
-            totals.verdicts.append(verdict)
+        waiting = {
+            pool.submit(try_bug, bug, seconds): bug for bug in bugs if known.get(bug.name) is None
+        }
+        for done in as_completed(waiting):
+            verdict = known[waiting[done].name] = done.result()
+            if report is not None:
+                report.add(waiting[done], seconds, verdict)
             if tell is not None:
                 tell(verdict)
+    totals.verdicts = [found for bug in bugs if (found := known[bug.name]) is not None]
     return totals

@@ -147,6 +147,7 @@ class Run:
         self.decided: dict[int, tuple[bytes, bytes]] = {}
         self.timer_number = 0
         self.began: dict[int, int] = {}
+        self.listeners: list[Callable[[engines.Message], None]] = []
         weights = scenario.weights or (1,) * scenario.members
         members = tuple(
             Member(index, f"node-{index + 1}", f"organisation-{index + 1}", bytes([index]), weight)
@@ -281,6 +282,8 @@ class Run:
 
     def _arrive(self, sent: tuple[_Instance, engines.Message]) -> None:
         instance, event = sent
+        for listener in self.listeners:
+            listener(event)
         request = event.message.signed.request
         instance.reached = max(instance.reached, request.round)
         ahead = request.height - instance.height

@@ -3,6 +3,7 @@
 mod accounts;
 mod assets;
 mod dated;
+mod era;
 mod evidence;
 mod frame;
 mod governance;

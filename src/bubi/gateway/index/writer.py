@@ -107,6 +107,12 @@ class Writer:
     def _begin(self, connection: Connection) -> Progress:
         """Fills an empty index with what the genesis holds."""
         genesis = core.decode_json(core.genesis_to_json(self._origin.genesis))["v1"]
+        if genesis["predecessor"] is not None:
+            msg = (
+                "this chain continues another one, whose state the index cannot read yet: ask the "
+                "node itself, and a gateway of the chain before for what was before"
+            )
+            raise IndexStoppedError(msg)
         opened = core.genesis_accounts(self._origin.genesis)
         out = bulk(connection)
         numbered = list(enumerate(opened, 1))
