@@ -87,10 +87,12 @@ impl End {
             Ok::<(), ChainError>(())
         });
         let head = match read {
-            Err(ChainError::Store(StoreError::NotFound { .. })) => return Err(invalid(format!(
+            Err(ChainError::Store(StoreError::NotFound { .. })) => {
+                return Err(invalid(format!(
                 "{path} is missing: the genesis continues another chain, whose end must lie there; copy it from the \
                      public folder of the network"
-            ))),
+            )))
+            }
             other => other?,
         };
         let (suite, proof) = head.split_first().ok_or_else(|| invalid("it has no head"))?;
