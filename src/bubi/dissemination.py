@@ -395,11 +395,25 @@ class Dissemination:
             # This node lost its vote meanwhile.
             self._pool.give_back(entries)
             return
+        if batch.digest in self._held or batch.digest in self._ordered:
+            self._made_by_a_twin(batch.digest, entries)
+            self.seal()
+            return
         self._hold(batch, batch.digest, entries)
         if peers:
             body = BatchBody(batch.digest, batch.header, batch.body)
             self._out.append(SendTo(peers, body))
         self.seal()
+
+    def _made_by_a_twin(self, digest: bytes, entries: tuple[Entry[Any], ...]) -> None:
+        """Another process with this node's key made the same batch; no block may name it twice."""
+        held = self._held.get(digest)
+        if held is None:
+            self._pool.decided(entries)
+            self._out.append(Dropped(entries))
+        elif held.entries is None:
+            held.entries = entries
+            self._own_unordered += 1
 
     def _room(self) -> tuple[int, int]:
         limits, batch = self._limits, self._batch_limits

@@ -285,8 +285,13 @@ REJECTIONS: list[tuple[str, Attempt, str]] = [
     ),
     (
         "nobody left to vote",
-        proposing(gov.SetOrganisation(ORGANISATION, None, b"")),
+        proposing(gov.SetOrganisation(ORGANISATION, None, b"any certificate")),
         "governance_lost",
+    ),
+    (
+        "validators without the certificate of their organisation",
+        proposing(gov.SetOrganisation(ORGANISATION, None, b"")),
+        "organisation_in_use",
     ),
     ("version in force again", proposing(gov.SetProtocolVersion(1)), "version_invalid"),
     ("version after the next", proposing(gov.SetProtocolVersion(3)), "version_invalid"),

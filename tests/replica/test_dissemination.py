@@ -127,6 +127,30 @@ def test_the_first_groups_are_sealed_at_once_the_next_wait_fifty_milliseconds() 
     assert made.ids == (12, 13)
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_batch_that_a_twin_made_before_is_not_held_again(ordered: bool) -> None:
+    bench = Bench()
+    bench.submit(1)
+    (action,) = bench.taken()
+    assert isinstance(action, SealBatch)
+    made = Batch(key_of(0), action.number, (1,), TIME + 1_000, 10)
+    bench.d.received_body(node_of(2), BatchBody(made.digest, made.header, made.body))
+    bench.d.checked(made.digest, made, "", PEERS)
+    if ordered:
+        bench.d.decided(TIME + 1, (made.digest,))
+    bench.taken()
+    bench.d.sealed(action.number, made, PEERS)
+    assert bench.d.select(urgent=True) == (() if ordered else (made,))
+    if ordered:
+        assert [one.entries for one in bench.taken() if isinstance(one, Dropped)] == [
+            action.entries
+        ]
+    else:
+        assert bench.d.decided(TIME + 1, (made.digest,)) == ((0, action.entries),)
+    assert bench.d.own_unordered == 0
+    assert not bench.d.has_work()
+
+
 def test_a_full_batch_does_not_wait() -> None:
     bench = Bench()
     for number in range(module.SEALED_AT_ONCE):

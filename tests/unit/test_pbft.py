@@ -741,7 +741,7 @@ def test_certificates(votes: tuple[int, ...], settings: Configuration, fault: st
 def test_names_of_engines() -> None:
     assert engine_named("pbft", SIGNATURES).name == "pbft"
     assert engine_named("solo", SIGNATURES).name == "solo"
-    with pytest.raises(ValueError, match="this version runs: paxos, pbft, raft, solo"):
+    with pytest.raises(ValueError, match="there are: paxos, pbft, raft, solo"):
         engine_named("other", SIGNATURES)
 
 
