@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from bubi import core
+from bubi.consensus.guard import SECOND_PLACE_LAG
 from bubi.node.files import FileError, read_key
 from bubi.node.init import initialise
 
@@ -323,7 +324,7 @@ def test_a_cursor_of_an_earlier_run_is_invalid(fresh_node: RunningNode) -> None:
 def test_an_older_copy_of_the_second_place_silences_the_guard(fresh_node: RunningNode) -> None:
     node = fresh_node
     node.start()
-    for number in range(4):
+    for number in range(SECOND_PLACE_LAG + 2):
         node.submit(node.data(f"n{number}"))
     node.stop()
     places = [path for path in (node.made.directory / "ledger").rglob("*guard*") if path.is_file()]
