@@ -54,7 +54,6 @@ ENVIRONMENT = {
     "src/bubi/cli/messages.py": {"LC_ALL", "LC_MESSAGES", "LANG"},
     "examples/development.py": {"LC_ALL"},
     # Tells the allocator of the core how long it keeps memory.
-    "src/bubi/cli/node.py": {"MIMALLOC_PURGE_DELAY"},
     # Hands its own on to the copy of the package in which a bug is planted.
     "src/bubi/simulation/planting.py": {"PYTHONPATH"},
 }

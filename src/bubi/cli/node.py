@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,11 +27,6 @@ from bubi.cli.output import (
     table,
     usage,
 )
-
-MEMORY_KEPT_MS = 60_000
-"""How long the core keeps memory that it does not use. Blocks come several times a second and need
-as much as the last: given back in between, each page is cleared again by the kernel, which cost a
-sixth of all processor time under load."""
 
 app = typer.Typer(name="node", help=_("Make, run and check one node."), no_args_is_help=True)
 
@@ -191,8 +185,6 @@ def init(  # noqa: PLR0913, PLR0917 - each is one option of the command
 def run(config: ConfigArgument) -> None:
     """Runs a node; its log goes to standard error."""
     with node_errors():
-        # Before the core is loaded, whose allocator reads it then.
-        os.environ.setdefault("MIMALLOC_PURGE_DELAY", str(MEMORY_KEPT_MS))
         from bubi.node import process  # noqa: PLC0415
 
         status: Any = process.run(config_file(config))
