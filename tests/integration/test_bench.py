@@ -3,6 +3,8 @@
 import pytest
 from network import command
 
+from bubi.cli.bench_profile import STAGES
+
 
 def test_bench_verify_reports_a_rate_with_and_without_bad_signatures():
     said = command(
@@ -44,8 +46,11 @@ def test_bench_network_measures_four_real_nodes():
     assert fields["signatures_verified"] == [200] * 4
     assert all(count > 0 for count in fields["fsyncs"] + fields["rss_bytes"])
     assert fields["cpu_s_per_1000_nodes"] > fields["cpu_s_per_1000_generator"] > 0
-    # Threads that used less than a tick of the clock are not named.
-    assert {"verify", "write"} <= set(fields["profile"]["threads"])
+    stages = fields["profile"]["stages"]
+    assert tuple(stages) == STAGES
+    # Threads that used less than a tick of the clock count as the rest.
+    assert 0.95 < sum(one["share"] for one in stages.values()) < 1.1
+    assert stages["engine"]["us_per_transaction"] > 0
     assert fields["view_changes"] == 0
     assert all(
         0 < now <= peak

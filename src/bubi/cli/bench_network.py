@@ -251,7 +251,10 @@ class Bench:
                 said = self._generate(chunks)
             self._settle()
         found.after = [usage(one) for one in self._nodes]
-        found.samples, found.peaks = memory.samples, memory.peaks()
+        found.samples = memory.samples
+        # Samples come at intervals: the last reading may lie above them all.
+        ended = [one.rss for one in found.after]
+        found.peaks = [max(both) for both in zip(memory.peaks(), ended, strict=True)]
         found.cpu_signing, found.cpu_generator = chunks.cpu_seconds, said["cpu_seconds"]
         self.transaction_bytes = chunks.transaction_bytes
         _take(found, said)
