@@ -26,10 +26,10 @@ from peer import (
     Load,
     UnavailableError,
     free_ports,
-    open_loop,
     python_packages,
     run,
     search,
+    watched_loop,
 )
 
 TITLE = "Anvil 1.7 (revm)"
@@ -211,16 +211,12 @@ async def _load(
 
     watched = JsonRpc(port)
     first = int(await watched.one("eth_blockNumber"), 16)
-    watching = asyncio.ensure_future(_watch(watched, first, load))
     try:
-        await open_loop(rate, seconds, REQUEST, send)
-        await load.drain()
+        watch = _watch(watched, first, load)
+        return await watched_loop(load, rate, seconds, REQUEST, send, watch)
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
         for node in (*nodes, watched):
             node.close()
-    return load.attempt(seconds)
 
 
 async def _watch(node: JsonRpc, height: int, load: Load) -> None:

@@ -27,9 +27,9 @@ from peer import (
     Load,
     UnavailableError,
     free_ports,
-    open_loop,
     run,
     search,
+    watched_loop,
 )
 
 TITLE = "CometBFT v0.38, built-in kvstore"
@@ -180,16 +180,12 @@ async def _load(ports: list[int], rate: float, seconds: float) -> Attempt:
     watched = JsonRpc(ports[0])
     status = await watched.one("status")
     first = int(status["sync_info"]["latest_block_height"])
-    watching = asyncio.ensure_future(_watch(watched, first, load))
     try:
-        await open_loop(rate, seconds, REQUEST, send)
-        await load.drain()
+        watch = _watch(watched, first, load)
+        return await watched_loop(load, rate, seconds, REQUEST, send, watch)
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
         for node in (*nodes, watched):
             node.close()
-    return load.attempt(seconds)
 
 
 async def _watch(node: JsonRpc, height: int, load: Load) -> None:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,25 @@ async def open_loop(
     await asyncio.gather(*late, return_exceptions=True)
     for task in done:
         task.result()
+
+
+async def watched_loop(
+    load: Load,
+    rate: float,
+    seconds: float,
+    request: int,
+    send: Callable[[int, float], Awaitable[None]],
+    watch: Coroutine[Any, Any, None],
+) -> Attempt:
+    """An open loop while `watch` notes in `load` what is in blocks."""
+    watching = asyncio.ensure_future(watch)
+    try:
+        await open_loop(rate, seconds, request, send)
+        await load.drain()
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    return load.attempt(seconds)
 
 
 class JsonRpc:

@@ -1,11 +1,10 @@
 """The engines beside `pbft` in four real processes: agreement, and a leader that dies."""
 
-import sys
-import tomllib
-
 import httpx
 import pytest
-from network import ROOT, Net, command
+from network import Net, command
+
+from tests.installed import example_engine
 
 ENGINES = ["raft", "paxos"]
 
@@ -43,17 +42,8 @@ def test_four_processes_agree_and_survive_their_leader(running):
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """The example engine as `pip install -e` leaves it, for every process of this test."""
-    example = ROOT / "examples" / "engine"
-    project = tomllib.loads((example / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    ((name, value),) = project["entry-points"]["bubi.engines"].items()
-    folder = tmp_path / "site" / f"bubi_example_engine-{project['version']}.dist-info"
-    folder.mkdir(parents=True)
-    (folder / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
-    (folder / "entry_points.txt").write_text(f"[bubi.engines]\n{name} = {value}\n")
-    places = [folder.parent, example / "src", *sys.path]
-    monkeypatch.setenv("PYTHONPATH", ":".join(map(str, places)))
+    name, places = example_engine(tmp_path / "site")
+    monkeypatch.setenv("PYTHONPATH", places)
     return name
 
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import tomllib
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -13,9 +12,8 @@ from bubi.consensus import ENGINES
 from bubi.engines import GROUP, UnknownEngineError, registry_of
 from bubi.simulation import twins
 from bubi.simulation.conformance import REQUIREMENTS, Extent, Result, examine
+from tests.installed import EXAMPLE, example_engine
 
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples" / "engine"
 SMALL = Extent(scenarios=30, seeds=(), nodes=(4,), jobs=1)
 
 
@@ -66,24 +64,11 @@ def test_our_own_engines_keep_the_contract(engine, requirement):
     assert not found(f"bubi.consensus.{engine}:{kind}Engine", requirement)
 
 
-def installed_example(folder):
-    """A folder with what `pip install -e examples/engine` writes into site-packages."""
-    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    made = folder / f"bubi_example_engine-{project['version']}.dist-info"
-    made.mkdir()
-    (made / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
-    lines = [f"{name} = {value}" for name, value in project["entry-points"][GROUP].items()]
-    (made / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines, ""]))
-    return folder
-
-
 def test_the_example_is_installed_found_by_its_name_and_conforms(tmp_path, monkeypatch):
-    places = [installed_example(tmp_path), EXAMPLE / "src", *sys.path]
-    monkeypatch.setenv("PYTHONPATH", ":".join(map(str, places)))
+    name, places = example_engine(tmp_path / "site")
+    monkeypatch.setenv("PYTHONPATH", places)
     done = subprocess.run(
-        [sys.executable, "-m", "bubi", "sim", "conformance", "example.rounds", "--scenarios", "40",
+        [sys.executable, "-m", "bubi", "sim", "conformance", name, "--scenarios", "40",
          "--seeds", "0:2", "--jobs", "1", "--json"],
         capture_output=True, text=True, timeout=550, check=False,
     )  # fmt: skip

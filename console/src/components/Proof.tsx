@@ -1,7 +1,8 @@
 /** Fetching a proof, checking it in this page, saving it. */
 import { DownloadOutlined, SafetyCertificateOutlined } from "@ant-design/icons";
 import { Button } from "antd";
-import { useState } from "react";
+import type { ProvenBlock } from "bubi-sdk";
+import { type ReactNode, useState } from "react";
 import { get } from "../lib/api";
 import { dateTime } from "../lib/format";
 import { row, text } from "../lib/rows";
@@ -72,6 +73,10 @@ export function proofParts(answer: Row): Row {
   return { ...row(answer.proof), ...answer };
 }
 
+function shownBlock(block: ProvenBlock, note: string): Shown {
+  return { ...block, weight: `${block.weight}`, quorum: `${block.quorum}`, note };
+}
+
 function useChecked(check: (answer: Row, trust: Row) => Promise<Shown>) {
   const { network } = useSession();
   const [state, setState] = useState<State>({ step: "idle" });
@@ -88,6 +93,43 @@ function useChecked(check: (answer: Row, trust: Row) => Promise<Shown>) {
   return { state, run };
 }
 
+/** Fetches a proof to check it here or to save it, and shows what the check found. */
+function ProofCard(props: {
+  about: string;
+  file: string;
+  fetchProof: () => Promise<Row>;
+  state: State;
+  run: (fetchProof: () => Promise<Row>) => Promise<void>;
+  children?: ReactNode;
+}) {
+  const { t } = useText();
+  const { fetchProof } = props;
+  return (
+    <Card title={t("proof")}>
+      <p className="muted" style={{ marginBottom: 12 }}>
+        {props.about}
+      </p>
+      <div className="row" style={{ marginBottom: 12 }}>
+        <Button
+          type="primary"
+          icon={<SafetyCertificateOutlined />}
+          onClick={() => props.run(fetchProof)}
+        >
+          {t("proof.check")}
+        </Button>
+        <Button
+          icon={<DownloadOutlined />}
+          onClick={async () => save(props.file, JSON.stringify(await fetchProof()))}
+        >
+          {t("proof.save")}
+        </Button>
+      </div>
+      <ProofResult state={props.state} />
+      {props.children}
+    </Card>
+  );
+}
+
 /** Proof that a transaction ended as shown. */
 export function ReceiptProofPanel({ hash, code }: { hash: string; code: string }) {
   const { t, name } = useText();
@@ -100,35 +142,16 @@ export function ReceiptProofPanel({ hash, code }: { hash: string; code: string }
       throw new sdk.ProofInvalid(t("proof.other"));
     }
     const note = t("proof.receipt", { code: name("code", proven.code) });
-    return {
-      ...proven.block,
-      weight: `${proven.block.weight}`,
-      quorum: `${proven.block.quorum}`,
-      note,
-    };
+    return shownBlock(proven.block, note);
   });
   return (
-    <Card title={t("proof")}>
-      <p className="muted" style={{ marginBottom: 12 }}>
-        {t("proof.text")}
-      </p>
-      <div className="row" style={{ marginBottom: 12 }}>
-        <Button
-          type="primary"
-          icon={<SafetyCertificateOutlined />}
-          onClick={() => run(fetchProof)}
-        >
-          {t("proof.check")}
-        </Button>
-        <Button
-          icon={<DownloadOutlined />}
-          onClick={async () => save(`${hash}.proof.json`, JSON.stringify(await fetchProof()))}
-        >
-          {t("proof.save")}
-        </Button>
-      </div>
-      <ProofResult state={state} />
-    </Card>
+    <ProofCard
+      about={t("proof.text")}
+      file={`${hash}.proof.json`}
+      fetchProof={fetchProof}
+      state={state}
+      run={run}
+    />
   );
 }
 
@@ -147,44 +170,21 @@ export function StateProofPanel(props: { url: string; file: string }) {
       const proven = sdk.verifyAccount(known, finality, sdk.fromHex(account));
       setCells(proven.cells.size);
       const note = t("proof.account", { n: proven.cells.size });
-      return {
-        ...proven.block,
-        weight: `${proven.block.weight}`,
-        quorum: `${proven.block.quorum}`,
-        note,
-      };
+      return shownBlock(proven.block, note);
     }
     const proven = sdk.verifyCell(known, finality, sdk.fromHex(text(found, "cell") ?? ""));
     const note = proven.value ? t("proof.cell") : t("proof.absent");
-    return {
-      ...proven.block,
-      weight: `${proven.block.weight}`,
-      quorum: `${proven.block.quorum}`,
-      note,
-    };
+    return shownBlock(proven.block, note);
   });
   return (
-    <Card title={t("proof")}>
-      <p className="muted" style={{ marginBottom: 12 }}>
-        {t("proof.state.text")}
-      </p>
-      <div className="row" style={{ marginBottom: 12 }}>
-        <Button
-          type="primary"
-          icon={<SafetyCertificateOutlined />}
-          onClick={() => run(fetchProof)}
-        >
-          {t("proof.check")}
-        </Button>
-        <Button
-          icon={<DownloadOutlined />}
-          onClick={async () => save(props.file, JSON.stringify(await fetchProof()))}
-        >
-          {t("proof.save")}
-        </Button>
-      </div>
-      <ProofResult state={state} />
+    <ProofCard
+      about={t("proof.state.text")}
+      file={props.file}
+      fetchProof={fetchProof}
+      state={state}
+      run={run}
+    >
       {cells !== null && <span className="visually-hidden">{cells}</span>}
-    </Card>
+    </ProofCard>
   );
 }

@@ -6,7 +6,7 @@ import { get } from "../lib/api";
 import { amountText, dateTime, short } from "../lib/format";
 import { type Key, useText } from "../lib/text";
 import en from "../text/en.json";
-import { AccountId, Id } from "./parts";
+import { AccountId, Id, Pill } from "./parts";
 
 interface AssetInfo {
   code?: string;
@@ -36,6 +36,12 @@ export function Amount(props: { asset: string | null | undefined; amount: string
       )}
     </span>
   );
+}
+
+/** Whether the issuer has frozen a holding. */
+export function HoldingState({ frozen }: { frozen: boolean }) {
+  const { t } = useText();
+  return <Pill tone={frozen ? "warn" : "good"}>{t(frozen ? "frozen" : "free")}</Pill>;
 }
 
 export function AssetName({ asset }: { asset: string }) {

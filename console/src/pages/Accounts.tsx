@@ -16,7 +16,7 @@ import {
   Pill,
   Time,
 } from "../components/parts";
-import { Amount, AssetName } from "../components/Words";
+import { Amount, AssetName, HoldingState } from "../components/Words";
 import { get } from "../lib/api";
 import { dateTime, readable } from "../lib/format";
 import { assetOf, row, rows, shown, text } from "../lib/rows";
@@ -217,12 +217,7 @@ function Holdings({ address }: { address: string }) {
         },
         {
           title: t("state"),
-          cell: (one) =>
-            one.frozen ? (
-              <Pill tone="warn">{t("frozen")}</Pill>
-            ) : (
-              <Pill tone="good">{t("free")}</Pill>
-            ),
+          cell: (one) => <HoldingState frozen={Boolean(one.frozen)} />,
         },
       ]}
     />

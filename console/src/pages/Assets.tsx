@@ -17,7 +17,7 @@ import {
   Stat,
   Time,
 } from "../components/parts";
-import { Amount } from "../components/Words";
+import { Amount, HoldingState } from "../components/Words";
 import { get } from "../lib/api";
 import { amountText } from "../lib/format";
 import { number, row, text } from "../lib/rows";
@@ -217,12 +217,7 @@ function Holders({ asset, unique }: { asset: string; unique: boolean }) {
         },
         {
           title: t("state"),
-          cell: (one) =>
-            one.frozen ? (
-              <Pill tone="warn">{t("frozen")}</Pill>
-            ) : (
-              <Pill tone="good">{t("free")}</Pill>
-            ),
+          cell: (one) => <HoldingState frozen={Boolean(one.frozen)} />,
         },
       ]}
     />

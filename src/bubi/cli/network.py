@@ -21,7 +21,14 @@ from bubi.cli import network_era
 from bubi.cli.connection import DataOption
 from bubi.cli.home import AccountState, Home, NetworkState, NodeState, folder, write_private
 from bubi.cli.messages import _
-from bubi.cli.network_ceremony import ceremony_errors, ratio, warnings_of
+from bubi.cli.network_ceremony import (
+    EngineOption,
+    OutOption,
+    QuorumOption,
+    ceremony_errors,
+    ratio,
+    warnings_of,
+)
 from bubi.cli.node import (
     GovernanceOption,
     Kind,
@@ -136,18 +143,11 @@ def create(  # noqa: PLR0913, PLR0917 - each is one option of the command
         Path | None,
         typer.Option("--requests", metavar="DIR", help=_("Folder with every member's request.")),
     ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help=_("Where the public files go."))
-    ] = Path("network"),
+    out: OutOption = Path("network"),
     name: Annotated[str, typer.Option(help=_("Name of the network."))] = NAME,
     kind: Annotated[Kind, typer.Option(help=_("Kind of the network."))] = Kind.MAIN,
-    engine: Annotated[
-        str | None, typer.Option(help=_("Consensus engine; solo for one validator, else pbft."))
-    ] = None,
-    quorum: Annotated[
-        str | None,
-        typer.Option(metavar="N/D", help=_("Share of the votes that decides; at least 2/3.")),
-    ] = None,
+    engine: EngineOption = None,
+    quorum: QuorumOption = None,
     weight: WeightOption = None,
     acknowledge: AcknowledgeOption = None,
     dev: Annotated[

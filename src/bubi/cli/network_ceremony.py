@@ -5,11 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from bubi.cli.messages import _
 from bubi.cli.node import node_errors
 from bubi.cli.output import finding, usage
 from bubi.cli.tolerance import tolerance_errors
+
+OutOption = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help=_("Where the public files go."))
+]
+EngineOption = Annotated[
+    str | None, typer.Option(help=_("Consensus engine; solo for one validator, else pbft."))
+]
+QuorumOption = Annotated[
+    str | None,
+    typer.Option(metavar="N/D", help=_("Share of the votes that decides; at least 2/3.")),
+]
 
 
 @contextmanager

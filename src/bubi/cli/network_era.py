@@ -14,7 +14,14 @@ from bubi_sdk.signer import Signer
 from bubi.cli.connection import DataOption, open_signer
 from bubi.cli.key import PasswordStdin
 from bubi.cli.messages import _
-from bubi.cli.network_ceremony import ceremony_errors, ratio, warnings_of
+from bubi.cli.network_ceremony import (
+    EngineOption,
+    OutOption,
+    QuorumOption,
+    ceremony_errors,
+    ratio,
+    warnings_of,
+)
 from bubi.cli.node import ConfigArgument, config_file
 from bubi.cli.output import FINDING, GOOD, AsJson, details, emit, finding, finish, note, say, table
 from bubi.cli.tolerance import AcknowledgeOption, WeightOption, weights
@@ -94,16 +101,9 @@ def create(
         Path,
         typer.Option("--requests", metavar="DIR", help=_("Folder with every member's request.")),
     ],
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help=_("Where the public files go."))
-    ] = Path("network"),
-    engine: Annotated[
-        str | None, typer.Option(help=_("Consensus engine; solo for one validator, else pbft."))
-    ] = None,
-    quorum: Annotated[
-        str | None,
-        typer.Option(metavar="N/D", help=_("Share of the votes that decides; at least 2/3.")),
-    ] = None,
+    out: OutOption = Path("network"),
+    engine: EngineOption = None,
+    quorum: QuorumOption = None,
     weight: WeightOption = None,
     acknowledge: AcknowledgeOption = None,
     as_json: AsJson = False,

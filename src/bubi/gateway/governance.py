@@ -1,10 +1,10 @@
 """Questions about epochs and their validators, proposals with their votes, evidence."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import Select, Table, select, tuple_
 
 from bubi.gateway.index import schema
 from bubi.gateway.index.governance import of_text
@@ -99,6 +99,22 @@ def _settings_at(view: View, height: int) -> Settings:
     return of_text(view.connection.execute(query).scalar_one())
 
 
+def _page(
+    reader: Reader,
+    query: Select[Any],
+    asked: Asked,
+    table: Table,
+    height: str,
+    written: Callable[[View, list[Any]], list[Json]],
+) -> Page:
+    """Rows of a table in the order in which blocks made them; `height` names that of the block."""
+    names = [height, "position", "number"]
+    with reader.view() as view:
+        order = Order([table.c[name] for name in names])
+        rows, following = view.page(query, order, asked, names)
+        return Page(written(view, rows), following, view.height)
+
+
 # --- proposals -----------------------------------------------------------------------------------
 
 
@@ -112,11 +128,7 @@ def proposals(
         query = query.where(table.c.status == state)
     if organisation is not None:
         query = query.where(table.c.organisation == organisation)
-    names = ["height", "position", "number"]
-    with reader.view() as view:
-        order = Order([table.c[name] for name in names])
-        rows, following = view.page(query, order, asked, names)
-        return Page(_shown(view, rows), following, view.height)
+    return _page(reader, query, asked, table, "height", _shown)
 
 
 def proposal(reader: Reader, identity: str) -> Json | None:
@@ -273,11 +285,7 @@ def evidence_list(reader: Reader, asked: Asked, validator: str | None = None) ->
     query = select(table)
     if validator is not None:
         query = query.where(table.c.validator == validator)
-    names = ["recorded", "position", "number"]
-    with reader.view() as view:
-        order = Order([table.c[name] for name in names])
-        rows, following = view.page(query, order, asked, names)
-        return Page(_evidence(view, rows), following, view.height)
+    return _page(reader, query, asked, table, "recorded", _evidence)
 
 
 def evidence(reader: Reader, identity: str) -> Json | None:
