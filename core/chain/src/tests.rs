@@ -250,3 +250,21 @@ fn heights_of_hand_overs_rise() {
         assert!(verify_finality(&trust, &finality(&chain, bad)).is_err(), "{bad:?}");
     }
 }
+
+#[test]
+fn the_keys_of_all_accounts_are_learned_and_change_no_verdict() {
+    let chain = open(&MemoryDisk::new(1));
+    let mut from = Some(0);
+    while let Some(position) = from {
+        from = chain.learn_keys(position).unwrap();
+    }
+    // The owner's, and that of the account which each validator has.
+    assert_eq!(chain.known_keys(), 2);
+    let good = transaction(&chain, 1, "name", START + 60_000);
+    let mut bad = good.clone();
+    *bad.last_mut().unwrap() ^= 1;
+    let bulk = join_bulk(2, [good.as_slice(), bad.as_slice()].into_iter());
+    let admission = chain.admit(&bulk, START).unwrap();
+    assert_eq!(admission.verdicts, [None, Some("signature_invalid")]);
+    assert_eq!(chain.signatures_verified(), 2);
+}
