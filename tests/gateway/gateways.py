@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ..integration.nodes import free_port
+from tests.ports import free_port
 
 PATIENCE = 90.0
 

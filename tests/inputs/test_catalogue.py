@@ -21,8 +21,9 @@ from bubi.cli import messages
 from bubi.node import config
 from bubi.node.api.problems import PROBLEMS
 from bubi.node.init import initialise
+from tests.ports import free_port
 
-from ..integration.nodes import free_port, make_node
+from ..integration.nodes import make_node
 from . import catalogue, world
 from .world import World
 

@@ -14,8 +14,9 @@ from bubi_sdk import HashSuite, Network
 from bubi import core
 from bubi.node.files import key_json
 from bubi.node.init import initialise
+from tests.ports import free_port
 
-from ..integration.nodes import Account, RunningNode, free_port
+from ..integration.nodes import Account, RunningNode
 
 QUOTA = 3_000
 PARAMETERS = {

@@ -6,8 +6,7 @@ import socket
 from typing import Self
 
 from bubi.network import Address
-
-from .world import free_port
+from tests.ports import free_port
 
 PIECE = 16_384
 

@@ -1,9 +1,6 @@
 """Nodes on loopback: authorities, certificates, a host that counts."""
 
 import asyncio
-import contextlib
-import secrets
-import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -26,6 +23,7 @@ from bubi.network import (
     Settings,
 )
 from bubi.network import certificates as x509
+from tests.ports import free_port
 
 CHAIN = b"c" * 32
 FAST = Policy(dial_first=0.05, dial_max=0.4, stable=1.0)
@@ -34,15 +32,6 @@ LIMITS = ConnectionLimits()
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def free_port() -> int:
-    """A free port that no outgoing connection is given before it is listened on."""
-    while True:
-        port = 12_000 + secrets.randbelow(20_000)
-        with socket.socket() as one, contextlib.suppress(OSError):
-            one.bind(("127.0.0.1", port))
-            return port
 
 
 @dataclass

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from harness import Node, data_files, free_port, open_chain, receipts, replayed_root
+from harness import Node, data_files, open_chain, receipts, replayed_root
 
 from bubi import core
+from tests.ports import free_port
 
 DERIVED = ("state/", "txindex/")
 
