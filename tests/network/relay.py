@@ -17,6 +17,8 @@ class Relay:
     def __init__(self, target: Address | None, rate: float | None = None) -> None:
         self._target = target
         self._rate = rate
+        self.passed = 0
+        """Bytes, in both directions."""
         self.address = Address("127.0.0.1", free_port())
         self.open = asyncio.Event()
         self.open.set()
@@ -73,6 +75,7 @@ class Relay:
             if self._rate:
                 await asyncio.sleep(len(data) / self._rate)
             writer.write(data)
+            self.passed += len(data)
             await writer.drain()
         writer.transport.abort()
 

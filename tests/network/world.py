@@ -66,7 +66,8 @@ class Counting:
 
     finish: bool = True
     messages: list[tuple[bytes, int, bytes]] = field(default_factory=list)
-    arrivals: list[tuple[Priority, int, float]] = field(default_factory=list)
+    arrivals: list[tuple[Priority, int, float, float]] = field(default_factory=list)
+    """Priority and size of each message, processor and wall clock when it came (s)."""
     up: list[PeerInfo] = field(default_factory=list)
     events: list[tuple[str, bytes, str]] = field(default_factory=list)
     alarms: list[tuple[str, str]] = field(default_factory=list)
@@ -85,7 +86,8 @@ class Counting:
         self.received += len(delivery.payload)
         if self.keep:
             self.messages.append((delivery.peer, delivery.kind, delivery.payload))
-            self.arrivals.append((delivery.priority, len(delivery.payload), time.perf_counter()))
+            clocks = (time.process_time(), time.perf_counter())
+            self.arrivals.append((delivery.priority, len(delivery.payload), *clocks))
         if self.finish:
             delivery.done()
         else:
