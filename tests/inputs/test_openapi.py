@@ -57,7 +57,7 @@ def attack(ledger: World, folder: Path, settings: str, seed: int, seconds: int) 
     command = [
         sys.executable, "-c", RUN, "run", f"{ledger.node.made.url}/v1/openapi.json",
         "--checks", ",".join(CHECKS), "--seed", str(seed), "--max-time", str(seconds),
-        "--request-timeout", "10", "--max-examples", str(seconds),
+        "--request-timeout", "60", "--max-examples", str(seconds),
         "--generation-database", "none", "--no-color",
     ]  # fmt: skip
     done = subprocess.run(
