@@ -72,12 +72,12 @@ def attack(ledger: World, folder: Path, settings: str, seed: int, seconds: int) 
     return done.stdout
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)
 def test_any_parameters(ledger: World, tmp_path: Path) -> None:
     attack(ledger, tmp_path, "", 1, 35)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)
 def test_parameters_of_what_is_there(ledger: World, tmp_path: Path) -> None:
     attack(ledger, tmp_path, known(ledger), 1, 35)
 
