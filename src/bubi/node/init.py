@@ -38,6 +38,7 @@ PARAMETERS: dict[str, Any] = {
     "ready_lifetime": "3600000",
     "evidence_policy": 1,
     "evidence_max_age": "1000000",
+    "organisation_operations": "0",
 }
 """Parameters of a genesis unless others are asked for, in the JSON form of `ParametersV1`."""
 
