@@ -281,6 +281,20 @@ def test_quota_stays_charged_on_rejection() -> None:
     chain.ok(chain.a, data, data, data, after=1_000)
 
 
+def test_a_source_that_does_not_act_agrees_with_its_default_threshold() -> None:
+    chain = Chain()
+    acting = (chain.b, v.SetData("x", b""))
+    assert chain.send(chain.a, acting, signed={KEYS[1]}) == "threshold_not_met"
+    assert chain.send(chain.a, acting, signed={KEYS[0]}) == "threshold_not_met"
+    chain.ok(chain.a, acting, signed={KEYS[0], KEYS[1]})
+    # Who acts in one operation asks for the whole transaction.
+    chain.ok(chain.a, acting, v.SetData("y", b""), signed={KEYS[0], KEYS[1]})
+    limited = v.Signer(KEYS[3], 1, v.SignerLimits())
+    both = tuple(sorted((v.Signer(KEYS[0], 1), limited), key=lambda one: one.key))
+    chain.ok(chain.a, v.SetSigners(both, v.Thresholds(1)))
+    assert chain.send(chain.a, acting, signed={KEYS[1], KEYS[3]}) == "threshold_not_met"
+
+
 def test_skipped_transactions_leave_nothing() -> None:
     chain = Chain(quota_operations=5)
     root = chain.block().outcome.state_root

@@ -218,8 +218,11 @@ def make_genesis(  # noqa: PLR0913 - the whole agreement of the members
     time: int | None = None,
     protocol_version: int = 1,
     predecessor: Mapping[str, str] | None = None,
+    members: Mapping[bytes, str] | None = None,
 ) -> bytes:
     """An encoded genesis with a new nonce.
+
+    `members` names, for keys among `accounts`, the organisation to which their accounts belong.
 
     `predecessor` is the end of the chain that it continues, None for a network of its own.
 
@@ -272,6 +275,7 @@ def make_genesis(  # noqa: PLR0913 - the whole agreement of the members
                 "address": core.address_to_text(PREFIXES[kind], address),
                 "signers": [{"key": key_json(key), "weight": 1, "limits": None}],
                 "thresholds": {"default": 1, "operations": {}},
+                "organisation": (members or {}).get(key),
             }
             for address, key in owners
         ],
