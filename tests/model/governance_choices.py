@@ -85,6 +85,8 @@ def urgent(generator: Generator) -> Chosen | None:
     agenda = Council(generator.trial, []).agenda
     speaker = Speaker(generator)
     if agenda.pending is not None and agenda.pending.activation is None:
+        if agenda.open and generator.often(12):
+            return speaker.vote()
         return speaker.ready() if generator.often(12) else None
     return speaker.vote() if agenda.open and generator.often(9) else None
 
@@ -317,7 +319,8 @@ class Speaker:
     def set_parameter(self) -> v.Change:
         """0: values that leave the run lively, and wrong ones."""
         if self.often(15):
-            name = self.generator.pick(["id_bucket", "algorithms", "speed", *PARAMETER_BITS])
+            unknown = ["id_bucket", "algorithms", "speed"] * 4
+            name = self.generator.pick([*unknown, *PARAMETER_BITS])
             return v.SetParameter(name, self.generator.pick([0, 2**32, 2**64 - 1]))
         name = self.generator.pick(HARMLESS)
         values = {

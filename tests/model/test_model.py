@@ -55,7 +55,7 @@ class Chain:
         require: tuple[v.Precondition, ...] = (),
         signed: set[bytes] | None = None,
     ) -> Transaction:
-        """A transaction, by default with a fresh id and the keys of everybody who acts."""
+        """A transaction, by default with a fresh id and the keys of source and all who act."""
         self.count += 1
         pairs = [op if isinstance(op, tuple) else (None, op) for op in operations]
         body = v.Body(
@@ -66,7 +66,7 @@ class Chain:
             b"",
             tuple(v.Operation(acting, op) for acting, op in pairs),
         )
-        actors = {acting or source for acting, _ in pairs}
+        actors = {source, *(acting or source for acting, _ in pairs)}
         known = set().union(*(self.keys.get(actor, set()) for actor in actors))
         return Transaction(encode(body), frozenset(known if signed is None else signed))
 
