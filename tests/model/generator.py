@@ -262,7 +262,7 @@ class Generator:
             return self.random.randrange(1, max(2, balance // 3))
         if chance < 90:
             return max(1, balance)
-        return self.pick([balance + 1, AMOUNT_MAX, 1, 1_000])
+        return self.pick([min(balance + 1, AMOUNT_MAX), AMOUNT_MAX, 1, 1_000])
 
     def account(self) -> bytes:
         """An account, mostly open."""
