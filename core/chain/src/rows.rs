@@ -699,6 +699,8 @@ fn summary(operation: &OperationBody) -> Summary<'_> {
         OperationBody::Release { holder, .. } => Summary { other: Some(*holder), ..none },
         OperationBody::SetNamespace { owner, .. } => Summary { other: Some(*owner), ..none },
         OperationBody::PutRecord { key, .. } => Summary { name: Some(key), ..none },
+        OperationBody::AskMembership { organisation } => Summary { name: organisation.as_deref(), ..none },
+        OperationBody::SetMember { account, .. } => Summary { other: Some(*account), ..none },
         _ => none,
     }
 }
