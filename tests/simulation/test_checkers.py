@@ -59,11 +59,14 @@ class Ledger:
 class World:
     def __init__(self) -> None:
         self.checkers = Checkers(TABLE, Counter())
-        self.checkers.watch(frozenset(range(4)))
+        owners = {member.key: member.index for member in MEMBERS}
+        self.checkers.watch(owners, frozenset(range(4)))
+        self.checkers.follow(CONFIGURATION)
         self.host = SimpleNamespace(ledger=Ledger(), applying=False, peers={}, replica=None)
 
     def place(self, index: int, **other: Any) -> Any:
         fields = {"index": index, "name": f"node-{index + 1}", "faulty": False, "behaviour": None}
+        fields["key"] = SimpleNamespace(public=MEMBERS[index].key)
         return SimpleNamespace(**{**fields, **other})
 
     def commit(self, index: int, newest: Tip) -> None:
