@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 REMEMBERED = 400
 TICK = 400 * MILLISECOND
+SOON = 60 * MILLISECOND
+"""Within this time a proposal has arrived almost everywhere."""
 LIE_ODDS = 3
 """How much likelier a lie in a view change is than each other act."""
 ACTIVE = ("replay", "garbage", "lie_view_change", "equivocate", "fake_sync", "accuse")
@@ -141,6 +143,7 @@ class Behaviour:
         if message.signed.request.phase is Phase.GRANT:
             lies = self._acts_now("lie_view_change")
             return lies and self._lying_support(host, peers, message)
+        self._say_too_early(host, peers, message)
         if self._acts_now("withhold_proposal"):
             self._count("withhold_proposal")
             some = tuple(peer for peer in peers if self._random.random() < 0.3)
@@ -233,6 +236,24 @@ class Behaviour:
         host.transmit(peers[:half], messages.Consensus(message))
         host.transmit(peers[half:], messages.Consensus(lie))
         return True
+
+    def _say_too_early(
+        self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
+    ) -> None:
+        """Claims the answers of a quorum soon after a proposal leaves."""
+        make = self._words.premature
+        if make is None or not message.proposal or not self._acts_now("lie_view_change"):
+            return
+        lie = make(self._random, message, host.configuration)
+        self._count("lie_view_change")
+        some = tuple(peer for peer in peers if self._random.random() < 0.7)
+        delay = int(SOON * self._random.random())
+        self._cluster.scheduler.after(delay, self._say_late, (host, some, lie))
+
+    def _say_late(self, said: tuple["Host", tuple[bytes, ...], ProposalMessage]) -> None:
+        host, peers, message = said
+        if not host.dead:
+            host.transmit(peers, messages.Consensus(message))
 
     def _lying_support(
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage

@@ -21,6 +21,7 @@ from bubi.consensus.engine import (
     VoteMessage,
 )
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.encoding import EncodingError
 from bubi.ledger import key_bytes
 from bubi.replica.events import Tip
 from bubi.simulation.choices import Choices
@@ -52,6 +53,9 @@ RECORD_OF_PHASE = {
 """Kind of record that must be durable before a vote of a phase leaves: the accepted proposal, the
 prepared certificate."""
 
+HEARD_HEIGHTS = 64
+"""Heights of which proposals that arrived are remembered."""
+JUDGED_MAX = 1_000
 ACTIONS = {
     0: {"ignored"},
     1: {"alarmed"},
@@ -103,6 +107,8 @@ class Checkers:
         self._under: dict[int, tuple[Any, ...]] = {}
         self._sets: dict[int, Configuration] = {}
         self._owners: Mapping[bytes, int] = {}
+        self._heard: dict[int, dict[tuple[int, int, bytes], list[ProposalMessage]]] = {}
+        self._judged: dict[int, tuple[ProposalMessage, str | None]] = {}
         self._choices = Choices(self._is_correct)
         self.asked: set[bytes] = set()
         """Keys whose members a vote of the organisations asked to leave the set."""
@@ -173,14 +179,55 @@ class Checkers:
         request = signed.request
         configuration = self._sets[request.epoch]
         before = self._choices.carried
-        fault = self._choices.sent(configuration, signed.validator, request)
+        fault = self._choices.sent(configuration, signed.validator, message)
         self._marks["vote_above_a_commit_vote"] += self._choices.carried - before
         if fault is not None:
             self.fail("votes_are_safe", f"{place.name}, {request}: {fault}", request.height)
         if isinstance(message, ProposalMessage):
-            fault = new_round_fault(self._signatures, configuration, message)
+            fault = self._new_round_fault(configuration, message)
             if fault is not None:
                 self.fail("new_views_hold", f"{place.name}: {fault}", request.height)
+        elif request.phase is Phase.FIRST:
+            self._judge_accepted(place, configuration, request)
+
+    def heard(self, place: "Place", message: ProposalMessage) -> None:
+        """A proposal arrives at a node that follows the protocol."""
+        request = message.signed.request
+        if message.proposal and request.phase in {Phase.FIRST, Phase.PROPOSAL}:
+            known = self._heard.setdefault(request.height, {})
+            slot = place.index, request.round, request.digest
+            known.setdefault(slot, []).append(message)
+            if len(self._heard) > HEARD_HEIGHTS:
+                del self._heard[min(self._heard)]
+
+    def _judge_accepted(
+        self, place: "Place", configuration: Configuration, request: VoteRequest
+    ) -> None:
+        """Of the proposals that it may have accepted one at least must be justified."""
+        slot = place.index, request.round, request.digest
+        faults = [
+            self._new_round_fault(configuration, one)
+            for one in self._heard.get(request.height, {}).get(slot, ())
+        ]
+        if faults and None not in faults:
+            self.fail("accepted_proposals_hold", f"{place.name}: {faults[0]}", request.height)
+
+    def _new_round_fault(
+        self, configuration: Configuration, message: ProposalMessage
+    ) -> str | None:
+        """As in `new_rounds`; members share objects, and each is judged once."""
+        known = self._judged.get(id(message))
+        if known is not None and known[0] is message:
+            return known[1]
+        try:
+            fault = new_round_fault(self._signatures, configuration, message)
+        except EncodingError as error:
+            fault = str(error)
+        if len(self._judged) >= JUDGED_MAX:
+            self._judged.clear()
+        # The entry holds the object, so that its id belongs to no other one meanwhile.
+        self._judged[id(message)] = (message, fault)
+        return fault
 
     def _mark_sent(self, message: ConsensusMessage, request: VoteRequest) -> None:
         match message:
@@ -203,6 +250,11 @@ class Checkers:
         self._marks["guard_silent"] += 1
         if not place.faulty:
             self.fail("guard_speaks", f"{place.name}: {reason}")
+
+    def refused(self, place: "Place", text: str) -> None:
+        """A guard refused what its engine asked for: a correct engine never contradicts itself."""
+        if not place.faulty:
+            self.fail("guard_not_needed", f"{place.name}: {text}")
 
     def evidence(self, place: "Place", report: ReportEvidence) -> None:
         """A node reports two contradicting statements of one member."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from bubi import core, messages
 from bubi.consensus import ENGINES, guard
+from bubi.consensus.engine import ProposalMessage
 from bubi.consensus.quorum import live_faults, quorum, safe_faults
 from bubi.mempool import Mempool
 from bubi.replica import events
@@ -332,6 +333,11 @@ class Cluster:
         place = self.places[target]
         if place.behaviour is not None:
             place.behaviour.heard(envelope[0].message)
+        message = envelope[0].message
+        if isinstance(message, messages.Consensus) and not place.faulty:
+            proposal = message.message
+            if isinstance(proposal, ProposalMessage):
+                self.checkers.heard(place, proposal)
         if place.host is not None:
             place.host.receive(*envelope)
 

@@ -549,6 +549,8 @@ class Host:
 
     def _alarm(self, action: events.Alarm) -> None:
         self.cluster.marks[f"alarm_{action.code}"] += 1
+        if action.code == "guard_refused":
+            self.cluster.checkers.refused(self.place, action.text)
 
     def _halt(self, action: events.Halt) -> None:
         self.cluster.checkers.halted(self.place, f"{action.code}: {action.text}")

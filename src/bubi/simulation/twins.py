@@ -270,12 +270,13 @@ class Run:
         groups = self.scenario.rounds[round_][1]
         return groups[a] == groups[b]
 
-    def _judge(self, instance: _Instance, signed: VoteMessage) -> None:
+    def _judge(self, instance: _Instance, message: engines.ConsensusMessage) -> None:
         """What a correct member sends for the first time."""
+        signed = message.signed
         request = signed.request
         if signed.validator == instance.member and (instance.number, request) not in self.sent:
             self.sent.add((instance.number, request))
-            fault = self.choices.sent(self.configurations[0], instance.member, request)
+            fault = self.choices.sent(self.configurations[0], instance.member, message)
             if fault is not None:
                 self.violations.append(
                     f"votes_are_safe: member {instance.member}, {request}: {fault}"
@@ -285,7 +286,7 @@ class Run:
         message = action.message
         request = message.signed.request
         if instance.member >= self.scenario.twins:
-            self._judge(instance, message.signed)
+            self._judge(instance, message)
         event = engines.Message(message.signed.validator, message)
         for other in self.instances:
             if (
