@@ -504,7 +504,7 @@ class Cluster:
     def _met_injections(self) -> bool:
         chosen = self.plan.chosen
         # What organisations and evidence bring about needs luck: one such class is enough.
-        ordinary = sum(1 for name in chosen if name not in faults.GOVERNANCE)
+        ordinary = sum(1 for name in chosen if name not in faults.APART)
         wanted = min(faults.CHOSEN_MIN, len(chosen), max(1, ordinary))
         return sum(1 for name in chosen if self.injected[name]) >= wanted
 

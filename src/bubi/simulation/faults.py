@@ -25,12 +25,14 @@ BYZANTINE = (
     "twin_key",
 )
 GOVERNANCE = ("epoch_change", "exclusion", "accuse")
-"""Drawn apart from the others."""
-CLASSES = (*NETWORK, *PARTITIONS, *CRASHES, *DISK, *CLOCK, *SPEED, *BYZANTINE, *GOVERNANCE)
+LEADERS = ("leader_cut",)
+APART = (*GOVERNANCE, *LEADERS)
+"""Classes with draws of their own, which change nothing of what a seed meant without them."""
+CLASSES = (*NETWORK, *PARTITIONS, *CRASHES, *DISK, *CLOCK, *SPEED, *BYZANTINE, *APART)
 GROUPS: dict[str, tuple[str, ...]] = {
     "all": CLASSES,
     "network": NETWORK,
-    "partitions": PARTITIONS,
+    "partitions": (*PARTITIONS, *LEADERS),
     "crashes": CRASHES,
     "disk": DISK,
     "clock": CLOCK,
@@ -41,13 +43,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 FAULTY_ONLY = frozenset(BYZANTINE) | {"bit_flip", "exclusion", "accuse"}
 """Classes that only ever strike a member counted as faulty."""
-NEEDS_PEERS = frozenset(NETWORK + PARTITIONS + BYZANTINE + GOVERNANCE)
+NEEDS_PEERS = frozenset(NETWORK + PARTITIONS + BYZANTINE + APART)
 CHOSEN_MIN = 3
 CHOSEN_MAX = 8
 ENCODED_ONE_IN = 10
 REAL_SIGNATURES_ONE_IN = 50
 SPARSE_ONE_IN = 6
-GOVERNANCE_ONE_IN = {"epoch_change": 3, "exclusion": 4, "accuse": 6}
+APART_ONE_IN = {"epoch_change": 3, "exclusion": 4, "accuse": 6, "leader_cut": 4}
 EXCLUSION_NODES_MIN = 5
 """A set of four that loses a member bears no fault any more, so that the ledger keeps it."""
 ACTS = {"exclusion": ("equivocate", "twin_key"), "accuse": ("accuse",)}
@@ -121,7 +123,7 @@ def draw(
 ) -> Plan:
     """The plan of a seed. The order of the draws is part of what a seed means."""
     random = Random(f"plan {seed} {nodes}")  # noqa: S311 - no secret
-    able = tuple(one for one in possible(classes, nodes, faulty_max) if one not in GOVERNANCE)
+    able = tuple(one for one in possible(classes, nodes, faulty_max) if one not in APART)
     count = min(len(able), random.randint(CHOSEN_MIN, CHOSEN_MAX))
     chosen = tuple(sorted(random.sample(able, count), key=CLASSES.index))
     strength = {name: random.random() ** 2 for name in chosen}
@@ -131,7 +133,7 @@ def draw(
     links = None
     if nodes >= 4 and random.randrange(SPARSE_ONE_IN) == 0:
         links = _sparse(random, nodes, set(faulty))
-    apart = _apart(seed, nodes, classes, faulty_max, alone=not able)
+    apart = _apart(seed, nodes, classes, faulty_max, alone=len(able) <= CHOSEN_MIN)
     chosen = (*chosen, *apart)
     strength.update(apart)
     ring = set(faulty)
@@ -165,8 +167,8 @@ def _apart(
     """Classes with a draw of their own, which changes nothing of what a seed meant before."""
     random = Random(f"governance {seed} {nodes}")  # noqa: S311 - no secret
     drawn: dict[str, float] = {}
-    for name in possible([one for one in GOVERNANCE if one in classes], nodes, faulty_max):
-        if alone or random.randrange(GOVERNANCE_ONE_IN[name]) == 0:
+    for name in possible([one for one in APART if one in classes], nodes, faulty_max):
+        if alone or random.randrange(APART_ONE_IN[name]) == 0:
             drawn[name] = random.random()
     return drawn
 
