@@ -252,6 +252,7 @@ class Chain:
         proof_window: int = 64,
         segment_bytes: int = 67108864,
         leases: int = 64,
+        known_keys: int = 16777216,
     ) -> Chain:
         """Opens or creates the data folder, recovers, replays the log. Raises Damaged, StorageFatal, CoreError."""
     @staticmethod
@@ -296,6 +297,12 @@ class Chain:
     @property
     def statistics(self) -> dict[str, int]:
         """fsyncs, cells, owners, live_ids, log_bytes, store_height, replayed_blocks, due …"""
+    @property
+    def signatures_verified(self) -> int:
+        """Signatures of transactions verified since the start."""
+    def learn_keys(self, position: int, /) -> int | None:
+        """Decodes the keys of some accounts, which takes milliseconds: their signatures then cost a third less. Begins at
+        position 0 and returns the next one; None once all were looked at, or as many as `known_keys` are held."""
     def admit(self, body: bytes, now: int) -> Admission:
         """Decodes, checks and verifies a bulk body (BCS list of signed transactions). Raises CoreError if the list itself
         is not canonical; a bad transaction only gets its own verdict."""
@@ -440,6 +447,13 @@ def read_end(directory: str, name: str, prefix: str) -> bytes:
 
 def continues(directory: str, name: str, genesis: bytes) -> bytes:
     """Checks that a genesis continues the end of a chain; the state root that it begins with. Raises CoreError."""
+
+def inherited_rows(
+    directory: str, name: str, genesis: bytes, cells: int, give: Callable[[BlockRows], None]
+) -> bytes:
+    """Gives the state that the genesis of a new era begins with, in groups of about so many cells: rows of a block 0, and
+    `denied` and `revoked` (ids in hex). Returns the end of the chain before as JSON: chain, certificate, state_root, height,
+    time. Raises CoreError, and what `give` raises."""
 
 def sign_off(chain: bytes, organisation: str) -> bytes:
     """What an organisation signs that agrees to the genesis of a new era."""

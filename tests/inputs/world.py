@@ -14,14 +14,18 @@ from bubi_sdk import HashSuite, Network
 from bubi import core
 from bubi.node.files import key_json
 from bubi.node.init import initialise
+from tests.ports import free_port
 
-from ..integration.nodes import Account, RunningNode, free_port
+from ..integration.nodes import Account, RunningNode
 
 QUOTA = 3_000
+ORGANISATION_QUOTA = 6_000
+"""More than all cases need that act for accounts without an organisation."""
 PARAMETERS = {
     # The longest window, so that a quota fills at a known transaction.
     "quota_window": str(604_800_000),
     "quota_operations": str(QUOTA),
+    "organisation_operations": str(ORGANISATION_QUOTA),
     # One due cell per block, so that a hold can be met after its time and before it is retired.
     "due_per_block": 1,
     "algorithms": [0, 1, 3],
@@ -94,7 +98,7 @@ class World:
         content = core.bulk_body([self.node.encoded(one) for one in signed])
         kind = {"content-type": "application/vnd.bubi.transactions"}
         answer = self.client.post(
-            "/v1/transactions/bulk?wait=final&timeout=30", content=content, headers=kind
+            "/v1/transactions/bulk?wait=final&timeout=60", content=content, headers=kind
         ).json()
         assert answer["admitted"] == len(signed), answer
         names = core.code_names()

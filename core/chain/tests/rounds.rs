@@ -23,7 +23,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 const TIME: u64 = 1_700_000_000_000;
 const SUITE: HashSuite = HashSuite::Standard;
-const OPTIONS: Options = Options { proof_window: 8, segment_bytes: 8_000, leases: 4 };
+const OPTIONS: Options = Options { proof_window: 8, segment_bytes: 8_000, leases: 4, known_keys: 8 };
 const KINDS: [CrashKind; 4] = [CrashKind::Process, CrashKind::LoseUnsynced, CrashKind::Torn, CrashKind::Reordered];
 
 type TestChain = Chain<MemoryDisk>;
@@ -63,6 +63,7 @@ fn genesis() -> Vec<u8> {
             address: Address::of_key(SUITE, &owner),
             signers: vec![Signer { key: owner, weight: 1, limits: None }],
             thresholds: Thresholds { default: 1, operations: BTreeMap::new() },
+            organisation: None,
         }],
         organisations: Vec::new(),
         predecessor: None,

@@ -69,6 +69,7 @@ PARAMETERS: dict[str, Any] = {
     "proposal_lifetime": "600000",
     "ready_lifetime": "60000",
     "evidence_max_age": "1000000",
+    "organisation_operations": "0",
 }
 
 
