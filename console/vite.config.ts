@@ -31,5 +31,5 @@ export default defineConfig({
     },
   },
   server: { proxy: { "/api": process.env.BUBI_GATEWAY ?? "http://127.0.0.1:8700" } },
-  test: { include: ["test/**/*.test.{ts,tsx}"], environment: "node" },
+  test: { include: ["test/**/*.test.{ts,tsx}"], environment: "node", testTimeout: 60_000 },
 } as Parameters<typeof defineConfig>[0]);

@@ -59,7 +59,7 @@ start|start-durable)
     as_owner "$programs/initdb" -D "$dir/data" -U bubi -A trust -E UTF8 --locale=C --no-sync > "$dir/initdb.log" ||
         fail "initdb failed: $(tail -3 "$dir/initdb.log")"
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    as_owner "$programs/pg_ctl" -D "$dir/data" -l "$dir/postgres.log" -w -t 60 \
+    as_owner "$programs/pg_ctl" -D "$dir/data" -l "$dir/postgres.log" -w -t 240 \
         -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=$fsync -c max_wal_size=4GB" \
         start > /dev/null || fail "it did not start: $(tail -5 "$dir/postgres.log")"
     echo "postgresql://bubi@127.0.0.1:$port/postgres"

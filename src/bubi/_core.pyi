@@ -252,6 +252,7 @@ class Chain:
         proof_window: int = 64,
         segment_bytes: int = 67108864,
         leases: int = 64,
+        known_keys: int = 16777216,
     ) -> Chain:
         """Opens or creates the data folder, recovers, replays the log. Raises Damaged, StorageFatal, CoreError."""
     @staticmethod
@@ -296,6 +297,12 @@ class Chain:
     @property
     def statistics(self) -> dict[str, int]:
         """fsyncs, cells, owners, live_ids, log_bytes, store_height, replayed_blocks, due …"""
+    @property
+    def signatures_verified(self) -> int:
+        """Signatures of transactions verified since the start."""
+    def learn_keys(self, position: int, /) -> int | None:
+        """Decodes the keys of some accounts, which takes milliseconds: their signatures then cost a third less. Begins at
+        position 0 and returns the next one; None once all were looked at, or as many as `known_keys` are held."""
     def admit(self, body: bytes, now: int) -> Admission:
         """Decodes, checks and verifies a bulk body (BCS list of signed transactions). Raises CoreError if the list itself
         is not canonical; a bad transaction only gets its own verdict."""

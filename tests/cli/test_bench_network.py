@@ -175,7 +175,7 @@ def test_zipf_draws_the_first_most_often_and_none_outside():
 
 async def _serve(answers):
     """A node that gives each request the next of these answers; None: it never answers."""
-    left = list(answers)
+    left, under_way = list(answers), set()
 
     async def handle(reader, writer):
         while head := await reader.readuntil(b"\r\n\r\n"):
@@ -192,12 +192,13 @@ async def _serve(answers):
         writer.close()
 
     async def quiet(reader, writer):
+        under_way.add(asyncio.current_task())
         try:
             await handle(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    return await asyncio.start_server(quiet, "127.0.0.1", 0)
+    return await asyncio.start_server(quiet, "127.0.0.1", 0), under_way
 
 
 def test_the_generator_counts_every_answer_and_ends_although_one_never_comes(tmp_path):
@@ -214,11 +215,12 @@ def test_the_generator_counts_every_answer_and_ends_although_one_never_comes(tmp
             yield Segment(str(file), ends, [2] * bodies, 0.05, phase)
 
     async def run():
-        server = await _serve([(200, good), (503, full), (202, late), None])
+        server, under_way = await _serve([(200, good), (503, full), (202, late), None])
         async with server:
             place = server.sockets[0].getsockname()[:2]
-            said = await Generator([place], 0.5).send(segments())
-            await asyncio.sleep(0.1)
+            said = await Generator([place], 4.0).send(segments())
+            # The node sees its connections end before the loop does.
+            await asyncio.gather(*under_way)
             return said
 
     said = asyncio.run(asyncio.wait_for(run(), 60))

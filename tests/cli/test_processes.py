@@ -12,7 +12,7 @@ from bubi.cli import processes
 
 @pytest.fixture
 def sleeper():
-    started = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    started = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     yield started
     started.kill()
     started.wait()
@@ -32,7 +32,7 @@ def test_another_process_with_the_same_number_is_not_ours(sleeper):
 
 def test_stop_ends_it(sleeper):
     assert processes.stop(sleeper.pid, processes.identity(sleeper.pid)) is True
-    assert sleeper.wait(1) == -15
+    assert sleeper.wait(60) == -15
 
 
 def test_stop_insists_when_asking_does_not_help():
@@ -41,20 +41,20 @@ def test_stop_insists_when_asking_does_not_help():
             sys.executable,
             "-c",
             "import signal, time; signal.signal(15, signal.SIG_IGN); "
-            "print('on', flush=True); time.sleep(60)",
+            "print('on', flush=True); time.sleep(600)",
         ],
         stdout=subprocess.PIPE,
     )
     with stubborn:
         assert stubborn.stdout.readline() == b"on\n"
         assert processes.stop(stubborn.pid, processes.identity(stubborn.pid), seconds=0.2)
-        assert stubborn.wait(1) == -9
+        assert stubborn.wait(60) == -9
 
 
 def test_a_zombie_counts_as_gone():
     ended = subprocess.Popen([sys.executable, "-c", ""])
     with ended:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while processes.identity(ended.pid) is not None and time.monotonic() < deadline:
             time.sleep(0.02)
         assert processes.identity(ended.pid) is None

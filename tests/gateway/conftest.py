@@ -22,12 +22,12 @@ def postgres() -> Iterator[str]:
     folder.chmod(0o755)
     try:
         made = subprocess.run(
-            [SCRIPT, "start", folder], capture_output=True, text=True, check=False, timeout=280
+            [SCRIPT, "start", folder], capture_output=True, text=True, check=False, timeout=900
         )
         if made.returncode != 0:
             pytest.fail(f"no PostgreSQL for the tests: {made.stderr}")
         yield made.stdout.strip()
-        subprocess.run([SCRIPT, "stop", folder], check=True, timeout=60)
+        subprocess.run([SCRIPT, "stop", folder], check=True, timeout=240)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ..integration.nodes import free_port
+from tests.ports import free_port
 
-PATIENCE = 90.0
+PATIENCE = 240.0
 
 
 class RunningGateway:
@@ -39,7 +39,7 @@ class RunningGateway:
             f"[gateway]\nport = {port}\n\n[node]\nurl = {json.dumps(node)}\n{where}\n"
             f"[explorer]\npublic = {json.dumps(public)}\n{more}"
         )
-        self.client = httpx.Client(base_url=self.url, timeout=60)
+        self.client = httpx.Client(base_url=self.url, timeout=120)
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -84,13 +84,13 @@ class RunningGateway:
     def kill(self) -> None:
         if self.process is not None:
             os.kill(self.process.pid, signal.SIGKILL)
-            self.process.wait(60)
+            self.process.wait(120)
             self.process = None
 
     def stop(self) -> int:
         assert self.process is not None
         self.process.terminate()
-        status = self.process.wait(60)
+        status = self.process.wait(120)
         self.process = None
         return status
 

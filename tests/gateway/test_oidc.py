@@ -44,7 +44,7 @@ class Site:
         """Goes to the provider; the path on which it sends back here."""
         sent = visitor.ask("GET", f"/session/oidc?{urlencode({'to': to})}")
         assert sent.status_code == 303, sent.text
-        answer = httpx.get(sent.headers["Location"], timeout=30)
+        answer = httpx.get(sent.headers["Location"], timeout=60)
         assert answer.status_code == 302, answer.text
         address = answer.headers["Location"]
         assert address.startswith(REDIRECT)

@@ -21,13 +21,13 @@ from bubi.cli import messages
 from bubi.node import config
 from bubi.node.api.problems import PROBLEMS
 from bubi.node.init import initialise
+from tests.ports import free_port
 
-from ..integration.nodes import free_port, make_node
+from ..integration.nodes import make_node
 from . import catalogue, world
 from .world import World
 
-HANG_SECONDS = 30
-pytestmark = pytest.mark.timeout(120)
+HANG_SECONDS = 90
 
 
 @pytest.fixture(scope="module")
@@ -304,7 +304,7 @@ def run_node(file: Path) -> tuple[int, str]:
         f"sys.exit(run(Path({str(file)!r})))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=240
     )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr

@@ -57,7 +57,7 @@ def attack(ledger: World, folder: Path, settings: str, seed: int, seconds: int) 
     command = [
         sys.executable, "-c", RUN, "run", f"{ledger.node.made.url}/v1/openapi.json",
         "--checks", ",".join(CHECKS), "--seed", str(seed), "--max-time", str(seconds),
-        "--request-timeout", "10", "--max-examples", str(seconds),
+        "--request-timeout", "60", "--max-examples", str(seconds),
         "--generation-database", "none", "--no-color",
     ]  # fmt: skip
     done = subprocess.run(
@@ -72,12 +72,12 @@ def attack(ledger: World, folder: Path, settings: str, seed: int, seconds: int) 
     return done.stdout
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)
 def test_any_parameters(ledger: World, tmp_path: Path) -> None:
     attack(ledger, tmp_path, "", 1, 35)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)
 def test_parameters_of_what_is_there(ledger: World, tmp_path: Path) -> None:
     attack(ledger, tmp_path, known(ledger), 1, 35)
 

@@ -14,8 +14,9 @@ from bubi_sdk import HashSuite, Network
 from bubi import core
 from bubi.node.files import key_json
 from bubi.node.init import initialise
+from tests.ports import free_port
 
-from ..integration.nodes import Account, RunningNode, free_port
+from ..integration.nodes import Account, RunningNode
 
 QUOTA = 3_000
 PARAMETERS = {
@@ -94,7 +95,7 @@ class World:
         content = core.bulk_body([self.node.encoded(one) for one in signed])
         kind = {"content-type": "application/vnd.bubi.transactions"}
         answer = self.client.post(
-            "/v1/transactions/bulk?wait=final&timeout=30", content=content, headers=kind
+            "/v1/transactions/bulk?wait=final&timeout=60", content=content, headers=kind
         ).json()
         assert answer["admitted"] == len(signed), answer
         names = core.code_names()

@@ -12,11 +12,15 @@ from .nodes import RunningNode, make_node
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     running = make_node(tmp_path_factory.mktemp("node") / "n")
-    running.start()
-    yield running
-    running.client.close()
-    if running.process is not None:
-        assert running.stop() == 0
+    try:
+        running.start()
+        yield running
+        if running.process is not None:
+            assert running.stop() == 0
+    finally:
+        running.client.close()
+        if running.process is not None:
+            running.stop(signal.SIGKILL)
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ import secrets
 import threading
 import time
 
-import httpx
 from bubi_sdk import Client, TransactionBuilder
 from bubi_sdk.errors import BubiError
 from bubi_sdk.keystore import KeystoreSigner
-from network import command, wait_for
+from network import command, get, wait_for
 
-PATIENCE = 90.0
+PATIENCE = 240.0
 
 
 class Governed:
@@ -65,7 +64,7 @@ class Governed:
             outcome.raise_for_status()
 
     def show(self, proposal):
-        return httpx.get(f"{self.url}/v1/proposals/{proposal}", timeout=10).json()
+        return get(f"{self.url}/v1/proposals/{proposal}").json()
 
     def enact(self, *changes, acknowledged=(), voters=None):
         """Proposes, votes, and waits until it is in force; what is shown of it then."""
@@ -78,7 +77,7 @@ class Governed:
         for node in self.net.nodes.values():
             url = f"{node['url']}/v1/proposals/{proposal}"
             wait_for(
-                lambda url=url: httpx.get(url, timeout=10).json().get("state") == "active",
+                lambda url=url: get(url).json().get("state") == "active",
                 PATIENCE,
             )
         return self.show(proposal)

@@ -16,7 +16,8 @@ from bubi_sdk import Client, TransactionBuilder
 from bubi_sdk.keystore import KeystoreSigner
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 30.0
+PATIENCE = 120.0
+"""Seconds for what takes one or two on a machine that has nothing else to do."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def command(
     *arguments: object,
     cwd: Path | None = None,
     stdin: str = "",
-    timeout: float = 120,
+    timeout: float = 400,
     program: tuple[str, ...] = ("-m", "bubi"),
     **more: str,
 ) -> Done:
@@ -58,7 +59,7 @@ def command(
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def example(name: str, *arguments: object, timeout: float = 240) -> Done:
+def example(name: str, *arguments: object, timeout: float = 400) -> Done:
     return command(*arguments, program=(str(ROOT / "examples" / name / "run"),), timeout=timeout)
 
 
@@ -93,7 +94,7 @@ class Net:
 
     def state(self, name):
         """Height and state root of a node."""
-        fields = httpx.get(f"{self.url(name)}/v1/network", timeout=5).json()
+        fields = get(f"{self.url(name)}/v1/network").json()
         return int(fields["height"]), fields["state_root"]
 
     def level(self, *names, seconds=PATIENCE):
@@ -107,17 +108,42 @@ class Net:
             time.sleep(0.1)
 
     def kill(self, name):
-        """Ends a process without warning."""
-        os.kill(self.pid(name), signal.SIGKILL)
+        """Ends a process without warning; on return it is gone."""
+        kill(self.pid(name))
 
     def pid(self, name):
         fields = self.command("status", "--json").json
         return next(one["pid"] for one in fields["nodes"] if one["name"] == name)
 
-    def leader(self):
-        """The node that leads now, as a running one tells."""
+    def leader(self, *others):
+        """The node that leads, as a running one tells, once it is none of these others."""
         url = self.url(next(name for name in self.nodes if self.pid(name)))
-        return httpx.get(f"{url}/v1/consensus", timeout=5).json()["leader"]
+
+        def told():
+            name = get(f"{url}/v1/consensus").json()["leader"]
+            return None if name in others else name
+
+        return wait_for(told)
+
+
+def get(url):
+    """An answer of a node that may be busy."""
+    return httpx.get(url, timeout=PATIENCE, trust_env=False)
+
+
+def alive(pid):
+    """Whether a process runs; one that ended and that nobody has waited for does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def kill(pid):
+    """Ends a process without warning; on return it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not alive(pid))
 
 
 def wait_for(condition, seconds=PATIENCE):

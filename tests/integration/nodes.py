@@ -1,11 +1,9 @@
 """A real node in a process of its own on loopback, and transactions for it."""
 
-import contextlib
 import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,17 +18,9 @@ import pytest
 from bubi import core
 from bubi.node.files import key_json
 from bubi.node.init import Initialised, initialise
+from tests.ports import free_port
 
-START_SECONDS = 90
-
-
-def free_port() -> int:
-    """A free port that no outgoing connection is given before it is listened on."""
-    while True:
-        port = 12_000 + secrets.randbelow(20_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+START_SECONDS = 240
 
 
 @dataclass
@@ -56,7 +46,7 @@ class RunningNode:
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = httpx.Client(base_url=self.made.url, timeout=30)
+        self.client = httpx.Client(base_url=self.made.url, timeout=90)
 
     def start(self, seconds: float = START_SECONDS, reasons: Set[str] = frozenset()) -> None:
         """Starts the process and waits until it is healthy, or unhealthy for these reasons."""
@@ -82,7 +72,7 @@ class RunningNode:
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         os.kill(self.process.pid, how)
-        status = self.process.wait(30)
+        status = self.process.wait(120)
         self.process = None
         return status
 
@@ -124,7 +114,7 @@ class RunningNode:
         return self.sign(self.body([operation], **other))
 
     def submit(self, signed: dict[str, Any], wait: bool = True) -> httpx.Response:
-        query = "?wait=final&timeout=20" if wait else ""
+        query = "?wait=final&timeout=60" if wait else ""
         return self.client.post(f"/v1/transactions{query}", json=signed)
 
 

@@ -368,7 +368,7 @@ def test_declared_length_is_refused_at_once(node: RunningNode) -> None:
         f"POST {POST}/bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n"
         "Content-Type: application/vnd.bubi.transactions\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as raw:
         raw.sendall(head.encode())
         assert raw.recv(100).startswith(b"HTTP/1.1 413 ")
 

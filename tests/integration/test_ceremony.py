@@ -10,7 +10,7 @@ import time
 
 import pytest
 from bubi_sdk import SecretKey
-from network import command, environment
+from network import PATIENCE, command, environment, wait_for
 
 OWNERS = ("a", "b", "c", "d")
 SUBMIT = """
@@ -24,7 +24,7 @@ with Client(url) as first:
 with Client(url, network) as client:
     source = network.address(signer.public_key)
     transaction = TransactionBuilder(network, source).set_data(sys.argv[1], b"1").build()
-    outcome = client.submit_and_wait(transaction.sign(signer), within=40)
+    outcome = client.submit_and_wait(transaction.sign(signer), within=240)
     outcome.raise_for_status()
     print(outcome.height)
 """
@@ -81,7 +81,7 @@ def inside(place, *words, stdin=""):
         capture_output=True,
         text=True,
         input=stdin,
-        timeout=90,
+        timeout=400,
         env=environment(),
         check=False,
     )
@@ -101,7 +101,7 @@ def running(place, folder):
             yield process
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE)
 
 
 def test_owners_with_their_own_addresses_found_a_network(places, tmp_path):
@@ -137,7 +137,7 @@ def test_owners_with_their_own_addresses_found_a_network(places, tmp_path):
             )  # fmt: skip
             assert joined.status == 0, joined.err
             stack.enter_context(running(places[owner], tmp_path / owner))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 2 * PATIENCE
         for owner in OWNERS:
             status, out, err = 1, "", ""
             while status:
@@ -145,10 +145,13 @@ def test_owners_with_their_own_addresses_found_a_network(places, tmp_path):
                 words = ("-c", SUBMIT, f"from-{owner}")
                 status, out, err = inside(places[owner], *words, stdin=key.secret_bytes.hex())
             assert int(out) >= 1
-        status, out, err = inside(
-            places["a"], "-m", "bubi", "peers", "--url", "http://127.0.0.1:8080", "--json"
-        )
-        assert status == 0, err
-        peers = json.loads(out)["peers"]
-        assert [one["state"] for one in peers] == ["connected"] * 3
+
+        def connected():
+            words = ("-m", "bubi", "peers", "--url", "http://127.0.0.1:8080", "--json")
+            status, out, err = inside(places["a"], *words)
+            assert status == 0, err
+            peers = json.loads(out)["peers"]
+            return peers if [one["state"] for one in peers] == ["connected"] * 3 else None
+
+        peers = wait_for(connected)
         assert {one["ip"] for one in peers} == {"10.83.0.2", "10.83.0.3", "10.83.0.4"}

@@ -4,13 +4,13 @@ import contextlib
 import os
 import resource
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from .network import wait_for
 from .nodes import RunningNode, make_node
 
 
@@ -44,8 +44,8 @@ def reasons(node: RunningNode) -> set[str]:
 
 def test_a_full_disk_pauses_and_resumes(small_disk: Path) -> None:
     node = make_node(small_disk / "n")
-    node.start()
     try:
+        node.start()
         first = node.submit(node.data("before")).json()
         fill(small_disk / "fill")
         value = "00" * 4_000
@@ -53,23 +53,24 @@ def test_a_full_disk_pauses_and_resumes(small_disk: Path) -> None:
             "/v1/transactions?wait=final&timeout=1", json=node.data("full", value)
         )
         assert pending.status_code == 202, pending.text
-        assert reasons(node) == {"storage_full"}
+        wait_for(lambda: reasons(node) == {"storage_full"})
         refused = node.submit(node.data("more"))
         assert (refused.status_code, refused.json()["code"]) == (503, "storage_full")
         assert node.client.get(f"/v1/transactions/{first['id']}").json()["status"] == "final"
         (small_disk / "fill").unlink()
         id_ = pending.json()["id"]
-        late = node.client.get(f"/v1/transactions/{id_}?wait=final&timeout=20").json()
+        late = node.client.get(f"/v1/transactions/{id_}?wait=final&timeout=60").json()
         assert late["status"] == "final", late
         assert node.submit(node.data("after")).json()["status"] == "final"
-        assert reasons(node) == set()
+        wait_for(lambda: reasons(node) == set())
         # What the full disk took back was written again: the log replays.
         assert node.stop() == 0
         node.start()
         assert node.client.get(f"/v1/transactions/{id_}?proof=1").json()["status"] == "final"
     finally:
         node.client.close()
-        node.stop()
+        if node.process is not None:
+            node.stop()
 
 
 def test_a_failing_write_ends_the_process_at_once(fresh_node: RunningNode) -> None:
@@ -80,10 +81,7 @@ def test_a_failing_write_ends_the_process_at_once(fresh_node: RunningNode) -> No
     resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (1, 1))
     with pytest.raises(httpx.TransportError):
         node.submit(node.data("lost"))
-    ends = time.monotonic() + 10
-    while node.process.poll() is None and time.monotonic() < ends:
-        time.sleep(0.05)
-    assert node.process.returncode == 1
+    assert node.process.wait(60) == 1
     node.process = None
     node.start()
     assert node.client.get(f"/v1/transactions/{first['id']}").json()["status"] == "final"

@@ -12,10 +12,11 @@ import pytest
 from bubi_sdk import Client, Digest, TransactionBuilder
 from bubi_sdk.errors import BubiError, OutcomeUnknown
 from bubi_sdk.keystore import Cost, KeystoreSigner
-from network import command, environment, wait_for
-from nodes import free_port
+from network import command, environment, get, wait_for
 
-PATIENCE = 90.0
+from tests.ports import free_port
+
+PATIENCE = 240.0
 pytestmark = pytest.mark.timeout(1_800)
 """Two networks are founded and started before the first test, which takes long when busy."""
 OWNERS = ("a", "b", "c", "d")
@@ -45,17 +46,17 @@ class Member:
     def ready(self):
         assert self.process.poll() is None, (self.folder / "out.log").read_text()
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/health", timeout=5).status_code == 200
+            return get(f"{self.url}/health").status_code == 200
         return False
 
     def end(self, how=signal.SIGTERM):
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(60)
+            self.process.wait(PATIENCE)
             self.process = None
 
     def get(self, path):
-        return httpx.get(f"{self.url}{path}", timeout=10)
+        return get(f"{self.url}{path}")
 
 
 def said(*arguments, stdin="", status=0):
@@ -309,7 +310,7 @@ def test_the_old_ledger_answers_as_an_archive(old):
 
 def _answers(member):
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(f"{member.url}/v1/network", timeout=5).status_code == 200
+        return get(f"{member.url}/v1/network").status_code == 200
     return False
 
 

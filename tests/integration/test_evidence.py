@@ -15,10 +15,11 @@ import httpx
 import pytest
 from bubi_sdk import governance as changes
 from governance import Governed
-from network import Net, command, environment, wait_for
-from nodes import free_port
+from network import Net, command, environment, get, wait_for
 
-PATIENCE = 120.0
+from tests.ports import free_port
+
+PATIENCE = 240.0
 
 
 @contextlib.contextmanager
@@ -80,12 +81,12 @@ def found_out(net, twin):
             # Both of them lead: what each proposes of this contradicts the other.
             for name in others:
                 net.transact(name, within=PATIENCE)
-            return httpx.get(f"{net.url(others[0])}/v1/evidence", timeout=10).json()["items"]
+            return get(f"{net.url(others[0])}/v1/evidence").json()["items"]
 
         items = wait_for(recorded, PATIENCE)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(PATIENCE)
     return leader, items
 
 
@@ -105,7 +106,7 @@ def test_a_twin_of_the_leader_is_recorded_on_the_ledger(net, tmp_path):
     assert shown["digest_one"] != shown["digest_two"]
     # All nodes have it, for it is part of the state.
     for name in others:
-        found = httpx.get(f"{net.url(name)}/v1/evidence/{first['id']}", timeout=10)
+        found = get(f"{net.url(name)}/v1/evidence/{first['id']}")
         assert found.json()["value"] == shown
     net.level(*others, seconds=PATIENCE)
 
@@ -123,7 +124,7 @@ def test_a_twin_costs_its_member_the_vote_where_the_policy_says_so(tmp_path):
         others = [name for name in net.nodes if name != leader]
 
         def members(name):
-            listed = httpx.get(f"{net.url(name)}/v1/validators", timeout=10).json()["items"]
+            listed = get(f"{net.url(name)}/v1/validators").json()["items"]
             return sorted(one["name"] for one in listed)
 
         for name in others:
@@ -136,6 +137,6 @@ def test_a_twin_costs_its_member_the_vote_where_the_policy_says_so(tmp_path):
 
 def _status(url):
     try:
-        return httpx.get(f"{url}/health", timeout=5).json().get("status")
+        return get(f"{url}/health").json().get("status")
     except httpx.HTTPError:
         return None

@@ -42,7 +42,7 @@ def check_points(said, customers):
 def test_points(development):
     folder, _ = development
     said = example(
-        "points", "--customers", "250", "--promotion-seconds", "4", "--data", folder, "--json"
+        "points", "--customers", "250", "--promotion-seconds", "10", "--data", folder, "--json"
     )
     report = check_points(said, 250)
     assert report["counts"]["spenders"] > 0

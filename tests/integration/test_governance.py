@@ -10,10 +10,10 @@ import pytest
 from bubi_sdk import governance as changes
 from bubi_sdk.proof import FinalityProof
 from governance import PATIENCE, Governed, Load
-from network import Net, command, environment, wait_for
-from nodes import free_port
+from network import Net, command, environment, get, wait_for
 
 from bubi.consensus import ENGINES
+from tests.ports import free_port
 
 ORGANISATIONS = [f"organisation{number}" for number in range(1, 5)]
 OTHER_ENGINES = sorted(set(ENGINES) - {"pbft", "solo"})
@@ -32,7 +32,7 @@ def governed(tmp_path_factory):
 
 
 def validators(governed, name="node1"):
-    return httpx.get(f"{governed.net.url(name)}/v1/validators", timeout=10).json()
+    return get(f"{governed.net.url(name)}/v1/validators").json()
 
 
 def level_and_sound(governed):
@@ -75,7 +75,7 @@ def test_a_parameter_is_changed_by_the_votes_of_three(governed):
     shown = governed.in_force(proposal)
     assert [one["approve"] for one in shown["votes"]] == [True] * 3
     for name in governed.net.nodes:
-        fields = httpx.get(f"{governed.net.url(name)}/v1/network", timeout=10).json()
+        fields = get(f"{governed.net.url(name)}/v1/network").json()
         assert fields["parameters"]["block_transactions"] == 15_000
         assert (fields["epoch"], int(fields["height"]) + 1) >= (
             "1",
@@ -131,7 +131,7 @@ def test_engines_take_over_from_each_other_under_load(governed, engine):
     for name in governed.net.nodes:
         for transaction, outcome in load.outcomes[-10:]:
             url = f"{governed.net.url(name)}/v1/transactions/{transaction}"
-            assert httpx.get(url, timeout=10).json()["height"] == str(outcome.height)
+            assert get(url).json()["height"] == str(outcome.height)
 
 
 def test_the_quorum_is_raised_and_lowered_again(governed):
@@ -226,16 +226,16 @@ def test_a_new_organisation_joins_by_vote_and_is_black_listed_in_the_end(governe
     finally:
         net.nodes.pop("node5", None)
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(PATIENCE)
 
 
 def _votes(net, name):
     """Whether a validator's vote stands in the certificate of the newest block of the first."""
     net.transact("node1", within=PATIENCE)
     url = net.url("node1")
-    height = httpx.get(f"{url}/v1/network", timeout=10).json()["height"]
-    members = [one["name"] for one in httpx.get(f"{url}/v1/validators").json()["items"]]
-    proof = httpx.get(f"{url}/v1/blocks/{height}/finality", timeout=10).json()["proof"]
+    height = get(f"{url}/v1/network").json()["height"]
+    members = [one["name"] for one in get(f"{url}/v1/validators").json()["items"]]
+    proof = get(f"{url}/v1/blocks/{height}/finality").json()["proof"]
     certificate = FinalityProof.decode(bytes.fromhex(proof)).certificate
     return members.index(name) in {one.validator for one in certificate.votes}
 
@@ -252,7 +252,7 @@ def _start(folder):
 
 def _answer(url, route):
     try:
-        return httpx.get(f"{url}{route}", timeout=10).json()
+        return get(f"{url}{route}").json()
     except (httpx.HTTPError, json.JSONDecodeError):
         return {}
 

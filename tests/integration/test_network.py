@@ -8,11 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from network import Net, command, environment, wait_for
-from nodes import free_port
+from network import PATIENCE, Net, command, environment, get, wait_for
 
 from bubi.network.certificates import node_id
 from bubi.node.certificates import read_certificate
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,10 @@ def network(tmp_path_factory):
     assert started.status == 0, started.err
     assert started.json["engine"] == "pbft"
     assert len(started.json["nodes"]) == 4
-    yield Net(folder)
-    assert command("reset", "--yes", "--data", folder).status == 0
+    try:
+        yield Net(folder)
+    finally:
+        assert command("reset", "--yes", "--data", folder).status == 0
 
 
 @pytest.fixture
@@ -41,9 +43,7 @@ def test_a_transaction_through_any_node_is_final_on_all(four):
         outcome = four.transact(name)
         height, _root = four.level(*four.nodes)
         for other in four.nodes:
-            stored = httpx.get(
-                f"{four.url(other)}/v1/transactions/{outcome.transaction.hex()}"
-            ).json()
+            stored = get(f"{four.url(other)}/v1/transactions/{outcome.transaction.hex()}").json()
             assert stored["status"] == "final"
             assert int(stored["height"]) <= height
     shown = four.command("status", "--json").json
@@ -51,8 +51,7 @@ def test_a_transaction_through_any_node_is_final_on_all(four):
     assert len({one["organisation"] for one in shown["nodes"]}) == 4
     assert shown["warnings"] == []
     assert four.command("doctor", "--json").json["findings"] == []
-    peers = four.command("peers", "--json").json["peers"]
-    assert [one["state"] for one in peers] == ["connected"] * 3
+    peers = wait_for(lambda: connected(four, 3))
     assert {"id", "name", "state", "rtt_ms", "reason", "role"} <= set(peers[0])
     why = four.command("why", "--json")
     assert why.status == 0
@@ -78,16 +77,21 @@ def test_the_network_goes_on_when_the_leader_is_killed(four):
 def test_a_halted_network_explains_itself_and_resumes(four):
     for name in ("node3", "node4"):
         assert four.command("down", "--node", name).status == 0
-    halted = wait_for(lambda: (found := four.command("why", "--json")).status == 1 and found)
-    fields = halted.json
+
+    def halted():
+        found = four.command("why", "--json")
+        gone = {one["validator"] for one in found.json.get("missing", ())}
+        return found.json if found.status == 1 and gone == {"node3", "node4"} else None
+
+    # They were stopped one after the other, and each is missed in its time.
+    fields = wait_for(halted)
     assert fields["halted"] is True
     assert fields["since"] is not None
-    assert {one["validator"] for one in fields["missing"]} == {"node3", "node4"}
     assert {one["organisation"] for one in fields["missing"]} == {
         four.nodes[name]["organisation"] for name in ("node3", "node4")
     }
     assert "node3" in fields["cure"]
-    health = httpx.get(f"{four.url('node1')}/health").json()
+    health = get(f"{four.url('node1')}/health").json()
     assert health["status"] == "unavailable"
     assert health["missing"] == ["node3", "node4"]
     assert four.command("status", "--json").json["ready"] is False
@@ -124,9 +128,12 @@ def test_an_observer_that_comes_late_follows_and_forwards(four, tmp_path):
             four.level("node1", "watcher")
             four.transact("watcher")
             four.level("node1", "node2", "watcher")
-            listed = httpx.get(f"{four.url('node1')}/v1/peers").json()["items"]
-            roles = {one["name"]: one["role"] for one in listed}
-            assert roles["watcher"] == "observer"
+
+            def role():
+                listed = get(f"{four.url('node1')}/v1/peers").json()["items"]
+                return {one["name"]: one["role"] for one in listed}.get("watcher")
+
+            assert wait_for(role) == "observer"
         finally:
             del four.nodes["watcher"]
 
@@ -134,8 +141,15 @@ def test_an_observer_that_comes_late_follows_and_forwards(four, tmp_path):
 def answers(url):
     """Whether a node answers that it is ready."""
     with contextlib.suppress(httpx.TransportError):
-        return httpx.get(f"{url}/health", timeout=2).status_code == 200
+        return get(f"{url}/health").status_code == 200
     return False
+
+
+def connected(net, count):
+    """The peers of the first node once as many are connected and no other one is."""
+    peers = net.command("peers", "--json").json["peers"]
+    there = [one for one in peers if one["state"] == "connected"]
+    return peers if len(there) == len(peers) == count else None
 
 
 @contextlib.contextmanager
@@ -154,7 +168,7 @@ def running_node(folder, *prefix):
             yield process
         finally:
             process.terminate()
-            assert process.wait(30) == 0
+            assert process.wait(PATIENCE) == 0
 
 
 def test_a_ring_of_nodes_decides(tmp_path):
@@ -180,11 +194,11 @@ def test_a_ring_of_nodes_decides(tmp_path):
         for name in ring.nodes:
             ring.transact(name)
         ring.level(*ring.nodes)
-        connected = [
-            one
-            for one in command("peers", "--data", folder, "--json").json["peers"]
-            if one["state"] == "connected"
-        ]
-        assert len(connected) == 2
+
+        def neighbours():
+            peers = ring.command("peers", "--json").json["peers"]
+            return [one for one in peers if one["state"] == "connected"]
+
+        assert len(wait_for(lambda: len(found := neighbours()) >= 2 and found)) == 2
     finally:
         command("reset", "--yes", "--data", folder)

@@ -48,10 +48,12 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
         place = programs / name
         place.write_text(f'#!/bin/sh\nexec {" ".join((sys.executable, *words))} "$@"\n')
         place.chmod(0o755)
-    started = command("up", "--detach", cwd=tmp_path)
-    assert started.status == 0, started.err
-    yield tmp_path
-    command("reset", "--yes", cwd=tmp_path)
+    try:
+        started = command("up", "--detach", cwd=tmp_path)
+        assert started.status == 0, started.err
+        yield tmp_path
+    finally:
+        command("reset", "--yes", cwd=tmp_path)
 
 
 def test_the_tour_works(checkout: Path) -> None:
@@ -61,7 +63,7 @@ def test_the_tour_works(checkout: Path) -> None:
         env=environment(PATH=f"{checkout / 'programs'}:/usr/local/bin:/usr/bin:/bin"),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1_100,
         check=False,
     )
     assert done.returncode == 0, done.stderr + done.stdout

@@ -7,12 +7,12 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from itertools import takewhile
 from pathlib import Path
 
+import psutil
 import pytest
-from network import command, environment
+from network import PATIENCE, alive, command, environment, kill
 
 
 @pytest.fixture
@@ -22,14 +22,6 @@ def folder(tmp_path):
     yield path
     if path.exists():
         command("reset", "--yes", "--data", path)
-
-
-def alive(pid):
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return False
-    return state.rpartition(")")[2].split()[0] not in "ZX"
 
 
 def test_up_status_down_and_up_again(folder):
@@ -85,20 +77,21 @@ def test_two_networks_have_different_chains_and_ports(folder, tmp_path, developm
 def test_two_networks_started_at_once_do_not_take_each_other_for_their_own(tmp_path):
     folders = [tmp_path / "one", tmp_path / "two"]
     asked = [sys.executable, "-m", "bubi", "up", "--detach", "--nodes", "1", "--no-gateway"]
+    both = []
     try:
-        both = [
-            subprocess.Popen(
-                [*asked, "--data", one, "--json"], stdout=subprocess.PIPE, env=environment()
-            )
-            for one in folders
-        ]
-        answers = [json.loads(one.communicate(timeout=240)[0]) for one in both]
+        for one in folders:
+            words = [*asked, "--data", one, "--json"]
+            both.append(subprocess.Popen(words, stdout=subprocess.PIPE, env=environment()))
+        answers = [json.loads(one.communicate(timeout=400)[0]) for one in both]
         assert [one.returncode for one in both] == [0, 0], answers
         assert len({one["chain_id"] for one in answers}) == 2
         assert len({one["nodes"][0]["url"] for one in answers}) == 2
     finally:
+        for one in both:
+            one.kill()
+            one.wait()
         for one in folders:
-            command("down", "--data", one)
+            command("reset", "--yes", "--data", one)
 
 
 def test_a_port_taken_since_the_last_run_is_replaced(folder):
@@ -134,12 +127,8 @@ def test_a_failed_start_leaves_nothing_behind(folder, tmp_path):
     assert failed.json["error"]["code"] == "start_failed"
     assert "the disk is on fire" in failed.err
     assert not folder.exists()
-    assert (
-        str(folder)
-        not in subprocess.run(
-            ["ps", "-eo", "args"], capture_output=True, text=True, check=True
-        ).stdout
-    )
+    running = [one.info["cmdline"] or [] for one in psutil.process_iter(["cmdline"])]
+    assert [words for words in running if any(str(folder) in word for word in words)] == []
 
 
 def test_what_an_unfinished_start_left_is_replaced(folder):
@@ -166,10 +155,7 @@ def test_a_killed_node_is_reported_and_started_again(folder):
     pid = command("up", "--detach", "--nodes", "1", "--data", folder, "--json").json["nodes"][0][
         "pid"
     ]
-    os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    kill(pid)
     found = command("doctor", "--data", folder, "--json")
     assert found.status == 1
     assert "node_gone" in [one["code"] for one in found.json["findings"]]
@@ -196,15 +182,17 @@ def test_in_front_it_runs_until_ctrl_c(folder):
     with subprocess.Popen(
         [sys.executable, "-m", "bubi", "up", "--nodes", "1", "--data", str(folder), "--json"],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
         env=environment(),
     ) as front:
-        # What it prints says that its start is over; interrupted before, it takes all back.
-        said = list(takewhile(lambda line: line != "}\n", front.stdout))
-        pid = json.loads("".join([*said, "}"]))["nodes"][0]["pid"]
-        assert command("status", "--data", folder).status == 0
-        front.send_signal(signal.SIGINT)
-        assert front.wait(30) == 0
+        try:
+            # What it prints says that its start is over; interrupted before, it takes all back.
+            said = list(takewhile(lambda line: line != "}\n", front.stdout))
+            pid = json.loads("".join([*said, "}"]))["nodes"][0]["pid"]
+            assert command("status", "--data", folder).status == 0
+            front.send_signal(signal.SIGINT)
+            assert front.wait(PATIENCE) == 0
+        finally:
+            front.kill()
     assert not alive(pid)
     assert command("status", "--data", folder).status == 3

@@ -6,8 +6,7 @@ import socket
 from typing import Self
 
 from bubi.network import Address
-
-from .world import free_port
+from tests.ports import free_port
 
 PIECE = 16_384
 
@@ -18,6 +17,8 @@ class Relay:
     def __init__(self, target: Address | None, rate: float | None = None) -> None:
         self._target = target
         self._rate = rate
+        self.passed = 0
+        """Bytes, in both directions."""
         self.address = Address("127.0.0.1", free_port())
         self.open = asyncio.Event()
         self.open.set()
@@ -74,6 +75,7 @@ class Relay:
             if self._rate:
                 await asyncio.sleep(len(data) / self._rate)
             writer.write(data)
+            self.passed += len(data)
             await writer.drain()
         writer.transport.abort()
 

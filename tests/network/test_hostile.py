@@ -29,20 +29,19 @@ from bubi.network.rates import Rate
 from .hostile import Hostile, undisturbed
 from .world import FAST, Counting, Node, World, connected, run, until
 
+# The friend must answer within these as well, on a machine that may stand still for a second.
 VICTIM = ConnectionLimits(
-    handshake=1.2,
-    silence=1.0,
+    handshake=3.0,
+    silence=3.0,
     ping=0.5,
-    answer=1.0,
+    answer=3.0,
     frames=Rate(2_000, 1_000),
     bytes=Rate(20_000_000, 5_000_000),
 )
 Attack = Callable[[Hostile, Node], Awaitable[None]]
 
 
-def under_attack(
-    folder: Path, attack: Attack, longest: float = 1.0, loop: str = "asyncio", **changes: Any
-) -> None:
+def under_attack(folder: Path, attack: Attack, loop: str = "asyncio", **changes: Any) -> None:
     """Runs an attack on a node that an honest friend talks to."""
 
     async def test(world: World) -> None:
@@ -55,7 +54,7 @@ def under_attack(
         friend = await world.start("friend", victim)
         await until(lambda: connected(victim, friend))
         hostile = Hostile(world)
-        async with undisturbed(friend, victim, longest):
+        async with undisturbed(friend, victim):
             await attack(hostile, victim)
         await hostile.close()
 
@@ -100,7 +99,7 @@ WRONG = {
 
 def test_every_wrong_frame_ends_the_connection_and_bans(tmp_path: Path) -> None:
     async def test(world: World) -> None:
-        victim = await world.start("victim", limits=replace(VICTIM, silence=5, answer=5))
+        victim = await world.start("victim", limits=replace(VICTIM, silence=9, answer=9))
         friend = await world.start("friend", victim)
         await until(lambda: connected(victim, friend))
         async with undisturbed(friend, victim):
@@ -226,7 +225,7 @@ def test_half_a_handshake(tmp_path: Path) -> None:
         await hostile.connect(victim)
         for value in hello(hostile)[:60]:
             hostile.raw(bytes((value,)))
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.06)
         await hostile.gone()
         assert victim.peer(hostile.id)["reason"] == "handshake_timeout"
 
@@ -249,7 +248,7 @@ def test_slow_loris(tmp_path: Path, loop: str) -> None:
 
     async def attack(hostile: Hostile, victim: Node) -> None:
         await hostile.greet(victim)
-        ends = asyncio.ensure_future(hostile.gone(60))
+        ends = asyncio.ensure_future(hostile.gone())
         hostile.raw(HEADER.pack(60_000, FrameKind.WHOLE))
         while not ends.done():
             hostile.raw(b"\0")
@@ -395,12 +394,12 @@ def test_bogus_addresses(tmp_path: Path) -> None:
         await until(lambda: victim.network.counters()["addresses_ignored"] > 300)
         known: Any = victim.network.snapshot()["addresses"]
         assert sum(entry["source"] == "neighbour" for entry in known) <= 128
-        await until(lambda: victim.peer(hostile.id)["bogus_addresses"] > 20, 15)
+        await until(lambda: victim.peer(hostile.id)["bogus_addresses"] > 20)
         dialling: Any = victim.network.snapshot()["addresses"]
         assert sum(entry["dialling"] for entry in dialling) <= 8
 
     fast = replace(FAST, dial_first=0.01, dial_max=0.05)
-    under_attack(tmp_path, attack, policy=fast, limits=replace(VICTIM, silence=9, answer=9))
+    under_attack(tmp_path, attack, policy=fast, limits=replace(VICTIM, silence=60, answer=60))
 
 
 def test_connection_storm(tmp_path: Path) -> None:
@@ -415,8 +414,8 @@ def test_connection_storm(tmp_path: Path) -> None:
             with contextlib.suppress(OSError):
                 await asyncio.get_running_loop().sock_connect(one, place)
             held.append(one)
-        seen = refused(victim)
-        assert sum(seen.get(why, 0) for why in ("half_open_of_ip", "connection_rate")) > 500
+        storm = ("half_open_of_ip", "connection_rate")
+        await until(lambda: sum(refused(victim).get(why, 0) for why in storm) > 500)
         assert len(victim.network._connections) <= 20
         # Another address still gets in.
         await hostile.greet(victim)
@@ -432,7 +431,8 @@ def test_handshake_storm(tmp_path: Path) -> None:
     async def attack(hostile: Hostile, victim: Node) -> None:
         done = 0
         start = time.monotonic()
-        while time.monotonic() - start < 3:
+        while time.monotonic() - start < 1 or refused(victim).get("connection_rate", 0) < 5:
+            assert time.monotonic() - start < 60
             try:
                 await hostile.connect(victim, "127.0.0.3")
                 done += 1
@@ -440,10 +440,10 @@ def test_handshake_storm(tmp_path: Path) -> None:
                 await asyncio.sleep(0.001)
             else:
                 hostile.writer.transport.abort()
-        assert refused(victim)["connection_rate"] > 0
-        assert done <= 10 + 10 * (time.monotonic() - start + 0.5)
+        assert done <= 4 + 4 * (time.monotonic() - start + 0.5)
 
-    door = DoorLimits(rate=Rate(10, 10))
+    # So few that also a slow machine asks for more.
+    door = DoorLimits(rate=Rate(4, 4))
     under_attack(tmp_path, attack, door=door)
 
 
@@ -471,12 +471,10 @@ def test_one_certificate_used_again_and_again(tmp_path: Path) -> None:
         for number in range(12):
             await hostile.greet(victim, instance=number.to_bytes(16, "big"))
             held.append(hostile.writer)
-            await asyncio.sleep(0.02)
-        seen = victim.peer(hostile.id)
-        assert seen["connects"] == 12
-        assert seen["replaced"] == 11
+            await until(lambda number=number: victim.peer(hostile.id)["connects"] == number + 1)
+        assert victim.peer(hostile.id)["replaced"] == 11
         assert [code for code, _ in victim.host.alarms] == ["duplicate_identity"] * 2
-        assert len(victim.network._connections) == 2
+        await until(lambda: len(victim.network._connections) == 2)
         for writer in held:
             writer.transport.abort()
 
@@ -517,4 +515,4 @@ def test_a_peer_that_is_too_slow_for_votes(tmp_path: Path) -> None:
         assert victim.peer(hostile.id)["reason"] == "slow"
 
     queues = {**QUEUE_LIMITS, Priority.VOTES: QueueLimits(1_000_000, 1_000)}
-    under_attack(tmp_path, attack, limits=replace(VICTIM, queues=queues, answer=9, silence=9))
+    under_attack(tmp_path, attack, limits=replace(VICTIM, queues=queues, answer=60, silence=60))

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import socket
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,17 +125,22 @@ def test_nodes_that_dial_each_other_keep_one_connection_and_the_same(
             ]
             one, other = await asyncio.gather(*(world.run(each) for each in settings))
             await until(lambda one=one, other=other: connected(one, other))
+            # A dial that was under way may still replace the connection.
             await asyncio.sleep(0.15)
-            await until(lambda one=one, other=other: connected(one, other))
-            directions = {one.peer(other)["direction"], other.peer(one)["direction"]}
-            assert directions == {"in", "out"}
-            assert len(one.network._connections) == len(other.network._connections) == 1
+            await until(lambda one=one, other=other: one_connection(one, other))
             ups = [event for event in one.host.events if event[0] == "up"]
             downs = [event for event in one.host.events if event[0] == "down"]
             assert len(ups) == len(downs) + 1
             await asyncio.gather(one.network.stop(), other.network.stop())
 
     run(tmp_path, test, loop)
+
+
+def one_connection(one: Node, other: Node) -> bool:
+    """Whether both have one connection, the same one."""
+    counts = [len(node.network._connections) for node in (one, other)]
+    ends = {one.peer(other)["direction"], other.peer(one)["direction"]}
+    return connected(one, other) and counts == [1, 1] and ends == {"in", "out"}
 
 
 def test_six_nodes_find_each_other_through_one_seed(tmp_path: Path) -> None:
@@ -148,8 +152,7 @@ def test_six_nodes_find_each_other_through_one_seed(tmp_path: Path) -> None:
         await until(
             lambda: all(
                 len(node.network.peers) == len(node.network._connections) == 5 for node in nodes
-            ),
-            30,
+            )
         )
 
     run(tmp_path, test)
@@ -254,7 +257,7 @@ def test_a_doubted_connection_must_answer_soon(tmp_path: Path) -> None:
     """The peer lost its link without a word and dials anew; the old connection stands first."""
 
     async def test(world: World) -> None:
-        limits = replace(LIMITS, handshake=0.3, ping=20, answer=20, silence=20)
+        limits = replace(LIMITS, handshake=1.0, ping=60, answer=60, silence=60)
         policy = replace(FAST, learn=False)
         one = await world.start("one", limits=limits, policy=policy)
         other = await world.start("other", limits=limits, policy=policy)
@@ -315,7 +318,10 @@ def test_ipv6(tmp_path: Path) -> None:
 
 @BOTH
 def test_votes_pass_a_saturated_link(tmp_path: Path, loop: str) -> None:
-    """Eight seconds of bulk wait in front of a link of 4 MB/s; votes do not."""
+    """32 MB of bulk wait in front of a slow link; votes do not wait behind them.
+
+    Measured in what the link carried between a vote and its arrival, not in time.
+    """
 
     async def test(world: World) -> None:
         one = await world.start("one", policy=replace(FAST, learn=False))
@@ -325,24 +331,24 @@ def test_votes_pass_a_saturated_link(tmp_path: Path, loop: str) -> None:
             for _ in range(8):
                 other.network.send([one.id], 1, bytes(2_000_000), Priority.BATCHES)
                 other.network.send([one.id], 2, bytes(2_000_000), Priority.SYNC)
-            await asyncio.sleep(0.3)
-            sent = []
+            await until(lambda: relay.passed > 1_000_000)
+            carried = []
             for number in range(20):
-                sent.append(time.perf_counter())
+                before = relay.passed
                 other.network.send([one.id], 3, bytes((number,)), Priority.VOTES)
-                await asyncio.sleep(0.05)
-            await until(lambda: sum(kind == 3 for _, kind, _ in one.host.messages) == 20)
-            arrived = [when for which, _, when in one.host.arrivals if which is Priority.VOTES]
-            delays = sorted(b - a for a, b in zip(sent, arrived, strict=True))
+                await until(lambda number=number: _votes(one) > number)
+                carried.append(relay.passed - before)
             # The link was busy all the time: most of the bulk is still to come.
             assert other.peer(one)["queued_bytes"] > 10_000_000
-            assert delays[10] < 0.25
-            assert delays[-1] < 0.5
-            rtt = other.peer(one)["rtt_ms"]
-            assert rtt is not None
-            assert rtt < 1_000
+            assert sorted(carried)[10] < 1_000_000, carried
+            assert max(carried) < 2_000_000, carried
+            assert other.peer(one)["rtt_ms"] is not None
 
     run(tmp_path, test, loop)
+
+
+def _votes(node: Node) -> int:
+    return sum(kind == 3 for _, kind, _ in node.host.messages)
 
 
 def test_a_host_that_is_behind_with_batches_still_gets_votes(tmp_path: Path) -> None:

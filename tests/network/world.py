@@ -1,9 +1,6 @@
 """Nodes on loopback: authorities, certificates, a host that counts."""
 
 import asyncio
-import contextlib
-import secrets
-import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -26,6 +23,7 @@ from bubi.network import (
     Settings,
 )
 from bubi.network import certificates as x509
+from tests.ports import free_port
 
 CHAIN = b"c" * 32
 FAST = Policy(dial_first=0.05, dial_max=0.4, stable=1.0)
@@ -34,15 +32,6 @@ LIMITS = ConnectionLimits()
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def free_port() -> int:
-    """A free port that no outgoing connection is given before it is listened on."""
-    while True:
-        port = 12_000 + secrets.randbelow(20_000)
-        with socket.socket() as one, contextlib.suppress(OSError):
-            one.bind(("127.0.0.1", port))
-            return port
 
 
 @dataclass
@@ -77,7 +66,8 @@ class Counting:
 
     finish: bool = True
     messages: list[tuple[bytes, int, bytes]] = field(default_factory=list)
-    arrivals: list[tuple[Priority, int, float]] = field(default_factory=list)
+    arrivals: list[tuple[Priority, int, float, float]] = field(default_factory=list)
+    """Priority and size of each message, processor and wall clock when it came (s)."""
     up: list[PeerInfo] = field(default_factory=list)
     events: list[tuple[str, bytes, str]] = field(default_factory=list)
     alarms: list[tuple[str, str]] = field(default_factory=list)
@@ -96,7 +86,8 @@ class Counting:
         self.received += len(delivery.payload)
         if self.keep:
             self.messages.append((delivery.peer, delivery.kind, delivery.payload))
-            self.arrivals.append((delivery.priority, len(delivery.payload), time.perf_counter()))
+            clocks = (time.process_time(), time.perf_counter())
+            self.arrivals.append((delivery.priority, len(delivery.payload), *clocks))
         if self.finish:
             delivery.done()
         else:

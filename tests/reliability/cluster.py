@@ -21,7 +21,6 @@ from harness import (
     Signer,
     await_acknowledged,
     check_supply,
-    free_port,
     load_process,
     look_up,
     open_chain,
@@ -32,20 +31,11 @@ from links import Links
 from bubi import core
 from bubi.network.addresses import Address
 from bubi.node import ceremony
+from tests.ports import free_port
 
 COUNT = 4
-LEVEL_SECONDS = 60.0
+LEVEL_SECONDS = 240.0
 SETTINGS = "\n[store]\nsegment_bytes = 1048576\n"
-
-
-def free_ports(count: int) -> list[int]:
-    """Different ports that were free a moment ago."""
-    found: list[int] = []
-    while len(found) < count:
-        port = free_port()
-        if port not in found:
-            found.append(port)
-    return found
 
 
 @dataclass
@@ -64,7 +54,7 @@ class Cluster:
         """Makes the network by the ceremony that its owners would hold."""
         source = random.Random(seed)
         secrets = [source.randbytes(32) for _ in range(accounts)]
-        ports = free_ports(2 * COUNT)
+        ports = [free_port() for _ in range(2 * COUNT)]
         requests = [
             ceremony.make_request(
                 folder / f"node{place + 1}",
@@ -146,7 +136,7 @@ class Cluster:
         """The place of the node that leads now, as the first one that answers tells."""
         for node in self.nodes:
             try:
-                name = node.client.get("/v1/consensus", timeout=3).json()["leader"]
+                name = node.client.get("/v1/consensus", timeout=60).json()["leader"]
             except httpx.TransportError:
                 continue
             return None if name is None else int(name.removeprefix("node")) - 1
@@ -213,7 +203,7 @@ class Run:
     def quiet(self) -> None:
         """Ends the load."""
         self.load.terminate()
-        self.load.wait(30)
+        self.load.wait(120)
         self.journal.read()
 
 

@@ -1,14 +1,11 @@
 """Real node processes, a ledger to load them with, and the journal of what was acknowledged."""
 
-import contextlib
 import http.client
 import json
 import os
 import random
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,21 +21,13 @@ import httpx
 from bubi import core
 from bubi.node.files import key_json
 from bubi.node.init import Initialised, initialise
+from tests.ports import free_port
 
-START_SECONDS = 60
+START_SECONDS = 240
 SUPPLY = 10**12
 ASSET_CODE = "LOAD"
-ROUND_SECONDS = 60
+ROUND_SECONDS = 240
 LOOK_UPS = 4
-
-
-def free_port() -> int:
-    """A free port that no outgoing connection is given before it is listened on."""
-    while True:
-        port = 12_000 + secrets.randbelow(20_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @dataclass(frozen=True)
@@ -106,7 +95,7 @@ class Node:
         self.secrets = secrets
         self.accounts = [Account.of(secret) for secret in secrets]
         self.process: subprocess.Popen[bytes] | None = None
-        self.client = httpx.Client(base_url=made.url, timeout=30)
+        self.client = httpx.Client(base_url=made.url, timeout=90)
         self.log = made.directory / "log.txt"
 
     @classmethod
@@ -171,7 +160,7 @@ class Node:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(how)
-        status = self.process.wait(60)
+        status = self.process.wait(120)
         self.process = None
         return status
 
@@ -181,7 +170,7 @@ class Node:
         if self.process is not None:
             self.stop(signal.SIGKILL)
 
-    def submit(self, transaction: bytes, timeout: int = 20) -> httpx.Response:
+    def submit(self, transaction: bytes, timeout: int = 60) -> httpx.Response:
         """Submits one transaction and waits for its outcome."""
         return self.client.post(
             f"/v1/transactions?wait=final&timeout={timeout}",
@@ -189,7 +178,7 @@ class Node:
             headers={"content-type": "application/vnd.bubi.transaction"},
         )
 
-    def bulk(self, transactions: list[bytes], timeout: int = 20) -> httpx.Response:
+    def bulk(self, transactions: list[bytes], timeout: int = 60) -> httpx.Response:
         """Submits many transactions and waits for their outcome."""
         return self.client.post(
             f"/v1/transactions/bulk?wait=final&timeout={timeout}",
@@ -339,7 +328,7 @@ def look_up(node: Node, entries: dict[str, int]) -> None:
 
 
 def look_up_part(place: str, entries: list[tuple[str, int]]) -> None:
-    connection = http.client.HTTPConnection(place, timeout=60)
+    connection = http.client.HTTPConnection(place, timeout=120)
     try:
         for digest, height in entries:
             connection.request("GET", f"/v1/transactions/{digest}")

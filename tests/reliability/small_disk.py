@@ -18,7 +18,7 @@ def fill(path: Path) -> None:
 
 
 def wait_for_reasons(node: Node, wanted: set[str], filler: Path | None = None) -> None:
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + 240
     while True:
         found = {one["code"] for one in node.client.get("/health").json().get("reasons", [])}
         if found == wanted:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from harness import open_chain
 from bubi import core
 
 RATE = 250
-PATIENCE = 60.0
+PATIENCE = 240.0
 WRONG_SECONDS = 300
 LIBRARY = "libfaketimeMT.so.1"
 SHIM = """
@@ -75,11 +76,13 @@ def block_time(chain: core.Chain, height: int) -> int:
 @pytest.mark.parametrize("seconds", [WRONG_SECONDS, -WRONG_SECONDS], ids=["ahead", "behind"])
 def test_a_wrong_clock(tmp_path: Path, seconds: int) -> None:
     environment = moved_clock(tmp_path, seconds)
-    assert abs(seen_time(environment) - seen_time({}) - seconds) < 30, "the clock is moved"
+    moved = seen_time(environment) - seen_time({})
+    assert abs(moved - seconds) < WRONG_SECONDS / 2, "the clock is moved"
     cluster = Cluster.make(tmp_path, 15, {"turn_blocks": 16})
     first = 0
     others = [place for place in range(COUNT) if place != first]
     node = cluster.nodes[first]
+    started = time.time()
     with under_load(cluster, tmp_path, RATE) as run:
         run.take(100)
         assert node.stop() == 0
@@ -105,7 +108,8 @@ def test_a_wrong_clock(tmp_path: Path, seconds: int) -> None:
     try:
         times = [block_time(chain, one) for one in range(1, last + 1)]
         assert times == sorted(times)
-        assert times[-1] - times[0] < WRONG_SECONDS * 1000, "the wrong clock did not set the time"
+        passed = (time.time() - started + WRONG_SECONDS / 2) * 1000
+        assert times[-1] - times[0] < passed, "the wrong clock did not set the time"
         print(f"clock {seconds:+d} s: {last - began} blocks since")  # noqa: T201
     finally:
         chain.close()

@@ -70,7 +70,7 @@ def test_the_example_is_installed_found_by_its_name_and_conforms(tmp_path, monke
     done = subprocess.run(
         [sys.executable, "-m", "bubi", "sim", "conformance", name, "--scenarios", "40",
          "--seeds", "0:2", "--jobs", "1", "--json"],
-        capture_output=True, text=True, timeout=550, check=False,
+        capture_output=True, text=True, timeout=1_100, check=False,
     )  # fmt: skip
     report = json.loads(done.stdout)
     assert (done.returncode, report["violations"]) == (0, []), done.stderr

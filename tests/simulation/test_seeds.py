@@ -40,7 +40,7 @@ def judge(totals: runner.Totals) -> None:
     assert totals.simulated_us >= 60_000_000 * totals.runs
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3_600)
 def test_seeds() -> None:
     judge(runner.run_all(jobs(NORMAL), CORES))
 
@@ -51,7 +51,7 @@ def test_many_seeds() -> None:
     judge(runner.run_all(jobs(LONG), CORES))
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("engine", ["raft", "paxos"])
 def test_seeds_of_the_other_engines(engine: str) -> None:
     some = [

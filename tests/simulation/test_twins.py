@@ -17,12 +17,12 @@ def judge(totals: twins.Totals, scenarios: int) -> None:
     assert totals.double_votes > 0.5 * scenarios
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3_600)
 def test_scenarios() -> None:
     judge(twins.run_all("pbft", 5_000, 1, CORES), 5_000)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("engine", ["raft", "paxos"])
 def test_scenarios_of_the_other_engines(engine: str) -> None:
     judge(twins.run_all(engine, 500, 1, CORES), 500)

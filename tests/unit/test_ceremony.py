@@ -1,7 +1,6 @@
 """Founding a network: no key leaves its owner, and whatever does not fit is refused by name."""
 
 import json
-import socket
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +16,7 @@ from bubi.node.ceremony import CeremonyError, create, join, make_request, read_r
 from bubi.node.config import load
 from bubi.node.files import FileError
 from bubi.node.tolerance import ToleranceError
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.ports import free_port
 
 
 def owners(folder: Path, count: int = 4, **more: Any) -> list[Path]:

@@ -60,10 +60,19 @@ def make_door(threads: HeldThreads) -> Door:
     return door
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets the others go on until a condition holds, and what follows from it."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - what it waits for knows no event
+            await asyncio.sleep(0)
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
 async def refusal(request: Awaitable[Any]) -> str:
     """The code with which a request is refused, at once."""
     with pytest.raises(DoorError) as refused:
-        await asyncio.wait_for(request, 5)
+        await asyncio.wait_for(request, 60)
     return refused.value.code
 
 
@@ -72,7 +81,7 @@ async def test_singles_that_wait_for_their_check_count_as_bytes_of_the_pool() ->
     threads = HeldThreads()
     door = make_door(threads)
     first = [asyncio.create_task(door.single(bytes(400), Origin("a"))) for _ in range(2)]
-    await asyncio.sleep(0.01)
+    await until(lambda: True)
     assert await refusal(door.single(bytes(400), Origin("a"))) == "pool_full"
     assert await refusal(door.bulk(bytes(400), Origin("a"))) == "pool_full"
     # One of the callers goes away; its bytes are still in the queue.
@@ -109,7 +118,7 @@ async def test_a_check_that_ends_after_the_door_closed_is_refused() -> None:
     threads = LateThreads()
     door = make_door(threads)
     under_way = asyncio.create_task(door.bulk(bytes(100), Origin("a")))
-    await asyncio.sleep(0.01)
+    await until(lambda: True)
     door.close()
     threads.go.set()
     # Without it the request would wait for a block of a process that decides none.
@@ -182,7 +191,7 @@ async def test_waiting_requests_are_counted_before_they_are_let_in() -> None:
         asyncio.create_task(world.ask("POST", "/v1/transactions", "*/*", "wait=final"))
         for _ in range(3)
     ]
-    await asyncio.sleep(0.05)
+    await until(lambda: world.submitted > 0)
     assert (world.waiting, world.submitted) == (1, 1)
     world.decided.set()
     assert sorted(await asyncio.gather(*asked)) == [429, 429, 503]
@@ -193,7 +202,7 @@ async def test_waiting_requests_are_counted_before_they_are_let_in() -> None:
 async def test_streams_are_counted_before_they_are_let_in() -> None:
     world = World()
     asked = [asyncio.create_task(world.ask("GET", "/v1/blocks", CONTENT_TYPE)) for _ in range(3)]
-    await asyncio.sleep(0.05)
+    await until(lambda: world.streams > 0)
     assert world.streams == 1
     world.stopping.set()
     assert sorted(await asyncio.gather(*asked)) == [200, 429, 429]

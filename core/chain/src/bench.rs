@@ -244,6 +244,16 @@ impl Bench {
             #[allow(clippy::cast_possible_truncation)]
             progress("accounts", fraction(made as usize, self.workload.accounts as usize));
         }
+        self.learn_keys(progress)
+    }
+
+    /// What a node does by itself after its start.
+    fn learn_keys(&self, progress: &mut impl FnMut(&str, f64)) -> Result<()> {
+        let mut from = Some(0);
+        while let Some(bucket) = from {
+            from = self.chain.learn_keys(bucket)?;
+            progress("keys", fraction(self.chain.known_keys(), self.keys.len()).min(1.0));
+        }
         Ok(())
     }
 

@@ -20,7 +20,7 @@ use bubi_codec::{
     proof::Handover,
     state::{key, OwnerKind, Parameters, ValidatorSet},
 };
-use bubi_crypto::{merkle_root, Hash, HashSuite, PublicKey, SecretKey, Signature, SignatureError};
+use bubi_crypto::{merkle_root, Hash, HashSuite, KnownKeys, PublicKey, SecretKey, Signature, SignatureError};
 use bubi_ledger::{
     execute,
     tree::{OwnerKey, ProofWindow, State, View},
@@ -198,6 +198,8 @@ pub struct Chain<D: Disk> {
     pub(crate) handovers: Mutex<Vec<Arc<Handover>>>,
     /// Threads of the door; none in a simulation, where every call works in the thread that makes it.
     pub(crate) door: Option<rayon::ThreadPool>,
+    /// Keys of signers, decoded.
+    pub(crate) known_keys: KnownKeys,
     pub(crate) replayed: u64,
     /// Newest height whose light block the log holds, where CometBFT decides.
     pub(crate) lights: AtomicU64,
@@ -216,11 +218,13 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Leases that may be held at once.
     pub leases: usize,
+    /// Decoded keys of signers that are remembered, about 220 bytes each.
+    pub known_keys: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { proof_window: 64, segment_bytes: 64 << 20, leases: 64 }
+        Self { proof_window: 64, segment_bytes: 64 << 20, leases: 64, known_keys: 1 << 24 }
     }
 }
 
@@ -487,11 +491,16 @@ impl<D: Disk> Chain<D> {
         })
     }
 
+    /// Signatures of transactions verified since the start.
+    pub fn signatures_verified(&self) -> u64 {
+        self.verified.load(Ordering::Relaxed)
+    }
+
     /// Verifies the signatures of what entered, and counts them.
     fn verify(&self, entered: Entered) -> Admission {
         let count = u64::try_from(entered.signatures()).unwrap_or(u64::MAX);
         self.verified.fetch_add(count, Ordering::Relaxed);
-        entered.verify()
+        entered.verify(&self.known_keys)
     }
 
     /// Context of the next block, at `time` or as soon after the parent as it may be.
@@ -861,7 +870,8 @@ impl<D: Disk> Chain<D> {
             ("oldest_provable_height", inner.window.oldest()),
             ("fsyncs", fsyncs),
             ("guard_fsyncs", guard_fsyncs),
-            ("signatures_verified", self.verified.load(Ordering::Relaxed)),
+            ("signatures_verified", self.signatures_verified()),
+            ("known_keys", self.known_keys() as u64),
             ("execute_microseconds", self.spent.execute.microseconds()),
             ("root_microseconds", self.spent.root.microseconds()),
             ("store_height", store_height),

@@ -18,7 +18,7 @@ use bubi_codec::{
     proof::Handover,
     state::{key, OwnerKind},
 };
-use bubi_crypto::Hash;
+use bubi_crypto::{Hash, KnownKeys};
 use bubi_ledger::{
     genesis_outcome, genesis_state,
     tree::{Chunk, OwnerKey, ProofWindow, State, StateBuilder},
@@ -83,6 +83,7 @@ pub(crate) fn open<D: Disk>(disk: D, genesis: &[u8], options: Options, mode: Mod
         records: Mutex::new(Cache::default()),
         handovers: Mutex::new(handovers),
         door: background.then(|| named_threads("verify").build()).transpose().map_err(broken)?,
+        known_keys: KnownKeys::new(options.known_keys),
         replayed: 0,
         lights: AtomicU64::default(),
         verified: AtomicU64::default(),

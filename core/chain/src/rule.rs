@@ -1,6 +1,8 @@
 //! Which signatures a chain accepts: the real ones, or in simulations those of an ideal scheme that costs nothing.
 
-use bubi_crypto::{verify_batch, verify_vote, HashSuite, PublicKey, SecretKey, Signature, SignatureError, SignedItem};
+use bubi_crypto::{
+    verify_batch, verify_vote, HashSuite, KnownKeys, PublicKey, SecretKey, Signature, SignatureError, SignedItem,
+};
 use bubi_ledger::{strict_vote_rule, VoteRule};
 
 /// The rule of a chain. Only [`crate::Chain::open_simulated`] makes one with the ideal rule.
@@ -55,9 +57,9 @@ impl Rule {
     }
 
     /// Checks signatures of transactions; one verdict per item.
-    pub(crate) fn verify_batch(self, items: &[SignedItem<'_>]) -> Vec<bool> {
+    pub(crate) fn verify_batch(self, items: &[SignedItem<'_>], known: &KnownKeys) -> Vec<bool> {
         if self == Self::Real {
-            return verify_batch(items);
+            return verify_batch(items, known);
         }
         let mut verdicts: Vec<bool> =
             items.iter().map(|item| *item.signature == ideal_signature(item.public_key, item.message)).collect();
@@ -67,7 +69,7 @@ impl Rule {
         if real.is_empty() {
             return verdicts;
         }
-        for (place, good) in others.into_iter().zip(verify_batch(&real)) {
+        for (place, good) in others.into_iter().zip(verify_batch(&real, known)) {
             if let Some(verdict) = verdicts.get_mut(place) {
                 *verdict = good;
             }

@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 const TIME: u64 = 1_700_000_000_000;
 const SUITE: HashSuite = HashSuite::Standard;
-const OPTIONS: Options = Options { proof_window: 8, segment_bytes: 20_000, leases: 4 };
+const OPTIONS: Options = Options { proof_window: 8, segment_bytes: 20_000, leases: 4, known_keys: 8 };
 const KINDS: [CrashKind; 4] = [CrashKind::Process, CrashKind::LoseUnsynced, CrashKind::Torn, CrashKind::Reordered];
 
 fn key(label: &str) -> SecretKey {

@@ -14,7 +14,7 @@ use crate::key::{Signature, SignatureError};
 
 /// The parts of a signature and its key, decoded under ZIP-215.
 pub(crate) struct Decoded {
-    /// −A, the form in which every equation uses the key.
+    /// −A.
     pub(crate) minus_key: EdwardsPoint,
     /// −R.
     pub(crate) minus_nonce: EdwardsPoint,
@@ -24,11 +24,21 @@ pub(crate) struct Decoded {
     pub(crate) challenge: Scalar,
 }
 
-/// Decodes key and signature and hashes the message.
-pub(crate) fn decode(public_key: &[u8; 32], message: &[u8], signature: &Signature) -> Result<Decoded, SignatureError> {
+/// −A of a key, the form in which every equation uses it; nothing if its bytes are no point of the curve.
+pub(crate) fn decode_key(public_key: &[u8; 32]) -> Option<EdwardsPoint> {
+    decompress(public_key).map(|key| -key)
+}
+
+/// Decodes a signature by the key with this −A, and hashes the message.
+pub(crate) fn decode(
+    public_key: &[u8; 32],
+    minus_key: EdwardsPoint,
+    message: &[u8],
+    signature: &Signature,
+) -> Result<Decoded, SignatureError> {
     let (nonce, response) = split(signature)?;
     Ok(Decoded {
-        minus_key: -decompress(public_key).ok_or(SignatureError::MalformedKey)?,
+        minus_key,
         minus_nonce: -decompress(&nonce).ok_or(SignatureError::MalformedSignature)?,
         response,
         challenge: challenge(&nonce, public_key, message),
@@ -53,7 +63,8 @@ pub(crate) fn verify_zip215(
     message: &[u8],
     signature: &Signature,
 ) -> Result<(), SignatureError> {
-    decode(public_key, message, signature)?.check()
+    let minus_key = decode_key(public_key).ok_or(SignatureError::MalformedKey)?;
+    decode(public_key, minus_key, message, signature)?.check()
 }
 
 /// Verifies by the strict rule: canonical A and R, neither of small order, S < L, and the equation

@@ -16,8 +16,9 @@ use curve25519_dalek::traits::{IsIdentity, VartimeMultiscalarMul};
 use curve25519_dalek::{EdwardsPoint, Scalar};
 use sha2::{Digest, Sha256};
 
-use crate::ed25519::{decode, Decoded};
+use crate::ed25519::{decode, decode_key, Decoded};
 use crate::key::Signature;
+use crate::known_keys::KnownKeys;
 
 /// Signatures per multi-scalar multiplication at most. Gains end here (Pippenger's buckets), and
 /// the decoded points of a chunk (0.4 MB) still fit a second-level cache.
@@ -36,14 +37,34 @@ pub(crate) struct Entry<'a> {
     pub(crate) signature: &'a Signature,
 }
 
-/// One verdict per entry. Runs in the calling thread; at most [`CHUNK`] entries are sensible.
-pub(crate) fn verify_chunk(entries: &[Entry<'_>]) -> Vec<bool> {
-    let decoded: Vec<Option<Decoded>> =
-        entries.iter().map(|entry| decode(entry.public_key, entry.message, entry.signature).ok()).collect();
+/// One verdict per entry. Runs in the calling thread; at most [`CHUNK`] entries are sensible. A key that was not known and has
+/// signed well is known from now on: who cannot sign takes nobody's place.
+pub(crate) fn verify_chunk(entries: &[Entry<'_>], known: &KnownKeys) -> Vec<bool> {
+    let mut is_new = vec![false; entries.len()];
+    let decoded: Vec<Option<Decoded>> = entries
+        .iter()
+        .zip(&mut is_new)
+        .map(|(entry, is_new)| {
+            let found = known.find(entry.public_key);
+            *is_new = found.is_none();
+            let minus_key = found.or_else(|| decode_key(entry.public_key))?;
+            decode(entry.public_key, minus_key, entry.message, entry.signature).ok()
+        })
+        .collect();
+    let verdicts = judge_all(entries, &decoded);
+    for (((entry, parts), is_new), good) in entries.iter().zip(&decoded).zip(is_new).zip(&verdicts) {
+        if let (Some(parts), true, true) = (parts, is_new, good) {
+            known.keep(entry.public_key, parts.minus_key);
+        }
+    }
+    verdicts
+}
+
+fn judge_all(entries: &[Entry<'_>], decoded: &[Option<Decoded>]) -> Vec<bool> {
     if entries.len() < SMALLEST_BATCH {
         return decoded.iter().map(|item| item.as_ref().is_some_and(|parts| parts.check().is_ok())).collect();
     }
-    let terms = weigh(entries, &decoded);
+    let terms = weigh(entries, decoded);
     let mut verdicts = vec![false; entries.len()];
     let whole = residual(&terms);
     judge(&terms, whole, &mut |terms, good| {

@@ -10,6 +10,7 @@ mod ed25519;
 mod ed25519_batch;
 mod hash;
 mod key;
+mod known_keys;
 mod merkle;
 mod sm2dsa;
 mod verify;
@@ -19,5 +20,6 @@ pub use aead::{open, seal, AeadError, CipherKey, CipherSuite, NONCE_LENGTH, TAG_
 pub use bytes::{from_hex, to_hex};
 pub use hash::{Hash, HashSuite, UnknownCode};
 pub use key::{PublicKey, SecretKey, Signature, SignatureAlgorithm, SignatureError};
+pub use known_keys::KnownKeys;
 pub use merkle::{merkle_path, merkle_root, merkle_verify, LeafTag};
 pub use verify::{verify_batch, verify_transaction, verify_vote, SignedItem};

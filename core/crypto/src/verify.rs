@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::ed25519_batch::{verify_chunk, Entry, CHUNK};
 use crate::key::{PublicKey, Signature, SignatureError};
+use crate::known_keys::KnownKeys;
 use crate::{ecdsa, ed25519, sm2dsa};
 
 /// A smaller part is not worth a second core: each halving of a chunk this size makes its signatures dearer by a tenth (the
@@ -51,8 +52,8 @@ pub struct SignedItem<'a> {
 /// Verifies many transaction signatures on all cores of the current rayon pool.
 ///
 /// Returns one verdict per item, in order, each equal to that of [`verify_transaction`]. The
-/// verdicts depend on nothing but the items: no randomness, no number of threads.
-pub fn verify_batch(items: &[SignedItem<'_>]) -> Vec<bool> {
+/// verdicts depend on nothing but the items: no randomness, no number of threads, not on which keys are known.
+pub fn verify_batch(items: &[SignedItem<'_>], known: &KnownKeys) -> Vec<bool> {
     let mut edwards = Vec::with_capacity(items.len());
     let mut others = Vec::new();
     for (position, item) in items.iter().enumerate() {
@@ -63,7 +64,7 @@ pub fn verify_batch(items: &[SignedItem<'_>]) -> Vec<bool> {
             _ => others.push((position, item)),
         }
     }
-    let (edwards, others) = rayon::join(|| verify_edwards(edwards), || verify_others(&others));
+    let (edwards, others) = rayon::join(|| verify_edwards(edwards, known), || verify_others(&others));
     let mut verdicts = vec![false; items.len()];
     for (position, good) in edwards.into_iter().chain(others) {
         if let Some(verdict) = verdicts.get_mut(position) {
@@ -73,11 +74,11 @@ pub fn verify_batch(items: &[SignedItem<'_>]) -> Vec<bool> {
     verdicts
 }
 
-fn verify_edwards(entries: Vec<(usize, Entry<'_>)>) -> Vec<(usize, bool)> {
+fn verify_edwards(entries: Vec<(usize, Entry<'_>)>, known: &KnownKeys) -> Vec<(usize, bool)> {
     let (positions, entries): (Vec<usize>, Vec<Entry<'_>>) = entries.into_iter().unzip();
     let verdicts: Vec<bool> = entries
         .par_chunks(chunk_size(entries.len(), rayon::current_num_threads()))
-        .flat_map_iter(verify_chunk)
+        .flat_map_iter(|chunk| verify_chunk(chunk, known))
         .collect();
     positions.into_iter().zip(verdicts).collect()
 }

@@ -3,7 +3,9 @@
 // Helpers of a test may fail loudly, as the tests themselves do.
 #![allow(clippy::unwrap_used)]
 
-use bubi_crypto::{verify_batch, verify_transaction, PublicKey, SecretKey, Signature, SignatureAlgorithm, SignedItem};
+use bubi_crypto::{
+    verify_batch, verify_transaction, KnownKeys, PublicKey, SecretKey, Signature, SignatureAlgorithm, SignedItem,
+};
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::Scalar;
@@ -30,7 +32,14 @@ fn batch(set: &[Signed]) -> Vec<bool> {
         .iter()
         .map(|item| SignedItem { public_key: &item.key, message: &item.message, signature: &item.signature })
         .collect();
-    verify_batch(&items)
+    let verdicts = verify_batch(&items, &KnownKeys::new(0));
+    // Which keys are known changes nothing: all of them, or some when only some have room.
+    for capacity in [10_000, 1] {
+        let known = KnownKeys::new(capacity);
+        assert_eq!(verify_batch(&items, &known), verdicts);
+        assert_eq!(verify_batch(&items, &known), verdicts);
+    }
+    verdicts
 }
 
 fn alone(set: &[Signed]) -> Vec<bool> {

@@ -294,7 +294,7 @@ impl Chain {
 #[pymethods]
 impl Chain {
     #[staticmethod]
-    #[pyo3(signature = (directory, genesis, *, proof_window=64, segment_bytes=67_108_864, leases=64))]
+    #[pyo3(signature = (directory, genesis, *, proof_window=64, segment_bytes=67_108_864, leases=64, known_keys=16_777_216))]
     fn open(
         py: Python<'_>,
         directory: &str,
@@ -302,9 +302,10 @@ impl Chain {
         proof_window: usize,
         segment_bytes: u64,
         leases: usize,
+        known_keys: usize,
     ) -> PyResult<Self> {
         let disk = disk(directory)?;
-        let options = Options { proof_window, segment_bytes, leases };
+        let options = Options { proof_window, segment_bytes, leases, known_keys };
         let chain = run(py, || core::Chain::open(AnyDisk::Real(disk), genesis, options))?;
         Ok(Self(Mutex::new(Some(Arc::new(chain)))))
     }
@@ -321,7 +322,7 @@ impl Chain {
         leases: usize,
     ) -> PyResult<Self> {
         let disk = AnyDisk::Simulated(disk.0.clone());
-        let options = Options { proof_window, segment_bytes, leases };
+        let options = Options { proof_window, segment_bytes, leases, known_keys: 0 };
         let chain = run(py, || core::Chain::open_simulated(disk, genesis, options, ideal))?;
         Ok(Self(Mutex::new(Some(Arc::new(chain)))))
     }
@@ -400,6 +401,16 @@ impl Chain {
             table.set_item(name, value)?;
         }
         Ok(table)
+    }
+
+    #[getter]
+    fn signatures_verified(&self) -> PyResult<u64> {
+        Ok(self.chain()?.signatures_verified())
+    }
+
+    fn learn_keys(&self, py: Python<'_>, position: usize) -> PyResult<Option<usize>> {
+        let chain = self.chain()?;
+        run(py, || chain.learn_keys(position))
     }
 
     fn admit(&self, py: Python<'_>, body: &[u8], now: u64) -> PyResult<Admission> {

@@ -31,7 +31,7 @@ UrlOption = Annotated[
     typer.Option("--url", help=_("A node's address; else that of the running network.")),
 ]
 
-_HEALTH_SECONDS: Final = 2.0
+_HEALTH_SECONDS: Final = 5.0
 
 
 def node_url(url: str | None, data: Path | None) -> str:

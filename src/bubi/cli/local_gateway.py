@@ -22,7 +22,7 @@ NAME: Final = "gateway"
 FAUCET: Final = "issuer"
 """The demo account that feeds the sandbox."""
 FIRST_PORT: Final = 8700
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 240.0
 START_ATTEMPTS: Final = 3
 LOG_BYTES: Final = 20_000
 _POLL_SECONDS: Final = 0.05
@@ -45,9 +45,10 @@ def start(home: Home, state: NetworkState) -> NetworkState:
         state = replace(state, gateway=gateway)
         try:
             _wait_ready(gateway)
-        except Failure as failure:
+        except BaseException as failure:
             processes.stop(gateway.pid, gateway.identity)
-            if failure.code != "port_taken" or attempt == START_ATTEMPTS:
+            lost = isinstance(failure, Failure) and failure.code == "port_taken"
+            if not lost or attempt == START_ATTEMPTS:
                 raise
             continue
         break

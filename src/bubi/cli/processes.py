@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 STOP_SECONDS: Final = 15.0
+KILL_SECONDS: Final = 60.0
+"""A process that waits for its disk ends when the disk has answered."""
 _POLL_SECONDS: Final = 0.05
 
 
@@ -64,7 +66,7 @@ def stop(pid: int, known: str, seconds: float = STOP_SECONDS) -> bool:
     """Ends a process that is ours: asks, waits, then insists. False: it was already gone."""
     if not alive(pid, known):
         return False
-    for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
+    for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, KILL_SECONDS)):
         try:
             os.kill(pid, number)
         except ProcessLookupError:

@@ -41,7 +41,7 @@ from bubi.cli.output import (
 )
 
 DEFAULT_NODES: Final = 4
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 240.0
 START_ATTEMPTS: Final = 3
 PORT_LOST: Final = "port_taken"
 _POLL_SECONDS: Final = 0.05
@@ -77,14 +77,11 @@ def up(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     home = Home(folder(data))
     fresh = _made(home.path)
+    state: NetworkState | None = None
+    started = False
     try:
         with home.locked():
             state, started = start(home, asked)
-    except BaseException:
-        if fresh and not home.exists():
-            shutil.rmtree(home.path, ignore_errors=True)
-        raise
-    try:
         if as_json:
             emit(status_fields(home, state))
         else:
@@ -96,9 +93,15 @@ def up(
         if started and not detach:
             stay(home, state, as_json=as_json)
     except KeyboardInterrupt:
+        if state is None:
+            raise
         if started and not detach:
             note(_("Stopping."))
             stop_all(home)
+    finally:
+        # A start that failed has taken all back but the folder.
+        if fresh and state is None and not home.exists():
+            shutil.rmtree(home.path, ignore_errors=True)
 
 
 def _made(path: Path) -> bool:
@@ -156,8 +159,13 @@ def start(home: Home, asked: Asked) -> tuple[NetworkState, bool]:
         chosen = [one for one in state.nodes if asked.node in (None, one.name)]
         chosen = [one for one in chosen if not one.running()]
         running = run_nodes(home, state, chosen) if chosen else state
-        followed = local_gateway.follow(home, running)
-        complete = local_gateway.start(home, followed) if asked.gateway else followed
+        try:
+            followed = local_gateway.follow(home, running)
+            complete = local_gateway.start(home, followed) if asked.gateway else followed
+        except KeyboardInterrupt:
+            names = {one.name for one in chosen}
+            stop_nodes(home, home.read(), [one for one in running.nodes if one.name in names])
+            raise
         return complete, bool(chosen) or complete != running
     if any(one.name != home.lock_file.name for one in home.path.iterdir()):
         raise finding(
@@ -173,10 +181,10 @@ def start(home: Home, asked: Asked) -> tuple[NetworkState, bool]:
         state = run_nodes(home, state, chosen)
         if asked.gateway:
             state = local_gateway.start(home, state)
+        home.starting_file.unlink()
     except BaseException:
         clear(home)
         raise
-    home.starting_file.unlink()
     return state, True
 
 
@@ -216,11 +224,11 @@ def _run_nodes(home: Home, state: NetworkState, names: set[str]) -> NetworkState
             prove(home, state)
         else:
             note(_("Too few nodes run to decide anything. `bubi why` names the others."))
+        home.write(state)
     except BaseException:
         for node in launched:
             processes.stop(node.pid, node.identity)
         raise
-    home.write(state)
     return state
 
 

@@ -129,6 +129,7 @@ class StoreSection:
     proof_window: int
     segment_bytes: int
     leases_max: int
+    known_keys_max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +316,7 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "proof_window": (64, _number(1, 100_000)),
         "segment_bytes": (64 * MEBIBYTE, _number(MEBIBYTE, 1024 * MEBIBYTE)),
         "leases_max": (64, _number(1, 10_000)),
+        "known_keys_max": (16_777_216, _number(0, 1_000_000_000)),
     },
     "log": {"level": ("info", _choice("debug", "info", "warning", "error"))},
     "operator": {

@@ -12,10 +12,10 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import uvicorn
 
@@ -43,6 +43,7 @@ from bubi.node.governance import Governance, authorities_of
 from bubi.node.health import Health
 from bubi.node.heights import Heights
 from bubi.node.host import ReplicaHost
+from bubi.node.learning import learn_keys
 from bubi.node.links import Links, Place
 from bubi.node.metrics import Metrics
 from bubi.node.monitoring import operator
@@ -130,6 +131,7 @@ def _open(settings: config.Config) -> _Parts:
             proof_window=store.proof_window,
             segment_bytes=store.segment_bytes,
             leases=store.leases_max,
+            known_keys=store.known_keys_max,
         )
         try:
             _check_member(settings, key, chain)
@@ -296,7 +298,7 @@ async def _serve(parts: _Parts) -> int:
             gc.collect()
             gc.freeze()
             deciding = asyncio.create_task(host.run())
-            looking = asyncio.create_task(_both(explainer.run(), governance.run()))
+            looking = asyncio.create_task(_beside(explainer, governance, chain, threads))
             serving = asyncio.create_task(server.serve(sockets=[parts.listener]))
             log.info("node %s at height %d, listening", settings.node.name, chain.height)
             tasks = (deciding, serving, looking)
@@ -421,11 +423,14 @@ def _desk(settings: config.Config, services: Services) -> operator.Desk:
     return operator.Desk(services, meter, logbook, settings.node.name, settings.node.organisation)
 
 
-async def _both(one: Coroutine[Any, Any, None], other: Coroutine[Any, Any, None]) -> None:
-    """Runs two tasks that never end; a failure of one ends both."""
+async def _beside(
+    explainer: _Explainer, governance: Governance, chain: core.Chain, threads: Threads
+) -> None:
+    """Works beside the ledger until the node stops; a failure of one task ends all."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(one)
-        group.create_task(other)
+        group.create_task(explainer.run())
+        group.create_task(governance.run())
+        group.create_task(learn_keys(chain, threads))
 
 
 def _engines() -> Registry:

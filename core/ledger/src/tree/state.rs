@@ -1,6 +1,6 @@
 //! The base state: all cells in memory with their tree.
 
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::Mutex;
 
 use bubi_crypto::{Hash, HashSuite};
@@ -134,6 +134,20 @@ impl State {
             let cells: CellsIter<'_> = owner.cells.iter();
             cells.map(move |(key, value)| (&owner.key, key, value))
         })
+    }
+
+    /// One cell of each of the owners in some of the tree's buckets, which are numbered in the order of paths; nothing behind the
+    /// last bucket. Buckets are split when the state grows: whoever comes back later may miss owners or see some twice.
+    pub fn cells_in<'a>(
+        &'a self,
+        buckets: Range<usize>,
+        key: &'a [u8],
+    ) -> Option<impl Iterator<Item = (&'a OwnerKey, &'a [u8])>> {
+        let all = self.trie.buckets();
+        let chosen = all.get(buckets.start.min(all.len())..buckets.end.min(all.len()))?;
+        let owners = chosen.iter().flatten();
+        (!chosen.is_empty())
+            .then(|| owners.filter_map(move |owner| Some((&owner.key, owner.cells.get(self.suite, key)?))))
     }
 
     /// Computes the root from the cells alone, without any stored hash: the invariant check of the tree.

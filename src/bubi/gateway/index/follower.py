@@ -5,12 +5,14 @@ waits at the node, so that a new block comes as soon as it is decided.
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 from sqlalchemy import Engine
@@ -22,6 +24,7 @@ from bubi.gateway.index.writer import IndexStoppedError, Origin, Progress, Write
 from bubi.gateway.node import tls
 
 log = logging.getLogger("bubi.gateway.index")
+T = TypeVar("T")
 
 WAIT_SECONDS = 2
 TIMEOUT_SECONDS = 60.0
@@ -107,6 +110,7 @@ class Follower:
         self.state = State()
         self._settings = settings
         self._stopping = threading.Event()
+        self._asked: Future[Any] | None = None
         self._listeners: list[Callable[[Progress], None]] = []
 
     def listen(self, heard: Callable[[Progress], None]) -> None:
@@ -138,13 +142,16 @@ class Follower:
         try:
             await asyncio.shield(ended)
         except asyncio.CancelledError:
-            self._stopping.set()
+            self.stop()
             await ended
             raise
 
     def stop(self) -> None:
-        """Makes `follow` return after the group in work."""
+        """Makes `follow` return after the group that is being written."""
         self._stopping.set()
+        asked = self._asked
+        if asked is not None:
+            asked.cancel()
 
     def _tell(self, progress: Progress) -> None:
         for heard in self._listeners:
@@ -154,18 +161,39 @@ class Follower:
         """Writes what the node has and what comes, until stopped or at a height."""
         source = Source(self._settings)
         try:
-            with ThreadPoolExecutor(1, "index-fetch") as ahead:
-                while not self._stopping.is_set():
-                    try:
-                        writer = Writer(self.engine, source.origin())
-                        self.state.height = writer.progress.height
-                        self.state.begun = True
-                        self._write(writer, source, ahead, tell, until)
-                        return
-                    except (UnreachableError, OperationalError) as error:
-                        self._pause(str(error))
+            while not self._stopping.is_set():
+                try:
+                    writer = Writer(self.engine, self._ask(source.origin).result())
+                    self.state.height = writer.progress.height
+                    self.state.begun = True
+                    self._write(writer, source, tell, until)
+                    return
+                except (UnreachableError, OperationalError) as error:
+                    self._pause(str(error))
+        except CancelledError:
+            return  # stopped while the node had not answered yet
         finally:
             source.close()
+
+    def _ask(self, work: Callable[[], T]) -> Future[T]:
+        """Asks the node in a thread of its own: whoever stops does not wait for the answer."""
+        asked: Future[T] = Future()
+
+        def run() -> None:
+            # What was cancelled meanwhile takes no answer any more.
+            with contextlib.suppress(InvalidStateError):
+                try:
+                    answer = work()
+                except Exception as error:
+                    asked.set_exception(error)
+                else:
+                    asked.set_result(answer)
+
+        self._asked = asked
+        if self._stopping.is_set():
+            asked.cancel()
+        threading.Thread(target=run, name="index-fetch", daemon=True).start()
+        return asked
 
     def _pause(self, reason: str) -> None:
         if self.state.reason != reason:
@@ -177,7 +205,6 @@ class Follower:
         self,
         writer: Writer,
         source: Source,
-        ahead: ThreadPoolExecutor,
         tell: Callable[[Progress], None],
         until: int | None,
     ) -> None:
@@ -185,12 +212,12 @@ class Follower:
             content, height = source.export(after, wait)
             return Fetched(writer.decode(content) if content else None, height)
 
-        following: Future[Fetched] = ahead.submit(fetch, writer.progress.height, 0)
+        following = self._ask(partial(fetch, writer.progress.height, 0))
         while not self._stopping.is_set():
             blocks, self.state.node_height = following.result()
             self.state.reason = None
             last = writer.progress.height if blocks is None else blocks.last
-            following = ahead.submit(fetch, last, WAIT_SECONDS)
+            following = self._ask(partial(fetch, last, WAIT_SECONDS))
             if blocks is not None:
                 progress = writer.write(blocks)
                 self.state.height = progress.height
