@@ -132,7 +132,9 @@ def measure(url: str, where: str | Path, rounds: int) -> tuple[list[float], list
         if not isinstance(where, Path):
             writer.empty(engine)
         before, used = time.perf_counter(), cpu_seconds()
-        Follower(engine, node).follow(lambda _progress: None, until=height)
+        Follower(engine, node, Path(tempfile.gettempdir())).follow(
+            lambda _progress: None, until=height
+        )
         seconds.append(time.perf_counter() - before)
         processor.append(cpu_seconds() - used)
         with engine.connect() as connection:

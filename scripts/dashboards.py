@@ -134,6 +134,12 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
             Panel("Requests by client", "reqps",
                   ((rate("bubi_api_client_requests_total", "node, client"),
                     "{{node}} {{client}}"),)),
+            Panel("Latency by client, p95", "s",
+                  ((quantile(0.95, "bubi_api_client_seconds", "node, client"),
+                    "{{node}} {{client}}"),)),
+            Panel("Transactions by client", "ops",
+                  ((rate("bubi_client_transactions_total", "node, client, result"),
+                    "{{node}} {{client}} {{result}}"),)),
         ),
     ),
 }  # fmt: skip

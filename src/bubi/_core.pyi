@@ -450,6 +450,13 @@ def read_end(directory: str, name: str, prefix: str) -> bytes:
 def continues(directory: str, name: str, genesis: bytes) -> bytes:
     """Checks that a genesis continues the end of a chain; the state root that it begins with. Raises CoreError."""
 
+def inherited_rows(
+    directory: str, name: str, genesis: bytes, cells: int, give: Callable[[BlockRows], None]
+) -> bytes:
+    """Gives the state that the genesis of a new era begins with, in groups of about so many cells: rows of a block 0, and
+    `denied` and `revoked` (ids in hex). Returns the end of the chain before as JSON: chain, certificate, state_root, height,
+    time. Raises CoreError, and what `give` raises."""
+
 def sign_off(chain: bytes, organisation: str) -> bytes:
     """What an organisation signs that agrees to the genesis of a new era."""
 

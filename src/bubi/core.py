@@ -42,6 +42,7 @@ from bubi._core import (
     genesis_to_json,
     hash,  # noqa: A004 - the noun of the field
     ideal_sign,
+    inherited_rows,
     key_address,
     light_block_from_json,
     limits,
@@ -110,6 +111,7 @@ __all__ = [
     "genesis_to_json",
     "hash",
     "ideal_sign",
+    "inherited_rows",
     "key_address",
     "light_block_from_json",
     "limits",

@@ -17,7 +17,10 @@ from bubi.gateway.alarms.readings import readings
 from bubi.gateway.alarms.records import Channel, Records
 from bubi.gateway.alarms.rules import BY_CODE, Severity
 from bubi.gateway.alarms.service import Alarms
+from bubi.gateway.index.reader import CODES
+from bubi.gateway.monitoring.figures import parse
 from bubi.gateway.monitoring.poller import Target, Watched
+from bubi.node.metrics import Metrics
 from tests.gateway.world import Clock, World, code
 
 PATIENCE = 60.0
@@ -246,6 +249,33 @@ def test_a_node_that_does_not_answer_leaves_the_rest_unknown() -> None:
     assert found["halted"] is None
     assert found["node_unreachable"] == 20
     assert found["monitoring_blind"] == 20
+
+
+def test_a_client_whose_transactions_are_rejected_is_told_apart() -> None:
+    now = 1_800_000_000_000
+    node, metrics = watched("a", {}, now), Metrics()
+
+    def shares(at: int) -> dict[str, float | None]:
+        node.newest = parse(metrics.render(dict).decode(), at)
+        node.history.append(node.newest)
+        found = readings({"a": node}, at, lambda _a, _b: None)
+        return {one.key: one.value for one in found if one.code == "client_rejections"}
+
+    assert shares(now) == {}
+    rejected = CODES["balance_insufficient"].to_bytes(2, "little")
+    metrics.door.decided("Shop/till", bytes(2 * 90) + rejected * 10)
+    metrics.door.decided("10.0.0.1", bytes(2 * 40))
+    metrics.door.refused([("10.0.0.1", "expired")] * 10)
+    metrics.door.refused([("10.0.0.2", "expired")] * 19)
+    assert shares(now + 5_000) == {
+        "a/Shop/till": pytest.approx(0.1),
+        "a/10.0.0.1": pytest.approx(0.2),
+        "a/10.0.0.2": 0.0,
+    }
+    # Five minutes later it is over.
+    for minute in range(1, 7):
+        last = shares(now + 5_000 + minute * 60_000)
+    assert set(last.values()) == {0.0}
 
 
 # --- routes --------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def ledger() -> Ledger:
 
 
 def write(engine: Engine, ledger: Ledger, step: int = BLOCKS_MAX) -> Writer:
-    writer = Writer(engine, ledger.origin)
+    writer = Writer(engine, ledger.origin, ledger.inheritance)
     while writer.progress.height < ledger.chain.height:
         export = ledger.chain.export(writer.progress.height, step, 1 << 30)
         writer.write(writer.decode(export))

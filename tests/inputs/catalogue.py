@@ -17,6 +17,7 @@ from bubi.node.init import key_json
 from . import governance
 from .world import (
     DAY,
+    ORGANISATION_QUOTA,
     QUOTA,
     World,
     account,
@@ -395,6 +396,18 @@ def quota(world: World) -> dict[str, Any]:
     return {"status": "rejected", "code": codes[-1], "operations": []}
 
 
+def organisation_quota(world: World) -> dict[str, Any]:
+    """Accounts that belong to the council's organisation, for it opened them."""
+    crowd = [account() for _ in range(3)]
+    world.done(*[new_account(key_json(one.key.public_key)) for one in crowd], by="council")
+    most = ORGANISATION_QUOTA // 100 + 1
+    sources = [one for one in crowd for _ in range(QUOTA // 100)][:most]
+    many = [
+        world.node.sign(world.node.body([set_data()] * 100, source=one), one) for one in sources
+    ]
+    return {"status": "rejected", "code": world.bulk(*many)[-1], "operations": []}
+
+
 def unknown_claim(world: World) -> Any:
     names = {"issuer": world.address("owner"), "subject": world.address("alice")}
     return {"revoke_claim": {**names, "kind": "kyc"}}
@@ -432,6 +445,8 @@ REJECTIONS: list[tuple[str, Attempt, str]] = [
     ("height not reached", precondition(height={"from": str(2**64 - 1), "to": str(2**64 - 1)}), "precondition_failed"),
     ("time passed", precondition(time={"from": "0", "to": "1"}), "precondition_failed"),
     ("more operations than the quota", quota, "quota_exceeded"),
+    ("more operations than the organisation's quota", organisation_quota, "organisation_quota_exceeded"),
+    ("member that did not ask", by("council", lambda world: {"set_member": {"account": world.address("alice"), "member": True}}), "membership_missing"),
     ("transfer to nobody", by("alice", lambda world: transfer(world.asset("FREE"), account().address)), "account_missing"),
     ("account that is there", by("owner", lambda world: new_account(key_json(world.who("alice").key.public_key))), "account_exists"),
     ("account that was closed", by("owner", lambda world: new_account(key_json(world.who("closed").key.public_key))), "account_closed"),

@@ -19,10 +19,13 @@ from tests.ports import free_port
 from ..integration.nodes import Account, RunningNode
 
 QUOTA = 3_000
+ORGANISATION_QUOTA = 6_000
+"""More than all cases need that act for accounts without an organisation."""
 PARAMETERS = {
     # The longest window, so that a quota fills at a known transaction.
     "quota_window": str(604_800_000),
     "quota_operations": str(QUOTA),
+    "organisation_operations": str(ORGANISATION_QUOTA),
     # One due cell per block, so that a hold can be met after its time and before it is retired.
     "due_per_block": 1,
     "algorithms": [0, 1, 3],

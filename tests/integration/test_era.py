@@ -14,6 +14,8 @@ from bubi_sdk.errors import BubiError, OutcomeUnknown
 from bubi_sdk.keystore import Cost, KeystoreSigner
 from network import command, environment, get, wait_for
 
+from bubi.gateway.index import check, database
+from tests.gateway.gateways import RunningGateway
 from tests.ports import free_port
 
 PATIENCE = 240.0
@@ -290,6 +292,54 @@ def test_a_node_rebuilds_its_state_from_the_end_and_the_log(era, keys):
     transact(member, keys, lambda builder, _: builder.set_data("more", b"2"))[1].raise_for_status()
     state = lambda one: one.get("/v1/network").json()["state_root"]  # noqa: E731
     wait_for(lambda: state(member) == state(other), PATIENCE)
+
+
+def test_a_gateway_shows_what_was_there_and_what_comes(old, era, keys, tmp_path):
+    member = era["members"][0]
+    transact(member, keys, lambda builder, _: builder.set_data("more", b"3"))[1].raise_for_status()
+    height = int(member.get("/v1/network").json()["height"])
+    more = '\npredecessor = "http://127.0.0.1:8700/"\n'
+    gateway, fresh = (RunningGateway(tmp_path / name, member.url, more=more) for name in "ab")
+    try:
+        gateway.start()
+        gateway.reach(height)
+        before = gateway.get("/network")["predecessor"]
+        assert before["chain_id"] == era["made"]["predecessor"]
+        assert (before["height"], before["url"]) == (
+            str(era["end"]["height"]),
+            "http://127.0.0.1:8700",
+        )
+        (holding,) = gateway.get(f"/accounts/{old['holder']}/holdings")["items"]
+        assert (holding["asset"]["id"], holding["balance"]) == (old["asset"], "1000")
+        assert (holding["since"], holding["asset"]["code"]) == ("0", "EUR")
+        record = gateway.get(f"/records/{old['space']}/deed-1")
+        assert (record["height"], record["transaction"]) == ("0", None)
+        path = f"/accounts/{old['customer']}/data"
+        first = {one["name"]: one["value"] for one in gateway.get(path, height=0)["items"]}
+        assert first == {"note": b"before".hex()}
+        assert gateway.get(path)["items"][0]["value"] == b"3".hex()
+        # Nothing of the file of the old chain stays behind.
+        assert not [one for one in gateway.folder.iterdir() if one.name.startswith("inheritance")]
+        fresh.start()
+        fresh.reach(height)
+        wait_for(lambda: same_index(gateway.folder, fresh.folder), PATIENCE)
+    finally:
+        gateway.close()
+        fresh.close()
+
+
+def same_index(*folders):
+    """Whether these indexes are at one height; then they must hold the same."""
+    found = []
+    for folder in folders:
+        engine = database.connect(folder / "index.sqlite")
+        found.append(check.check(engine))
+        engine.dispose()
+    one, two = found
+    if one.height != two.height:
+        return False
+    assert one.tables == two.tables
+    return True
 
 
 def test_the_old_ledger_answers_as_an_archive(old):

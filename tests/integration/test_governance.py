@@ -116,6 +116,53 @@ def test_what_must_not_be_proposed_is_refused_with_its_code(governed):
     assert governed.show(rejected)["state"] == "rejected"
 
 
+def test_an_organisation_takes_accounts_in_and_has_a_quota(governed):
+    shown = governed.said("account", "show", "alice")["account"]
+    assert (shown["organisation"], shown["membership"], shown["quota"]) == (None, None, None)
+    uninvited = governed.net.command(
+        "governance", "member", "alice", "--in", "--as", "organisation1", "--json"
+    )
+    assert (uninvited.status, uninvited.json["code"]) == (1, "membership_missing")
+    governed.said("account", "join", "organisation1", "--as", "alice")
+    assert "organisation1" in governed.net.command("account", "show", "alice").out
+    governed.said("governance", "member", "alice", "--in", "--as", "organisation1")
+    assert governed.said("account", "show", "alice")["account"]["organisation"] == "organisation1"
+    # The longest window, so that it does not end in between.
+    quota = (
+        changes.SetParameter("organisation_operations", 100),
+        changes.SetParameter("quota_window", 604_800_000),
+    )
+    assert governed.enact(*quota)["state"] == "active"
+    try:
+        code = ""
+        for _ in range(3):  # a new window may begin once
+            outcome = governed.act("alice", hundred_entries)[1]
+            code = outcome.code
+            if not outcome.final:
+                break
+        assert code == "organisation_quota_exceeded"
+        used = governed.said("account", "show", "alice")["account"]["quota"]
+        assert used["organisation"] == {"used": "100", "limit": "100"}
+        assert used["account"] is None
+        people = governed.net.command("--lang", "zh", "account", "show", "alice")
+        assert "100 / 100" in people.out
+        assert governed.act("bob", lambda one: one.set_data("a", b"b"))[1].final
+        assert governed.act("organisation1", lambda one: one.set_data("a", b"b"))[1].final
+    finally:
+        off = (
+            changes.SetParameter("organisation_operations", 0),
+            changes.SetParameter("quota_window", 10_000),
+        )
+        governed.enact(*off)
+    governed.said("account", "leave", "--as", "alice")
+    assert governed.said("account", "show", "alice")["account"]["organisation"] is None
+
+
+def hundred_entries(builder):
+    for _ in range(100):
+        builder.set_data("a", b"b")
+
+
 @pytest.mark.parametrize("engine", OTHER_ENGINES)
 def test_engines_take_over_from_each_other_under_load(governed, engine):
     with Load(governed.net) as load:

@@ -17,6 +17,7 @@ from . import keys, ledger
 from . import values as v
 from .bcs import encode
 from .governance_choices import (
+    first_organisation,
     first_organisations,
     first_validators,
     governance_choices,
@@ -65,6 +66,16 @@ PROFILES = (
         "quota",
         parameters=replace(
             GOVERNED, quota_operations=5, quota_window=20_000, due_per_block=2, evidence_policy=3
+        ),
+    ),
+    Profile(
+        "organisations",
+        parameters=replace(
+            GOVERNED,
+            organisation_operations=100,
+            quota_operations=90,
+            quota_window=200_000,
+            due_per_block=3,
         ),
     ),
     Profile(
@@ -138,6 +149,7 @@ class World:
         self.claims: list[tuple[bytes, bytes, str]] = []
         self.namespaces: dict[bytes, v.Namespace] = {}
         self.records: list[tuple[bytes, str, v.RecordHead]] = []
+        self.memberships: list[tuple[bytes, v.Membership]] = []
         for (owner, key), value in sorted(state.cells.items(), key=lambda cell: cell[0]):
             if owner[0] == 1:
                 self.add_account_cell(owner[1:], key, value)
@@ -159,6 +171,8 @@ class World:
                 self.claims.append((account, key[1:33], key[33:].decode()))
             case v.Hold():
                 self.holds.append((account, key[1:], value))
+            case v.Membership():
+                self.memberships.append((account, value))
 
     def add_cell(self, owner: bytes, key: bytes, value: Any) -> None:
         """A cell of an asset or a namespace."""
@@ -248,7 +262,7 @@ class Generator:
             return self.random.randrange(1, max(2, balance // 3))
         if chance < 90:
             return max(1, balance)
-        return self.pick([balance + 1, AMOUNT_MAX, 1, 1_000])
+        return self.pick([min(balance + 1, AMOUNT_MAX), AMOUNT_MAX, 1, 1_000])
 
     def account(self) -> bytes:
         """An account, mostly open."""
@@ -286,8 +300,13 @@ class Generator:
         )
         namer = Ledger(encode(genesis))
         accounts = [
-            v.GenesisAccount(namer.own_address(key), (v.Signer(key, 1),), v.Thresholds(1))
-            for key in keys.VALID[:8]
+            v.GenesisAccount(
+                namer.own_address(key),
+                (v.Signer(key, 1),),
+                v.Thresholds(1),
+                first_organisation(number),
+            )
+            for number, key in enumerate(keys.VALID[:8])
         ]
         for number, address in enumerate(JOINT):
             own_assets = sorted(namer.asset_id(address, code) for code in CODES)
@@ -330,7 +349,7 @@ class Generator:
             return None
         limit = v.AmountLimit(self.pick(assets), self.pick([5, 100]), self.pick([1, 20_000]))
         return v.SignerLimits(
-            tuple(sorted({7, 8, 9, self.random.randrange(29)})) if self.often(30) else (),
+            tuple(sorted({7, 8, 9, self.random.randrange(31)})) if self.often(30) else (),
             (self.pick(assets),) if self.often(30) else (),
             (self.pick(spaces),) if spaces and self.often(30) else (),
             limit if self.often(60) else None,
@@ -339,7 +358,7 @@ class Generator:
 
     def thresholds(self) -> v.Thresholds:
         """Thresholds, sometimes out of reach."""
-        special = sorted({self.random.randrange(29) for _ in range(self.pick([0, 0, 1, 2]))})
+        special = sorted({self.random.randrange(31) for _ in range(self.pick([0, 0, 1, 2]))})
         entries = tuple(v.OperationThreshold(n, self.pick([1, 1, 1, 2])) for n in special)
         return v.Thresholds(3 if self.often(8) else 1, entries)
 
@@ -719,7 +738,11 @@ class Generator:
             self.hash()[:6] if self.often(10) else b"",
             tuple(operations),
         )
-        signed = Transaction(encode(body), self.signing_keys([acting for acting, _ in chosen]))
+        actors = [acting for acting, _ in chosen]
+        if self.often(50):
+            # A source that does not act has to agree.
+            actors.append(source)
+        signed = Transaction(encode(body), self.signing_keys(actors))
         return Sent(source, replay, signed, len(operations))
 
     def replay(self, source: bytes) -> v.ReplayKey:
@@ -788,6 +811,7 @@ class Generator:
         start = Block(self.trial)
         start.drop_passed_buckets()
         start.due()
+        self.trial.find_voices()
         batches: list[list[Transaction]] = []
         counts: list[int] = []
         for _ in range(self.pick([0, 1, 1, 2, 3])):

@@ -96,6 +96,7 @@ def parameters_break_rules(parameters: v.ParameterFields, kind: v.NetworkKind) -
         and 10_000 <= p.ready_lifetime <= 30 * 24 * 3_600_000
         and p.evidence_policy <= 3
         and 1 <= p.evidence_max_age <= 10**9
+        and not 0 < p.organisation_operations < 100
     )
 
 

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 ORGANISATIONS = ["Alpha", "Beta", "Gamma", "Delta", "银行"]
 MEMBERS = [("n1", 0, 2), ("n2", 1, 2), ("n3", 2, 2), ("n4", 3, 1), ("n5", 4, 1), ("n6", 0, 1)]
 """Validators of the genesis: name, organisation, weight."""
-HARMLESS = ("evidence_policy", "due_per_block", "quota_operations", "timeout_max", "turn_blocks")
+HARMLESS = (
+    "evidence_policy",
+    "due_per_block",
+    "quota_operations",
+    "organisation_operations",
+    "timeout_max",
+    "turn_blocks",
+)
 
 
 def first_validators() -> v.ValidatorSet:
@@ -39,6 +46,11 @@ def first_organisations(accounts: Sequence[bytes]) -> tuple[v.GenesisOrganisatio
     return tuple(sorted(named, key=lambda one: one.name.encode()))
 
 
+def first_organisation(number: int) -> str | None:
+    """To which organisation an account of the genesis belongs."""
+    return {4: "Alpha", 5: "Beta", 6: "银行"}.get(number)
+
+
 def governance_choices(generator: Generator) -> list[tuple[int, Callable[[], Chosen]]]:
     """Weights and choices, as those of the generator itself."""
     speaker = Speaker(generator)
@@ -48,6 +60,8 @@ def governance_choices(generator: Generator) -> list[tuple[int, Callable[[], Cho
         (1, speaker.withdraw),
         (6, speaker.ready),
         (6, speaker.report),
+        (5, speaker.ask_membership),
+        (5, speaker.set_member),
     ]
 
 
@@ -71,6 +85,8 @@ def urgent(generator: Generator) -> Chosen | None:
     agenda = Council(generator.trial, []).agenda
     speaker = Speaker(generator)
     if agenda.pending is not None and agenda.pending.activation is None:
+        if agenda.open and generator.often(12):
+            return speaker.vote()
         return speaker.ready() if generator.often(12) else None
     return speaker.vote() if agenda.open and generator.often(9) else None
 
@@ -189,6 +205,26 @@ class Speaker:
             return self.generator.account(), self.generator.pick(known[-20:])
         return self.generator.account(), self.evidence()
 
+    def ask_membership(self) -> Chosen:
+        """29."""
+        members = [account for account, _ in self.generator.world.memberships]
+        if members and self.often(25):
+            return self.generator.pick(members), v.AskMembership(None)
+        leaves = self.often(5)
+        return self.generator.account(), v.AskMembership(None if leaves else self.organisation())
+
+    def set_member(self) -> Chosen:
+        """30: mostly by the organisation that is asked, or to which the account belongs."""
+        rows, council = self.generator.world.memberships, self.council
+        if not rows or self.often(15):
+            return self.voter(), v.SetMember(self.generator.account(), self.often(50))
+        account, known = self.generator.pick(rows)
+        member = known.asks is not None and self.often(80)
+        name = known.asks if member else known.organisation or known.asks
+        asked = council.organisations().get(name or "")
+        source = asked.governance if asked is not None and asked.governance else self.voter()
+        return source, v.SetMember(account, member)
+
     def evidence(self, *, sound: bool = False) -> v.ReportEvidence:
         """Two statements of a validator of some epoch, mostly contradicting."""
         made = self.sound_evidence() if sound else self.any_evidence()
@@ -283,13 +319,15 @@ class Speaker:
     def set_parameter(self) -> v.Change:
         """0: values that leave the run lively, and wrong ones."""
         if self.often(15):
-            name = self.generator.pick(["id_bucket", "algorithms", "speed", *PARAMETER_BITS])
+            unknown = ["id_bucket", "algorithms", "speed"] * 4
+            name = self.generator.pick([*unknown, *PARAMETER_BITS])
             return v.SetParameter(name, self.generator.pick([0, 2**32, 2**64 - 1]))
         name = self.generator.pick(HARMLESS)
         values = {
             "evidence_policy": [0, 1, 2, 3, 3],
             "due_per_block": [1, 3, 9],
             "quota_operations": [0, 0, 30],
+            "organisation_operations": [0, 99, 100, 150],
             "timeout_max": [30_000, 60_000],
             "turn_blocks": [4, 8],
         }

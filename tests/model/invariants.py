@@ -15,6 +15,7 @@ def invariant_breaches(ledger: Ledger) -> list[str]:
         *_supply_breaches(ledger),
         *_holding_breaches(ledger),
         *_governance_breaches(ledger),
+        *_membership_breaches(ledger),
     ]
 
 
@@ -95,6 +96,14 @@ def _governance_breaches(ledger: Ledger) -> Iterable[str]:
     newest = ledger.cells[SYSTEM, b"\x08" + epochs[-1]].validators
     if newest != council.validators or len(epochs) != newest.epoch + 1:
         yield "the newest epoch is not the one in force"
+
+
+def _membership_breaches(ledger: Ledger) -> Iterable[str]:
+    for (owner, key), value in ledger.cells.items():
+        if owner[0] == 1 and key == b"\12" and value == v.Membership():
+            yield "a membership that says nothing"
+        if owner == SYSTEM and key[0] == 14 and not isinstance(value, v.Use):
+            yield "the use of an organisation's quota is none"
 
 
 def is_open(proposal: v.ChangeProposal) -> bool:

@@ -100,6 +100,21 @@ def quota_cell(address: bytes) -> CellKey:
     return account_cell(address, b"\11")
 
 
+def membership_cell(address: bytes) -> CellKey:
+    """To which organisation an account belongs."""
+    return account_cell(address, b"\12")
+
+
+def organisation_cell(name: str) -> CellKey:
+    """An organisation."""
+    return SYSTEM, b"\5" + name.encode()
+
+
+def organisation_use_cell(name: str | None) -> CellKey:
+    """Use of the quota of an organisation, or of all accounts without one."""
+    return SYSTEM, b"\16" + (name or "").encode()
+
+
 def asset_cell(asset: bytes, key: bytes = b"\0") -> CellKey:
     """A cell of an asset; its definition by default."""
     return b"\2" + asset, key
@@ -161,6 +176,7 @@ class Ledger:
         self.height = 0
         self.time = fields.time
         self.reports: dict[bytes | None, int] = {}
+        self.voices: set[bytes] = set()
         self.ids: dict[int, list[v.IdEntry]] = {}
         self.cells: dict[CellKey, Any] = {
             PARAMETERS: v.Parameters(fields.parameters),
@@ -177,6 +193,8 @@ class Ledger:
             self.cells[account_cell(account.address)] = v.OpenAccount(
                 account.signers, account.thresholds, 0
             )
+            if account.organisation is not None:
+                self.cells[membership_cell(account.address)] = v.Membership(account.organisation)
         for validator in fields.validators.validators:
             if self.header(self.own_address(validator.key)) is None:
                 self.open_key_account(validator.key, 0)
@@ -310,6 +328,28 @@ class Ledger:
         head = self.cells.get(head_cell(namespace, key))
         return head.version if head else 0
 
+    def membership(self, account: bytes) -> v.Membership:
+        """Section 3.1: membership as it stands in its cell."""
+        membership: v.Membership = self.cells.get(membership_cell(account), v.Membership())
+        return membership
+
+    def organisation_of(self, account: bytes) -> str | None:
+        """Section 3.1: the organisation to which an account belongs."""
+        voter: v.Voter | None = self.cells.get((SYSTEM, b"\r" + account))
+        if voter is not None:
+            return voter.organisation
+        name = self.membership(account).organisation
+        return name if name is not None and organisation_cell(name) in self.cells else None
+
+    def find_voices(self) -> None:
+        """Section 2.4: accounts that act for their organisation, before the first transaction."""
+        pending = Council(self, []).agenda.pending
+        self.voices = {
+            *(key[1:] for owner, key in self.cells if owner == SYSTEM and key[0] == 13),
+            *(self.own_address(one.key) for one in self.cells[VALIDATORS].validators),
+            *(one.account for one in (pending.members if pending else ())),
+        }
+
     def used(self, cell: CellKey, period: int) -> int:
         """What a Use cell counted in this period."""
         use = self.cells.get(cell)
@@ -330,6 +370,7 @@ class Block:
         skipped: list[Skipped] = []
         self.drop_passed_buckets()
         due_events = self.due()
+        self.ledger.find_voices()
         for batch, transactions in enumerate(batches):
             for index, transaction in enumerate(transactions):
                 execution = Execution(self.ledger, transaction)
@@ -418,7 +459,7 @@ class Execution:
             return "lifetime_too_long"
         if not isinstance(ledger.cells.get(account_cell(body.source)), v.OpenAccount):
             return "source_missing"
-        if not all(map(self.authorised, body.operations)):
+        if not (all(map(self.authorised, body.operations)) and self.source_agrees()):
             return "threshold_not_met"
         if isinstance(body.replay, v.Sequence):
             fits = body.replay.number == self.next_number(body.replay.lane)
@@ -467,6 +508,19 @@ class Execution:
         counting = [signer for signer in header.signers if self.counts(signer, operation.body)]
         return weight(counting) >= threshold(header, operation.body)
 
+    def source_agrees(self) -> bool:
+        """Whether the source acts, or lets others act at its expense."""
+        source, header = self.body.source, self.ledger.cells[account_cell(self.body.source)]
+        agreeing = [
+            signer
+            for signer in header.signers
+            if signer.key in self.keys
+            and signer.limits is None
+            and not self.ledger.is_retired(signer.key)
+        ]
+        acts = any(self.acting(operation) == source for operation in self.body.operations)
+        return acts or weight(agreeing) >= header.thresholds.default
+
     def charge_amount_limits(self, operation: v.Operation) -> None:
         """Amount limits: signers from before the transaction, uses as they are now."""
         acting, body = self.acting(operation), operation.body
@@ -496,8 +550,9 @@ class Execution:
         conflict = self.use_replay_key()
         if conflict:
             return Code.ID_CONFLICT, None
-        if not self.charge_quota():
-            return Code.QUOTA_EXCEEDED, None
+        over = self.charge_quotas()
+        if over is not None:
+            return over, None
         if not all(map(self.holds, self.body.preconditions)):
             return Code.PRECONDITION_FAILED, None
         before = dict(self.ledger.cells)
@@ -523,17 +578,26 @@ class Execution:
         ledger.ids.setdefault(body.valid_until // ledger.parameters.id_bucket, []).append(entry)
         return conflict
 
-    def charge_quota(self) -> bool:
-        """Charges the operations to the source; false if its quota does not suffice."""
-        parameters, cell = self.ledger.parameters, quota_cell(self.body.source)
-        if parameters.quota_operations == 0:
-            return True
+    def charge_quotas(self) -> Code | None:
+        """Section 2.4: charges the operations to the quotas, or to none and says which is full."""
+        parameters, source = self.ledger.parameters, self.body.source
+        own, shared = parameters.quota_operations, parameters.organisation_operations
         period = self.time // parameters.quota_window
-        used = self.ledger.used(cell, period) + len(self.body.operations)
-        if used > parameters.quota_operations:
-            return False
-        self.ledger.cells[cell] = v.Use(period, used)
-        return True
+        limits: list[tuple[CellKey, int, Code]] = []
+        if shared and source in self.ledger.voices:
+            own, shared = min(own or shared, shared), 0
+        if own:
+            limits.append((quota_cell(source), own, Code.QUOTA_EXCEEDED))
+        if shared:
+            cell = organisation_use_cell(self.ledger.organisation_of(source))
+            limits.append((cell, shared, Code.ORGANISATION_QUOTA_EXCEEDED))
+        count = len(self.body.operations)
+        for cell, limit, code in limits:
+            if self.ledger.used(cell, period) + count > limit:
+                return code
+        for cell, _, _ in limits:
+            self.ledger.cells[cell] = v.Use(period, self.ledger.used(cell, period) + count)
+        return None
 
     def holds(self, condition: v.Precondition) -> bool:
         """Section 2.3."""
@@ -743,6 +807,9 @@ class Step(Books):
         refuse(Code.ACCOUNT_CLOSED, isinstance(header, v.ClosedAccount))
         self.cells[account_cell(address)] = v.OpenAccount(signers, thresholds, self.ledger.height)
         self.emit(v.AccountCreated(address, self.source))
+        organisation = self.ledger.organisation_of(self.source)
+        if organisation is not None:
+            self.put_membership(address, v.Membership(organisation))
 
     def set_signers(self, op: v.SetSigners) -> None:
         """1."""
@@ -799,6 +866,41 @@ class Step(Books):
         refuse(Code.CLAIM_MISSING, cell not in self.cells)
         del self.cells[cell]
         self.emit(v.ClaimRevoked(op.issuer, op.subject, op.kind))
+
+    def put_membership(self, account: bytes, membership: v.Membership) -> None:
+        """Writes a membership; one without names has no cell."""
+        if membership == v.Membership():
+            self.cells.pop(membership_cell(account), None)
+        else:
+            self.cells[membership_cell(account)] = membership
+        self.emit(v.MembershipChanged(account, membership.organisation, membership.asks))
+
+    def ask_membership(self, op: v.AskMembership) -> None:
+        """29."""
+        before = self.ledger.membership(self.source)
+        if op.organisation is None:
+            refuse(Code.MEMBERSHIP_MISSING, before == v.Membership())
+            self.put_membership(self.source, v.Membership())
+        else:
+            missing = organisation_cell(op.organisation) not in self.cells
+            refuse(Code.ORGANISATION_MISSING, missing)
+            self.put_membership(self.source, replace(before, asks=op.organisation))
+
+    def set_member(self, op: v.SetMember) -> None:
+        """30."""
+        voter = self.cells.get((SYSTEM, b"\r" + self.source))
+        if voter is None:
+            raise RejectedError(Code.NOT_VOTER)
+        self.open_account(op.account)
+        own, before = voter.organisation, self.ledger.membership(op.account)
+        if op.member:
+            refuse(Code.MEMBERSHIP_MISSING, before.asks != own)
+            after = v.Membership(own)
+        else:
+            refuse(Code.MEMBERSHIP_MISSING, own not in (before.organisation, before.asks))
+            left = [None if name == own else name for name in (before.organisation, before.asks)]
+            after = v.Membership(*left)
+        self.put_membership(op.account, after)
 
     # Section 4: assets
 

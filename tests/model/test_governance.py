@@ -314,3 +314,62 @@ def test_lists_and_revocations_come_into_force_together(chain: Chain) -> None:
     assert chain.council.named(b"\x0b") == listed
     assert chain.council.named(b"\x0c") == {paper: b""}
     assert compare.run_both(chain.genesis, chain.blocks)[0] == []
+
+
+def test_organisations_share_quotas_and_voices_do_not() -> None:
+    chain = Chain(organisation_operations=100, quota_window=1_000_000)
+    first, second = chain.voices[:2]
+    members = []
+    for _ in range(2):
+        opened = v.CreateAccount(
+            v.TargetDerived(), (v.Signer(chain.keys[second], 1),), v.Thresholds(1)
+        )
+        assert chain.send(first, opened) == Code.FINAL
+        created, joined = chain.events[0]
+        assert isinstance(created, v.AccountCreated)
+        members.append(created.account)
+        assert joined == v.MembershipChanged(created.account, "a", None)
+        chain.keys[members[-1]] = chain.keys[second]
+    data = [v.SetData("x", b"")] * 60
+    assert chain.send(members[0], *data) == Code.FINAL
+    assert chain.send(members[1], *data) == Code.ORGANISATION_QUOTA_EXCEEDED
+    assert chain.send(members[1], *data[:40]) == Code.FINAL
+    assert chain.ledger.cells[ledger.organisation_use_cell("a")].used == 100
+    # Leaving is charged to whom it leaves; then it shares with those who belong to nobody.
+    assert chain.send(members[1], v.AskMembership(None)) == Code.ORGANISATION_QUOTA_EXCEEDED
+    assert chain.send(first, v.SetMember(members[1], False)) == Code.FINAL
+    assert chain.send(members[1], *data) == Code.FINAL
+    assert chain.ledger.cells[ledger.organisation_use_cell(None)].used == 60
+    # The voice has used 3 of its own.
+    assert chain.send(first, *data, *data[:37]) == Code.FINAL
+    assert chain.send(first, data[0]) == Code.QUOTA_EXCEEDED
+    chain.block(after=1_000_000)
+    assert chain.send(members[0], data[0]) == Code.FINAL
+    assert compare.run_both(chain.genesis, chain.blocks)[0] == []
+
+
+def test_membership_needs_both_sides() -> None:
+    chain = Chain()
+    first, second, third = chain.voices[:3]
+    stranger = v.CreateAccount(v.TargetKey(keys.VALID[7]))
+    assert chain.send(first, v.AskMembership("nobody")) == Code.ORGANISATION_MISSING
+    assert chain.send(first, v.AskMembership(None)) == Code.MEMBERSHIP_MISSING
+    assert chain.send(first, stranger) == Code.FINAL
+    account = chain.ledger.own_address(keys.VALID[7])
+    chain.keys[account] = keys.VALID[7]
+    assert chain.ledger.organisation_of(account) == "a"
+    assert chain.send(second, v.SetMember(account, True)) == Code.MEMBERSHIP_MISSING
+    assert chain.send(second, v.SetMember(account, False)) == Code.MEMBERSHIP_MISSING
+    assert chain.send(account, v.SetMember(account, True)) == Code.NOT_VOTER
+    assert chain.send(account, v.AskMembership("b")) == Code.FINAL
+    assert chain.send(third, v.SetMember(account, True)) == Code.MEMBERSHIP_MISSING
+    assert chain.ledger.membership(account) == v.Membership("a", "b")
+    assert chain.send(second, v.SetMember(account, True)) == Code.FINAL
+    assert chain.ledger.membership(account) == v.Membership("b")
+    # A governance account belongs to its organisation, whatever its cell says.
+    assert chain.send(first, v.AskMembership("b")) == Code.FINAL
+    assert chain.send(second, v.SetMember(first, True)) == Code.FINAL
+    assert chain.ledger.organisation_of(first) == "a"
+    assert chain.send(account, v.AskMembership(None)) == Code.FINAL
+    assert ledger.membership_cell(account) not in chain.ledger.cells
+    assert compare.run_both(chain.genesis, chain.blocks)[0] == []

@@ -55,7 +55,7 @@ class Chain:
         require: tuple[v.Precondition, ...] = (),
         signed: set[bytes] | None = None,
     ) -> Transaction:
-        """A transaction, by default with a fresh id and the keys of everybody who acts."""
+        """A transaction, by default with a fresh id and the keys of source and all who act."""
         self.count += 1
         pairs = [op if isinstance(op, tuple) else (None, op) for op in operations]
         body = v.Body(
@@ -66,7 +66,7 @@ class Chain:
             b"",
             tuple(v.Operation(acting, op) for acting, op in pairs),
         )
-        actors = {acting or source for acting, _ in pairs}
+        actors = {source, *(acting or source for acting, _ in pairs)}
         known = set().union(*(self.keys.get(actor, set()) for actor in actors))
         return Transaction(encode(body), frozenset(known if signed is None else signed))
 
@@ -279,6 +279,20 @@ def test_quota_stays_charged_on_rejection() -> None:
     assert chain.send(chain.a, data, replay=replay) == Code.ID_CONFLICT
     assert chain.send(chain.a, data) == Code.QUOTA_EXCEEDED
     chain.ok(chain.a, data, data, data, after=1_000)
+
+
+def test_a_source_that_does_not_act_agrees_with_its_default_threshold() -> None:
+    chain = Chain()
+    acting = (chain.b, v.SetData("x", b""))
+    assert chain.send(chain.a, acting, signed={KEYS[1]}) == "threshold_not_met"
+    assert chain.send(chain.a, acting, signed={KEYS[0]}) == "threshold_not_met"
+    chain.ok(chain.a, acting, signed={KEYS[0], KEYS[1]})
+    # Who acts in one operation asks for the whole transaction.
+    chain.ok(chain.a, acting, v.SetData("y", b""), signed={KEYS[0], KEYS[1]})
+    limited = v.Signer(KEYS[3], 1, v.SignerLimits())
+    both = tuple(sorted((v.Signer(KEYS[0], 1), limited), key=lambda one: one.key))
+    chain.ok(chain.a, v.SetSigners(both, v.Thresholds(1)))
+    assert chain.send(chain.a, acting, signed={KEYS[1], KEYS[3]}) == "threshold_not_met"
 
 
 def test_skipped_transactions_leave_nothing() -> None:

@@ -22,6 +22,7 @@ class Code(IntEnum):
     ID_CONFLICT = 2
     PRECONDITION_FAILED = 3
     QUOTA_EXCEEDED = 4
+    ORGANISATION_QUOTA_EXCEEDED = 5
     ACCOUNT_MISSING = 100
     ACCOUNT_EXISTS = 101
     ACCOUNT_CLOSED = 102
@@ -34,6 +35,7 @@ class Code(IntEnum):
     DATA_VERSION_MISMATCH = 110
     DATA_MISSING = 111
     CLAIM_MISSING = 112
+    MEMBERSHIP_MISSING = 113
     ASSET_MISSING = 120
     ASSET_EXISTS = 121
     ASSET_KIND_MISMATCH = 122
@@ -581,6 +583,17 @@ class ReportEvidence:
     signature_two: SignatureBytes
 
 
+@dataclass(frozen=True)
+class AskMembership:
+    organisation: str | None
+
+
+@dataclass(frozen=True)
+class SetMember:
+    account: Hash
+    member: bool
+
+
 OperationBody = (
     CreateAccount
     | SetSigners
@@ -611,6 +624,8 @@ OperationBody = (
     | WithdrawProposal
     | Ready
     | ReportEvidence
+    | AskMembership
+    | SetMember
 )
 
 
@@ -747,6 +762,12 @@ class Use:
 
 
 @dataclass(frozen=True)
+class Membership:
+    organisation: str | None = None
+    asks: str | None = None
+
+
+@dataclass(frozen=True)
 class Asset:
     issuer: Hash
     code: str
@@ -830,6 +851,7 @@ class ParameterFields:
     ready_lifetime: U64 = 3_600_000
     evidence_policy: U32 = 1
     evidence_max_age: U64 = 1_000_000
+    organisation_operations: U64 = 0
 
 
 @dataclass(frozen=True)
@@ -1028,6 +1050,7 @@ class GenesisAccount:
     address: Hash
     signers: tuple[Signer, ...]
     thresholds: Thresholds
+    organisation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -1281,6 +1304,13 @@ class EvidenceRecorded:
     action: EvidenceAction
 
 
+@dataclass(frozen=True)
+class MembershipChanged:
+    account: Hash
+    organisation: str | None
+    asks: str | None
+
+
 Event = (
     AccountCreated
     | SignersChanged
@@ -1312,12 +1342,13 @@ Event = (
     | ActivationFixed
     | EpochBegins
     | EvidenceRecorded
+    | MembershipChanged
 )
 
 for _kind in (
     *(AccountTarget, Writers, Content, OperationBody, ReplayKey, Precondition, AccountHeader),
     *(Event, Change, Statement, EvidenceAction),
-    *(Body, Holding, DataEntry, Claim, Hold, Use, Asset, Item, Namespace, RecordHead),
+    *(Body, Holding, DataEntry, Claim, Hold, Use, Membership, Asset, Item, Namespace, RecordHead),
     *(RecordVersion, IdBucket, VoteStatement, CommitStatement),
     *(ChangeProposal, Governance, Organisation, Voter, EpochRecord, ProtocolVersion),
     *(EvidenceRecord, Schedule, Parameters, ValidatorSet, Genesis, Receipt, Outcome),

@@ -11,14 +11,15 @@ import pytest
 import uvicorn
 
 from bubi.node.api.certified import ORGANISATION, CertifiedProtocol
+from bubi.node.monitoring.clients import CLIENT
 from tests.network.world import Organisation
 
 PATIENCE = 60.0
 
 
 async def told(scope: dict[str, Any], _receive: Any, send: Any) -> None:
-    """Answers with the organisation of the client."""
-    body = (scope.get(ORGANISATION) or "-").encode()
+    """Answers with the organisation and the name of the client."""
+    body = "; ".join((scope.get(ORGANISATION) or "-", scope.get(CLIENT) or "-")).encode()
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": body})
 
@@ -78,11 +79,12 @@ def test_each_request_knows_the_organisation_of_its_certificate(tmp_path: Path, 
         factory = pytest.importorskip("uvloop").new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         answers = runner.run(ask(config, [*clients]))
-    assert answers == ["Alpha Bank", "Alpha Bank", "贝塔", "贝塔"]
+    alpha_one, beta_other = "Alpha Bank; Alpha Bank/one", "贝塔; 贝塔/other"
+    assert answers == [alpha_one, alpha_one, beta_other, beta_other]
 
 
 def test_without_tls_there_is_no_organisation() -> None:
     config = uvicorn.Config(
         told, http=CertifiedProtocol, ws="none", lifespan="off", log_config=None
     )
-    assert asyncio.run(ask(config, [None])) == ["-", "-"]
+    assert asyncio.run(ask(config, [None])) == ["-; -", "-; -"]

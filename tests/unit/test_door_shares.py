@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from bubi import core
 from bubi.mempool import Limits, Mempool, Recent
 from bubi.node.door import Door, DoorError
 from bubi.node.health import Health
@@ -170,3 +171,58 @@ def test_singles_that_are_checked_together_share_what_their_sender_has_left() ->
         assert [one.verdict for one in answers].count("pool_full") == 2
 
     run(work, ShareLimits(3, 100, 100))
+
+
+def counted(door: Door) -> dict[tuple[str, str, str], float]:
+    """Transactions by client, result and code."""
+    (family,) = door._metrics.door.client_transactions.collect()
+    return {
+        (one.labels["client"], one.labels["result"], one.labels["code"]): one.value
+        for one in family.samples
+        if one.name.endswith("_total")
+    }
+
+
+def test_transactions_are_counted_by_client_and_what_became_of_them() -> None:
+    shop, bank = Origin("a", client="Shop/till"), Origin("b", "Beta", client="10.0.0.1")
+    rejected = next(number for number, _ in core.result_codes() if number)
+    name = core.code_names()[rejected]
+
+    async def work(door: Door) -> None:
+        _, bulk = await door.bulk(bytes([3, 7]), shop)
+        assert bulk is not None
+        codes = [0, rejected, core.SKIPPED]
+        door.pool.select(100, 100)
+        door.decided([bulk.entry], 1, [b"".join(one.to_bytes(2, "little") for one in codes)])
+        expected: dict[tuple[str, str, str], float] = {
+            ("Shop/till", "admitted", ""): 3,
+            ("Shop/till", "final", ""): 1,
+            ("Shop/till", "rejected", name): 1,
+            ("Shop/till", "skipped", ""): 1,
+        }
+        assert counted(door) == expected
+        # Singles of several clients that are checked together; one of them is refused.
+        sent = [door.single(bytes([1 + at]), one) for at, one in enumerate((shop, bank, shop))]
+        sent.append(door.single(bytes([0]), bank))
+        answers = await asyncio.gather(*sent)
+        assert [one.verdict for one in answers] == ["", "", "", "bad"]
+        (ticket,) = {id(one.ticket): one.ticket for one in answers if one.ticket}.values()
+        door.pool.select(100, 100)
+        codes = [0, rejected, 0]
+        door.decided([ticket.entry], 2, [b"".join(one.to_bytes(2, "little") for one in codes)])
+        expected |= {
+            ("Shop/till", "admitted", ""): 5,
+            ("Shop/till", "final", ""): 3,
+            ("10.0.0.1", "admitted", ""): 1,
+            ("10.0.0.1", "refused", "bad"): 1,
+            ("10.0.0.1", "rejected", name): 1,
+        }
+        assert counted(door) == expected
+        # What comes from no client, such as the node itself, is nobody's.
+        _, own = await door.bulk(bytes([2]), A)
+        assert own is not None
+        door.pool.select(100, 100)
+        door.decided([own.entry], 3, [bytes(4)])
+        assert counted(door) == expected
+
+    run(work, ShareLimits(100, 100, 100))

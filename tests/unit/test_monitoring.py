@@ -15,10 +15,11 @@ from starlette.routing import Route
 
 from bubi.node.config import ConfigError, parse
 from bubi.node.metrics import DoorMetrics, Metrics
+from bubi.node.monitoring.clients import CLIENT, NAMES_MAX, Clients
 from bubi.node.monitoring.clocks import Clocks
 from bubi.node.monitoring.host import FILL_SECONDS_MAX, HostMeter, fill_seconds
 from bubi.node.monitoring.logbook import Filter, Logbook
-from bubi.node.monitoring.requests import CLIENTS_MAX, Metered
+from bubi.node.monitoring.requests import Metered
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -171,11 +172,25 @@ def test_requests_are_counted_by_route_not_by_path() -> None:
 def test_clients_are_told_apart_up_to_a_bound() -> None:
     metrics = Metrics()
     app = metered(metrics.door)
-    for number in range(CLIENTS_MAX + 3):
+    for number in range(NAMES_MAX + 3):
         ask(app, "GET", "/things/a", f"10.0.{number // 256}.{number % 256}")
     name = "bubi_api_client_requests_total"
     assert value(metrics, name, client="10.0.0.0", status="2xx") == 1
     assert value(metrics, name, client="other", status="2xx") == 3
+    assert value(metrics, "bubi_api_client_seconds_count", client="other") == 3
+
+
+def test_many_addresses_take_no_room_from_certificates() -> None:
+    clients = Clients()
+    labels = {clients.label({"client": (f"10.0.0.{number}", 1)}) for number in range(200)}
+    assert len(labels) == NAMES_MAX + 1
+    known = {"client": ("10.0.0.199", 1), CLIENT: "Shop/till"}
+    assert clients.label(known) == "Shop/till"
+    named = {clients.label({CLIENT: f"Shop/{number}"}) for number in range(200)}
+    assert len(named | {"Shop/till"}) == NAMES_MAX + 1
+    assert clients.label(known) == "Shop/till"
+    assert clients.label({CLIENT: "x" * 10_000}) == "other"
+    assert clients.label({}) == "unknown"
 
 
 # --- configuration -------------------------------------------------------------------------------

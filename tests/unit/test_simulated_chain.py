@@ -42,6 +42,7 @@ def genesis_document(**changed: Any) -> dict[str, Any]:
         "ready_lifetime": "3600000",
         "evidence_policy": 1,
         "evidence_max_age": "1000000",
+        "organisation_operations": "0",
     }
     return {
         "v1": {

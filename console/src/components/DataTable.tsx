@@ -93,7 +93,7 @@ function FilterInput(props: { filter: Filter; value: string; onChange: (value: s
           aria-label={t(filter.label)}
           allowClear
           value={value || undefined}
-          placeholder={t("any")}
+          placeholder={filter.hint ?? t("any")}
           onChange={(chosen?: string) => props.onChange(chosen ?? "")}
           options={filter.choices.map(([one, label]) => ({ value: one, label }))}
           showSearch={{ optionFilterProp: "label" }}

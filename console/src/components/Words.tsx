@@ -110,6 +110,8 @@ function variant(group: string, kind: string, fields: Record<string, unknown>): 
     fields.frozen === false || fields.authorised === false ? `${group}.${kind}.off` : "",
     kind === "set_data" && fields.value == null ? `${group}.${kind}.off` : "",
     kind === "data_set" && fields.version === "0" ? `${group}.${kind}.off` : "",
+    kind === "ask_membership" && fields.organisation == null ? `${group}.${kind}.off` : "",
+    fields.member === false ? `${group}.${kind}.off` : "",
     kind.startsWith("clawback") && fields.to == null ? `${group}.${kind}.off` : "",
     `${group}.${kind}`,
   ];

@@ -137,14 +137,17 @@ export const TransactionId = ({ value, whole }: Named) => (
 export const AssetId = ({ value, whole }: Named) => (
   <Id value={value} whole={whole} to={`/assets/${value}`} />
 );
-export const BlockLink = ({ height }: { height: string | null | undefined }) =>
-  height ? (
+/** A block by its height; 0 is what the chain began with. */
+export function BlockLink({ height }: { height: string | null | undefined }) {
+  const { t } = useText();
+  if (!height) return <>–</>;
+  if (height === "0") return <>{t("block.beginning")}</>;
+  return (
     <Link className="number" to={`/blocks/${height}`}>
       {height}
     </Link>
-  ) : (
-    <>–</>
   );
+}
 
 /** How long ago, with the exact time as a hint; it counts on. */
 export function Time({ ms, exact }: { ms: string | number | null | undefined; exact?: boolean }) {

@@ -20,6 +20,15 @@ export interface NetworkInfo {
   development: boolean;
   sandbox: boolean;
   public: boolean;
+  /** The end of the chain that this one continues. */
+  predecessor: {
+    chain_id: string;
+    certificate: string;
+    state_root: string;
+    height: string | null;
+    time: string | null;
+    url: string | null;
+  } | null;
   trust: Record<string, unknown>;
 }
 

@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Tabs } from "antd";
 import { useParams, useSearchParams } from "react-router";
-import { DataTable, List } from "../components/DataTable";
+import { type Column, DataTable, type Filter, List } from "../components/DataTable";
 import { StateProofPanel } from "../components/Proof";
 import {
   AccountId,
@@ -224,19 +224,42 @@ function Holdings({ address }: { address: string }) {
   );
 }
 
+/** Heights between which an entry stood, and the filters of lists that have such. */
+function useSpans() {
+  const { t } = useText();
+  const filters: Filter[] = [
+    { name: "height", label: "filter.height" },
+    {
+      name: "history",
+      label: "filter.history",
+      choices: [["1", t("filter.history.whole")]],
+      hint: t("filter.history.now"),
+    },
+  ];
+  const columns: Column<Row>[] = [
+    { title: t("since"), right: true, cell: (one) => <BlockLink height={text(one, "since")} /> },
+    { title: t("until"), right: true, cell: (one) => <BlockLink height={text(one, "until")} /> },
+  ];
+  return { filters, columns };
+}
+
 function Items({ address }: { address: string }) {
   const { t } = useText();
+  const spans = useSpans();
   return (
     <List<Row>
       name="items"
       caption={t("account.items")}
       route="/api/v1/accounts/{address}/items"
       places={place(address)}
+      filters={spans.filters}
       rowKey={(one, at) => `${assetOf(one)} ${text(one, "item")} ${at}`}
       empty={<Nothing title={t("account.items.empty")} />}
       columns={[
         { title: t("asset"), cell: (one) => <AssetName asset={assetOf(one)} /> },
         { title: t("item"), cell: (one) => text(one, "item") },
+        { title: t("digest"), cell: (one) => <Id value={text(one, "digest")} /> },
+        ...spans.columns,
       ]}
     />
   );
@@ -260,55 +283,50 @@ function History({ address }: { address: string }) {
 
 function Claims({ address }: { address: string }) {
   const { t } = useText();
+  const spans = useSpans();
   return (
     <List<Row>
       name="claims"
       caption={t("account.claims")}
       route="/api/v1/accounts/{address}/claims"
       places={place(address)}
+      filters={spans.filters}
       rowKey={(one, at) => `${text(one, "issuer")} ${text(one, "kind")} ${at}`}
       empty={<Nothing title={t("account.claims.empty")} text={t("account.claims.text")} />}
       columns={[
-        { title: t("claim.kind"), cell: (one) => text(one, "kind", "type") },
+        { title: t("claim.kind"), cell: (one) => text(one, "kind") },
         { title: t("claim.issuer"), cell: (one) => <AccountId value={text(one, "issuer")} /> },
-        { title: t("digest"), cell: (one) => <Id value={text(cellOf(one), "digest")} /> },
-        { title: t("expires"), cell: (one) => dateTime(text(cellOf(one), "expires")) },
+        { title: t("digest"), cell: (one) => <Id value={text(one, "digest")} /> },
+        { title: t("expires"), cell: (one) => dateTime(text(one, "expires")) },
+        ...spans.columns,
       ]}
     />
   );
 }
 
-/** The cell of a list entry, whatever stands around it. */
-function cellOf(one: Row): Row {
-  const value = row(one.value);
-  return { ...row(value.v1 ?? value), ...one };
-}
-
 function DataEntries({ address }: { address: string }) {
   const { t } = useText();
+  const spans = useSpans();
   return (
     <List<Row>
       name="data"
       caption={t("account.data")}
       route="/api/v1/accounts/{address}/data"
       places={place(address)}
-      rowKey={(one, at) => text(one, "name") ?? String(at)}
+      filters={spans.filters}
+      rowKey={(one, at) => `${text(one, "name")} ${at}`}
       empty={<Nothing title={t("account.data.empty")} />}
       columns={[
         { title: t("name"), cell: (one) => text(one, "name") },
         {
           title: t("value"),
           cell: (one) => {
-            const inner = row(row(one.value).v1 ?? one.value);
-            const value = text(inner, "value") ?? text(one, "value") ?? "";
+            const value = text(one, "value") ?? "";
             return <span className="mono">{readable(value) ?? shown(value)}</span>;
           },
         },
-        {
-          title: t("version"),
-          right: true,
-          cell: (one) => text(cellOf(one), "version"),
-        },
+        { title: t("version"), right: true, cell: (one) => text(one, "version") },
+        ...spans.columns,
       ]}
     />
   );
@@ -316,29 +334,27 @@ function DataEntries({ address }: { address: string }) {
 
 function Holds({ address }: { address: string }) {
   const { t, name } = useText();
+  const spans = useSpans();
   return (
     <List<Row>
       name="holds"
       caption={t("account.holds")}
       route="/api/v1/accounts/{address}/holds"
       places={place(address)}
-      rowKey={(one, at) => text(one, "hold", "id") ?? String(at)}
+      filters={spans.filters}
+      rowKey={(one, at) => text(one, "hold") ?? String(at)}
       empty={<Nothing title={t("account.holds.empty")} text={t("account.holds.text")} />}
       columns={[
-        { title: t("hold"), cell: (one) => <Id value={text(one, "hold", "id")} /> },
+        { title: t("hold"), cell: (one) => <Id value={text(one, "hold")} /> },
         {
           title: t("amount"),
           right: true,
-          cell: (one) => (
-            <Amount asset={assetOf(cellOf(one))} amount={text(cellOf(one), "amount") ?? "0"} />
-          ),
+          cell: (one) => <Amount asset={assetOf(one)} amount={text(one, "amount") ?? "0"} />,
         },
-        {
-          title: t("beneficiary"),
-          cell: (one) => <AccountId value={text(cellOf(one), "beneficiary")} />,
-        },
-        { title: t("expires"), cell: (one) => <Time ms={text(cellOf(one), "expires")} exact /> },
+        { title: t("beneficiary"), cell: (one) => <AccountId value={text(one, "beneficiary")} /> },
+        { title: t("expires"), cell: (one) => <Time ms={text(one, "expires")} exact /> },
         { title: t("state"), cell: (one) => name("hold_state", text(one, "state")) },
+        ...spans.columns,
       ]}
     />
   );

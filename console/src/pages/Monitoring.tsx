@@ -596,6 +596,28 @@ export function Peers() {
   );
 }
 
+/** What was refused at the door and what was rejected in a block, by code. */
+function Refusals({ of }: { of: Row }) {
+  const { t } = useText();
+  const kinds = [
+    ["refused", "client.refused"],
+    ["rejected", "client.rejected"],
+  ] as const;
+  const found = kinds.flatMap(([kind, label]) =>
+    Object.entries(row(of[kind])).map(([code, count]) => ({ kind, label, code, count })),
+  );
+  if (found.length === 0) return <>–</>;
+  return (
+    <span className="row">
+      {found.map((one) => (
+        <Pill key={`${one.kind} ${one.code}`} tone="warn">
+          {t(one.label)} <span className="mono">{one.code}</span>: {grouped(String(one.count))}
+        </Pill>
+      ))}
+    </span>
+  );
+}
+
 export function Clients() {
   const { t } = useText();
   const query = useList("clients");
@@ -654,9 +676,23 @@ export function Clients() {
                       ),
                     },
                     {
-                      title: t("client.seconds"),
+                      title: t("client.latency"),
                       right: true,
-                      cell: (one) => span(number(one, "seconds")),
+                      cell: (one) => span(number(one, "p95_seconds")),
+                    },
+                    {
+                      title: t("client.admitted"),
+                      right: true,
+                      cell: (one) => grouped(text(one, "admitted") ?? "0"),
+                    },
+                    {
+                      title: t("client.final"),
+                      right: true,
+                      cell: (one) => grouped(text(one, "final") ?? "0"),
+                    },
+                    {
+                      title: t("client.bad"),
+                      cell: (one) => <Refusals of={one} />,
                     },
                   ]}
                 />
@@ -667,6 +703,14 @@ export function Clients() {
         <div className="grid">
           <SeriesCard series="requests_per_second" title="series.requests" />
           <SeriesCard series="request_p95_seconds" title="series.latency" format={span} />
+          <SeriesCard series="client_final_per_second" title="series.client_final" />
+          <SeriesCard series="client_refused_per_second" title="series.client_refused" />
+          <SeriesCard series="client_rejected_per_second" title="series.client_rejected" />
+          <SeriesCard
+            series="client_request_p95_seconds"
+            title="series.client_latency"
+            format={span}
+          />
         </div>
       </div>
     </>

@@ -9,6 +9,8 @@ import {
   BlockLink,
   Card,
   Code,
+  Facts,
+  Id,
   Nothing,
   PageHead,
   Stat,
@@ -19,6 +21,7 @@ import { QuorumBar } from "../components/Quorum";
 import { get } from "../lib/api";
 import { grouped } from "../lib/format";
 import { number, text } from "../lib/rows";
+import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
 import type {
   Block,
@@ -68,6 +71,7 @@ export function Overview() {
   return (
     <>
       <PageHead name={t("nav.overview")} title={t("nav.overview")} text={t("overview.text")} />
+      <Predecessor />
       <Answered query={query} lines={8}>
         {(found) => <Figures found={found} />}
       </Answered>
@@ -76,6 +80,35 @@ export function Overview() {
         <NewestTransactions />
       </div>
     </>
+  );
+}
+
+/** Where the chain before this one ended, if this one continues another. */
+function Predecessor() {
+  const { t } = useText();
+  const before = useSession().network?.predecessor;
+  if (!before) return null;
+  return (
+    <div style={{ marginBottom: 16 }}>
+      <Card title={t("era.title")}>
+        <p>{t("era.text")}</p>
+        <Facts
+          items={[
+            [t("era.chain"), <Id key="chain" value={before.chain_id} />],
+            [t("era.height"), before.height ? grouped(before.height) : null],
+            [t("era.time"), <Time key="time" ms={before.time} exact />],
+            before.url
+              ? [
+                  t("era.console"),
+                  <a key="url" href={before.url}>
+                    {before.url}
+                  </a>,
+                ]
+              : null,
+          ]}
+        />
+      </Card>
+    </div>
   );
 }
 

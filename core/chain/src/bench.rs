@@ -169,6 +169,7 @@ impl Bench {
                 address,
                 signers: vec![Signer { key: issuer, weight: 1, limits: None }],
                 thresholds: Thresholds { default: 1, operations: std::collections::BTreeMap::new() },
+                organisation: None,
             }],
             organisations: Vec::new(),
             predecessor: None,

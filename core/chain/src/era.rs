@@ -150,6 +150,18 @@ impl End {
         bubi_ledger::successor_state(genesis, &self.state).map_err(|error| invalid(error.to_string()))
     }
 
+    /// What the genesis continues, for those who keep an index: the end of the chain before, as JSON.
+    ///
+    /// # Errors
+    /// A value has no encoding.
+    pub fn predecessor_json(&self, prefix: &'static str) -> Result<Value> {
+        let (proposal, ..) = self.parts()?;
+        let mut object = to_json_value(prefix, &self.predecessor()?)?;
+        object["height"] = json!(proposal.height.to_string());
+        object["time"] = json!(proposal.time.to_string());
+        Ok(object)
+    }
+
     fn cell<T: Wire>(&self, owner: &OwnerKey, key: &[u8]) -> Result<Option<T>> {
         Ok(self.state.get(owner, key).map(decode).transpose()?)
     }

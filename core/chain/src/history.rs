@@ -48,9 +48,10 @@ impl Cache {
 pub(crate) fn parties(event: &Event) -> Vec<Address> {
     match event {
         Event::AccountCreated { account, creator } => vec![*account, *creator],
-        Event::SignersChanged { account } | Event::AccountClosed { account } | Event::DataSet { account, .. } => {
-            vec![*account]
-        }
+        Event::SignersChanged { account }
+        | Event::AccountClosed { account }
+        | Event::DataSet { account, .. }
+        | Event::MembershipChanged { account, .. } => vec![*account],
         Event::ClaimSet { issuer, subject, .. } | Event::ClaimRevoked { issuer, subject, .. } => {
             vec![*issuer, *subject]
         }

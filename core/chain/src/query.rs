@@ -1,21 +1,25 @@
 //! What clients read: cells, accounts, assets, records as JSON, each with an optional proof.
 
 use crate::{
-    chain::{Chain, Inner},
+    chain::{broken, Chain, Inner},
     error::{ChainError, Result},
 };
 use bubi_codec::{
     decode,
     identity::{Address, AssetId, NamespaceId},
     state::{
-        key, AccountHeader, AssetDefinition, Claim, DataEntry, Hold, Holding, Item, Namespace, OwnerKind, RecordHead,
-        RecordVersion,
+        key, AccountHeader, AssetDefinition, Claim, DataEntry, Hold, Holding, Item, Membership, Namespace, OwnerKind,
+        RecordHead, RecordVersion,
     },
     text::to_json_value,
     Wire,
 };
 use bubi_crypto::{from_hex, to_hex, Hash};
-use bubi_ledger::tree::{OwnerKey, View};
+use bubi_ledger::{
+    standing,
+    tree::{OwnerKey, View},
+    QuotaUse, Standing,
+};
 use bubi_store::Disk;
 use serde_json::{json, Value};
 
@@ -29,6 +33,19 @@ fn hash_from_hex(what: &'static str, text: &str) -> Result<Hash> {
     bytes
         .map(Hash)
         .ok_or_else(|| ChainError::refused("id_invalid", format!("{what}: expected 64 lower-case hex digits")))
+}
+
+/// What is used of the quotas of an account until the window ends; nothing if it has none.
+fn quota_json(standing: &Standing) -> Value {
+    let quota = |one: QuotaUse| json!({ "used": one.used.to_string(), "limit": one.limit.to_string() });
+    if standing.own.is_none() && standing.shared.is_none() {
+        return Value::Null;
+    }
+    json!({
+        "until": standing.until.to_string(),
+        "account": standing.own.map(quota),
+        "organisation": standing.shared.map(quota),
+    })
 }
 
 impl<D: Disk> Chain<D> {
@@ -99,10 +116,15 @@ impl<D: Disk> Chain<D> {
         let inner = self.read();
         let view = inner.view()?;
         let Some(header) = view.get(&owner, key::HEADER) else { return Ok(None) };
+        let membership = view.get(&owner, key::MEMBERSHIP).map(|bytes| self.value_json::<Membership>(bytes));
+        let standing = standing(&view, &self.context(&inner, inner.tip.time)?, &account).map_err(broken)?;
         let mut object = json!({
             "height": inner.tip.height.to_string(),
             "address": address,
             "header": self.value_json::<AccountHeader>(header)?,
+            "membership": membership.transpose()?,
+            "organisation": standing.organisation,
+            "quota": quota_json(&standing),
         });
         if proof {
             let evidence = view.prove_account(&owner).ok_or_else(|| {

@@ -13,8 +13,8 @@ use crate::{
 use bubi_codec::{
     block::{BlockRecord, Certificate, CommitStatement, Event, Genesis, Outcome, Proposal, Receipt},
     decode,
-    identity::{Address, AssetId, ChainId},
-    operation::{AccountTarget, Content, OperationBody, Signer, Thresholds},
+    identity::{Address, AssetId, ChainId, NamespaceId},
+    operation::{AccountTarget, Content, Digest, OperationBody, RecordReference, Signer, Thresholds, Writers},
     state::{key, AccountHeader},
     text::to_json,
     transaction::{transaction_hash, BodyV1, SignedTransaction, TransactionBody},
@@ -23,6 +23,9 @@ use bubi_crypto::{Hash, HashSuite};
 use bubi_ledger::{genesis_state, tree::OwnerKey};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
+
+mod inherited;
+pub use inherited::inherited;
 
 /// One field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -459,6 +462,27 @@ impl Rows {
                     let cells = vec![Cell::Asset(self.asset(asset)), text_cell(item), hash(digest)];
                     self.push("item_digests", [&at, cells.as_slice()].concat());
                 }
+                OperationBody::SetData { name, value, .. } => {
+                    let found = made.find_map(|event| match event {
+                        Event::DataSet { version, .. } => Some(*version),
+                        _ => None,
+                    });
+                    let version = found.ok_or_else(|| unmade("set_data"))?;
+                    let cells = vec![
+                        Cell::Account(self.account(source)),
+                        text_cell(name),
+                        Cell::Number(signed(version)?),
+                        value.as_ref().map_or(Cell::Null, |value| Cell::Bytes(value.clone())),
+                    ];
+                    self.push("data_set", [&at, cells.as_slice()].concat());
+                }
+                OperationBody::SetClaim { subject, kind, digest, expires } => {
+                    let expires = expires.map_or(Cell::Null, |time| Cell::Text(time.to_string()));
+                    self.claim(&at, (source, subject, kind), hash(digest), expires);
+                }
+                OperationBody::RevokeClaim { issuer, subject, kind } => {
+                    self.claim(&at, (issuer, subject, kind), Cell::Null, Cell::Null);
+                }
                 OperationBody::CreateNamespace { .. } | OperationBody::SetNamespace { .. } => {
                     self.namespace(setting, &at, source, &operation.body)?;
                 }
@@ -485,23 +509,42 @@ impl Rows {
     ) -> Result<()> {
         let (id, name, owner, writers, shared) = match operation {
             OperationBody::CreateNamespace { name, writers, shared } => {
-                let id = bubi_codec::identity::NamespaceId::derived(setting.suite, name);
-                (id, text_cell(name), source, writers, shared)
+                (NamespaceId::derived(setting.suite, name), text_cell(name), source, writers, shared)
             }
             OperationBody::SetNamespace { namespace, owner, writers, shared } => {
                 (*namespace, Cell::Null, owner, writers, shared)
             }
             _ => return Ok(()),
         };
+        let row = self.namespace_row(setting, at, (&id, name), owner, writers, *shared)?;
+        self.push("namespaces_set", row);
+        Ok(())
+    }
+
+    fn namespace_row(
+        &mut self,
+        setting: Setting<'_>,
+        at: &[Cell],
+        (id, name): (&NamespaceId, Cell),
+        owner: &Address,
+        writers: &Writers,
+        shared: bool,
+    ) -> Result<Row> {
         let cells = vec![
             hash(&id.0),
             name,
             Cell::Account(self.account(owner)),
             text_cell(&text(setting, writers)?),
-            Cell::Number(i64::from(*shared)),
+            Cell::Number(i64::from(shared)),
         ];
-        self.push("namespaces_set", [at, cells.as_slice()].concat());
-        Ok(())
+        Ok([at, cells.as_slice()].concat())
+    }
+
+    /// A claim that was stated, or without a digest one that was withdrawn.
+    fn claim(&mut self, at: &[Cell], (issuer, subject, kind): (&Address, &Address, &str), digest: Cell, expires: Cell) {
+        let (subject, issuer) = (Cell::Account(self.account(subject)), Cell::Account(self.account(issuer)));
+        let cells = [subject, issuer, text_cell(kind), digest, expires];
+        self.push("claims_set", [at, cells.as_slice()].concat());
     }
 
     fn record(
@@ -516,6 +559,20 @@ impl Rows {
         let OperationBody::PutRecord { namespace, key, digest, content, parents, .. } = operation else {
             return Ok(());
         };
+        let place = (namespace, key.as_str(), version);
+        self.version(setting, at, place, (writer, time), (digest, content), parents)
+    }
+
+    /// One version of a record: where it stands, who wrote it and when, what it says, what it came from.
+    fn version(
+        &mut self,
+        setting: Setting<'_>,
+        at: &[Cell],
+        (namespace, key, version): (&NamespaceId, &str, u32),
+        (writer, time): (&Address, i64),
+        (digest, content): (&Digest, &Content),
+        parents: &[RecordReference],
+    ) -> Result<()> {
         let (kind, size, plain, cipher) = match content {
             Content::None => ("none", 0, Cell::Null, Cell::Null),
             Content::Plain(bytes) => ("plain", bytes.len(), Cell::Bytes(bytes.clone()), Cell::Null),
@@ -642,6 +699,8 @@ fn summary(operation: &OperationBody) -> Summary<'_> {
         OperationBody::Release { holder, .. } => Summary { other: Some(*holder), ..none },
         OperationBody::SetNamespace { owner, .. } => Summary { other: Some(*owner), ..none },
         OperationBody::PutRecord { key, .. } => Summary { name: Some(key), ..none },
+        OperationBody::AskMembership { organisation } => Summary { name: organisation.as_deref(), ..none },
+        OperationBody::SetMember { account, .. } => Summary { other: Some(*account), ..none },
         _ => none,
     }
 }

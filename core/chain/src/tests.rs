@@ -66,6 +66,7 @@ fn genesis() -> Vec<u8> {
             address: owner(),
             signers: vec![Signer { key: key(2).public_key(), weight: 1, limits: None }],
             thresholds: Thresholds { default: 1, operations: BTreeMap::new() },
+            organisation: None,
         }],
         organisations: Vec::new(),
         predecessor: None,

@@ -72,6 +72,7 @@ fn genesis() -> Vec<u8> {
         address: account(&organisation_key(number)),
         signers: vec![Signer { key: organisation_key(number).public_key(), weight: 1, limits: None }],
         thresholds: Thresholds { default: 1, operations: BTreeMap::new() },
+        organisation: None,
     };
     let mut accounts: Vec<GenesisAccount> = (0..=FOUNDERS).map(owner).collect();
     accounts.sort_by_key(|account| account.address);

@@ -63,6 +63,7 @@ fn genesis() -> Vec<u8> {
             address: Address::of_key(SUITE, &owner),
             signers: vec![Signer { key: owner, weight: 1, limits: None }],
             thresholds: Thresholds { default: 1, operations: BTreeMap::new() },
+            organisation: None,
         }],
         organisations: Vec::new(),
         predecessor: None,

@@ -86,6 +86,8 @@ pub struct GenesisAccount {
     pub signers: Vec<Signer>,
     /// Its thresholds.
     pub thresholds: Thresholds,
+    /// The organisation of the genesis to which it belongs.
+    pub organisation: Option<String>,
 }
 
 /// An organisation of the genesis.
@@ -149,6 +151,11 @@ fn check_organisations(genesis: &GenesisV1) -> Result<(), DecodeError> {
     let organisations = &genesis.organisations;
     at_most(limits::ORGANISATIONS_MAX, "organisations", organisations.len())?;
     crate::operation::check_ascending("organisations", organisations.iter().map(|one| &one.name))?;
+    for name in genesis.accounts.iter().filter_map(|account| account.organisation.as_ref()) {
+        if organisations.binary_search_by_key(&name, |one| &one.name).is_err() {
+            return Err(DecodeError::invalid("organisation", "an account belongs to one of the genesis or to none"));
+        }
+    }
     let mut voters = BTreeSet::new();
     for one in organisations {
         crate::governance::check_organisation(&one.name, &one.certificate)?;
@@ -191,6 +198,8 @@ const TURN_BLOCKS_MIN_DEVELOPMENT: u32 = 4;
 const CLOCK_TOLERANCE_MIN: u64 = 500;
 /// Bounds (ms) of the window of quotas.
 const QUOTA_WINDOW: std::ops::RangeInclusive<u64> = 1..=604_800_000;
+/// Least quota of an organisation: the largest transaction fits into it.
+const ORGANISATION_OPERATIONS_MIN: u64 = limits::OPERATIONS_MAX as u64;
 /// Bounds of the transactions of a block: the half that one author may fill holds one at least.
 const BLOCK_TRANSACTIONS: std::ops::RangeInclusive<u32> = 2..=1_000_000;
 /// Bounds of the bytes of a block: the half that one author may fill holds the largest transaction.
@@ -212,6 +221,12 @@ pub fn check_parameters(parameters: &ParametersV1, kind: NetworkKind) -> Result<
     }
     if !QUOTA_WINDOW.contains(&parameters.quota_window) {
         return wrong("quota_window", "it must be 1 ms to seven days: votes are charged as well");
+    }
+    if (1..ORGANISATION_OPERATIONS_MIN).contains(&parameters.organisation_operations) {
+        return wrong(
+            "organisation_operations",
+            "it must be 0 (no quota) or at least 100, the operations of a transaction",
+        );
     }
     if !BLOCK_TRANSACTIONS.contains(&parameters.block_transactions) || !BLOCK_BYTES.contains(&parameters.block_bytes) {
         return wrong("block_transactions", "a block must have 2 to 1,000,000 transactions and 2 to 256 MiB");
@@ -743,6 +758,15 @@ pub enum Event {
         validator: String,
         /// What it led to.
         action: EvidenceAction,
+    },
+    /// 30: an account belongs to another organisation than before, or asks for another one.
+    MembershipChanged {
+        /// The account.
+        account: Address,
+        /// The organisation to which it belongs now.
+        organisation: Option<String>,
+        /// The organisation that it asks to take it in.
+        asks: Option<String>,
     },
 }
 

@@ -35,6 +35,8 @@ codes! {
     PreconditionFailed = 3 "precondition_failed";
     /// The source used up its quota for this window.
     QuotaExceeded = 4 "quota_exceeded";
+    /// The organisation of the source used up its quota for this window.
+    OrganisationQuotaExceeded = 5 "organisation_quota_exceeded";
     /// An account that must exist does not.
     AccountMissing = 100 "account_missing";
     /// The account exists.
@@ -59,6 +61,8 @@ codes! {
     DataMissing = 111 "data_missing";
     /// There is no such claim.
     ClaimMissing = 112 "claim_missing";
+    /// The account neither belongs to the organisation nor has asked for it.
+    MembershipMissing = 113 "membership_missing";
     /// There is no such asset.
     AssetMissing = 120 "asset_missing";
     /// The issuer has an asset with this code.

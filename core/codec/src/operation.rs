@@ -457,10 +457,22 @@ pub enum OperationBody {
     },
     /// 28: reports two contradicting statements of one validator. Boxed, so that other operations stay small.
     ReportEvidence(Box<Evidence>),
+    /// 29: the source asks an organisation to take it in; without a name it takes that back and leaves the one it is in.
+    AskMembership {
+        /// Name of the organisation.
+        organisation: Option<String>,
+    },
+    /// 30: the organisation whose governance account the source is takes an account in that asked for it, or lets it go.
+    SetMember {
+        /// The account.
+        account: Address,
+        /// In or out.
+        member: bool,
+    },
 }
 
 /// Number of operation types.
-pub const OPERATION_TYPES: u8 = 29;
+pub const OPERATION_TYPES: u8 = 31;
 
 /// Names of the operation types in the order of their numbers, as JSON and the SDKs spell them.
 pub const OPERATION_NAMES: [&str; OPERATION_TYPES as usize] = [
@@ -493,6 +505,8 @@ pub const OPERATION_NAMES: [&str; OPERATION_TYPES as usize] = [
     "withdraw_proposal",
     "ready",
     "report_evidence",
+    "ask_membership",
+    "set_member",
 ];
 
 impl OperationBody {
@@ -528,6 +542,8 @@ impl OperationBody {
             Self::WithdrawProposal { .. } => 26,
             Self::Ready { .. } => 27,
             Self::ReportEvidence(_) => 28,
+            Self::AskMembership { .. } => 29,
+            Self::SetMember { .. } => 30,
         }
     }
 
@@ -577,6 +593,9 @@ impl OperationBody {
                 governance::check_proposal(changes, acknowledged, memo)
             }
             Self::ReportEvidence(evidence) => evidence.check(),
+            Self::AskMembership { organisation: Some(name) } => {
+                check_text("organisation", name, limits::NAME_BYTES_MAX)
+            }
             Self::CloseAccount
             | Self::FreezeAsset { .. }
             | Self::FreezeHolder { .. }
@@ -584,7 +603,9 @@ impl OperationBody {
             | Self::Release { .. }
             | Self::Vote { .. }
             | Self::WithdrawProposal { .. }
-            | Self::Ready { .. } => Ok(()),
+            | Self::Ready { .. }
+            | Self::AskMembership { organisation: None }
+            | Self::SetMember { .. } => Ok(()),
         }
     }
 }

@@ -42,6 +42,8 @@ pub mod key {
     pub const HEADER: &[u8] = &[0];
     /// Account: use of its quota.
     pub const QUOTA: &[u8] = &[9];
+    /// Account: the organisation to which it belongs.
+    pub const MEMBERSHIP: &[u8] = &[10];
     /// First byte of an account's holdings.
     pub const HOLDING_PREFIX: u8 = 1;
     /// First byte of an account's items.
@@ -80,6 +82,8 @@ pub mod key {
     pub const REVOKED_PREFIX: u8 = 12;
     /// System, first byte: accounts that vote for an organisation.
     pub const VOTER_PREFIX: u8 = 13;
+    /// System, first byte: use of the quotas of organisations.
+    pub const ORGANISATION_USE_PREFIX: u8 = 14;
 
     fn join(parts: &[&[u8]]) -> Vec<u8> {
         parts.concat()
@@ -168,6 +172,10 @@ pub mod key {
     /// System: for whom an account votes.
     pub fn voter(account: &Address) -> Vec<u8> {
         join(&[&[VOTER_PREFIX], account.bytes()])
+    }
+    /// System: use of the quota of an organisation; without a name, of all accounts that belong to none.
+    pub fn organisation_use(name: Option<&str>) -> Vec<u8> {
+        join(&[&[ORGANISATION_USE_PREFIX], name.unwrap_or_default().as_bytes()])
     }
 }
 
@@ -296,6 +304,24 @@ pub enum Use {
         #[serde(with = "crate::text::decimal")]
         used: u128,
     },
+}
+
+/// To which organisation an account belongs. Absent: to none, and it asks for none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Membership {
+    /// Version 1.
+    V1(MembershipV1),
+}
+
+/// Fields of a membership.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MembershipV1 {
+    /// Name of the organisation that took it in, which may have been removed since.
+    pub organisation: Option<String>,
+    /// Name of the organisation that it asks to take it in.
+    pub asks: Option<String>,
 }
 
 /// Definition of an asset.
@@ -483,6 +509,9 @@ pub struct ParametersV1 {
     /// Blocks after which evidence is too old.
     #[serde(with = "crate::text::decimal")]
     pub evidence_max_age: u64,
+    /// Operations per organisation and quota window, and of all accounts without one together; 0 switches these quotas off.
+    #[serde(with = "crate::text::decimal")]
+    pub organisation_operations: u64,
 }
 
 /// An algorithm whose signatures of accounts count no more from a time on.
@@ -517,6 +546,7 @@ impl Default for ParametersV1 {
             ready_lifetime: 3_600_000,
             evidence_policy: 1,
             evidence_max_age: 1_000_000,
+            organisation_operations: 0,
         }
     }
 }
@@ -633,6 +663,7 @@ cell_values!(
     Claim,
     Hold,
     Use,
+    Membership,
     AssetDefinition,
     Item,
     Namespace,

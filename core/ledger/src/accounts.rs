@@ -4,7 +4,7 @@ use crate::{
     authority::{locks_out, Actor, Keys},
     cells::{AccountState, Defect, Owner, Scratch},
     execution::{Done, Run},
-    governance,
+    governance, membership,
 };
 use bubi_codec::{
     block::Event,
@@ -57,7 +57,7 @@ pub(crate) fn create(
     let header = run.cells.cell(account, key::HEADER);
     run.cells.write(header, Arc::new(AccountHeader::V1 { signers, thresholds, created: run.context.height }));
     run.events.push(Event::AccountCreated { account: address, creator: actor.address });
-    Ok(())
+    membership::inherit(run, actor, &address, account)
 }
 
 fn check_key(run: &Run<'_, '_>, key: &PublicKey) -> Done {

@@ -6,7 +6,7 @@ use crate::{
 };
 use bubi_codec::{
     identity::{Address, AssetId, NamespaceId},
-    operation::{AmountLimit, OperationBody, Signer, Thresholds},
+    operation::{AmountLimit, Operation, OperationBody, Signer, Thresholds},
     state::{key, AccountHeader, Use},
     transaction::BodyV1,
     ResultCode,
@@ -70,6 +70,15 @@ impl Actor {
         weight(counting) >= threshold(thresholds, operation)
     }
 
+    /// Whether an account that only pays lets others act at its expense: its signers without limits reach the default threshold.
+    fn agrees(&self, context: &Context, keys: Keys<'_>) -> bool {
+        let Some((signers, thresholds)) = self.authority() else { return false };
+        let counting = signers
+            .iter()
+            .filter(|signer| signer.limits.is_none() && keys.contain(&signer.key) && !context.is_retired(&signer.key));
+        weight(counting) >= u64::from(thresholds.default)
+    }
+
     fn is_own_account_of_a_key(&self, context: &Context, keys: Keys<'_>) -> bool {
         match keys {
             Keys::Signed(keys) => {
@@ -80,7 +89,8 @@ impl Actor {
     }
 }
 
-/// The accounts that act in a transaction: its source first, each once. `None` if an operation lacks authority.
+/// The accounts that act in a transaction: its source first, each once. `None` if an operation lacks authority, or if the source
+/// neither acts nor agrees: nobody charges a quota, takes an id or moves a lane of an account that has not signed.
 pub(crate) fn actors(
     cells: &mut Scratch<'_>,
     context: &Context,
@@ -99,7 +109,9 @@ pub(crate) fn actors(
             return Ok(None);
         }
     }
-    Ok(Some(actors))
+    let acts = |operation: &Operation| operation.source.is_none_or(|source| source == body.source);
+    let agrees = || actors.first().is_some_and(|source| source.agrees(context, keys));
+    Ok((body.operations.iter().any(acts) || agrees()).then_some(actors))
 }
 
 fn weight<'s>(signers: impl Iterator<Item = &'s Signer>) -> u64 {
@@ -155,6 +167,7 @@ pub(crate) fn named_account(operation: &OperationBody) -> Option<&Address> {
         | OperationBody::Release { holder, .. } => Some(holder),
         OperationBody::Reserve { beneficiary, .. } => Some(beneficiary),
         OperationBody::SetClaim { subject, .. } => Some(subject),
+        OperationBody::SetMember { account, .. } => Some(account),
         _ => None,
     }
 }

@@ -13,7 +13,8 @@ use bubi_codec::{
     identity::{Address, AssetId, NamespaceId},
     state::{
         key, AccountHeader, AssetDefinition, AssetV1, Claim, DataEntry, Hold, Holding, HoldingV1, IdBucket, Item,
-        Namespace, Parameters, ParametersV1, RecordHead, RecordVersion, Schedule, ScheduleV1, Use, ValidatorSet,
+        Membership, MembershipV1, Namespace, Parameters, ParametersV1, RecordHead, RecordVersion, Schedule, ScheduleV1,
+        Use, ValidatorSet,
     },
     ResultCode, Wire,
 };
@@ -47,6 +48,7 @@ pub(crate) enum Value {
     Claim(Claim),
     Hold(Arc<Hold>),
     Use(Use),
+    Membership(Arc<MembershipV1>),
     Namespace(Arc<Namespace>),
     Head(RecordHead),
     Version(Arc<RecordVersion>),
@@ -109,6 +111,7 @@ cell_values! {
     Claim, Claim, |bytes| decode(bytes);
     Arc<Hold>, Hold, |bytes| decode(bytes).map(Arc::new);
     Use, Use, |bytes| decode(bytes);
+    Arc<MembershipV1>, Membership, |bytes| decode(bytes).map(|Membership::V1(membership)| Arc::new(membership));
     Arc<Namespace>, Namespace, |bytes| decode(bytes).map(Arc::new);
     RecordHead, Head, |bytes| decode(bytes);
     Arc<RecordVersion>, Version, |bytes| decode(bytes).map(Arc::new);
@@ -139,6 +142,7 @@ impl Value {
             Self::Claim(value) => bcs::serialize_into(to, value),
             Self::Hold(value) => bcs::serialize_into(to, value.as_ref()),
             Self::Use(value) => bcs::serialize_into(to, value),
+            Self::Membership(value) => bcs::serialize_into(to, &MembershipRef::V1(value)),
             Self::Namespace(value) => bcs::serialize_into(to, value.as_ref()),
             Self::Head(value) => bcs::serialize_into(to, value),
             Self::Version(value) => bcs::serialize_into(to, value.as_ref()),
@@ -165,6 +169,12 @@ impl Value {
 #[derive(Serialize)]
 enum HoldingRef<'v> {
     V1(&'v HoldingV1),
+}
+
+/// [`Membership`], borrowed.
+#[derive(Serialize)]
+enum MembershipRef<'v> {
+    V1(&'v MembershipV1),
 }
 
 /// [`AssetDefinition`], borrowed.

@@ -10,7 +10,9 @@ use crate::{
     id_lists::IdState,
     invariants, items,
     live_ids::{IdDelta, IdScratch, IdsView},
+    membership,
     protocol::{self, Flags},
+    quotas::Quotas,
     receipts::{self, Ended},
     records, schedule,
     tree::{Overlay, OwnerView, OwnerWrites, View},
@@ -21,7 +23,7 @@ use bubi_codec::{
     governance::{EpochRecord, ProtocolVersion},
     identity::{Address, ChainId},
     operation::{Operation, OperationBody},
-    state::{key, HoldingV1, IdEntry, Parameters, ParametersV1, Use, ValidatorSet, SEQUENCE_LIFETIME},
+    state::{key, HoldingV1, IdEntry, Parameters, ParametersV1, ValidatorSet, SEQUENCE_LIFETIME},
     transaction::{transaction_hash, BodyV1, Precondition, ReplayKey, SignedTransaction, TransactionBody},
     DecodeError, ResultCode,
 };
@@ -450,6 +452,7 @@ struct Block<'a, 'c> {
     alarms: Vec<Alarm>,
     /// Reports of evidence whose signatures were checked.
     reports: Reports,
+    quotas: Quotas,
 }
 
 impl<'a, 'c> Block<'a, 'c> {
@@ -458,7 +461,7 @@ impl<'a, 'c> Block<'a, 'c> {
         let mut cells = Scratch::new(view.clone(), transactions);
         let system = cells.system();
         let ids = IdScratch::new(ids, context.parameters.id_bucket, context.time, transactions);
-        Self { context, cells, ids, system, alarms: Vec::new(), reports: Reports::new() }
+        Self { context, cells, ids, system, alarms: Vec::new(), reports: Reports::new(), quotas: Quotas::default() }
     }
 
     /// Looks up the accounts that transactions name, by all cores and many at a time: one after the other they would be waited
@@ -553,8 +556,9 @@ impl<'a, 'c> Block<'a, 'c> {
         if admitted.id == IdState::Conflict {
             return Ok(Ok((ResultCode::IdConflict, None, Vec::new())));
         }
-        if !self.charge_quota(&transaction.body, &admitted)? {
-            return Ok(Ok((ResultCode::QuotaExceeded, None, Vec::new())));
+        let source = admitted.actors.first().ok_or(Defect("a transaction without a source"))?;
+        if let Err(code) = self.quotas.charge(&mut self.cells, self.context, &transaction.body, source)? {
+            return Ok(Ok((code, None, Vec::new())));
         }
         self.cells.begin();
         let mut run = Run {
@@ -589,24 +593,6 @@ impl<'a, 'c> Block<'a, 'c> {
             (ReplayKey::Sequence { .. }, Some((cell, following))) => self.cells.write(cell, following),
             (ReplayKey::Sequence { .. }, None) => {}
         }
-    }
-
-    /// Charges the source's quota; false if it is used up. Without quotas nothing is written.
-    fn charge_quota(&mut self, body: &BodyV1, admitted: &Admitted) -> Result<bool, Defect> {
-        let limit = u128::from(self.context.parameters.quota_operations);
-        let (Some(source), true) = (admitted.actors.first(), limit > 0) else { return Ok(true) };
-        let period = self.context.time / self.context.parameters.quota_window.max(1);
-        let cell = self.cells.cell(source.account, key::QUOTA);
-        let used = match self.cells.read::<Use>(cell)? {
-            Some(Use::V1 { period: last, used }) if *last == period => *used,
-            _ => 0,
-        };
-        let used = used + body.operations.len() as u128;
-        if used > limit {
-            return Ok(false);
-        }
-        self.cells.write(cell, Use::V1 { period, used });
-        Ok(true)
     }
 }
 
@@ -769,6 +755,8 @@ impl Run<'_, '_> {
             Op::WithdrawProposal { proposal } => governance::withdraw(self, actor, proposal),
             Op::Ready { proposal } => governance::ready(self, actor, proposal),
             Op::ReportEvidence(evidence) => governance::report(self, actor, evidence),
+            Op::AskMembership { organisation } => membership::ask(self, actor, organisation.as_deref()),
+            Op::SetMember { account, member } => membership::set(self, actor, account, *member),
         }
     }
 }

@@ -11,7 +11,7 @@ use bubi_codec::{
     governance::{EpochRecord, NodeListing, Organisation, Voter},
     identity::{Address, ChainId},
     operation::{Signer, Thresholds},
-    state::{key, AccountHeader, OwnerKind, Parameters, ValidatorSet},
+    state::{key, AccountHeader, Membership, MembershipV1, OwnerKind, Parameters, ValidatorSet},
 };
 use bubi_crypto::{merkle_root, HashSuite, PublicKey};
 use serde::Serialize;
@@ -95,6 +95,10 @@ fn begun(genesis: &GenesisV1, exists: impl Fn(&Address) -> bool) -> Result<Vec<G
         let (signers, thresholds) = (account.signers.clone(), account.thresholds.clone());
         let header = AccountHeader::V1 { signers, thresholds, created: 0 };
         cells.push(cell(account_key(&account.address), key::HEADER.to_vec(), &header)?);
+        if account.organisation.is_some() {
+            let membership = Membership::V1(MembershipV1 { organisation: account.organisation.clone(), asks: None });
+            cells.push(cell(account_key(&account.address), key::MEMBERSHIP.to_vec(), &membership)?);
+        }
         opened.insert(account.address);
     }
     let ValidatorSet::V1 { validators, .. } = &genesis.validators;

@@ -15,7 +15,9 @@ use bubi_codec::{
     identity::{Address, AssetId, HoldId, ProposalId},
     limits::LOTS_MAX,
     operation::AssetKind,
-    state::{key, AssetDefinition, AssetV1, Hold, Holding, HoldingV1, IdBucket, Item, Lot, ValidatorSet},
+    state::{
+        key, AssetDefinition, AssetV1, Hold, Holding, HoldingV1, IdBucket, Item, Lot, MembershipV1, Use, ValidatorSet,
+    },
     Wire,
 };
 use bubi_crypto::Hash;
@@ -253,6 +255,9 @@ impl Census {
                 let name = [&[key::ITEM_HELD_PREFIX], owner.id().as_slice(), key.get(1..)?].concat();
                 self.items.insert((account_key(&holder), name));
             }
+            (OwnerKey::ACCOUNT, _) if key == key::MEMBERSHIP => {
+                Arc::<MembershipV1>::decode(value).filter(|one| **one != MembershipV1::default()).map(drop)?;
+            }
             (OwnerKey::ACCOUNT, 0) => drop(Arc::<bubi_codec::state::AccountHeader>::decode(value)?),
             _ => {}
         }
@@ -284,6 +289,7 @@ impl Census {
                 self.voters.insert(Address(Hash(rest.try_into().ok()?)), organisation);
             }
             key::EVIDENCE_PREFIX => readable::<EvidenceRecord>(value)?,
+            key::ORGANISATION_USE_PREFIX => readable::<Use>(value)?,
             key::NODE_PREFIX => readable::<NodeListing>(value)?,
             _ if key == key::GOVERNANCE => {
                 let Governance::V1(governance) = decode(value).ok()?;

@@ -16,7 +16,7 @@ pub const NEWEST: u32 = 1;
 /// The flags of a protocol version; none if this program does not know it.
 pub fn flags(version: u32) -> Option<Flags> {
     match version {
-        1 => Some(Flags { last_operation: 28 }),
+        1 => Some(Flags { last_operation: 30 }),
         // So that a test can go from one version to the next.
         #[cfg(test)]
         2 => Some(Flags { last_operation: 27 }),

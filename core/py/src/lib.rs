@@ -46,7 +46,7 @@ mod _core {
     #[pymodule_export]
     use super::model::ledger_model_run;
     #[pymodule_export]
-    use super::rows::{genesis_accounts, BlockRows};
+    use super::rows::{genesis_accounts, inherited_rows, BlockRows};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

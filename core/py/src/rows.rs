@@ -1,10 +1,15 @@
 //! Exported blocks as rows for a database: tuples, or the text that `COPY` takes.
 
 use crate::{
+    chain::{disk, json},
     codec::{hash_of, prefix_of, suite},
     error::{chain_error, decode_error, json_error, refused},
 };
-use bubi_chain::rows::{genesis_accounts as accounts_of, rows, Cell, GenesisAccount, Row, Rows, Setting};
+use bubi_chain::{
+    era::End,
+    rows::{genesis_accounts as accounts_of, inherited, rows, Cell, GenesisAccount, Row, Rows, Setting},
+    ChainError,
+};
 use bubi_codec::{block::Genesis, decode, identity::ChainId, text::to_json};
 use pyo3::{
     prelude::*,
@@ -155,6 +160,38 @@ fn copy_cell(out: &mut String, cell: &Cell, numbers: Numbers<'_>) -> PyResult<()
         }
     };
     written.map_err(|error| refused("malformed", error.to_string()))
+}
+
+/// The state that the genesis of a new era begins with: gives its rows in groups; what it continues, as JSON.
+#[pyfunction]
+pub(crate) fn inherited_rows<'py>(
+    py: Python<'py>,
+    directory: &str,
+    name: &str,
+    genesis: &[u8],
+    cells: usize,
+    give: Py<PyAny>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let disk = disk(directory)?;
+    let genesis: Genesis = decode(genesis).map_err(decode_error)?;
+    let prefix = genesis.v1().kind.prefix();
+    let mut raised = None;
+    let done = py.detach(|| {
+        let end = End::read(&disk, name)?;
+        let state = end.continued_by(&genesis)?;
+        inherited(&genesis, &state, cells, |rows| {
+            let taken = Python::attach(|py| give.call1(py, (BlockRows { rows, prefix },)).map(drop));
+            taken.map_err(|error| {
+                raised = Some(error);
+                ChainError::refused("not_taken", "the caller did not take the rows")
+            })
+        })?;
+        end.predecessor_json(prefix)
+    });
+    match (raised, done) {
+        (Some(error), _) => Err(error),
+        (None, done) => Ok(json(py, &done.map_err(chain_error)?)),
+    }
 }
 
 /// Accounts that a genesis opens: address, signers and thresholds as JSON.

@@ -123,7 +123,12 @@ const genesisCodec = versioned(
     parameters: parametersCodec,
     validators: validatorSetCodec,
     accounts: list(
-      struct({ address, signers: list(signerCodec), thresholds: thresholdsCodec }),
+      struct({
+        address,
+        signers: list(signerCodec),
+        thresholds: thresholdsCodec,
+        organisation: option(text),
+      }),
     ),
     organisations: list(struct({ name: text, governance: option(address), certificate: bytes })),
     predecessor: option(struct({ chain: hash, certificate: hash, state_root: hash })),
@@ -155,6 +160,10 @@ function checkOrganisations(genesis: Genesis): void {
   atMost(limits.ORGANISATIONS_MAX, "organisations", organisations.length);
   checkAscending("organisations", organisations.map((one) => utf8(one.name)));
   for (const one of organisations) checkOrganisation(one.name, one.certificate);
+  const named = new Set(organisations.map((one) => one.name));
+  if (accounts.some((one) => one.organisation !== null && !named.has(one.organisation))) {
+    throw malformed("organisation: an account belongs to one of the genesis or to none");
+  }
   const voters = organisations.flatMap((one) => one.governance ?? []);
   const known = new Set(accounts.map((one) => one.address));
   if (new Set(voters).size !== voters.length) {

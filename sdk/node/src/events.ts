@@ -44,6 +44,7 @@ export const eventCodec = union({
   activation_fixed: struct({ proposal: hash, height: u64 }),
   epoch_begins: struct({ epoch: u64, height: u64 }),
   evidence_recorded: struct({ evidence: hash, validator: text, action: evidenceActionCodec }),
+  membership_changed: struct({ account: address, organisation: option(text), asks: option(text) }),
 });
 export type LedgerEvent = Value<typeof eventCodec>;
 export const eventKind = new Kind("Event", eventCodec, 1_024);

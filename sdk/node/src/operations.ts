@@ -127,6 +127,8 @@ export const operationBodies = {
     statement_two: statementCodec,
     signature_two: signature,
   }),
+  ask_membership: struct({ organisation: option(text) }),
+  set_member: struct({ account: address, member: bool }),
 };
 
 export const OPERATION_NAMES = Object.keys(operationBodies) as OperationName[];
@@ -287,6 +289,11 @@ const checks: { [N in OperationName]?: Check<N> } = {
   report_evidence(found) {
     checkStatement(found.statement_one);
     checkStatement(found.statement_two);
+  },
+  ask_membership(found) {
+    if (found.organisation !== null) {
+      checkText("organisation", found.organisation, limits.NAME_BYTES_MAX);
+    }
   },
 };
 

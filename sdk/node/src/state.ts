@@ -70,6 +70,10 @@ export const holdKind = cell(
   versioned(struct({ asset: hash, beneficiary: address, amount: u128, expires: u64, lots })),
 );
 export const useKind = cell("Use", versioned(struct({ period: u64, used: u128 })));
+export const membershipKind = cell(
+  "Membership",
+  versioned(struct({ organisation: option(text), asks: option(text) })),
+);
 export const assetDefinitionKind = cell(
   "AssetDefinition",
   versioned(
@@ -129,6 +133,7 @@ export const parametersCodec = struct({
   ready_lifetime: u64,
   evidence_policy: u32,
   evidence_max_age: u64,
+  organisation_operations: u64,
 });
 export type Parameters = Value<typeof parametersCodec>;
 export const parametersKind = cell("Parameters", versioned(parametersCodec));
@@ -143,6 +148,10 @@ export function checkParameters(found: Parameters): void {
   if (number(found.clock_tolerance) < 500n) throw malformed("clock_tolerance: it must be at least 500 ms");
   if (bucket === 0n || bucket > lifetime) throw malformed("id_bucket: between 1 ms and max_lifetime");
   checkSpan("quota_window", found.quota_window, 1n, 604_800_000n);
+  const shared = number(found.organisation_operations);
+  if (shared > 0n && shared < BigInt(limits.OPERATIONS_MAX)) {
+    throw malformed("organisation_operations: it must be 0 (no quota) or at least 100");
+  }
   checkSpan("block_transactions", found.block_transactions, 2n, 1_000_000n);
   checkSpan("block_bytes", found.block_bytes, 2n * BigInt(limits.TRANSACTION_BYTES_MAX), 268_435_456n);
   checkSpan("due_per_block", found.due_per_block, 1n, 100_000n);
@@ -250,6 +259,9 @@ export const accountOwner = (account: string, prefix: string): Uint8Array =>
 /** Keys of cells below their owner. */
 export const cellKeys = {
   header: (): Uint8Array => Uint8Array.of(0),
+  quota: (): Uint8Array => Uint8Array.of(9),
+  membership: (): Uint8Array => Uint8Array.of(10),
+  organisationUse: (name: string | null): Uint8Array => concat(Uint8Array.of(14), utf8(name ?? "")),
   holding: (asset: Uint8Array): Uint8Array => concat(Uint8Array.of(1), asset),
   data: (name: string): Uint8Array => concat(Uint8Array.of(4), utf8(name)),
   item: (item: string): Uint8Array => concat(Uint8Array.of(1), utf8(item)),

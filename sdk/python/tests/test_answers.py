@@ -48,7 +48,7 @@ BALANCE = cell_answer(
     HOLDING.encode(),
     value=HOLDING.to_json(PREFIX),
 )
-RAW = cell_answer(ACCOUNT, b"\x09", b"\x01\x02", value="0102")
+RAW = cell_answer(ACCOUNT, b"\x06", b"\x01\x02", value="0102")
 RECORD = cell_answer(
     NAMESPACE,
     state.record_version_key("a/b", 3),
@@ -102,6 +102,18 @@ def test_every_changed_member_is_refused(answer: dict[str, Any]) -> None:
             assert refused.value.code == "answer_mismatch"
     with pytest.raises(ProofInvalid, match="says nothing about balance"):
         verify_answer(WORLD.trust, {**answer, "balance": "1000000"})
+
+
+def test_where_an_account_belongs_is_proven_as_far_as_its_own_cells_say() -> None:
+    standing = {"membership": None, "organisation": "a", "quota": None}
+    proven = verify_answer(WORLD.trust, {**account_answer(), **standing})
+    assert proven.not_proven == ("organisation", "quota")
+    standing["membership"] = state.Membership("a", None).to_json(PREFIX)
+    with pytest.raises(ProofInvalid, match="membership") as refused:
+        verify_answer(WORLD.trust, {**account_answer(), **standing})
+    assert refused.value.code == "answer_mismatch"
+    with pytest.raises(ProofInvalid, match="says nothing about organisation"):
+        verify_answer(WORLD.trust, {**BALANCE, "organisation": "a"})
 
 
 def test_a_changed_number_inside_the_value_is_refused() -> None:

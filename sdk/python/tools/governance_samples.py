@@ -79,6 +79,10 @@ OPERATIONS: dict[str, ops.OperationBody] = {
     "ready": ops.Ready(PROPOSAL),
     "report_evidence of votes": evidence(*VOTES),
     "report_evidence of commit votes": evidence(*COMMITS),
+    "ask_membership": ops.AskMembership("组织 1"),
+    "ask_membership leaving": ops.AskMembership(None),
+    "set_member": ops.SetMember(BOB, True),
+    "set_member letting go": ops.SetMember(BOB, False),
 }
 
 ACTIONS: tuple[gov.EvidenceAction, ...] = (
@@ -105,6 +109,9 @@ EVENTS: dict[str, events.Event] = {
         )
         for action in ACTIONS
     },
+    "membership_changed": events.MembershipChanged(BOB, "组织 1", None),
+    "membership_changed, both": events.MembershipChanged(BOB, "a", "组织 1"),
+    "membership_changed, none": events.MembershipChanged(BOB, None, None),
 }
 MEMBERS = (
     cells.NextMember("validator-1", ALICE, 1, True),
@@ -232,6 +239,8 @@ INVALID: list[tuple[str, ops.OperationBody, str]] = [
         "too_large",
     ),
     ("memo of 257 bytes", ops.Propose(CHANGES[:1], TIME, memo="a" * 257), "too_large"),
+    ("membership of no name", ops.AskMembership(""), "malformed"),
+    ("membership of 65 bytes", ops.AskMembership("a" * 65), "too_large"),
     ("memo with a line end", ops.Propose(CHANGES[:1], TIME, memo="a\nb"), "malformed"),
     (
         "evidence of a vote with the phase of commit votes",

@@ -213,6 +213,7 @@ PARAMETERS = state.Parameters(
     3_600_000,
     1,
     1_000_000,
+    0,
 )
 OTHER_PARAMETERS = replace(
     PARAMETERS,
@@ -220,6 +221,7 @@ OTHER_PARAMETERS = replace(
     vote_algorithms=(0,),
     retired_algorithms=(state.RetiredAlgorithm(1, TIME), state.RetiredAlgorithm(2, 2**64 - 1)),
     evidence_policy=3,
+    organisation_operations=2**64 - 1,
 )
 VALIDATOR_SET = state.ValidatorSet(2**64 - 1, "pbft", VALIDATORS, 9, 10)
 HASHES = [filled(f"hash {number}") for number in range(8)]
@@ -277,7 +279,10 @@ GENESIS = block.Genesis(
     1,
     PARAMETERS,
     replace(VALIDATOR_SET, epoch=0),
-    tuple(block.GenesisAccount(one, SIGNERS[:2], THRESHOLDS) for one in sorted((ALICE, BOB))),
+    tuple(
+        block.GenesisAccount(one, SIGNERS[:2], THRESHOLDS, "组织 1" if one == BOB else None)
+        for one in sorted((ALICE, BOB))
+    ),
     (
         block.GenesisOrganisation("组织 0", ALICE, filled("certificate 0") * 20),
         block.GenesisOrganisation("组织 1", None, b""),
@@ -322,6 +327,8 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
     "claim": ("Claim", state.Claim(DIGEST, None)),
     "hold": ("Hold", state.Hold(ASSET, BOB, 7, TIME, LOTS)),
     "use": ("Use", state.Use(9, 2**127)),
+    "membership": ("Membership", state.Membership("组织 1", None)),
+    "membership asked for": ("Membership", state.Membership(None, "组织 1")),
     "asset definition": (
         "AssetDefinition",
         state.AssetDefinition(

@@ -440,8 +440,8 @@ def _invalid_bytes() -> list[Json]:
         ),
         ("threshold 0", ops.SetSigners(samples.SIGNERS, ops.Thresholds(0)), "malformed"),
         (
-            "threshold of operation 29",
-            ops.SetSigners(samples.SIGNERS, ops.Thresholds(1, {29: 1})),
+            "threshold of operation 31",
+            ops.SetSigners(samples.SIGNERS, ops.Thresholds(1, {31: 1})),
             "malformed",
         ),
         (

@@ -21,12 +21,14 @@ from bubi.cli.connection import (
     demo_account,
     open_signer,
 )
+from bubi.cli.governance import when
 from bubi.cli.home import AccountState, Home, folder
-from bubi.cli.key import AlgorithmName, refuse_existing
+from bubi.cli.key import AlgorithmName, PasswordStdin, refuse_existing
 from bubi.cli.messages import _
 from bubi.cli.network import DEMO_COST, keystore_file
 from bubi.cli.outcome import outcome_fields
 from bubi.cli.output import AsJson, details, emit, say, table, usage
+from bubi.cli.proposing import Acting, SignersOption, ask_membership
 
 app = typer.Typer(name="account", help=_("Open and show accounts."), no_args_is_help=True)
 
@@ -96,7 +98,14 @@ def show(
     if as_json:
         emit(fields)
         return
-    details(_("Account"), {_("Address"): address, _("Height"): fields["height"]})
+    details(
+        _("Account"),
+        {
+            _("Address"): address,
+            _("Height"): fields["height"],
+            **_standing(fields["account"]),
+        },
+    )
     _show_signers(fields["account"])
     table(
         _("Balances"),
@@ -131,6 +140,27 @@ def holding_of(entry: dict[str, Any]) -> dict[str, Any]:
     return dict(entry["holding"]["v1"])
 
 
+def _standing(account: dict[str, Any]) -> dict[str, Any]:
+    """Rows about the organisation of an account and what is used of its quotas."""
+    rows: dict[str, Any] = {_("Organisation"): account["organisation"] or _("(none)")}
+    membership = account["membership"]
+    if membership is not None and membership["v1"]["asks"] is not None:
+        rows[_("Asks to join")] = membership["v1"]["asks"]
+    quota = account["quota"]
+    if quota is None:
+        return rows
+    shared = _("Quota of its organisation") if account["organisation"] else _("Quota without one")
+    for name, one in ((_("Quota"), quota["account"]), (shared, quota["organisation"])):
+        if one is not None:
+            rows[name] = _(
+                "{used} of {limit} operations until {time}",
+                used=one["used"],
+                limit=one["limit"],
+                time=when(quota["until"]),
+            )
+    return rows
+
+
 def _show_signers(account: dict[str, Any]) -> None:
     header = account["header"]
     if "closed" in header:
@@ -141,6 +171,41 @@ def _show_signers(account: dict[str, Any]) -> None:
         ((algorithm, digits),) = signer["key"].items()
         rows.append((f"{algorithm}:{digits}", signer["weight"]))
     table(_("Signers"), (_("Public key"), _("Weight")), rows)
+
+
+MemberOption = Annotated[
+    str | None,
+    typer.Option("--source", help=_("The account, if its address is not that of --as.")),
+]
+
+
+@app.command("join", help=_("Ask an organisation to take an account in."))
+def join(
+    organisation: Annotated[str, typer.Argument(help=_("Name of the organisation."))],
+    signer: SignersOption,
+    source: MemberOption = None,
+    password_stdin: PasswordStdin = False,
+    url: UrlOption = None,
+    data: DataOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Asks an organisation, which decides by `bubi governance member`."""
+    acting = Acting(signer, source, url, data, password_stdin)
+    ask_membership(acting, organisation, as_json=as_json)
+
+
+@app.command("leave", help=_("Leave the organisation of an account, or stop asking for one."))
+def leave(
+    signer: SignersOption,
+    source: MemberOption = None,
+    password_stdin: PasswordStdin = False,
+    url: UrlOption = None,
+    data: DataOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Leaves an organisation; nobody has to agree."""
+    acting = Acting(signer, source, url, data, password_stdin)
+    ask_membership(acting, None, as_json=as_json)
 
 
 @app.command(

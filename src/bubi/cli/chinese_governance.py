@@ -133,4 +133,18 @@ GOVERNANCE: Final[dict[str, str]] = {
     "{text} is no node id.": "{text} 不是节点编号。",
     "{text} is not NAME,GOVERNANCE,CERTIFICATE.": "{text} 不是 NAME,GOVERNANCE,CERTIFICATE。",
     "{text} is not NAME=NUMBER.": "{text} 不是 NAME=NUMBER。",
+    "(none)": "（无）",
+    "Ask an organisation to take an account in.": "请求某组织接纳一个账户。",
+    "Asks to join": "请求加入",
+    "Leave the organisation of an account, or stop asking for one.": (
+        "让账户退出所属组织，或撤回加入请求。"
+    ),
+    "Name of the organisation.": "组织名称。",
+    "Quota": "配额",
+    "Quota of its organisation": "所属组织的配额",
+    "Quota without one": "无组织账户的共同配额",
+    "Take an account into one's organisation, or let it go.": "将账户纳入本组织，或将其移出。",
+    "Take it in if it asks, or let it go.": "若其提出请求则接纳，否则移出。",
+    "The account, if its address is not that of --as.": "账户地址（若与 --as 的地址不同）。",
+    "{used} of {limit} operations until {time}": "截至 {time} 已用 {used} / {limit} 次操作",
 }

@@ -240,6 +240,24 @@ def withdraw(
     proposing.withdraw(acting, proposal, as_json=as_json)
 
 
+@app.command("member", help=_("Take an account into one's organisation, or let it go."))
+def member(
+    account: Annotated[str, typer.Argument(help=_("Demo account, keystore file or address."))],
+    signer: SignersOption,
+    take_in: Annotated[
+        bool, typer.Option("--in/--out", help=_("Take it in if it asks, or let it go."))
+    ],
+    source: SourceOption = None,
+    password_stdin: PasswordStdin = False,
+    url: UrlOption = None,
+    data: DataOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Takes in an account that asked by `bubi account join`, or refuses it or lets it go."""
+    acting = Acting(signer, source, url, data, password_stdin)
+    proposing.set_member(acting, account, member=take_in, as_json=as_json)
+
+
 @app.command("list", help=_("List the proposals, newest first."))
 def list_proposals(
     every: Annotated[

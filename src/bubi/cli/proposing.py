@@ -14,7 +14,7 @@ from bubi_sdk.collection import Collection
 from bubi_sdk.governance import Change
 from bubi_sdk.transaction import Transaction
 
-from bubi.cli.connection import address_of, client, open_signer
+from bubi.cli.connection import address_of, client, network_of, open_signer
 from bubi.cli.messages import _
 from bubi.cli.outcome import outcome_fields, report_outcome
 from bubi.cli.output import GOOD, emit, finish, say, usage
@@ -114,6 +114,19 @@ def withdraw(acting: Acting, proposal: str, *, as_json: bool) -> None:
     """Takes back a proposal."""
     _transaction, outcome = _submit(acting, lambda builder: builder.withdraw_proposal(proposal))
     report_outcome(outcome, as_json=as_json, proposal=proposal)
+
+
+def ask_membership(acting: Acting, organisation: str | None, *, as_json: bool) -> None:
+    """Asks an organisation to take the acting account in; None leaves the one it is in."""
+    _transaction, outcome = _submit(acting, lambda builder: builder.ask_membership(organisation))
+    report_outcome(outcome, as_json=as_json, organisation=organisation)
+
+
+def set_member(acting: Acting, account: str, *, member: bool, as_json: bool) -> None:
+    """Takes an account in that asks for one's organisation, or lets it go."""
+    address = address_of(account, network_of(acting.url, acting.data), acting.data)
+    _transaction, outcome = _submit(acting, lambda builder: builder.set_member(address, member))
+    report_outcome(outcome, as_json=as_json, account=account)
 
 
 def _submit(acting: Acting, add: Any) -> tuple[Transaction, Any]:

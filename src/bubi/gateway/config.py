@@ -51,9 +51,13 @@ class IndexSection:
 
 @dataclass(frozen=True, slots=True)
 class ExplorerSection:
-    """Whether everybody may read what the explorer shows."""
+    """Whether everybody may read what the explorer shows.
+
+    `predecessor` is where the console of the chain before stands, if this chain continues one.
+    """
 
     public: bool
+    predecessor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +250,7 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "key": (None, path),
     },
     "index": {"database": (None, url("postgresql"))},
-    "explorer": {"public": (False, flag)},
+    "explorer": {"public": (False, flag), "predecessor": (None, url("http", "https"))},
     "sandbox": {
         "keystore": (None, path),
         "password": (None, path),

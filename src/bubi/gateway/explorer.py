@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bubi.gateway import answers, governance, records, stream, words
+from bubi.gateway import answers, entries, governance, records, stream, words
 from bubi.gateway.access import Role, principal_of, reader
 from bubi.gateway.answers import (
     DEFAULT,
@@ -28,7 +28,6 @@ from bubi.gateway.answers import (
     listed,
     read,
 )
-from bubi.gateway.index.paging import Page
 from bubi.gateway.index.reader import CODES, KINDS, Filters
 from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import gateway_of
@@ -37,7 +36,7 @@ router = APIRouter(
     dependencies=[Depends(reader)], tags=["explorer"], route_class=StrictRoute, responses=RESPONSES
 )
 
-NodeKind = Literal["claims", "data", "holds", "items"]
+History = Annotated[Literal["0", "1"], Query(description="1: also what no longer stands")]
 HASH_LENGTH = 64
 
 
@@ -61,7 +60,30 @@ async def network(request: Request) -> dict[str, Any]:
         "development": now["kind"] == "development",
         "sandbox": gateway.sandbox is not None,
         "public": gateway.config.explorer.public,
+        "predecessor": await _predecessor(request),
         "trust": await gateway.node.network(),
+    }
+
+
+async def _predecessor(request: Request) -> dict[str, Any] | None:
+    """The end of the chain that this one continues, and where that can be looked at.
+
+    Its height and time are unknown until the index has begun.
+    """
+    gateway = gateway_of(request)
+    named = (await gateway.node.network()).get("predecessor")
+    if named is None:
+        return None
+    end = None
+    if gateway.follower is not None and gateway.follower.state.begun:
+        end = await read(request, lambda index: index.predecessor())
+    return {
+        "chain_id": named["chain"],
+        "certificate": named["certificate"],
+        "state_root": named["state_root"],
+        "height": None if end is None else end["height"],
+        "time": None if end is None else end["time"],
+        "url": gateway.config.explorer.predecessor,
     }
 
 
@@ -304,18 +326,26 @@ async def account_proof(request: Request, address: Account) -> dict[str, Any]:
 async def account_list(
     request: Request,
     address: Account,
-    kind: NodeKind,
-    cursor: Annotated[str | None, Query(max_length=1_024)] = None,
+    kind: entries.Kind,
+    cursor: Cursor = None,
     limit: Limit = DEFAULT,
     format: Format = "json",  # noqa: A002
+    height: Height = None,
+    history: History = "0",
 ) -> Response:
-    """Claims about an account, its data entries, its holds, its items: as they stand now."""
+    """Claims about an account, its data entries, its holds, its items: now or at a height.
+
+    `history=1` lists what no longer stands, too: each from block `since` to before `until`.
+    """
     await answers.address_of(request, address)
-    parameters: dict[str, str | int] = {"limit": limit}
-    if cursor is not None:
-        parameters["cursor"] = cursor
-    page = await gateway_of(request).node.get(f"/v1/accounts/{address}/{kind}", parameters)
-    return answers.answer(Page(page["items"], page["next"], int(page["height"])), format)
+    whole = history == "1"
+    return await listed(
+        request,
+        cursor,
+        limit,
+        format,
+        lambda index, asked: entries.entries(index, address, kind, height, whole, asked),
+    )
 
 
 # --- assets --------------------------------------------------------------------------------------

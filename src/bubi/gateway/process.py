@@ -55,7 +55,7 @@ def run(file: Path) -> int:
 def compose(settings: config.Config) -> Gateway:
     """The gateway with its parts, not working yet."""
     engine = database(settings)
-    follower = Follower(engine, settings.node)
+    follower = Follower(engine, settings.node, settings.gateway.data)
     gateway = Gateway(settings, Node(settings.node), News(), follower)
     if settings.sandbox.keystore is not None:
         gateway.sandbox = Sandbox(settings)

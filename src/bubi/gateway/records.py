@@ -173,7 +173,7 @@ def _reference(one: tuple[Any, ...]) -> Json:
 
 
 def _shown(view: View, rows: list[Any]) -> list[Json]:
-    spaces, done = schema.namespaces, schema.transactions
+    spaces = schema.namespaces
     ids = {row.namespace for row in rows}
     query = select(spaces.c.namespace, spaces.c.name).where(spaces.c.namespace.in_(ids))
     names = dict(view.connection.execute(query).all()) if rows else {}
@@ -190,13 +190,19 @@ def _shown(view: View, rows: list[Any]) -> list[Json]:
             "content_kind": row.content_kind,
             "content_size": row.content_size,
             "cipher": row.cipher,
-            "transaction": view.connection.execute(
-                select(done.c.hash).where(
-                    done.c.height == row.height, done.c.position == row.position
-                )
-            )
-            .scalar_one()
-            .hex(),
+            "transaction": _transaction(view, row),
         }
         for row in rows
     ]
+
+
+def _transaction(view: View, row: Any) -> str | None:
+    """What wrote a version; None if it was written on the chain that this one continues."""
+    if row.height == 0:
+        return None
+    table = schema.transactions
+    this = select(table.c.hash).where(
+        table.c.height == row.height, table.c.position == row.position
+    )
+    found: bytes = view.connection.execute(this).scalar_one()
+    return found.hex()

@@ -368,6 +368,9 @@ def create(  # noqa: PLR0913 - the agreement of the members
         certificates_of = {one.name: one.certificate for one in organisations}
         organisations = before.organisations(certificates_of)
     owners = [key for one in requests for key in one.accounts]
+    claims = {(key, one.organisation) for one in requests for key in one.accounts}
+    # A key that several organisations name belongs to none of them until it asks one itself.
+    claimed = Counter(key for key, _ in claims)
     genesis = make_genesis(
         network=network,
         kind=kind,
@@ -381,6 +384,7 @@ def create(  # noqa: PLR0913 - the agreement of the members
         time=None if before is None else max(now_ms(), before.time + 1),
         protocol_version=1 if before is None else before.protocol_version,
         predecessor=None if before is None else before.predecessor,
+        members={key: organisation for key, organisation in claims if claimed[key] == 1},
     )
     if chosen == COMETBFT:
         _check_comet(genesis, requests)

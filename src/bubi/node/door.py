@@ -7,6 +7,7 @@ which the block loop resolves.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -53,7 +54,8 @@ class Ticket:
     """A group in the pool and the promise of its decision.
 
     `body` is what was received, kept where it has to be forwarded. `charge` is what it takes of
-    the shares of the pool. `since` is when it was admitted (monotonic, s).
+    the shares of the pool. `since` is when it was admitted (monotonic, s). `clients` is the label
+    of the client of all its transactions, or one per transaction.
     """
 
     entry: Entry[core.Admission]
@@ -61,6 +63,7 @@ class Ticket:
     body: bytes | None
     charge: Charge
     since: float
+    clients: str | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +231,7 @@ class Door:
             if ticket is not None:
                 self._shares.give_back(ticket.charge)
                 self._metrics.door.time_to_final.observe(time.monotonic() - ticket.since)
+                self._metrics.door.decided(ticket.clients, group_codes)
             if ticket is not None and not ticket.decision.done():
                 ticket.decision.set_result(Decision(height, group_codes, receipts))
             numbers = memoryview(group_codes).cast("H")
@@ -314,10 +318,7 @@ class Door:
     def _take(
         self, admission: core.Admission, body: bytes, origins: Origin | Sequence[Origin]
     ) -> Ticket | None:
-        if admission.refused:
-            for verdict in admission.verdicts:
-                if verdict:
-                    self._metrics.refused.labels(verdict).inc()
+        self._count_refused(admission, origins)
         if not len(admission):
             return None
         if self._closed:
@@ -336,11 +337,27 @@ class Door:
             kept = admission.body if admission.refused else body
         decision = asyncio.get_running_loop().create_future()
         charge = self._shares.charge(admission, origins)
-        ticket = Ticket(entry, decision, kept, charge, time.monotonic())
+        clients = _clients(admission, origins)
+        ticket = Ticket(entry, decision, kept, charge, time.monotonic(), clients)
+        counts = Counter({clients: len(admission)} if isinstance(clients, str) else clients)
+        self._metrics.door.admitted(counts)
         self._shares.take(charge)
         self._tickets[entry.number] = ticket
         self.on_admitted(entry)
         return ticket
+
+    def _count_refused(
+        self, admission: core.Admission, origins: Origin | Sequence[Origin]
+    ) -> None:
+        if not admission.refused:
+            return
+        verdicts = list(admission.verdicts)
+        for verdict in verdicts:
+            if verdict:
+                self._metrics.refused.labels(verdict).inc()
+        each = [origins] * len(verdicts) if isinstance(origins, Origin) else origins
+        refused = zip(each, verdicts, strict=True)
+        self._metrics.door.refused((one.client, code) for one, code in refused if code)
 
     async def _checked(self, body: bytes) -> core.Admission:
         started = time.monotonic()
@@ -363,6 +380,18 @@ class Door:
 
     def _now(self) -> int:
         return max(self._clock.now_ms(), self._chain.time + 1)
+
+
+def _clients(
+    admission: core.Admission, origins: Origin | Sequence[Origin]
+) -> str | tuple[str, ...]:
+    """Labels of the clients of what was admitted: one for all if they are the same."""
+    if isinstance(origins, Origin):
+        return origins.client
+    verdicts = admission.verdicts if admission.refused else [""] * len(origins)
+    admitted = zip(origins, verdicts, strict=True)
+    labels = tuple(origin.client for origin, verdict in admitted if not verdict)
+    return labels[0] if len(set(labels)) == 1 else labels
 
 
 def _without(admission: core.Admission, places: set[int]) -> core.Admission:

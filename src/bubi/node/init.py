@@ -38,6 +38,7 @@ PARAMETERS: dict[str, Any] = {
     "ready_lifetime": "3600000",
     "evidence_policy": 1,
     "evidence_max_age": "1000000",
+    "organisation_operations": "0",
 }
 """Parameters of a genesis unless others are asked for, in the JSON form of `ParametersV1`."""
 
@@ -217,8 +218,11 @@ def make_genesis(  # noqa: PLR0913 - the whole agreement of the members
     time: int | None = None,
     protocol_version: int = 1,
     predecessor: Mapping[str, str] | None = None,
+    members: Mapping[bytes, str] | None = None,
 ) -> bytes:
     """An encoded genesis with a new nonce.
+
+    `members` names, for keys among `accounts`, the organisation to which their accounts belong.
 
     `predecessor` is the end of the chain that it continues, None for a network of its own.
 
@@ -271,6 +275,7 @@ def make_genesis(  # noqa: PLR0913 - the whole agreement of the members
                 "address": core.address_to_text(PREFIXES[kind], address),
                 "signers": [{"key": key_json(key), "weight": 1, "limits": None}],
                 "thresholds": {"default": 1, "operations": {}},
+                "organisation": (members or {}).get(key),
             }
             for address, key in owners
         ],

@@ -3,15 +3,20 @@
 All names begin with `bubi_`.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from bubi import core
+from bubi.node.monitoring.clients import Clients
 from bubi.node.monitoring.stages import LoopClock, thread_seconds
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 LONG_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+FINAL = 0
+"""The result code of what is final."""
 FSYNC_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 
@@ -107,16 +112,57 @@ class DoorMetrics:
         )
         self.clients = Counter(
             "bubi_api_client_requests",
-            "Requests by client address",
+            "Requests by client",
             ["client", "status"],
             registry=registry,
         )
-        self.client_seconds = Counter(
+        self.client_latency = Histogram(
             "bubi_api_client_seconds",
-            "Time spent on the requests of a client address",
+            "Time until an answer to a client begins",
             ["client"],
+            buckets=LONG_SECONDS,
             registry=registry,
         )
+        self.client_transactions = Counter(
+            "bubi_client_transactions",
+            "Transactions of a client by what became of them",
+            ["client", "result", "code"],
+            registry=registry,
+        )
+        self.names = Clients()
+
+    def admitted(self, clients: Mapping[str, int]) -> None:
+        """Counts transactions that were admitted, by client."""
+        for client, count in clients.items():
+            self._count(client, "admitted", "", count)
+
+    def refused(self, refusals: Iterable[tuple[str, str]]) -> None:
+        """Counts refusals: client and code of each."""
+        for (client, code), count in Tally(refusals).items():
+            self._count(client, "refused", code, count)
+
+    def decided(self, clients: str | tuple[str, ...], codes: bytes) -> None:
+        """Counts outcomes: one code (u16, little-endian) per transaction of these clients."""
+        numbers = memoryview(codes).cast("H")
+        if isinstance(clients, tuple):
+            tally = Tally(zip(clients, numbers, strict=True))
+        elif codes.count(0) == len(codes):
+            # The hot path: everything of one client is final.
+            tally = Tally({(clients, FINAL): len(numbers)})
+        else:
+            tally = Tally((clients, number) for number in numbers)
+        names = core.code_names()
+        for (client, number), count in tally.items():
+            if number == FINAL:
+                self._count(client, "final", "", count)
+            elif number == core.SKIPPED:
+                self._count(client, "skipped", "", count)
+            else:
+                self._count(client, "rejected", names[number], count)
+
+    def _count(self, client: str, result: str, code: str, count: int) -> None:
+        if client:
+            self.client_transactions.labels(client, result, code).inc(count)
 
 
 class HostMetrics:

@@ -37,6 +37,7 @@ from bubi.node.certificates import read_certificate
 from bubi.node.comet import CometHost
 from bubi.node.comet_view import CometExplainer
 from bubi.node.door import Door
+from bubi.node.era import END_FILE
 from bubi.node.explain import Explainer
 from bubi.node.fatal import exit_at_once
 from bubi.node.governance import Governance, authorities_of
@@ -268,6 +269,7 @@ async def _serve(parts: _Parts) -> int:
         else _native_engine(shared, configuration)
     )
     stopping = asyncio.Event()
+    trust = trust_document(parts.genesis)
     services = Services(
         chain,
         threads,
@@ -277,10 +279,11 @@ async def _serve(parts: _Parts) -> int:
         health,
         metrics,
         settings.api,
-        trust_document(parts.genesis),
+        trust,
         LeaseTable(chain, settings.store.leases_max, settings.api.lease_seconds),
         stopping,
         explainer,
+        settings.node.data / END_FILE if "predecessor" in trust else None,
     )
     try:
         server = _Server(_server_config(settings.api, services))

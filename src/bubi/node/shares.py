@@ -20,11 +20,13 @@ class Origin:
     """Where transactions came from.
 
     `connection` is a client's address or a peer. `organisation` is the one that its certificate
-    names; None: it showed none, so that only its connection is limited.
+    names; None: it showed none, so that only its connection is limited. `client` is the label
+    under which metrics count it; empty: they do not.
     """
 
     connection: str
     organisation: str | None = None
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ PARAMETERS: dict[str, Any] = {
     "ready_lifetime": "60000",
     "evidence_policy": 1,
     "evidence_max_age": "1000000",
+    "organisation_operations": "0",
 }
 
 

@@ -14,8 +14,8 @@ pub(crate) use bubi_codec::{
     },
     proof::{FinalityProof, ReceiptProof},
     state::{
-        AccountHeader, AssetDefinition, Claim, DataEntry, Hold, Holding, IdBucket, Item, Namespace, Parameters,
-        RecordHead, RecordVersion, Schedule, Use, ValidatorSet,
+        AccountHeader, AssetDefinition, Claim, DataEntry, Hold, Holding, IdBucket, Item, Membership, Namespace,
+        Parameters, RecordHead, RecordVersion, Schedule, Use, ValidatorSet,
     },
     transaction::{SignedTransaction, TransactionBody},
 };
@@ -64,7 +64,7 @@ macro_rules! dispatch {
     ($work:ident, $kind:expr, $argument:expr) => {
         dispatch!($work, $kind, $argument; TransactionBody SignedTransaction Event Proposal Outcome CommitStatement VoteStatement
             Certificate Receipt SignedBatch BlockRecord FinalityProof LightBlock ReceiptProof Genesis AccountHeader Holding DataEntry Claim Hold
-            Use AssetDefinition Item Namespace RecordHead RecordVersion IdBucket Schedule Parameters ValidatorSet
+            Use Membership AssetDefinition Item Namespace RecordHead RecordVersion IdBucket Schedule Parameters ValidatorSet
             ChangeProposal EpochRecord EvidenceRecord Governance NodeListing Organisation ProtocolVersion Voter)
     };
 }

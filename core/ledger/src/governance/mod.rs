@@ -72,7 +72,7 @@ pub(crate) fn is_validators(run: &mut Run<'_, '_>, account: &Address) -> Result<
 }
 
 /// The organisation for which an account votes.
-fn organisation_of(run: &mut Run<'_, '_>, actor: &Actor) -> Result<String, ResultCode> {
+pub(crate) fn organisation_of(run: &mut Run<'_, '_>, actor: &Actor) -> Result<String, ResultCode> {
     let cell = system_cell(run, &key::voter(&actor.address));
     match run.cells.read::<Voter>(cell)? {
         Some(Voter::V1 { organisation }) => Ok(organisation.clone()),

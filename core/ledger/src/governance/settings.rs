@@ -190,6 +190,7 @@ impl Settings {
             "proposal_lifetime" => &mut parameters.proposal_lifetime,
             "ready_lifetime" => &mut parameters.ready_lifetime,
             "evidence_max_age" => &mut parameters.evidence_max_age,
+            "organisation_operations" => &mut parameters.organisation_operations,
             _ => return self.set_narrow_parameter(name, value),
         };
         *wide = value;

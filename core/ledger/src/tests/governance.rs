@@ -107,7 +107,7 @@ impl World {
 
     /// Carries a change through: all four organisations and validators of the genesis agree.
     #[track_caller]
-    fn changed(&mut self, changes: Vec<Change>, acknowledged: &[&str]) {
+    pub(crate) fn changed(&mut self, changes: Vec<Change>, acknowledged: &[&str]) {
         let id = self.proposed(1, changes, acknowledged);
         self.votes(id, &[1, 2, 3], true);
         self.ready(id, &[1, 2, 3]);

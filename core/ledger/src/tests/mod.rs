@@ -7,6 +7,7 @@ mod era;
 mod evidence;
 mod frame;
 mod governance;
+mod membership;
 mod random;
 mod records;
 mod schedule;
@@ -34,6 +35,8 @@ const TABLES: &[fn(bubi_crypto::HashSuite) -> Seen] = &[
     governance::life,
     governance::endings,
     governance::switches,
+    membership::consent,
+    membership::quotas,
     evidence::forgeries,
     evidence::policies,
     records::records,

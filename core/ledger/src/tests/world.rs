@@ -65,6 +65,7 @@ pub(crate) fn genesis(suite: HashSuite, parameters: ParametersV1) -> Genesis {
         address: address(suite, number),
         signers: vec![signer(number, 1)],
         thresholds: thresholds(1),
+        organisation: None,
     };
     let mut accounts: Vec<GenesisAccount> = (1..=GENESIS_ACCOUNTS).map(account).collect();
     accounts.sort_by_key(|account| account.address);

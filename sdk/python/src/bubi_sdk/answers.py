@@ -63,7 +63,10 @@ class ProvenAnswer:
     found: ProvenCell | ProvenCells | ProvenReceipt | None
     """What was proven besides the block itself."""
     not_proven: tuple[str, ...] = ()
-    """Members that the proof says nothing about: of a record, `newest` and `author`."""
+    """Members that the proof says nothing about.
+
+    Of a record, `newest` and `author`; of an account, `organisation` and `quota`.
+    """
 
 
 _CELL_TYPES: Final[Mapping[tuple[int, int], TopLevel[Any]]] = {
@@ -78,11 +81,14 @@ _CELL_TYPES: Final[Mapping[tuple[int, int], TopLevel[Any]]] = {
     (OwnerKind.SYSTEM, 10): TopLevel.of(governance_state.ProtocolVersion),
     (OwnerKind.SYSTEM, 11): governance_state.NODE_LISTING,
     (OwnerKind.SYSTEM, 13): TopLevel.of(governance_state.Voter),
+    (OwnerKind.SYSTEM, 14): TopLevel.of(state.Use),
     (OwnerKind.ACCOUNT, 0): state.ACCOUNT_HEADER,
     (OwnerKind.ACCOUNT, 1): TopLevel.of(state.Holding),
     (OwnerKind.ACCOUNT, 4): TopLevel.of(state.DataEntry),
     (OwnerKind.ACCOUNT, 5): TopLevel.of(state.Claim),
     (OwnerKind.ACCOUNT, 7): TopLevel.of(state.Hold),
+    (OwnerKind.ACCOUNT, 9): TopLevel.of(state.Use),
+    (OwnerKind.ACCOUNT, 10): TopLevel.of(state.Membership),
     (OwnerKind.ASSET, 0): TopLevel.of(state.AssetDefinition),
     (OwnerKind.ASSET, 1): TopLevel.of(state.Item),
     (OwnerKind.NAMESPACE, 0): TopLevel.of(state.Namespace),
@@ -92,6 +98,8 @@ _CELL_TYPES: Final[Mapping[tuple[int, int], TopLevel[Any]]] = {
 
 _NEVER_PROVEN: Final = frozenset(("newest", "author"))
 """Of a record: they stand in another cell than the version that is proven."""
+_NEVER_PROVEN_OF_ACCOUNTS: Final = frozenset(("organisation", "quota"))
+"""Of an account: they depend on cells of the network as well."""
 
 
 def verify_answer(trust: Trust, answer: Json) -> ProvenAnswer:
@@ -167,6 +175,8 @@ def _verify_account(trust: Trust, answer: Shown, finality: bytes, proof: bytes) 
         shown["address"] = Address(owner[1:]).text(prefix)
         header = cells.get(state.HEADER_KEY)
         shown["header"] = _typed(owner, state.HEADER_KEY, header, prefix)
+        membership = cells.get(state.MEMBERSHIP_KEY)
+        shown["membership"] = _typed(owner, state.MEMBERSHIP_KEY, membership, prefix)
     return _compared(answer, shown, "account", block, ProvenCells(owner, cells))
 
 
@@ -206,7 +216,8 @@ def _compared(
     shown = {"schema": 1, **shown}
     rest = {name: value for name, value in answer.items() if name != "proof"}
     beyond = rest.keys() - shown.keys()
-    if foreign := sorted(beyond - _NEVER_PROVEN):
+    known = _NEVER_PROVEN_OF_ACCOUNTS if kind == "account" else _NEVER_PROVEN
+    if foreign := sorted(beyond - known):
         raise ProofInvalid(
             f"the proof says nothing about {', '.join(foreign)}", code="answer_mismatch"
         )

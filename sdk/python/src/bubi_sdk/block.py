@@ -72,6 +72,7 @@ class GenesisAccount(Shape):
     address: Address
     signers: tuple[AccountSigner, ...]
     thresholds: Thresholds
+    organisation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,9 @@ class Genesis(Shape):
     def _check_organisations(self) -> None:
         at_most(limits.ORGANISATIONS_MAX, "organisations", len(self.organisations))
         checks.ascending("organisations", [one.name.encode() for one in self.organisations])
+        names = {one.name for one in self.organisations}
+        if any(one.organisation not in {None, *names} for one in self.accounts):
+            raise Malformed("organisation: an account belongs to one of the genesis or to none")
         accounts = {account.address for account in self.accounts}
         voters = [one.governance for one in self.organisations if one.governance is not None]
         for one in self.organisations:

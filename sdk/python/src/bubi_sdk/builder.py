@@ -167,6 +167,20 @@ class TransactionBuilder:
         """Reports two contradicting statements of one validator."""
         return self._add(evidence, acting)
 
+    # Organisations
+
+    def ask_membership(
+        self, organisation: str | None, *, acting: AddressLike | None = None
+    ) -> Self:
+        """Asks an organisation to take the source in; None takes that back and leaves."""
+        return self._add(ops.AskMembership(organisation), acting)
+
+    def set_member(
+        self, account: AddressLike, member: bool, *, acting: AddressLike | None = None
+    ) -> Self:
+        """The source's organisation takes an account in that asked for it, or lets it go."""
+        return self._add(ops.SetMember(self._address(account), member), acting)
+
     def add(self, body: OperationBody, acting: AddressLike | None = None) -> Self:
         """Any operation, as it is."""
         return self._add(body, acting)

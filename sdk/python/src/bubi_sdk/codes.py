@@ -10,6 +10,10 @@ RESULT_CODES: Final[dict[int, tuple[str, str]]] = {
     2: ("id_conflict", "Another transaction used the same source and id."),
     3: ("precondition_failed", "A precondition did not hold."),
     4: ("quota_exceeded", "The source used up its quota for this window."),
+    5: (
+        "organisation_quota_exceeded",
+        "The organisation of the source used up its quota for this window.",
+    ),
     100: ("account_missing", "An account that must exist does not."),
     101: ("account_exists", "The account exists."),
     102: ("account_closed", "The account was closed."),
@@ -25,6 +29,10 @@ RESULT_CODES: Final[dict[int, tuple[str, str]]] = {
     110: ("data_version_mismatch", "The data entry stands at another version."),
     111: ("data_missing", "There is no such data entry."),
     112: ("claim_missing", "There is no such claim."),
+    113: (
+        "membership_missing",
+        "The account neither belongs to the organisation nor has asked for it.",
+    ),
     120: ("asset_missing", "There is no such asset."),
     121: ("asset_exists", "The issuer has an asset with this code."),
     122: ("asset_kind_mismatch", "The asset is of another kind."),

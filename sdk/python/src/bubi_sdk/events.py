@@ -271,6 +271,15 @@ class EvidenceRecorded(Shape):
     action: EvidenceAction
 
 
+@dataclass(frozen=True, slots=True)
+class MembershipChanged(Shape):
+    """30: an account belongs to another organisation than before, or asks for another one."""
+
+    account: Address
+    organisation: str | None
+    asks: str | None
+
+
 Event: TypeAlias = (
     AccountCreated
     | SignersChanged
@@ -302,6 +311,7 @@ Event: TypeAlias = (
     | ActivationFixed
     | EpochBegins
     | EvidenceRecorded
+    | MembershipChanged
 )
 """Every event, in the order of its number on the wire."""
 

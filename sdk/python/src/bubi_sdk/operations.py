@@ -661,6 +661,29 @@ class ReportEvidence(OperationShape):
         governance.check_statements(self.statement_one, self.statement_two)
 
 
+@dataclass(frozen=True, slots=True)
+class AskMembership(OperationShape):
+    """29: asks an organisation to take the source in.
+
+    Without a name the source takes that back and leaves the organisation it is in.
+    """
+
+    organisation: str | None = None
+
+    def check_for(self, source: Address) -> None:
+        """Raises for an operation that can never be valid."""
+        if self.organisation is not None:
+            checks.text("organisation", self.organisation, limits.NAME_BYTES_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class SetMember(OperationShape):
+    """30: the source's organisation takes in an account that asked for it, or lets it go."""
+
+    account: Address
+    member: bool
+
+
 OperationBody: TypeAlias = (
     CreateAccount
     | SetSigners
@@ -691,6 +714,8 @@ OperationBody: TypeAlias = (
     | WithdrawProposal
     | Ready
     | ReportEvidence
+    | AskMembership
+    | SetMember
 )
 """Every operation, in the order of its number on the wire."""
 

@@ -97,6 +97,17 @@ def voter_key(account: Address) -> bytes:
     return b"\x0d" + account.raw
 
 
+def organisation_use_key(name: str | None) -> bytes:
+    """System: use of the quota of an organisation; None: of all accounts without one."""
+    return b"\x0e" + (name or "").encode()
+
+
+QUOTA_KEY: Final = b"\x09"
+"""Account: use of its quota."""
+MEMBERSHIP_KEY: Final = b"\x0a"
+"""Account: the organisation to which it belongs."""
+
+
 def holding_key(asset: bytes) -> bytes:
     """Account: holding of a fungible or dated asset, and the flags that an issuer sets."""
     return b"\x01" + asset
@@ -218,6 +229,15 @@ class Use(Shape):
 
 
 @dataclass(frozen=True, slots=True)
+class Membership(Shape):
+    """To which organisation an account belongs, and which one it asks to take it in."""
+
+    VERSION: ClassVar[str] = "v1"
+    organisation: str | None
+    asks: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AssetDefinition(Shape):
     """Definition of an asset."""
 
@@ -324,6 +344,7 @@ class Parameters(Shape):
     ready_lifetime: U64
     evidence_policy: U32
     evidence_max_age: U64
+    organisation_operations: U64
 
 
 def check_parameters(parameters: Parameters) -> None:
@@ -351,6 +372,8 @@ def check_parameters(parameters: Parameters) -> None:
 def _check_blocks(parameters: Parameters) -> None:
     if not 1 <= parameters.quota_window <= 604_800_000:
         raise Malformed("quota_window: it must be 1 ms to seven days")
+    if 0 < parameters.organisation_operations < limits.OPERATIONS_MAX:
+        raise Malformed("organisation_operations: it must be 0 (no quota) or at least 100")
     smallest, largest = 2 * limits.TRANSACTION_BYTES_MAX, 268_435_456
     if (
         not 2 <= parameters.block_transactions <= 1_000_000

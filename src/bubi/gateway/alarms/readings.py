@@ -12,6 +12,8 @@ OK_DAYS = 1_000_000.0
 """Days of a certificate that another rule is about, or none."""
 STATUS_SECONDS = 7.0
 """Nodes tell their status every 5 s; so long without one, it was missed."""
+CLIENT_TRANSACTIONS_MIN = 20
+"""Of fewer within five minutes no share is told."""
 RTT_FLOOR = 0.05
 """Round trips below this (s) are never slow, however much they grew."""
 CERTIFICATES = (
@@ -154,6 +156,7 @@ def _recent(name: str, new: Scrape, history: Sequence[Scrape]) -> Iterator[Readi
     misdeeds = increase(five, new, "bubi_peer_penalties_total")
     yield Reading("peer_misconduct", name, misdeeds)
     yield Reading("strangers", name, _strangers(new) - min(_strangers(five), _strangers(new)))
+    yield from _clients(name, new, five)
     diverged = increase(fifteen, new, "bubi_alarms_total", code="diverged")
     yield Reading("diverged", name, diverged)
     defects = increase(fifteen, new, "bubi_alarms_total", code="internal")
@@ -163,6 +166,18 @@ def _recent(name: str, new: Scrape, history: Sequence[Scrape]) -> Iterator[Readi
         if not code.startswith("certificate"):
             count = increase(fifteen, new, "bubi_alarms_total", code=code)
             yield Reading("node_alarm", f"{name}/{code}", count)
+
+
+def _clients(name: str, new: Scrape, old: Scrape) -> Iterator[Reading]:
+    """Share of what each client sent that was refused at the door or rejected in a block."""
+    metric = "bubi_client_transactions_total"
+    for client in sorted({found["client"] for found, _ in new.matching(metric, {})}):
+        good, bad = (
+            sum(increase(old, new, metric, client=client, result=one) for one in results)
+            for results in (("final", "skipped"), ("refused", "rejected"))
+        )
+        share = bad / (good + bad) if good + bad >= CLIENT_TRANSACTIONS_MIN else 0.0
+        yield Reading("client_rejections", f"{name}/{client}", share)
 
 
 def _strangers(scrape: Scrape) -> float:

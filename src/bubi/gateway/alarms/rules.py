@@ -99,6 +99,7 @@ DEFAULTS = (
     _above("behind", Layer.CONSENSUS, _W, 31, "blocks", seconds=60),
     _above("finality_slow", Layer.BUSINESS, _W, 3, "seconds", seconds=300, clear_seconds=60),
     _above("rejections", Layer.BUSINESS, _W, 0.05, "ratio", seconds=600, clear_seconds=60),
+    _above("client_rejections", Layer.BUSINESS, _W, 0.05, "ratio", seconds=600, clear_seconds=60),
     _above("pool_old", Layer.BUSINESS, _W, 60, "seconds", clear_seconds=5),
     _above("api_errors", Layer.BUSINESS, _W, 0.01, "ratio", seconds=300, clear_seconds=60),
     _below("proposal_unvoted", Layer.BUSINESS, _W, 24, "hours", repeat_seconds=6 * REPEAT),

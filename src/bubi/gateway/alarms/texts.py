@@ -38,6 +38,10 @@ TITLES = {
     "behind": ("{key} is behind the network", "{key} 落后于网络"),
     "finality_slow": ("Transactions at {key} become final slowly", "{key} 的交易确认缓慢"),
     "rejections": ("{key} refuses many transactions", "{key} 拒绝了大量交易"),
+    "client_rejections": (
+        "Many transactions of one client are refused or rejected: {key}",
+        "某个客户端的大量交易被拒绝或执行失败：{key}",
+    ),
     "pool_old": ("Transactions at {key} wait too long", "{key} 的交易等待过久"),
     "api_errors": ("The interface of {key} fails often", "{key} 的接口频繁出错"),
     "proposal_unvoted": (

@@ -7,11 +7,13 @@ waits at the node, so that a new block comes as soon as it is decided.
 import asyncio
 import contextlib
 import logging
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import httpx
@@ -30,6 +32,7 @@ WAIT_SECONDS = 2
 TIMEOUT_SECONDS = 60.0
 RETRY_SECONDS = 0.5
 EXPORT_LIMIT = 10_000
+INHERITANCE = "/v1/inheritance"
 
 
 @dataclass(slots=True)
@@ -92,23 +95,54 @@ class Source:
         answer = self._get("/v1/blocks/export", query)
         return answer.content, int(answer.headers["Bubi-Height"])
 
+    @contextlib.contextmanager
+    def inheritance(self, folder: Path) -> Iterator[Path]:
+        """The end of the chain that the node's chain continues, as a file in a folder.
+
+        Raises:
+            UnreachableError: the node does not answer, or not with that file.
+        """
+        with tempfile.TemporaryDirectory(prefix="inheritance-", dir=folder) as own:
+            path = Path(own) / "inheritance"
+            try:
+                with (
+                    self._client.stream("GET", INHERITANCE) as answer,
+                    path.open("wb") as file,
+                ):
+                    _check(INHERITANCE, answer)
+                    for part in answer.iter_bytes():
+                        file.write(part)
+            except httpx.HTTPError as error:
+                raise _silent(error) from error
+            yield path
+
     def _get(self, path: str, query: dict[str, int] | None = None) -> httpx.Response:
         try:
             answer = self._client.get(path, params=query)
         except httpx.HTTPError as error:
-            raise UnreachableError(f"the node does not answer ({type(error).__name__})") from error
-        if answer.status_code != 200:
-            raise UnreachableError(f"the node answered {path} with status {answer.status_code}")
+            raise _silent(error) from error
+        _check(path, answer)
         return answer
+
+
+def _silent(error: httpx.HTTPError) -> UnreachableError:
+    return UnreachableError(f"the node does not answer ({type(error).__name__})")
+
+
+def _check(path: str, answer: httpx.Response) -> None:
+    if answer.status_code != 200:
+        raise UnreachableError(f"the node answered {path} with status {answer.status_code}")
 
 
 class Follower:
     """The index as a part of the gateway."""
 
-    def __init__(self, engine: Engine, settings: NodeSection) -> None:
+    def __init__(self, engine: Engine, settings: NodeSection, folder: Path) -> None:
+        """`folder` is where large files of the node are kept while they are read."""
         self.engine = engine
         self.state = State()
         self._settings = settings
+        self._folder = folder
         self._stopping = threading.Event()
         self._asked: Future[Any] | None = None
         self._listeners: list[Callable[[Progress], None]] = []
@@ -163,7 +197,8 @@ class Follower:
         try:
             while not self._stopping.is_set():
                 try:
-                    writer = Writer(self.engine, self._ask(source.origin).result())
+                    inheritance = partial(source.inheritance, self._folder)
+                    writer = Writer(self.engine, self._ask(source.origin).result(), inheritance)
                     self.state.height = writer.progress.height
                     self.state.begun = True
                     self._write(writer, source, tell, until)

@@ -54,9 +54,17 @@ class Told:
         return self.height, self.position
 
 
-def begin(connection: Connection, genesis: Json) -> None:
-    """The epoch that a chain begins with."""
-    _write_epoch(connection, 0, 1, int(genesis["time"]), None, settings.of_genesis(genesis))
+def begin(
+    connection: Connection, genesis: Json, denied: Iterable[str] = (), revoked: Iterable[str] = ()
+) -> None:
+    """The epoch that a chain begins with.
+
+    Nodes that are `denied` and certificates that are `revoked` were so on the chain before.
+    """
+    made = settings.of_genesis(genesis)
+    made.listings.update(dict.fromkeys(denied, "denied"))
+    made.revoked.extend(revoked)
+    _write_epoch(connection, 0, 1, int(genesis["time"]), None, made)
 
 
 def follow(connection: Connection, chain: Chain, above: int) -> None:

@@ -32,7 +32,16 @@ def govern(connection: Connection) -> None:
     schema.metadata.create_all(connection)
 
 
-STEPS: tuple[Step, ...] = (create, govern)
+def remember(connection: Connection) -> None:
+    """Number 3: data entries and claims with their history, and what a chain continues.
+
+    Their history begins with the chain, and so does the index again.
+    """
+    schema.metadata.drop_all(connection)
+    schema.metadata.create_all(connection)
+
+
+STEPS: tuple[Step, ...] = (create, govern, remember)
 
 
 def migrate(engine: Engine, steps: Sequence[Step] = STEPS, table: str = "index_schema") -> int:

@@ -156,6 +156,21 @@ class Reader:
                 },
             }
 
+    def predecessor(self) -> Json | None:
+        """The end of the chain that this one continues; None if it continues none."""
+        table = schema.predecessor
+        with self.view() as view:
+            row = view.connection.execute(select(table)).first()
+            if row is None:
+                return None
+            return {
+                "chain_id": row.chain_id,
+                "certificate": row.certificate.hex(),
+                "state_root": row.state_root.hex(),
+                "height": str(row.height),
+                "time": str(row.time),
+            }
+
     # --- blocks ----------------------------------------------------------------------------
 
     def blocks(self, asked: Asked, since: int | None = None, until: int | None = None) -> Page:
@@ -299,17 +314,20 @@ class Reader:
             return Page(items, following, at)
 
     def supply(self, asset: str, asked: Asked) -> Page:
-        """How the supply of an asset changed, newest first."""
+        """How the supply of an asset changed, newest first.
+
+        What it was before the first block has no time.
+        """
         table = schema.supplies
         with self.view() as view:
             query = (
                 select(table.c.since, table.c.supply, schema.blocks.c.time)
-                .join(schema.blocks, schema.blocks.c.height == table.c.since)
+                .outerjoin(schema.blocks, schema.blocks.c.height == table.c.since)
                 .where(table.c.asset == view.asset_number(asset))
             )
             rows, following = view.page(query, Order([table.c.since]), asked, ["since"])
             items = [
-                {"height": str(row.since), "time": str(row.time), "supply": row.supply}
+                {"height": str(row.since), "time": _time(row.time), "supply": row.supply}
                 for row in rows
             ]
             return Page(items, following, view.height)
@@ -323,6 +341,10 @@ class Reader:
 
 
 # --- rows to JSON ------------------------------------------------------------------------------
+
+
+def _time(time: int | None) -> str | None:
+    return None if time is None else str(time)
 
 
 def _block(row: Any) -> Json:

@@ -43,6 +43,18 @@ progress = Table(
 )
 """One row: how far the index is. It is written in the transaction that wrote the blocks."""
 
+predecessor = Table(
+    "predecessor",
+    metadata,
+    _text("chain_id", key=True),
+    _bytes("certificate"),
+    _bytes("state_root"),
+    _number("height"),
+    _number("time"),
+)
+"""The end of the chain that this one continues, if it does: what was there then is true from
+height 0 on."""
+
 addresses = Table("addresses", metadata, _number("id", key=True), _text("address"))
 Index("addresses_by_text", addresses.c.address, unique=True)
 
@@ -168,6 +180,30 @@ signers = Table(
     sqlite_with_rowid=False,
 )
 """Who signs for an account from an operation on, in JSON as spec/encoding.md writes it."""
+
+data = Table(
+    "data",
+    metadata,
+    _number("account", key=True),
+    _text("name", key=True),
+    _number("since", key=True),
+    _number("until"),
+    _number("version"),
+    _bytes("value"),
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    _number("account", key=True),
+    _number("issuer", key=True),
+    _text("kind", key=True),
+    _number("since", key=True),
+    _number("until"),
+    _bytes("digest"),
+    _text("expires", empty=True),
+)
+"""`account` is the subject; `expires` may be any 64 bits."""
 
 holdings = Table(
     "holdings",

@@ -7,10 +7,12 @@ gives the same tables as never having died.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, insert, select, text, update
+from sqlalchemy import Connection, Engine, Table, insert, select, text, tuple_, update
 
 from bubi import core
 from bubi.gateway.index import governance, migrations, schema
@@ -30,6 +32,8 @@ VOTE = core.operation_names().index("vote")
 REMEMBERED = 400_000
 """Entries of each memory; above it the memory is emptied."""
 LOOKUP = 500
+INHERITED_CELLS = 50_000
+"""Cells of a state that a chain continues which are written at a time."""
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 
@@ -64,6 +68,10 @@ class Origin:
     genesis: bytes
 
 
+Inheritance = Callable[[], AbstractContextManager[Path]]
+"""Gets the file with the end of the chain before, for as long as it is read."""
+
+
 @dataclass(slots=True)
 class Holding:
     """What an account has of an asset now, and since when."""
@@ -85,9 +93,12 @@ Key = tuple[int, ...]
 class Writer:
     """The only one that writes the tables of an index."""
 
-    def __init__(self, engine: Engine, origin: Origin) -> None:
+    def __init__(
+        self, engine: Engine, origin: Origin, inheritance: Inheritance | None = None
+    ) -> None:
         self._engine = engine
         self._origin = origin
+        self._inheritance = inheritance
         self._chain = bytes.fromhex(origin.chain_id)
         self._accounts: dict[str, int] = {}
         self._assets: dict[bytes, int] = {}
@@ -105,36 +116,76 @@ class Writer:
             raise IndexStoppedError(msg)
 
     def _begin(self, connection: Connection) -> Progress:
-        """Fills an empty index with what the genesis holds."""
+        """Fills an empty index with what the chain begins with."""
         genesis = core.decode_json(core.genesis_to_json(self._origin.genesis))["v1"]
-        if genesis["predecessor"] is not None:
-            msg = (
-                "this chain continues another one, whose state the index cannot read yet: ask the "
-                "node itself, and a gateway of the chain before for what was before"
-            )
-            raise IndexStoppedError(msg)
-        opened = core.genesis_accounts(self._origin.genesis)
-        out = bulk(connection)
-        numbered = list(enumerate(opened, 1))
-        out.insert(schema.addresses, [(number, one[0]) for number, one in numbered])
-        out.insert(schema.accounts, [(number, 0, 0, None, None) for number, _ in numbered])
-        out.insert(schema.signers, [(number, 0, 0, 0, one[1], one[2]) for number, one in numbered])
-        governance.begin(connection, genesis)
-        count = len(numbered)
-        made = Progress(
+        self.progress = Progress(
             self._origin.chain_id,
             0,
             int(genesis["time"]),
             self._chain,
             transactions=0,
-            addresses=count,
-            accounts=count,
+            addresses=0,
+            accounts=0,
             asset_ids=0,
             assets=0,
             records=0,
         )
-        out.insert(schema.progress, [(1, *_progress_values(made))])
-        return made
+        if genesis["predecessor"] is None:
+            self._open(connection)
+            governance.begin(connection, genesis)
+        else:
+            denied, revoked = self._inherit(connection)
+            governance.begin(connection, genesis, denied, revoked)
+        bulk(connection).insert(schema.progress, [(1, *_progress_values(self.progress))])
+        return self.progress
+
+    def _open(self, connection: Connection) -> None:
+        """The accounts of a genesis."""
+        opened = list(enumerate(core.genesis_accounts(self._origin.genesis), 1))
+        out = bulk(connection)
+        out.insert(schema.addresses, [(number, one[0]) for number, one in opened])
+        out.insert(schema.accounts, [(number, 0, 0, None, None) for number, _ in opened])
+        out.insert(schema.signers, [(number, 0, 0, 0, one[1], one[2]) for number, one in opened])
+        count = len(opened)
+        self.progress = replace(self.progress, addresses=count, accounts=count)
+
+    def _inherit(self, connection: Connection) -> tuple[list[str], list[str]]:
+        """The state that the chain continues; nodes and certificates that stay shut out.
+
+        Raises:
+            IndexStoppedError: there is no such file, or it does not fit the genesis.
+        """
+        if self._inheritance is None:
+            raise IndexStoppedError("this chain continues another one, whose end is not here")
+        denied: list[str] = []
+        revoked: list[str] = []
+
+        def take(rows: core.BlockRows) -> None:
+            group = _Group(self, connection, rows)
+            self.progress = group.write_beginning()
+            denied.extend(row[0] for row in group.rows("denied"))
+            revoked.extend(row[0] for row in group.rows("revoked"))
+            self._forget_much()
+
+        with self._inheritance() as path:
+            folder, name = str(path.parent), path.name
+            try:
+                before = core.inherited_rows(
+                    folder, name, self._origin.genesis, INHERITED_CELLS, take
+                )
+            except core.CoreError as error:
+                msg = f"the end of the chain before is not usable: {core.error_detail(error)}"
+                raise IndexStoppedError(msg) from error
+        end = core.decode_json(before)
+        values = {
+            "chain_id": end["chain"],
+            "certificate": bytes.fromhex(end["certificate"]),
+            "state_root": bytes.fromhex(end["state_root"]),
+            "height": int(end["height"]),
+            "time": int(end["time"]),
+        }
+        connection.execute(insert(schema.predecessor).values(values))
+        return sorted(denied), sorted(revoked)
 
     def decode(self, export: bytes) -> core.BlockRows:
         """Blocks that the node exported, as rows."""
@@ -155,9 +206,12 @@ class Writer:
             self._forget()
             raise
         self.progress = progress
+        self._forget_much()
+        return progress
+
+    def _forget_much(self) -> None:
         if max(len(self._accounts), len(self._holdings)) > REMEMBERED:
             self._forget()
-        return progress
 
     def _forget(self) -> None:
         for memory in (self._accounts, self._assets, self._holdings, self._supplies):
@@ -184,21 +238,33 @@ class _Group:
         """Writes everything."""
         headers = self._follow()
         self._number_names()
+        self._objects()
+        self._activity(headers)
+        origin = self.writer._origin
+        chain = governance.Chain(self.writer._chain, origin.prefix, origin.suite)
+        governance.follow(self.connection, chain, self.progress.height)
+        self._advance(headers)
+        return self.progress
+
+    def write_beginning(self) -> Progress:
+        """Writes what stands before the first block; the caller writes the progress."""
+        self._number_names()
+        self._objects()
+        return self.progress
+
+    def _objects(self) -> None:
+        """Everything but blocks and governance."""
         for table, name in PLAIN:
             self.out.insert_blocks(table, self.blocks, name, self.accounts, self.assets)
         self._accounts()
+        self._entries()
         self._assets()
         self._items()
         self._namespaces()
         records = self.rows("records")
         self.out.insert(schema.records, [(*row[3:6], *row[:2], *row[6:]) for row in records])
+        self.progress = replace(self.progress, records=self.progress.records + len(records))
         self._amounts()
-        self._activity(headers)
-        origin = self.writer._origin
-        chain = governance.Chain(self.writer._chain, origin.prefix, origin.suite)
-        governance.follow(self.connection, chain, self.progress.height)
-        self._advance(headers, len(records))
-        return self.progress
 
     def _follow(self) -> list[Row]:
         """The blocks' headers, each the child of the one before."""
@@ -291,6 +357,45 @@ class _Group:
             if account not in created:
                 rows[account] = (account, height, position, numbers[event["creator"]], None)
         return list(rows.values())
+
+    def _entries(self) -> None:
+        """Data entries and claims."""
+        entries = [(row[0], row[3:5], row[5:]) for row in self.rows("data_set")]
+        self._follow_values(schema.data, ("account", "name"), entries)
+        claims = [(row[0], row[3:6], row[6:]) for row in self.rows("claims_set")]
+        self._follow_values(schema.claims, ("account", "issuer", "kind"), claims)
+
+    def _follow_values(
+        self, table: Table, keys: tuple[str, ...], changes: Sequence[tuple[int, Row, Row]]
+    ) -> None:
+        """Rows with validity: of each key the last value in a block counts.
+
+        A change is (height, key, values); values without what the table demands are an end.
+        """
+        columns = [table.c[name] for name in keys]
+        open_: dict[Row, int] = {}
+        for some in batched(dict.fromkeys(key for _, key, _ in changes), LOOKUP):
+            found = self.connection.execute(
+                select(*columns, table.c.since).where(
+                    tuple_(*columns).in_(some), table.c.until == schema.OPEN
+                )
+            )
+            open_.update({tuple(row[:-1]): row[-1] for row in found})
+        rows: dict[tuple[Row, int], Row] = {}
+        closed: list[Row] = []
+        for height, key, values in changes:
+            since = open_.pop(key, None)
+            if since is not None and (key, since) not in rows:
+                closed.append((height, *key, since))
+            elif since is not None:
+                made = rows.pop((key, since))
+                if since < height:
+                    rows[key, since] = (*made[: len(keys) + 1], height, *made[len(keys) + 2 :])
+            if _stands(table, values):
+                open_[key] = height
+                rows[key, height] = (*key, height, schema.OPEN, *values)
+        self.out.close(table, (*keys, "since"), closed)
+        self.out.insert(table, list(rows.values()))
 
     def _assets(self) -> None:
         created = self.rows("assets_created")
@@ -443,7 +548,7 @@ class _Group:
             values = {"span": span, "start": start, "blocks": blocks}
             self.connection.execute(statement, values | {"final": final, "rejected": rejected})
 
-    def _advance(self, headers: Sequence[Row], records: int) -> None:
+    def _advance(self, headers: Sequence[Row]) -> None:
         last = headers[-1]
         self.progress = replace(
             self.progress,
@@ -451,7 +556,6 @@ class _Group:
             time=last[1],
             digest=last[2],
             transactions=self.progress.transactions + self._transactions(),
-            records=self.progress.records + records,
         )
         names = list(schema.progress.columns.keys())[1:]
         values = dict(zip(names, _progress_values(self.progress), strict=True))
@@ -510,6 +614,14 @@ class _Versions:
             if not one.empty()
         ]
         return rows, self._closed
+
+
+def _stands(table: Table, values: Row) -> bool:
+    """Whether all columns have a value that must have one; the values are the last columns."""
+    columns = list(table.columns)[-len(values) :]
+    return all(
+        column.nullable or value is not None for column, value in zip(columns, values, strict=True)
+    )
 
 
 def batched(names: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -73,6 +73,13 @@ CATALOGUE = (
     Kept("requests_per_second", "1/s", "bubi_api_requests_total", "rate", "route"),
     Kept("request_p95_seconds", "seconds", "bubi_api_seconds", "p95", "route"),
     Kept("client_requests_per_second", "1/s", "bubi_api_client_requests_total", "rate", "client"),
+    Kept("client_request_p95_seconds", "seconds", "bubi_api_client_seconds", "p95", "client"),
+    Kept("client_final_per_second", "1/s", "bubi_client_transactions_total", "rate", "client",
+         (("result", "final"),)),
+    Kept("client_rejected_per_second", "1/s", "bubi_client_transactions_total", "rate", "client",
+         (("result", "rejected"),)),
+    Kept("client_refused_per_second", "1/s", "bubi_client_transactions_total", "rate", "client",
+         (("result", "refused"),)),
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Routes that show what is watched."""
 
 import asyncio
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import httpx
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from bubi.gateway.access import Role, require
 from bubi.gateway.answers import RESPONSES, StrictRoute
 from bubi.gateway.monitoring.catalogue import CATALOGUE
+from bubi.gateway.monitoring.figures import Scrape, quantile
 from bubi.gateway.monitoring.poller import Watched
 from bubi.gateway.monitoring.service import Monitor, monitor_of
 from bubi.gateway.problems import ProblemError
@@ -153,19 +155,46 @@ async def clients(request: Request) -> dict[str, Any]:
         scrape = node.newest
         if scrape is None:
             continue
-        counts: dict[str, dict[str, str]] = {}
-        for labels, value in scrape.matching("bubi_api_client_requests_total", {}):
-            counts.setdefault(labels["client"], {})[labels["status"]] = str(int(value))
-        items += [
-            {
-                "node": name,
-                "client": client,
-                "requests": by_status,
-                "seconds": scrape.value("bubi_api_client_seconds_total", client=client),
-            }
-            for client, by_status in sorted(counts.items())
-        ]
+        before = node.history[0] if node.history else scrape
+        items += [_client(name, client, scrape, before) for client in _clients(scrape)]
     return _list(monitor, items)
+
+
+def _clients(scrape: Scrape) -> list[str]:
+    found = scrape.matching("bubi_api_client_requests_total", {})
+    return sorted({labels["client"] for labels, _ in found})
+
+
+def _client(node: str, client: str, now: Scrape, before: Scrape) -> dict[str, Any]:
+    """What a client did at a node since the start; how fast its answers came lately."""
+    seconds = quantile(before, now, "bubi_api_client_seconds", 0.95, client=client)
+    return {
+        "node": node,
+        "client": client,
+        "requests": _by(
+            now.matching("bubi_api_client_requests_total", {"client": client}), "status"
+        ),
+        "seconds": now.value("bubi_api_client_seconds_sum", client=client),
+        "p95_seconds": seconds,
+        **{one: _total(now, client, one) for one in ("admitted", "final", "skipped")},
+        **{one: _by(_became(now, client, one), "code") for one in ("refused", "rejected")},
+    }
+
+
+Samples = Iterator[tuple[Mapping[str, str], float]]
+
+
+def _became(scrape: Scrape, client: str, result: str) -> Samples:
+    wanted = {"client": client, "result": result}
+    return scrape.matching("bubi_client_transactions_total", wanted)
+
+
+def _total(scrape: Scrape, client: str, result: str) -> str:
+    return str(int(sum(value for _, value in _became(scrape, client, result))))
+
+
+def _by(samples: Samples, label: str) -> dict[str, str]:
+    return {labels[label]: str(int(value)) for labels, value in samples}
 
 
 @router.get("/logs", dependencies=[operator])

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BeforeValidator, Field
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from bubi import core
 from bubi.node.api import answers, models, requests, stream
@@ -25,6 +25,8 @@ EXPORT = "application/vnd.bubi.blocks"
 EXPORT_LIMIT = 10_000
 EXPORT_BYTES = 8 * 1_048_576
 GENESIS = "application/vnd.bubi.genesis"
+INHERITANCE = "application/vnd.bubi.inheritance"
+BYTES = {"type": "string", "format": "binary"}
 
 
 class StrictRoute(APIRoute):
@@ -167,7 +169,7 @@ async def latest_block(request: Request) -> Response:
 @router.get(
     "/v1/blocks/export",
     response_class=Response,
-    responses={200: {"content": {EXPORT: {"schema": {"type": "string", "format": "binary"}}}}},
+    responses={200: {"content": {EXPORT: {"schema": BYTES}}}},
 )
 async def export(
     request: Request, after: ExportAfter = 0, limit: ExportLimit = EXPORT_LIMIT, wait: Wait = 0
@@ -464,13 +466,31 @@ async def network(request: Request) -> Response:
 @router.get(
     "/v1/genesis",
     response_class=Response,
-    responses={200: {"content": {GENESIS: {"schema": {"type": "string", "format": "binary"}}}}},
+    responses={200: {"content": {GENESIS: {"schema": BYTES}}}},
 )
 async def genesis(request: Request) -> Response:
     """The genesis in bytes; its hash is the chain id."""
     node = requests.services(request)
     headers = {"Bubi-Height": str(node.heights.height)}
     return Response(node.chain.genesis, headers=headers, media_type=GENESIS)
+
+
+@router.get(
+    "/v1/inheritance",
+    response_class=Response,
+    responses={
+        200: {"content": {INHERITANCE: {"schema": {"type": "string", "format": "binary"}}}}
+    },
+)
+async def inheritance(request: Request) -> Response:
+    """The end of the chain that this one continues, in bytes; 404 if it continues none."""
+    node = requests.services(request)
+    if node.inheritance is None:
+        raise ProblemError("not_found", "this chain continues no other one")
+    if not node.inheritance.is_file():
+        raise ProblemError("damaged", f"{node.inheritance.name} is missing")
+    headers = {"Bubi-Height": str(node.heights.height)}
+    return FileResponse(node.inheritance, headers=headers, media_type=INHERITANCE)
 
 
 @router.get("/v1/trust", response_model=models.Document)

@@ -182,6 +182,7 @@ def segment(text: str) -> str:
 
 
 def origin(request: Request) -> Origin:
-    """Address that a request came from, and the organisation of the client's certificate."""
+    """Address that a request came from, and what the client's certificate says of it."""
     address = request.client.host if request.client is not None else ""
-    return Origin(address, request.scope.get(ORGANISATION))
+    client = services(request).metrics.door.names.label(request.scope)
+    return Origin(address, request.scope.get(ORGANISATION), client)

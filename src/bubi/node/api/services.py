@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from bubi import core
@@ -60,5 +61,7 @@ class Services:
     leases: LeaseTable
     stopping: asyncio.Event
     explainer: Explaining
+    inheritance: Path | None = None
+    """Where the end of the chain before lies, if this chain continues one."""
     waiting: int = 0
     streams: int = 0

@@ -20,6 +20,7 @@ from bubi.node.api import answers, requests
 from bubi.node.api.problems import ProblemError
 from bubi.node.api.services import Services
 from bubi.node.door import Decision, DoorError, Single, Ticket
+from bubi.node.shares import Origin
 
 PENDING = 202
 ACCOUNT_FULL = "its account, or whoever sent it, has too many transactions waiting here already"
@@ -32,12 +33,11 @@ async def submit(request: Request) -> Response:
     node = requests.services(request)
     requests.check_query(request, {"wait", "timeout"})
     with _waiting(node, requests.wait_seconds(request)) as seconds:
-        requests.check_chain(request, node)
-        transaction = await _read_transaction(request, node)
-        try:
-            single = await node.door.single(transaction, requests.origin(request))
-        except DoorError as error:
-            raise ProblemError(error.code, error.detail) from None
+        origin = requests.origin(request)
+        with _counting(node, origin):
+            requests.check_chain(request, node)
+            transaction = await _read_transaction(request, node)
+            single = await node.door.single(transaction, origin)
         if single.verdict:
             return await _answer_refused(node, single, seconds)
         if seconds is None:
@@ -50,13 +50,12 @@ async def submit_bulk(request: Request) -> Response:
     node = requests.services(request)
     requests.check_query(request, {"wait", "timeout"})
     with _waiting(node, requests.wait_seconds(request)) as seconds:
-        requests.check_chain(request, node)
-        requests.content_type(request, {requests.TRANSACTIONS, requests.OCTETS})
-        body = await requests.read_body(request, node.settings.bulk_bytes_max)
-        try:
-            admission, ticket = await node.door.bulk(body, requests.origin(request))
-        except DoorError as error:
-            raise ProblemError(error.code, error.detail) from None
+        origin = requests.origin(request)
+        with _counting(node, origin):
+            requests.check_chain(request, node)
+            requests.content_type(request, {requests.TRANSACTIONS, requests.OCTETS})
+            body = await requests.read_body(request, node.settings.bulk_bytes_max)
+            admission, ticket = await node.door.bulk(body, origin)
         document = _admitted(admission)
         if ticket is None or seconds is None:
             return answers.made(node, document)
@@ -303,6 +302,23 @@ def _pending(transaction: bytes, valid_until: int) -> dict[str, Any]:
         "operations": [],
         "valid_until": str(valid_until),
     }
+
+
+@contextmanager
+def _counting(node: Services, origin: Origin) -> Iterator[None]:
+    """Counts for a client a submission that is refused as a whole, as one refusal.
+
+    Raises:
+        ProblemError: it was.
+    """
+    try:
+        yield
+    except ProblemError as error:
+        node.metrics.door.refused([(origin.client, error.code)])
+        raise
+    except DoorError as error:
+        node.metrics.door.refused([(origin.client, error.code)])
+        raise ProblemError(error.code, error.detail) from None
 
 
 @contextmanager

@@ -8,8 +8,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bubi.node.metrics import DoorMetrics
 
-CLIENTS_MAX = 256
-"""Client addresses that are told apart; the rest counts as `other`."""
 UNKNOWN = "unknown"
 
 
@@ -27,7 +25,6 @@ class Metered:
         self._metrics = metrics
         self._routes = routes
         self._clock = clock
-        self._clients: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on and notes how it fared."""
@@ -55,11 +52,11 @@ class Metered:
         route = self._route(scope)
         # A method is free text of the client: only known ones become a label.
         method = scope["method"] if scope["method"] in {"GET", "POST", "HEAD"} else "other"
-        client = self._client(scope)
+        client = self._metrics.names.label(scope)
         self._metrics.requests.labels(route, method, str(status)).inc()
         self._metrics.latency.labels(route, method).observe(seconds)
         self._metrics.clients.labels(client, f"{status // 100}xx").inc()
-        self._metrics.client_seconds.labels(client).inc(seconds)
+        self._metrics.client_latency.labels(client).observe(seconds)
 
     def _route(self, scope: Scope) -> str:
         known = scope.get("route")
@@ -71,11 +68,3 @@ class Metered:
             if found is not Match.NONE:
                 return str(getattr(route, "path", UNKNOWN))
         return UNKNOWN
-
-    def _client(self, scope: Scope) -> str:
-        client = str(scope["client"][0]) if scope.get("client") else UNKNOWN
-        if client not in self._clients:
-            if len(self._clients) >= CLIENTS_MAX:
-                return "other"
-            self._clients.add(client)
-        return client

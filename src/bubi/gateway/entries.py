@@ -1,0 +1,142 @@
+"""Questions about what stands with an account: data, claims, holds, items, now and before."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Table, select
+
+from bubi.gateway.index import schema
+from bubi.gateway.index.paging import Asked, Order, Page
+from bubi.gateway.index.reader import Json, Reader, View
+
+Kind = Literal["claims", "data", "holds", "items"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A table with what belongs to accounts: whose, in which order, from when until when."""
+
+    table: Table
+    owner: str
+    order: Mapping[str, type]
+    since: str
+    until: str
+    show: Callable[[View, Sequence[Any]], list[Json]]
+
+    def valid(self, height: int) -> ColumnElement[bool]:
+        """What stood at the end of a block."""
+        until = self.table.c[self.until]
+        lasts = (until > height) | until.is_(None)
+        return (self.table.c[self.since] <= height) & lasts
+
+
+def entries(
+    reader: Reader, address: str, kind: Kind, height: int | None, history: bool, asked: Asked
+) -> Page:
+    """What an account has at a height (default: now), or with `history` all that was until then.
+
+    Raises:
+        AheadError: the index has not reached the height.
+    """
+    listing = LISTINGS[kind]
+    table = listing.table
+    with reader.view() as view:
+        at = view.at(height)
+        query = select(table).where(table.c[listing.owner] == view.account_number(address))
+        if history:
+            query = query.where(table.c[listing.since] <= at)
+        else:
+            query = query.where(listing.valid(at))
+        names = list(listing.order)
+        order = Order(
+            [table.c[name] for name in names], down=False, types=tuple(listing.order.values())
+        )
+        rows, following = view.page(query, order, asked, names)
+        spans = [_span(getattr(row, listing.since), getattr(row, listing.until)) for row in rows]
+        shown = listing.show(view, rows)
+        items = [{**one, **span} for one, span in zip(shown, spans, strict=True)]
+        return Page(items, following, at)
+
+
+def _span(since: int, until: int | None) -> Json:
+    ended = None if until in {None, schema.OPEN} else str(until)
+    return {"since": str(since), "until": ended}
+
+
+def _data(view: View, rows: Sequence[Any]) -> list[Json]:
+    del view
+    return [
+        {"name": row.name, "version": str(row.version), "value": row.value.hex()} for row in rows
+    ]
+
+
+def _claims(view: View, rows: Sequence[Any]) -> list[Json]:
+    issuers = view.addresses([row.issuer for row in rows])
+    return [
+        {
+            "issuer": issuers[row.issuer],
+            "kind": row.kind,
+            "digest": row.digest.hex(),
+            "expires": row.expires,
+        }
+        for row in rows
+    ]
+
+
+def _holds(view: View, rows: Sequence[Any]) -> list[Json]:
+    named = view.addresses([row.beneficiary for row in rows])
+    assets = view.assets([row.asset for row in rows])
+    return [
+        {
+            "hold": row.hold.hex(),
+            "asset": assets[row.asset],
+            "beneficiary": named[row.beneficiary],
+            "amount": row.amount,
+            "expires": str(row.expires),
+            "state": row.state,
+            "captured": row.captured,
+        }
+        for row in rows
+    ]
+
+
+def _items(view: View, rows: Sequence[Any]) -> list[Json]:
+    assets = view.assets([row.asset for row in rows])
+    return [
+        {
+            "asset": assets[row.asset],
+            "item": row.item,
+            "digest": None if row.digest is None else row.digest.hex(),
+        }
+        for row in rows
+    ]
+
+
+LISTINGS: Mapping[Kind, Listing] = {
+    "data": Listing(schema.data, "account", {"name": str, "since": int}, "since", "until", _data),
+    "claims": Listing(
+        schema.claims,
+        "account",
+        {"issuer": int, "kind": str, "since": int},
+        "since",
+        "until",
+        _claims,
+    ),
+    "holds": Listing(
+        schema.holds,
+        "holder",
+        {"height": int, "position": int, "hold": bytes},
+        "height",
+        "closed",
+        _holds,
+    ),
+    "items": Listing(
+        schema.items,
+        "holder",
+        {"asset": int, "item": str, "since": int},
+        "since",
+        "until",
+        _items,
+    ),
+}

@@ -1,0 +1,65 @@
+"""Data, claims, holds and items of accounts, now and as of every height, against the ledger."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bubi.gateway.entries import entries
+from bubi.gateway.index.paging import Asked
+from bubi.gateway.index.reader import AheadError
+
+from ..model.generator import PROFILES
+from .conftest import Databases
+from .ledgers import Ledger
+from .test_era import KINDS, NAMES, SHOWN
+from .test_index import ALL, listed, reader, write
+
+HEIGHTS = 70
+
+
+def test_entries_as_of_every_height(tmp_path: Path) -> None:
+    ledger, databases = Ledger(4, PROFILES[0]), Databases("sqlite", tmp_path, "")
+    past: list[dict[Any, list[Any]]] = []
+    for _ in range(HEIGHTS):
+        ledger.block()
+        accounts = [one["address"] for one in listed(ledger.chain, "accounts")]
+        past.append(
+            {
+                (address, kind): sorted(map(NAMES[kind], listed(ledger.chain, kind, address)))
+                for address in accounts
+                for kind in KINDS
+            }
+        )
+    engine = databases.engine()
+    write(engine, ledger, 7)
+    index = reader(engine, ledger)
+    seen: dict[str, int] = dict.fromkeys(KINDS, 0)
+    for height, expected in enumerate(past, 1):
+        for (address, kind), items in expected.items():
+            found = entries(index, address, kind, height, False, ALL).items
+            assert sorted(map(SHOWN[kind], found)) == items, (height, address, kind)
+            seen[kind] += len(items)
+    assert all(seen.values()), seen
+    # The history has everything that ever stood, each with the blocks between which it did.
+    ended = 0
+    for address, kind in past[-1]:
+        whole = entries(index, address, kind, None, True, ALL).items
+        ended += sum(one["until"] is not None for one in whole)
+        for one in whole:
+            if kind == "holds" and one["since"] == one["until"]:
+                continue  # taken in the block that opened it
+            assert SHOWN[kind](one) in past[int(one["since"]) - 1][address, kind]
+            assert one["until"] is None or int(one["until"]) > int(one["since"])
+        pages, cursor = [], None
+        while True:
+            page = entries(index, address, kind, None, True, Asked(cursor, 2))
+            pages += page.items
+            cursor = page.next
+            if cursor is None:
+                break
+        assert pages == whole
+    assert ended > 5
+    with pytest.raises(AheadError):
+        entries(index, "", "data", HEIGHTS + 1, False, ALL)
+    databases.close()
