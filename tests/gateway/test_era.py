@@ -1,7 +1,9 @@
 """The index of a chain that continues another one: it begins with all that was there."""
 
 import json
-from contextlib import nullcontext
+import threading
+from contextlib import ExitStack, nullcontext
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +12,17 @@ from sqlalchemy import select
 
 from bubi import core
 from bubi.gateway import records
+from bubi.gateway.config import NodeSection
 from bubi.gateway.entries import Kind, entries
 from bubi.gateway.index import check, schema
+from bubi.gateway.index.follower import Source, UnreachableError
 from bubi.gateway.index.reader import Reader
 from bubi.gateway.index.writer import IndexStoppedError, Writer
 
 from ..model.generator import PROFILES
 from .conftest import Databases
 from .ledgers import END, Ledger
+from .sinks import Sink
 from .test_index import ALL, held, indexed, listed, reader, write
 
 BLOCKS, BLOCKS_MAX = 60, 200
@@ -236,3 +241,31 @@ def test_an_end_that_does_not_fit_is_refused(continued: Continued, tmp_path: Pat
     Writer(engine, origin, continued.ledger.inheritance)
     assert check.check(engine) is not None
     databases.close()
+
+
+def test_the_file_is_fetched_and_nothing_of_it_stays(tmp_path: Path) -> None:
+    content, stopping = bytes(range(256)) * 4_000, threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            good = self.path == "/v1/inheritance"
+            self.send_response(200 if good else 404)
+            self.send_header("Content-Length", str(len(content) if good else 0))
+            self.end_headers()
+            if good:
+                self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    (tmp_path / "inheritance-left").mkdir()
+    with Sink(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as node:
+        source = Source(NodeSection(f"http://127.0.0.1:{node.port}", None, None, None))
+        with source.inheritance(tmp_path, stopping) as path:
+            assert path.read_bytes() == content
+        assert list(tmp_path.iterdir()) == []
+        stopping.set()
+        with pytest.raises(UnreachableError, match="stopping"), ExitStack() as stack:
+            stack.enter_context(source.inheritance(tmp_path, stopping))
+        assert list(tmp_path.iterdir()) == []
+        source.close()

@@ -7,6 +7,7 @@ waits at the node, so that a new block comes as soon as it is decided.
 import asyncio
 import contextlib
 import logging
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ TIMEOUT_SECONDS = 60.0
 RETRY_SECONDS = 0.5
 EXPORT_LIMIT = 10_000
 INHERITANCE = "/v1/inheritance"
+INHERITANCE_FOLDER = "inheritance-"
 
 
 @dataclass(slots=True)
@@ -96,13 +98,16 @@ class Source:
         return answer.content, int(answer.headers["Bubi-Height"])
 
     @contextlib.contextmanager
-    def inheritance(self, folder: Path) -> Iterator[Path]:
+    def inheritance(self, folder: Path, stopping: threading.Event) -> Iterator[Path]:
         """The end of the chain that the node's chain continues, as a file in a folder.
 
         Raises:
-            UnreachableError: the node does not answer, or not with that file.
+            UnreachableError: the node does not answer, or not with that file, or we are stopping.
         """
-        with tempfile.TemporaryDirectory(prefix="inheritance-", dir=folder) as own:
+        for left in folder.glob(f"{INHERITANCE_FOLDER}*"):
+            # Of a process that was killed meanwhile.
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(prefix=INHERITANCE_FOLDER, dir=folder) as own:
             path = Path(own) / "inheritance"
             try:
                 with (
@@ -111,6 +116,8 @@ class Source:
                 ):
                     _check(INHERITANCE, answer)
                     for part in answer.iter_bytes():
+                        if stopping.is_set():
+                            raise UnreachableError("the gateway is stopping")
                         file.write(part)
             except httpx.HTTPError as error:
                 raise _silent(error) from error
@@ -197,7 +204,7 @@ class Follower:
         try:
             while not self._stopping.is_set():
                 try:
-                    inheritance = partial(source.inheritance, self._folder)
+                    inheritance = partial(source.inheritance, self._folder, self._stopping)
                     writer = Writer(self.engine, self._ask(source.origin).result(), inheritance)
                     self.state.height = writer.progress.height
                     self.state.begun = True
