@@ -47,7 +47,7 @@ def test_the_members_and_the_engine_both_change() -> None:
 
 
 def test_a_class_of_its_own_draw_changes_nothing_of_what_a_seed_meant() -> None:
-    others = tuple(name for name in faults.CLASSES if name not in faults.GOVERNANCE)
+    others = tuple(name for name in faults.CLASSES if name not in faults.APART)
     for seed in range(30):
         whole = faults.draw(seed, 7, faults.CLASSES, 2, (0, 1))
         without = faults.draw(seed, 7, others, 2, (0, 1))
