@@ -313,6 +313,8 @@ class Chain:
     def batch(self, admissions: list[Admission], number: int, key: SigningKey) -> Batch: ...
     def decode_batch(self, header: bytes, body: bytes) -> Batch:
         """A batch from another node: checks and verifies everything. Raises CoreError("batch_invalid")."""
+    def decode_batches(self, batches: list[tuple[bytes, bytes]]) -> list[Batch | CoreError]:
+        """The same for pairs of header and body that wait together: verified as one list, with a verdict for each."""
     def propose(self, time: int, parent_round: int, batches: list[Batch]) -> bytes:
         """The proposal of these batches on top of the newest block; `parent_round` is the round of the certificate of that
         block (0 at height 1). Raises CoreError("proposal_invalid") as `check_proposal`."""

@@ -11,6 +11,7 @@ import pytest
 from bubi import core
 from bubi.consensus.engine import Certificate, Configuration
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.mempool import Entry
 from bubi.messages import BlockParts
 from bubi.node import applying, writer
 from bubi.node import host as hosts
@@ -23,6 +24,7 @@ from bubi.replica.events import (
     Append,
     ApplyBlock,
     ApplyFailed,
+    BlockNeeded,
     BlocksRead,
     CheckProposal,
     Commit,
@@ -32,6 +34,7 @@ from bubi.replica.events import (
     LogSynced,
     MirrorGuard,
     Opened,
+    PoolChanged,
     ProposalChecked,
     ReadBlocks,
     ReplicaInput,
@@ -156,8 +159,8 @@ class World:
 
         async def work() -> None:
             threads = Threads(1)
-            door = SimpleNamespace(
-                waits=lambda _: False, set_block_limits=lambda _: None, forwards=False
+            door = self.door = SimpleNamespace(
+                waits=lambda _: True, set_block_limits=lambda _: None, forwards=False
             )
             host = ReplicaHost(
                 cast(Any, self.chain), self.replica, cast(Any, Ledger()), cast(Any, self.key),
@@ -350,3 +353,33 @@ def test_a_halted_node_signs_and_commits_nothing_and_reads_on() -> None:
     assert reason.code == "diverged"
     # As many blocks as fit, and one at least.
     assert [one.height for one in world.answers(BlocksRead)[0].blocks] == [1, 2]
+
+
+class Group:
+    """An admitted group."""
+
+    bytes = 1
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_a_group_that_expires_earlier_than_all_others_wakes_the_watch() -> None:
+    """An idle node asks for a block as soon as the first transaction is void, not when the
+    one that it watched before is."""
+    world = World()
+
+    def admit(number: int, lifetime: int) -> None:
+        world.door.on_admitted(Entry(number, cast(Any, Group()), NOW + lifetime))
+
+    def moves() -> None:
+        admit(1, 600_000)
+        loop = asyncio.get_running_loop()
+        # The watch sleeps until the first one is void when the others come.
+        loop.call_later(0.1, admit, 2, 100)
+        loop.call_later(0.1, admit, 3, 300_000)
+        world.clock.now = NOW + 150
+
+    world.run(BlockNeeded, moves=moves)
+    assert [event.time for event in world.answers(BlockNeeded)] == [NOW + 100]
+    assert len(world.answers(PoolChanged)) == 3

@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 
 from bubi import messages
-from bubi.messages import BlockParts, Blocks, Status
+from bubi.consensus.engine import EngineMessage, VoteMessage
+from bubi.consensus.guard import Phase, VoteRequest
+from bubi.messages import BlockParts, Blocks, Consensus, Status
 from bubi.network.channels import MESSAGE_BYTES_MAX, TooLongError
-from bubi.node.links import Links
+from bubi.node import links as links_module
+from bubi.node.links import Links, Relayed
 from bubi.node.metrics import Metrics
 
 
@@ -56,3 +59,39 @@ def test_what_is_too_large_to_be_sent_is_an_alarm_and_no_failure(
     assert links._metrics.unsent._value.get() == 2
     links.send(network.peers, Blocks(2, ()))
     assert len(network.sent) == 1
+
+
+def vote(number: int) -> bytes:
+    request = VoteRequest(0, "pbft", number, 0, Phase.FIRST, bytes(32), b"")
+    return messages.encode(Consensus(VoteMessage(1, request, bytes(64))))
+
+
+def test_a_vote_that_comes_again_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    relayed, decoded = Relayed(), []
+    decode = messages.decode
+    monkeypatch.setattr(messages, "decode", lambda data: (decoded.append(data), decode(data))[1])
+    first = relayed.decode(vote(1))
+    assert first == decode(vote(1))
+    assert relayed.decode(vote(1)) is first
+    assert relayed.decode(vote(2)) != first
+    assert decoded == [vote(1), vote(2)]
+
+
+def test_what_is_recognised_is_bounded() -> None:
+    relayed = Relayed()
+    first = relayed.decode(vote(0))
+    for number in range(1, links_module.RELAYED_MAX):
+        relayed.decode(vote(number))
+    assert relayed.decode(vote(0)) is first
+    relayed.decode(vote(links_module.RELAYED_MAX))
+    assert len(relayed._known) == links_module.RELAYED_MAX
+    assert relayed.decode(vote(0)) is not first
+    # A long message is not kept, nor one that is none.
+    request = VoteRequest(0, "pbft", 1, 1, Phase.CHANGE, bytes(32), b"")
+    body = bytes(links_module.RELAYED_BYTES_MAX)
+    long = messages.encode(Consensus(EngineMessage(VoteMessage(1, request, b"s"), "x", body)))
+    assert relayed.decode(long) is not relayed.decode(long)
+    for _ in range(2):
+        with pytest.raises(messages.MessageError):
+            relayed.decode(b"\0\0\1")
+    assert len(relayed._known) == links_module.RELAYED_MAX

@@ -20,7 +20,7 @@ use bubi_codec::{
     proof::Handover,
     state::{key, OwnerKind, Parameters, ValidatorSet},
 };
-use bubi_crypto::{merkle_root, Hash, HashSuite, KnownKeys, PublicKey, SecretKey};
+use bubi_crypto::{merkle_root, Hash, HashSuite, KnownKeys, PublicKey, SecretKey, Signature, SignatureError};
 use bubi_ledger::{
     execute,
     tree::{OwnerKey, ProofWindow, State, View},
@@ -535,41 +535,30 @@ impl<D: Disk> Chain<D> {
         Ok(Batch { header: SignedBatch { header, signature }, digest, verified })
     }
 
-    fn batch_root(&self, verified: &Verified) -> Hash {
+    pub(crate) fn batch_root(&self, verified: &Verified) -> Hash {
         let leaves: Vec<Hash> = verified.entries.iter().map(|entry| entry.leaf).collect();
         merkle_root(self.identity.suite, &leaves)
     }
 
-    /// Checks a batch from another node: its author, its signature, its root and every transaction in it.
-    ///
-    /// # Errors
-    /// `batch_invalid` with the reason.
-    pub fn decode_batch(&self, header: &[u8], bulk: &[u8]) -> Result<Batch> {
-        let wrong = |detail: &str| ChainError::refused("batch_invalid", detail);
-        let header: SignedBatch = decode(header)?;
-        let BatchHeader::V1 { author, count, bytes, root, .. } = &header.header;
-        {
-            let inner = self.read();
-            if !inner.settings.may_author(author, inner.tip.time) {
-                return Err(wrong("its author is not a validator"));
-            }
-        }
-        let message = signed(domain::BATCH, &self.identity.chain, &header.header)?;
-        let checked = self.identity.rule.verify_vote(author, &message, &header.signature);
-        checked.map_err(|_| wrong("its author's signature is not valid"))?;
-        let admission = self.wide(|| self.gate().enter(bulk).map(|entered| self.verify(entered)))?;
-        if admission.verdicts.iter().any(Option::is_some) {
-            return Err(wrong("it holds a transaction that is not valid"));
-        }
-        let verified = admission.verified;
-        let fits = verified.entries.len() == *count as usize
-            && verified.bytes() == *bytes as usize
-            && self.batch_root(&verified) == *root;
-        if !fits {
-            return Err(wrong("its transactions are not those of its header"));
-        }
-        let digest = self.identity.suite.hash(&[&message]);
-        Ok(Batch { header, digest, verified })
+    /// Decodes a bulk body and verifies its signatures, without a look at the state.
+    pub(crate) fn verify_bulk(&self, bulk: &[u8]) -> Result<Admission> {
+        self.wide(|| self.gate().enter(bulk).map(|entered| self.verify(entered)))
+    }
+
+    /// Whether batches of this validator count now.
+    pub(crate) fn may_author(&self, author: &PublicKey) -> bool {
+        let inner = self.read();
+        inner.settings.may_author(author, inner.tip.time)
+    }
+
+    /// Checks the signature of a vote or a batch.
+    pub(crate) fn check_vote(
+        &self,
+        key: &PublicKey,
+        message: &[u8],
+        signature: &Signature,
+    ) -> std::result::Result<(), SignatureError> {
+        self.identity.rule.verify_vote(key, message, signature)
     }
 
     /// Executes a proposal on top of the newest block. Nothing changes yet.

@@ -23,6 +23,7 @@ pub mod rows;
 mod rule;
 #[cfg(test)]
 mod tests;
+mod together;
 
 pub use admission::{join_bulk, split_bulk, Admission, Entry, Verified};
 pub use chain::{Batch, Chain, Execution, Options, Tip};

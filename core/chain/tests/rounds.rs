@@ -387,3 +387,58 @@ fn ideal_signatures_count_in_ideal_simulations_alone() {
     votes.pop();
     assert!(ideal.check_certificate(&Certificate::V1 { statement, votes }).is_err());
 }
+
+/// Header and bulk body as another node receives them.
+fn sent(batch: &Batch) -> (Vec<u8>, Vec<u8>) {
+    (encode(&batch.header).unwrap(), batch.verified.bulk())
+}
+
+/// The digest of a batch, or the text of its refusal.
+fn verdict(result: Result<Batch, ChainError>) -> Result<Hash, String> {
+    result.map(|batch| batch.digest).map_err(|error| error.to_string())
+}
+
+#[test]
+fn batches_that_wait_together_get_the_verdicts_that_they_get_alone() {
+    let chain = open(&MemoryDisk::new(9));
+    let good: Vec<(Vec<u8>, Vec<u8>)> =
+        (0..4).map(|n| sent(&batch(&chain, n, n as u64 * 10..n as u64 * 10 + 3).0)).collect();
+    let (first, second) = (&good[0], &good[1]);
+    // A transaction whose last byte, one of its signature, is another one.
+    let mut forged = first.clone();
+    *forged.1.last_mut().unwrap() ^= 1;
+    let mut unsigned = second.clone();
+    *unsigned.0.last_mut().unwrap() ^= 1;
+    let mut torn = second.clone();
+    torn.1.pop();
+    let swapped = (first.0.clone(), second.1.clone());
+    let empty = (first.0.clone(), join_bulk(0, std::iter::empty()));
+    let [a, b, c, d] = [0, 1, 2, 3].map(|place: usize| good[place].clone());
+    let all = [forged, a, unsigned, b, torn, swapped, c, empty, d];
+    let borrowed: Vec<(&[u8], &[u8])> = all.iter().map(|(header, bulk)| (&header[..], &bulk[..])).collect();
+    let together: Vec<Result<Hash, String>> = chain.decode_batches(&borrowed).into_iter().map(verdict).collect();
+    let alone: Vec<Result<Hash, String>> =
+        borrowed.iter().map(|(header, bulk)| verdict(chain.decode_batch(header, bulk))).collect();
+    assert_eq!(together, alone);
+    let taken: Vec<bool> = together.iter().map(Result::is_ok).collect();
+    assert_eq!(taken, [false, true, false, true, false, false, true, false, true]);
+    assert!(chain.decode_batches(&[]).is_empty());
+    for (decoded, sent) in chain.decode_batches(&borrowed).into_iter().zip(&all) {
+        // What was cut apart again is byte for byte what came.
+        if let Ok(batch) = decoded {
+            assert_eq!(batch.verified.bulk(), sent.1);
+            assert_eq!(batch.verified.transactions.len(), 3);
+        }
+    }
+}
+
+#[test]
+fn more_batches_than_are_verified_in_one_go_are_all_verified() {
+    let chain = open(&MemoryDisk::new(10));
+    let sent: Vec<(Vec<u8>, Vec<u8>)> =
+        (0..4).map(|n| sent(&batch(&chain, n, n as u64 * 2_000..n as u64 * 2_000 + 1_500).0)).collect();
+    let borrowed: Vec<(&[u8], &[u8])> = sent.iter().map(|(header, bulk)| (&header[..], &bulk[..])).collect();
+    let decoded: Vec<Batch> = chain.decode_batches(&borrowed).into_iter().map(Result::unwrap).collect();
+    let bulks: Vec<Vec<u8>> = decoded.iter().map(|batch| batch.verified.bulk()).collect();
+    assert_eq!(bulks, sent.into_iter().map(|(_, bulk)| bulk).collect::<Vec<_>>());
+}

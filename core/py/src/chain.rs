@@ -452,6 +452,23 @@ impl Chain {
         Ok(Batch(Arc::new(run(py, || chain.decode_batch(header, body))?)))
     }
 
+    /// A list with a `Batch` or a `CoreError` for each pair of header and body.
+    fn decode_batches<'py>(
+        &self,
+        py: Python<'py>,
+        batches: Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let chain = self.chain()?;
+        let parts: Vec<(&[u8], &[u8])> =
+            batches.iter().map(|(header, body)| (header.as_bytes(), body.as_bytes())).collect();
+        let verdicts = py.detach(|| chain.decode_batches(&parts));
+        let objects = verdicts.into_iter().map(|verdict| match verdict {
+            Ok(batch) => Ok(Bound::new(py, Batch(Arc::new(batch)))?.into_any()),
+            Err(error) => Ok(chain_error(error).into_value(py).into_bound(py).into_any()),
+        });
+        objects.collect()
+    }
+
     fn propose<'py>(
         &self,
         py: Python<'py>,

@@ -162,6 +162,7 @@ class Outgoing:
         self._queues = [_Queue(limits[one], windows[one]) for one in Priority]
         self._control: deque[bytes] = deque()
         self._turn = 0
+        self._unsent = 0
         self.dropped = 0
         self.messages = 0
 
@@ -183,11 +184,13 @@ class Outgoing:
         self._budget.take(item)
         queue.items.append(item)
         queue.bytes += item.size
+        self._unsent += 1
         return True
 
     def _drop_oldest(self, queue: _Queue) -> None:
         item = queue.items.popleft()
         queue.bytes -= item.size
+        self._unsent -= 1
         self._budget.give_back(item)
         self.dropped += 1
 
@@ -200,6 +203,7 @@ class Outgoing:
                 self._budget.give_back(queue.current)
             queue.items.clear()
             queue.bytes, queue.current = 0, None
+        self._unsent = 0
 
     def put_control(self, frame: bytes) -> None:
         """Queues a frame of the network itself, before all messages."""
@@ -242,7 +246,7 @@ class Outgoing:
         while self._control:
             parts.append(self._control.popleft())
             size += len(parts[-1])
-        while size < budget and (queue := self._choose()) is not None:
+        while size < budget and self._unsent and (queue := self._choose()) is not None:
             size += self._advance(queue, parts)
         return parts
 
@@ -267,6 +271,7 @@ class Outgoing:
             self.messages += 1
             if item.frame is not None:
                 self._budget.give_back(item)
+                self._unsent -= 1
                 parts.append(item.frame)
                 return len(item.frame)
             queue.current, queue.offset = item, 0
@@ -281,6 +286,7 @@ class Outgoing:
         queue.offset = end
         if end == item.size:
             self._budget.give_back(item)
+            self._unsent -= 1
             queue.current = None
         return len(chunk)
 

@@ -469,6 +469,9 @@ class Connection(asyncio.Protocol):
             data = b"".join(parts)
             self.statistics.bytes_out += len(data)
             transport.write(data)
+            if len(data) < WRITE_BYTES:
+                # All that may be sent now.
+                return
         self._schedule()
 
     def pause_writing(self) -> None:

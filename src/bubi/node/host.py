@@ -8,7 +8,7 @@ When the ledger contradicts a certificate the node stops deciding, keeps its sta
 import asyncio
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
@@ -44,6 +44,7 @@ from bubi.node.monitoring import stages
 from bubi.node.ports import Clock, Threads
 from bubi.node.receipts import first_receipts, split_codes
 from bubi.node.shares import Origin
+from bubi.node.verifier import Verifier
 from bubi.node.writer import Writer
 from bubi.replica.events import (
     Action,
@@ -187,6 +188,7 @@ class ReplicaHost:
         self._heartbeat_ms = heartbeat_ms
         self._peers: PeerLinks = NoPeers()
         self._writer = Writer(chain, threads, self._storage)
+        self._verifier = Verifier(chain, threads, self.put)
         self._expiries = Expiries(chain, threads, door.waits)
         self.heights = Heights(chain.height)
         self.evidence: list[ReportEvidence] = []
@@ -195,14 +197,16 @@ class ReplicaHost:
         """Called after each block, before the replica hears of it."""
         self.last_decision_ms = clock.now_ms()
         # None asks to stop, an error says that a task failed.
-        self._inputs: asyncio.Queue[Queued | RuntimeError | None] = asyncio.Queue()
+        self._inputs: deque[Queued | RuntimeError | None] = deque()
+        self._more: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[TimerId, asyncio.TimerHandle] = {}
         self._executions: dict[bytes, core.Execution] = {}
         self._batches: dict[bytes, int] = {}
         self._decided: dict[int, core.Execution] = {}
         self._expired: list[Entry[core.Admission]] = []
-        self._admitted = asyncio.Event()
+        self._sooner = asyncio.Event()
+        self._watches_at: int | None = None
         self._last_block = self._decided_at = time.monotonic()
         self._in_work = 0
         self._halted = False
@@ -218,12 +222,12 @@ class ReplicaHost:
 
     def put(self, event: ReplicaInput, done: Callable[[], None] | None = None) -> None:
         """An input for the replica; `done` is called once it was taken."""
-        self._inputs.put_nowait((event, done))
+        self._queue((event, done))
 
     @property
     def backlog(self) -> int:
         """Inputs that wait."""
-        return self._inputs.qsize()
+        return len(self._inputs)
 
     async def run(self) -> None:
         """Works until `stop`.
@@ -237,7 +241,9 @@ class ReplicaHost:
         self._handle(self._opened())
         try:
             while True:
-                queued = await self._inputs.get()
+                if not self._inputs:
+                    await self._next()
+                queued = self._inputs.popleft()
                 if isinstance(queued, RuntimeError):
                     raise queued
                 event, done = queued or (None, None)
@@ -256,8 +262,22 @@ class ReplicaHost:
     def stop(self) -> None:
         """Ends `run`; a block that is being executed is finished first."""
         self._stopping = True
-        self._inputs.put_nowait(None)
-        asyncio.get_running_loop().call_later(STOP_SECONDS, self._inputs.put_nowait, None)
+        self._queue(None)
+        asyncio.get_running_loop().call_later(STOP_SECONDS, self._queue, None)
+
+    def _queue(self, item: Queued | RuntimeError | None) -> None:
+        """Adds to the inputs. A queue of the library would cost a coroutine per item."""
+        self._inputs.append(item)
+        if self._more is not None and not self._more.done():
+            self._more.set_result(None)
+
+    async def _next(self) -> None:
+        """Waits until there is an input."""
+        self._more = asyncio.get_running_loop().create_future()
+        try:
+            await self._more
+        finally:
+            self._more = None
 
     def _ends(self, event: ReplicaInput | None) -> bool:
         """Whether nothing more is to be done; a decision that just came is still told."""
@@ -297,8 +317,14 @@ class ReplicaHost:
 
     def _on_admitted(self, entry: Entry[core.Admission]) -> None:
         self._expiries.watch_group(entry)
-        self._admitted.set()
+        self._look_again()
         self.put(PoolChanged())
+
+    def _look_again(self) -> None:
+        """Wakes the watch if something may expire before it would look by itself."""
+        expiry = self._expiries.next_at
+        if expiry is not None and (self._watches_at is None or expiry < self._watches_at):
+            self._sooner.set()
 
     async def _watch(self) -> None:
         """Asks for a block when a transaction expires or the idle interval ends."""
@@ -312,13 +338,13 @@ class ReplicaHost:
                 self._last_block = time.monotonic()
                 self.put(BlockNeeded(self._chain.time))
                 continue
-            expiry = self._expiries.next_at
+            self._watches_at = expiry = self._expiries.next_at
             delays = [beat] if beat is not None else []
             if expiry is not None:
                 delays.append(max(0.01, (expiry - self._clock.now_ms()) / 1000))
-            self._admitted.clear()
+            self._sooner.clear()
             try:
-                await asyncio.wait_for(self._admitted.wait(), min(delays, default=None))
+                await asyncio.wait_for(self._sooner.wait(), min(delays, default=None))
             except TimeoutError:
                 continue
 
@@ -360,7 +386,8 @@ class ReplicaHost:
             case SealBatch():
                 self._start(self._seal(action), stages.BATCHES)
             case CheckBatch():
-                self._start(self._check_batch(action), stages.BATCHES)
+                if self._verifier.put(action):
+                    self._start(self._verifier.run(), stages.BATCHES)
             case MakeProposal():
                 self._start(self._propose(action))
             case ExecuteProposal():
@@ -421,18 +448,6 @@ class ReplicaHost:
         groups = [entry.group for entry in action.entries]
         batch = await self._threads.admit(partial(self._chain.batch, groups, action.number, key))
         self.put(Sealed(action.number, batch))
-
-    async def _check_batch(self, action: CheckBatch) -> None:
-        work = partial(self._chain.decode_batch, action.header, action.body)
-        try:
-            batch: core.Batch | None = await self._threads.admit(work)
-        except core.CoreError as error:
-            self.put(BatchChecked(action.digest, None, _sentence(error)))
-            return
-        if batch is not None and batch.digest != action.digest:
-            self.put(BatchChecked(action.digest, None, "its digest is another one"))
-            return
-        self.put(BatchChecked(action.digest, batch))
 
     def _send_transactions(self, action: SendTransactions[core.Admission]) -> None:
         for entry in action.entries:
@@ -656,7 +671,7 @@ class ReplicaHost:
             self._looking.add_done_callback(self._finished)
         self._resolve_expired()
         self._door.recent.forget(self._chain.time)
-        self._admitted.set()
+        self._look_again()
 
     async def _find_forwarded(self) -> None:
         """Ends groups that another node put into a block, or that expired."""
@@ -722,7 +737,7 @@ class ReplicaHost:
 
     def _fail(self, text: str) -> None:
         self._health.raise_reason("failed", text)
-        self._inputs.put_nowait(RuntimeError(text))
+        self._queue(RuntimeError(text))
 
     def _set_timer(self, action: SetTimer) -> None:
         self._cancel_timer(action.timer)

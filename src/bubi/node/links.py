@@ -9,7 +9,7 @@ from typing import Any
 
 from bubi import messages
 from bubi.encoding import RULE, EncodingError
-from bubi.messages import Link, PeerMessage, Status
+from bubi.messages import Link, PeerMessage, Priority, Status
 from bubi.network.addresses import Address, IpRules
 from bubi.network.admission import DoorLimits
 from bubi.network.certificates import Authority, CertificateError
@@ -32,6 +32,10 @@ log = logging.getLogger("bubi.network")
 
 MESSAGE_KIND = 0
 """The one kind of messages in this version; which one it is stands in its first byte."""
+RELAYED_BYTES_MAX = 1_024
+"""Longest message with the votes that is recognised: votes and statuses, not new views."""
+RELAYED_MAX = 1_024
+"""Messages recognised at a time, a few heights of a large set; the oldest go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,33 @@ class Place:
     chain_id: bytes
     authorities: tuple[Authority, ...]
     observer: bool
+
+
+class Relayed:
+    """Votes and statuses that came lately, by their bytes.
+
+    Where not everyone is connected to everyone a vote comes by several peers. It is decoded once,
+    and an equal object is found equal at once where it was taken and verified before.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, PeerMessage] = {}
+
+    def decode(self, payload: bytes) -> PeerMessage:
+        """A message that travels with the votes.
+
+        Raises:
+            EncodingError: it is none.
+        """
+        known = self._known.get(payload)
+        if known is not None:
+            return known
+        message = messages.decode(payload)
+        if len(payload) <= RELAYED_BYTES_MAX:
+            self._known[payload] = message
+            if len(self._known) > RELAYED_MAX:
+                del self._known[next(iter(self._known))]
+        return message
 
 
 class Links:
@@ -63,6 +94,7 @@ class Links:
         self._clock = clock
         self._metrics = metrics
         self._misdeeds = Misdeeds()
+        self._relayed = Relayed()
         self._clocks = Clocks()
         self._names: dict[bytes, str] = {}
         self._organisations: dict[bytes, str] = {}
@@ -189,7 +221,7 @@ class Links:
     def on_message(self, delivery: Delivery) -> None:
         """Decodes a message; what cannot be decoded costs the connection."""
         try:
-            message = _decode(delivery)
+            message = self._decode(delivery)
         except EncodingError as error:
             delivery.done()
             log.warning("peer %s sent a malformed message: %s", delivery.peer.hex()[:16], error)
@@ -200,6 +232,14 @@ class Links:
             trip = self._network.round_trip(delivery.peer)
             self._clocks.heard(delivery.peer, message.time, self._clock.now_ms(), trip)
         self._host.put(Received(delivery.peer, message), delivery.done)
+
+    def _decode(self, delivery: Delivery) -> PeerMessage:
+        votes = delivery.priority is Priority.VOTES
+        decode = self._relayed.decode if votes else messages.decode
+        message = decode(delivery.payload)
+        if delivery.kind != MESSAGE_KIND or delivery.priority is not messages.priority(message):
+            raise EncodingError(RULE)
+        return message
 
     def on_alarm(self, code: str, text: str) -> None:
         """Something that an operator must know; it never stops the node."""
@@ -249,13 +289,6 @@ class Links:
     def counters(self) -> Mapping[str, int]:
         """Totals since the start."""
         return self._network.counters()
-
-
-def _decode(delivery: Delivery) -> PeerMessage:
-    message = messages.decode(delivery.payload)
-    if delivery.kind != MESSAGE_KIND or delivery.priority is not messages.priority(message):
-        raise EncodingError(RULE)
-    return message
 
 
 def _code(reason: str) -> str:

@@ -127,8 +127,9 @@ class Shares:
         if sign > 0:
             self._accounts.update(charge.accounts)
             return
-        for source, count in charge.accounts.items():
-            _add(self._accounts, source, -count)
+        self._accounts.subtract(charge.accounts)
+        for source in [one for one in charge.accounts if not self._accounts[one]]:
+            del self._accounts[source]
 
 
 def _add(counter: Counter[Key], key: Key, count: int) -> None:
