@@ -269,7 +269,7 @@ SUBMISSIONS: list[tuple[str, Make, str]] = [
     ("signers: weight 2^32", operation(signers(signer(account(), 2**32))), "malformed_json"),
     ("signers: threshold 0", operation(signers(signer(account()), default=0)), "malformed"),
     ("signers: 33", operation(signers(*[signer(account()) for _ in range(33)])), "too_large"),
-    ("thresholds: of operation 29", operation({"set_signers": {"signers": [], "thresholds": {"default": 1, "operations": {"29": 1}}}}), "malformed"),
+    ("thresholds: of operation 99", operation({"set_signers": {"signers": [], "thresholds": {"default": 1, "operations": {"99": 1}}}}), "malformed"),
     ("thresholds: the same operation twice", operation({"set_signers": {"signers": [], "thresholds": {"default": 1, "operations": {"3": 1, "03": 1}}}}), "malformed_json"),
     ("record: content of 16385 bytes", operation(record("ab" * 32, "k", content={"plain": "00" * 16_385})), "too_large"),
     ("record: ciphertext of 27 bytes", operation(record("ab" * 32, "k", content={"cipher": {"suite": "aes256_gcm", "bytes": "00" * 27}})), "malformed"),

@@ -9,7 +9,7 @@ import pytest
 from harness import Journal, Node, await_acknowledged, check_ledger, load_process, look_up
 
 ACKNOWLEDGED_PER_ROUND = 1_000
-RATE = 600
+RATE = 400
 """Transactions sent per second; looking up must be faster than this."""
 
 
