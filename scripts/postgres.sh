@@ -58,7 +58,14 @@ start|start-durable)
     cd "$dir"
     as_owner "$programs/initdb" -D "$dir/data" -U bubi -A trust -E UTF8 --locale=C --no-sync > "$dir/initdb.log" ||
         fail "initdb failed: $(tail -3 "$dir/initdb.log")"
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    # Not from the range of outgoing connections: one of them could have it before the server.
+    port=$(python3 -c 'import random, socket
+while True:
+    port = random.randrange(12000, 32000)
+    with socket.socket() as one:
+        if one.connect_ex(("127.0.0.1", port)) != 0:
+            print(port)
+            break')
     as_owner "$programs/pg_ctl" -D "$dir/data" -l "$dir/postgres.log" -w -t 240 \
         -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=$fsync -c max_wal_size=4GB" \
         start > /dev/null || fail "it did not start: $(tail -5 "$dir/postgres.log")"

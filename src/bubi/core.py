@@ -147,6 +147,11 @@ SKIPPED = 65_535
 _TRANSACTION_DOMAIN = b"bubi:transaction"
 
 
+for _exception in (CoreError, Damaged, StorageFatal, StorageFull):
+    # By this name other processes find it: an exception that a worker raises travels pickled.
+    _exception.__module__ = __name__
+
+
 class Suite(IntEnum):
     """Hash suite of a chain, fixed by its genesis."""
 

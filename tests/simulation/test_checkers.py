@@ -8,8 +8,16 @@ from typing import Any
 import pytest
 
 from bubi.consensus import guard
-from bubi.consensus.engine import Certificate, Configuration, Member, ReportEvidence, VoteMessage
+from bubi.consensus.engine import (
+    Certificate,
+    Configuration,
+    Member,
+    ProposalMessage,
+    ReportEvidence,
+    VoteMessage,
+)
 from bubi.consensus.guard import GuardRecord, Phase, VoteRequest
+from bubi.consensus.pbft_bytes import NewView, encode_justification
 from bubi.messages import BlockParts
 from bubi.replica.events import Tip
 from bubi.simulation.checkers import Checkers, entries
@@ -59,15 +67,25 @@ class Ledger:
 class World:
     def __init__(self) -> None:
         self.checkers = Checkers(TABLE, Counter())
-        self.checkers.watch(frozenset(range(4)))
+        owners = {member.key: member.index for member in MEMBERS}
+        self.checkers.watch(owners, frozenset(range(4)))
+        self.checkers.follow(CONFIGURATION)
         self.host = SimpleNamespace(ledger=Ledger(), applying=False, peers={}, replica=None)
 
     def place(self, index: int, **other: Any) -> Any:
         fields = {"index": index, "name": f"node-{index + 1}", "faulty": False, "behaviour": None}
+        fields["key"] = SimpleNamespace(public=MEMBERS[index].key)
         return SimpleNamespace(**{**fields, **other})
 
     def commit(self, index: int, newest: Tip) -> None:
         self.checkers.committed(self.place(index), self.host, newest, CONFIGURATION)  # type: ignore[arg-type]
+
+    def support(self, *numbers: int) -> None:
+        """First votes of all members, on which commit votes stand."""
+        for number in numbers:
+            for index in range(4):
+                place = self.place(index)
+                self.checkers.signed(place, request(number=number, phase=Phase.FIRST))
 
     @property
     def failed(self) -> list[str]:
@@ -148,12 +166,14 @@ def record(wanted: VoteRequest) -> bytes:
 
 
 def test_persisted_before_sent(world: World) -> None:
+    world.support(1)
     made = vote(0, request())
     world.checkers.sent(world.place(0), made, made)
     assert world.failed == ["persisted_before_sent", "recorded_before_sent"]
 
 
 def test_the_prepared_certificate_is_recorded_before_the_vote_is_sent(world: World) -> None:
+    world.support(1)
     made = vote(0, request())
     world.checkers.durable(world.place(0), [record(request())], [(2, 1)])
     world.checkers.sent(world.place(0), made, made)
@@ -161,6 +181,7 @@ def test_the_prepared_certificate_is_recorded_before_the_vote_is_sent(world: Wor
 
 
 def test_no_double_signing_across_restarts(world: World) -> None:
+    world.support(1, 2)
     first, second = request(number=1), request(number=2)
     world.checkers.durable(world.place(0), [record(first), record(second)], [(4, 1)])
     for wanted in (first, second):
@@ -185,6 +206,80 @@ def test_no_evidence_against_the_correct(world: World) -> None:
     report = ReportEvidence(vote(1, request(number=1)), vote(1, request(number=2)))
     world.checkers.evidence(world.place(0), report)
     assert world.failed == ["no_evidence_against_correct"]
+
+
+class Recorded(Ledger):
+    """A ledger with one piece of evidence."""
+
+    def __init__(self, member: int, action: Any) -> None:
+        super().__init__()
+        key = {"ed25519": MEMBERS[member].key.hex()}
+        self._evidence = [{"member": key, "action": action}]
+
+    def evidence(self) -> list[dict[str, Any]]:
+        return self._evidence
+
+
+def recording(action: Any, *, correct: bool) -> World:
+    made = World()
+    tagged = {b"\0" + member.key: member.index for member in MEMBERS}
+    made.checkers.watch(tagged, frozenset(range(4) if correct else range(3)))
+    made.checkers.recorded(Recorded(3, action), 2)  # type: ignore[arg-type]
+    return made
+
+
+@pytest.mark.parametrize("action", ["kept", {"proposed": "07"}])
+def test_evidence_on_the_ledger_is_against_liars_only(action: Any) -> None:
+    assert recording(action, correct=False).failed == []
+    assert recording(action, correct=True).failed == ["no_evidence_against_correct"]
+
+
+def test_the_policy_for_evidence_is_followed() -> None:
+    assert recording("ignored", correct=False).failed == ["policy_followed"]
+
+
+def test_every_height_is_decided_under_one_set(world: World) -> None:
+    world.commit(0, tip())
+    heavier = (replace(MEMBERS[0], weight=2), *MEMBERS[1:])
+    other = replace(CONFIGURATION, members=heavier)
+    world.checkers.committed(world.place(1), world.host, tip(), other)  # type: ignore[arg-type]
+    assert world.failed == ["equal_sets"]
+
+
+def test_a_correct_member_leaves_by_a_vote_only(world: World) -> None:
+    left = replace(CONFIGURATION, epoch=1, members=MEMBERS[:3])
+    asked = World()
+    asked.checkers.asked.add(MEMBERS[3].key)
+    assert asked.checkers.follow(left) == {MEMBERS[3].key}
+    assert asked.failed == []
+    world.checkers.follow(left)
+    assert world.failed == ["no_exclusion_of_correct"]
+
+
+def test_a_guard_that_was_needed_is_a_finding(world: World) -> None:
+    world.checkers.refused(world.place(0, faulty=True), "x")
+    assert world.failed == []
+    world.checkers.refused(world.place(0), "x")
+    assert world.failed == ["guard_not_needed"]
+
+
+def test_what_a_member_accepts_is_justified(world: World) -> None:
+    supported = request(phase=Phase.FIRST)
+    vote_of_leader = vote(1, supported)
+    forged = encode_justification(NewView((), None))
+    proposal = ProposalMessage(vote_of_leader, b"p", (), forged)
+    world.checkers.heard(world.place(0), proposal)
+    mine = vote(0, supported)
+    world.checkers.durable(world.place(0), [record(supported)], [(2, 1)])
+    world.checkers.sent(world.place(0), mine, mine)
+    assert world.failed == ["accepted_proposals_hold"]
+
+
+def test_a_commit_vote_without_a_quorum_behind_it(world: World) -> None:
+    world.checkers.durable(world.place(0), [record(request())], [(4, 1)])
+    made = vote(0, request())
+    world.checkers.sent(world.place(0), made, made)
+    assert world.failed == ["votes_are_safe"]
 
 
 def test_no_exception_and_no_halt(world: World) -> None:

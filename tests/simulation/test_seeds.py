@@ -24,6 +24,14 @@ MARKS = (
     "decided_by_sync",
     "exit_after_disk_error",
     "write_refused_for_space",
+    "vote_above_a_commit_vote",
+    "evidence_alarmed",
+    "evidence_kept",
+    "excluded_by_policy_2",
+    "excluded_by_policy_3",
+    "proposed_weight",
+    "proposed_quorum",
+    "key_changed",
 )
 """Situations without which a batch of seeds has tested less than it seems."""
 

@@ -66,7 +66,10 @@ function options(props: ChartProps, shade: "light" | "dark") {
       bottom: 4,
       containLabel: true,
     },
-    legend: props.lines.length > 1 ? { top: 0, textStyle: text, icon: "roundRect" } : undefined,
+    legend:
+      props.lines.length > 1
+        ? { type: "scroll", top: 0, textStyle: text, icon: "roundRect" }
+        : undefined,
     tooltip: {
       trigger: "axis",
       backgroundColor: colours.surface,

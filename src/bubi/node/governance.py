@@ -10,18 +10,12 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bubi import core
 from bubi.consensus.engine import ReportEvidence
-from bubi.ledger import (
-    LedgerView,
-    evidence_id,
-    key_bytes,
-    signed_transaction,
-    statement_json,
-)
+from bubi.declarations import Declarations, is_divergence
+from bubi.ledger import LedgerView
 from bubi.network.certificates import Authority
 from bubi.network.peers import NodeLists
 from bubi.node.door import Door, DoorError, Ticket
@@ -30,25 +24,8 @@ from bubi.node.shares import Origin
 
 log = logging.getLogger("bubi.governance")
 
-LIFETIME_MS = 60_000
-"""How long one attempt to say something may wait for its block."""
 RETRY_SECONDS = 1.0
 ORIGIN = Origin("this node")
-ENDED = frozenset(
-    {
-        "final",
-        "ready_known",
-        "change_missing",
-        "not_validator",
-        "evidence_known",
-        "evidence_old",
-        "evidence_foreign",
-        "evidence_invalid",
-        "evidence_divergence",
-        "evidence_signature",
-    }
-)
-"""Result codes after which saying it again would change nothing."""
 
 
 class Admission(Protocol):
@@ -63,14 +40,6 @@ class Admission(Protocol):
     def set_observer(self, observer: bool) -> None:
         """Whether this node votes."""
         ...
-
-
-@dataclass(slots=True)
-class _Wanted:
-    """Something to say on the ledger; `ticket` is the attempt that waits for its block."""
-
-    operation: dict[str, Any]
-    ticket: Ticket | None = None
 
 
 def authorities_of(organisations: Sequence[Mapping[str, Any]]) -> tuple[Authority, ...]:
@@ -100,7 +69,7 @@ class Governance:
     ) -> None:
         self._chain = chain
         self._ledger = ledger
-        self._key = key
+        self._declarations = Declarations(chain, ledger, key)
         self._door = door
         self._clock = clock
         self._engines = engines
@@ -109,7 +78,7 @@ class Governance:
         self._admitted: tuple[bytes, Any, frozenset[str]] = (b"", None, frozenset())
         self._observer: bool | None = None
         self._unsupported: str | None = None
-        self._wanted: dict[bytes, _Wanted] = {}
+        self._tickets: dict[bytes, Ticket] = {}
         self._wake = asyncio.Event()
 
     def connect(self, admission: Admission) -> None:
@@ -127,18 +96,14 @@ class Governance:
         pending = governance["pending"]
         if pending is None:
             self._unsupported = None
-            self._wanted = {
-                name: one for name, one in self._wanted.items() if "ready" not in one.operation
-            }
+            self._declarations.nothing_pending()
             return
         missing = self._missing(bytes.fromhex(pending["proposal"]))
         if missing:
             self._tell_unsupported(pending, missing)
-        elif self._is_awaited(pending):
-            self._want(
-                b"ready" + bytes.fromhex(pending["proposal"]),
-                {"ready": {"proposal": pending["proposal"]}},
-            )
+        else:
+            self._declarations.ready(pending)
+            self._wake.set()
 
     def _admit(self, governance: Mapping[str, Any], voters: frozenset[str]) -> None:
         """Tells the network whom the ledger admits, if that changed; `voters` have validators."""
@@ -166,21 +131,6 @@ class Governance:
         self._door.forwards = observer
         if self._admission is not None:
             self._admission.set_observer(observer)
-
-    def _is_awaited(self, pending: Mapping[str, Any]) -> bool:
-        """Whether this node belongs to the next set and has not said that it is ready."""
-        if self._key is None or pending["activation"] is not None:
-            return False
-        own = self._own_account
-        return any(one["account"] == own and not one["ready"] for one in pending["members"])
-
-    @property
-    def _own_account(self) -> str:
-        assert self._key is not None
-        chain = self._chain
-        return core.address_to_text(
-            chain.prefix, core.key_address(chain.suite, self._key.public_key)
-        )
 
     def _missing(self, proposal: bytes) -> list[str]:
         """What this version would need for a change and does not have."""
@@ -211,94 +161,59 @@ class Governance:
 
     def report(self, evidence: ReportEvidence) -> None:
         """Puts two contradicting statements of a validator on the ledger."""
-        one, two = evidence.first.request, evidence.second.request
-        if one.digest == two.digest:
+        if is_divergence(evidence):
             self._alarm(
                 "divergence",
                 f"validator {evidence.first.validator} signed two outcomes of one proposal of "
-                f"height {one.height}",
+                f"height {evidence.first.request.height}",
             )
             return
-        encoded = self._chain.validator_set_of_epoch(one.epoch)
-        if self._key is None or encoded is None:
-            return
-        members = core.decode_json(core.validator_set_to_json(encoded))["v1"]["validators"]
-        member = members[evidence.first.validator]["key"]
-        chain = self._chain
-        identity = evidence_id(chain.chain_id, chain.suite, key_bytes(member), one)
-        if self._chain.evidence_json(identity) is not None:
-            return
-        self._want(
-            b"evidence" + identity,
-            {
-                "report_evidence": {
-                    "member": member,
-                    "statement_one": statement_json(one),
-                    "signature_one": evidence.first.signature.hex(),
-                    "statement_two": statement_json(two),
-                    "signature_two": evidence.second.signature.hex(),
-                }
-            },
-        )
+        self._declarations.report(evidence)
+        self._wake.set()
 
     # --- saying it -----------------------------------------------------------------------
-
-    def _want(self, name: bytes, operation: dict[str, Any]) -> None:
-        if name not in self._wanted:
-            self._wanted[name] = _Wanted(operation)
-            self._wake.set()
 
     async def run(self) -> None:
         """Says what is to be said until a block holds it, for ever."""
         while True:
-            for name, one in list(self._wanted.items()):
-                if await self._advance(one):
-                    self._wanted.pop(name, None)
-            delay = RETRY_SECONDS if self._wanted else None
+            wanted = list(self._declarations.wanted)
+            self._tickets = {name: self._tickets[name] for name in wanted if name in self._tickets}
+            for name in wanted:
+                await self._advance(name)
+            delay = RETRY_SECONDS if self._declarations.wanted else None
             self._wake.clear()
             try:
                 await asyncio.wait_for(self._wake.wait(), delay)
             except TimeoutError:
                 continue
 
-    async def _advance(self, wanted: _Wanted) -> bool:
-        """Begins an attempt, or looks at the one under way; whether nothing is left to do."""
-        if wanted.ticket is None:
-            await self._begin(wanted)
-            return False
-        decision = wanted.ticket.decision
+    async def _advance(self, name: bytes) -> None:
+        """Begins an attempt, or looks at the one under way."""
+        ticket = self._tickets.get(name)
+        if ticket is None:
+            await self._begin(name)
+            return
+        decision = ticket.decision
         if not decision.done():
-            return False
-        wanted.ticket = None
+            return
+        del self._tickets[name]
         if decision.cancelled() or decision.exception() is not None:
-            return False
+            return
         number = memoryview(decision.result().codes).cast("H")[0]
         code = core.code_names().get(number, "")
-        if number != core.SKIPPED and code not in ENDED:
+        if not self._declarations.ended(name, code) and number != core.SKIPPED:
             log.warning("a transaction of this node ended as %s; it tries again", code)
-        return code in ENDED
 
-    async def _begin(self, wanted: _Wanted) -> None:
+    async def _begin(self, name: bytes) -> None:
         """Submits it; if the door cannot take it now, the next look tries again."""
-        key, chain = self._key, self._chain
-        assert key is not None
-        lifetime = min(LIFETIME_MS, int(self._ledger.parameters["max_lifetime"]) // 2)
-        document = {
-            "v1": {
-                "source": self._own_account,
-                "replay": {"id": secrets.token_hex(16)},
-                "valid_until": str(max(self._clock.now_ms(), chain.time) + lifetime),
-                "preconditions": [],
-                "memo": "",
-                "operations": [{"source": None, "body": wanted.operation}],
-            }
-        }
-        body = core.body_from_json(chain.prefix, core.encode_json(document))
-        transaction = signed_transaction(chain.chain_id, body, key)
+        identifier = secrets.token_bytes(16)
+        transaction = self._declarations.transaction(name, self._clock.now_ms(), identifier)
         try:
-            admission, wanted.ticket = await self._door.bulk(core.bulk_body([transaction]), ORIGIN)
+            admission, ticket = await self._door.bulk(core.bulk_body([transaction]), ORIGIN)
         except DoorError as error:
             log.info("a transaction of this node has to wait: %s", error.detail)
             return
-        if wanted.ticket is None:
+        if ticket is None:
             log.info("a transaction of this node has to wait: %s", admission.verdicts[0])
+            return
+        self._tickets[name] = ticket

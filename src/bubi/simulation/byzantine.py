@@ -18,7 +18,9 @@ from bubi.consensus.engine import (
 )
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.ledger import vote_bytes
-from bubi.simulation.lies import PBFT
+from bubi.simulation.accusing import false_evidence
+from bubi.simulation.governing import transaction
+from bubi.simulation.lies import PBFT, Words
 from bubi.simulation.lies_paxos import PAXOS
 from bubi.simulation.lies_raft import RAFT
 from bubi.simulation.scheduler import MILLISECOND
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
 
 REMEMBERED = 400
 TICK = 400 * MILLISECOND
+SOON = 60 * MILLISECOND
+"""Within this time a proposal has arrived almost everywhere."""
 LIE_ODDS = 3
 """How much likelier a lie in a view change is than each other act."""
-ACTIVE = ("replay", "garbage", "lie_view_change", "equivocate", "fake_sync")
+ACTIVE = ("replay", "garbage", "lie_view_change", "equivocate", "fake_sync", "accuse")
 WORDS = {"pbft": PBFT, "raft": RAFT, "paxos": PAXOS}
 """How members lie, by engine; to another engine they speak as to PBFT, and are not understood."""
 
@@ -45,7 +49,7 @@ class Behaviour:
         self._cluster = cluster
         self._place = place
         self._acts = frozenset(acts)
-        self._words = WORDS.get(cluster.engine_name, PBFT)
+        self._member = place.member
         self._random = random
         self._heard: deque[ConsensusMessage] = deque(maxlen=REMEMBERED)
         self._active = [act for act in ACTIVE if act in self._acts]
@@ -53,6 +57,20 @@ class Behaviour:
             self._active += ["lie_view_change"] * (LIE_ODDS - 1)
         self.resting = False
         """True after the end of the phase of faults, if the plan lets it keep quiet."""
+
+    @property
+    def _number(self) -> int:
+        """Its number in the set that it knows; once it is out, the last that it had."""
+        host = self._place.host
+        own = None if host is None else host.configuration.own
+        self._member = self._member if own is None else own
+        return self._member
+
+    @property
+    def _words(self) -> Words:
+        host = self._place.host
+        engine = self._cluster.engine_name if host is None else host.configuration.engine
+        return WORDS.get(engine, PBFT)
 
     def start(self) -> None:
         """Plans what it does unasked."""
@@ -71,7 +89,7 @@ class Behaviour:
         match message:
             case messages.Consensus():
                 self._heard.append(message.message)
-                if message.message.signed.validator == self._place.member and self._own(
+                if message.message.signed.validator == self._number and self._own(
                     host, peers, message.message
                 ):
                     return
@@ -125,6 +143,7 @@ class Behaviour:
         if message.signed.request.phase is Phase.GRANT:
             lies = self._acts_now("lie_view_change")
             return lies and self._lying_support(host, peers, message)
+        self._say_too_early(host, peers, message)
         if self._acts_now("withhold_proposal"):
             self._count("withhold_proposal")
             some = tuple(peer for peer in peers if self._random.random() < 0.3)
@@ -143,7 +162,7 @@ class Behaviour:
     def _signed(self, request: VoteRequest) -> VoteMessage:
         assert self._place.key is not None
         signature = self._place.key.sign(vote_bytes(self._cluster.chain_id, request))
-        return VoteMessage(self._place.member, request, signature)
+        return VoteMessage(self._number, request, signature)
 
     def _equivocate(
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
@@ -218,6 +237,24 @@ class Behaviour:
         host.transmit(peers[half:], messages.Consensus(lie))
         return True
 
+    def _say_too_early(
+        self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
+    ) -> None:
+        """Claims the answers of a quorum soon after a proposal leaves."""
+        make = self._words.premature
+        if make is None or not message.proposal or not self._acts_now("lie_view_change"):
+            return
+        lie = make(self._random, message, host.configuration)
+        self._count("lie_view_change")
+        some = tuple(peer for peer in peers if self._random.random() < 0.7)
+        delay = int(SOON * self._random.random())
+        self._cluster.scheduler.after(delay, self._say_late, (host, some, lie))
+
+    def _say_late(self, said: tuple["Host", tuple[bytes, ...], ProposalMessage]) -> None:
+        host, peers, message = said
+        if not host.dead:
+            host.transmit(peers, messages.Consensus(message))
+
     def _lying_support(
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
     ) -> bool:
@@ -268,6 +305,9 @@ class Behaviour:
         if host is None or host.dead or not host.peers or self.resting:
             return
         act = self._random.choice(self._active)
+        if act == "accuse":
+            self._accuse(host)
+            return
         made = self._make(act, host)
         if made is None:
             return
@@ -275,6 +315,17 @@ class Behaviour:
         peers = tuple(host.peers)
         chosen = peers if self._random.random() < 0.3 else (self._random.choice(peers),)
         host.transmit(chosen, made)
+
+    def _accuse(self, host: "Host") -> None:
+        """Reports what nobody did."""
+        chain, key = self._cluster.chain_id, self._place.key
+        made = false_evidence(self._random, self._heard, host.ledger.view, chain, key)
+        if made is None:
+            return
+        identifier = self._random.randbytes(16)
+        said = transaction(chain, key.secret, made, host.time, identifier)
+        if host.submit(core.bulk_body([said])) is not None:
+            self._count("accuse")
 
     def _make(self, act: str, host: "Host") -> messages.PeerMessage | None:
         random = self._random

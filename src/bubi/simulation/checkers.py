@@ -6,7 +6,7 @@ that a node says of itself.
 
 import traceback
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,12 @@ from bubi.consensus.engine import (
     VoteMessage,
 )
 from bubi.consensus.guard import Phase, VoteRequest
-from bubi.consensus.pbft_bytes import NewView, decode_change, decode_justification
+from bubi.encoding import EncodingError
+from bubi.ledger import key_bytes
 from bubi.replica.events import Tip
+from bubi.simulation.choices import Choices
 from bubi.simulation.ledger import PREPARED_RECORD, PROPOSAL_RECORD
+from bubi.simulation.new_rounds import new_round_fault, weight_of
 
 if TYPE_CHECKING:
     from bubi.simulation.host import Host, Place
@@ -49,6 +52,17 @@ RECORD_OF_PHASE = {
 }
 """Kind of record that must be durable before a vote of a phase leaves: the accepted proposal, the
 prepared certificate."""
+
+HEARD_HEIGHTS = 64
+"""Heights of which proposals that arrived are remembered."""
+JUDGED_MAX = 1_000
+ACTIONS = {
+    0: {"ignored"},
+    1: {"alarmed"},
+    2: {"proposed", "alarmed", "kept", "gone"},
+    3: {"scheduled", "queued", "kept", "gone"},
+}
+"""What may follow evidence, by policy."""
 
 Slot = tuple[int, int, str, int, int, Phase]
 """Who may sign only one thing: (author, epoch, engine, height, round, phase)."""
@@ -90,6 +104,14 @@ class Checkers:
         self._proposed: dict[int, dict[bytes, int]] = {}
         self._first_votes: dict[int, set[bytes]] = {}
         self._changed: set[tuple[int, int]] = set()
+        self._under: dict[int, tuple[Any, ...]] = {}
+        self._sets: dict[int, Configuration] = {}
+        self._owners: Mapping[bytes, int] = {}
+        self._heard: dict[int, dict[tuple[int, int, bytes], list[ProposalMessage]]] = {}
+        self._judged: dict[int, tuple[ProposalMessage, str | None]] = {}
+        self._choices = Choices(self._is_correct)
+        self.asked: set[bytes] = set()
+        """Keys whose members a vote of the organisations asked to leave the set."""
 
     @property
     def height(self) -> int:
@@ -113,6 +135,10 @@ class Checkers:
         """A key was used. What was signed may still be thrown away; see `sent`."""
         if request.phase is Phase.CHANGE:
             self._changed.add((place.index, request.height))
+        configuration = self._sets.get(request.epoch)
+        member = self._number(place, request.epoch)
+        if configuration is not None and member is not None and not place.faulty:
+            self._choices.signed(configuration, member, request)
 
     def durable(
         self,
@@ -128,9 +154,9 @@ class Checkers:
 
     def sent(self, place: "Place", message: ConsensusMessage, signed: VoteMessage) -> None:
         """A node sends or relays a message of an engine."""
-        if place.faulty or signed.validator != place.index:
-            return
         request = signed.request
+        if place.faulty or self.author(request.epoch, signed.validator) != place.index:
+            return
         first = self._sent.get(_slot(place.index, request))
         if first is request:
             return
@@ -144,12 +170,64 @@ class Checkers:
             ):
                 self.fail("recorded_before_sent", f"{place.name}: {request}", request.height)
             self._mark_sent(message, request)
-            if isinstance(message, ProposalMessage) and self._configuration is not None:
-                fault = new_view_fault(self._signatures, self._configuration, message)
-                if fault is not None:
-                    self.fail("new_views_hold", f"{place.name}: {fault}", request.height)
+            self._judge(place, message, signed)
         elif first != request:
             self.fail("no_double_signing", f"{place.name}: {first} and {request}", request.height)
+
+    def _judge(self, place: "Place", message: ConsensusMessage, signed: VoteMessage) -> None:
+        """What a correct member supports, and by what it justifies a later round."""
+        request = signed.request
+        configuration = self._sets[request.epoch]
+        before = self._choices.carried
+        fault = self._choices.sent(configuration, signed.validator, message)
+        self._marks["vote_above_a_commit_vote"] += self._choices.carried - before
+        if fault is not None:
+            self.fail("votes_are_safe", f"{place.name}, {request}: {fault}", request.height)
+        if isinstance(message, ProposalMessage):
+            fault = self._new_round_fault(configuration, message)
+            if fault is not None:
+                self.fail("new_views_hold", f"{place.name}: {fault}", request.height)
+        elif request.phase is Phase.FIRST:
+            self._judge_accepted(place, configuration, request)
+
+    def heard(self, place: "Place", message: ProposalMessage) -> None:
+        """A proposal arrives at a node that follows the protocol."""
+        request = message.signed.request
+        if message.proposal and request.phase in {Phase.FIRST, Phase.PROPOSAL}:
+            known = self._heard.setdefault(request.height, {})
+            slot = place.index, request.round, request.digest
+            known.setdefault(slot, []).append(message)
+            if len(self._heard) > HEARD_HEIGHTS:
+                del self._heard[min(self._heard)]
+
+    def _judge_accepted(
+        self, place: "Place", configuration: Configuration, request: VoteRequest
+    ) -> None:
+        """Of the proposals that it may have accepted one at least must be justified."""
+        slot = place.index, request.round, request.digest
+        faults = [
+            self._new_round_fault(configuration, one)
+            for one in self._heard.get(request.height, {}).get(slot, ())
+        ]
+        if faults and None not in faults:
+            self.fail("accepted_proposals_hold", f"{place.name}: {faults[0]}", request.height)
+
+    def _new_round_fault(
+        self, configuration: Configuration, message: ProposalMessage
+    ) -> str | None:
+        """As in `new_rounds`; members share objects, and each is judged once."""
+        known = self._judged.get(id(message))
+        if known is not None and known[0] is message:
+            return known[1]
+        try:
+            fault = new_round_fault(self._signatures, configuration, message)
+        except EncodingError as error:
+            fault = str(error)
+        if len(self._judged) >= JUDGED_MAX:
+            self._judged.clear()
+        # The entry holds the object, so that its id belongs to no other one meanwhile.
+        self._judged[id(message)] = (message, fault)
+        return fault
 
     def _mark_sent(self, message: ConsensusMessage, request: VoteRequest) -> None:
         match message:
@@ -173,19 +251,73 @@ class Checkers:
         if not place.faulty:
             self.fail("guard_speaks", f"{place.name}: {reason}")
 
+    def refused(self, place: "Place", text: str) -> None:
+        """A guard refused what its engine asked for: a correct engine never contradicts itself."""
+        if not place.faulty:
+            self.fail("guard_not_needed", f"{place.name}: {text}")
+
     def evidence(self, place: "Place", report: ReportEvidence) -> None:
         """A node reports two contradicting statements of one member."""
         self._marks["evidence_reported"] += 1
-        author = report.first.validator
+        author = self.author(report.first.request.epoch, report.first.validator)
         if place.behaviour is None and author in self._correct:
             self.fail("no_evidence_against_correct", f"node-{author + 1}: {report}")
 
-    _correct: frozenset[int] = frozenset()
-    _configuration: Configuration | None = None
+    def recorded(self, ledger: "Ledger", policy: int) -> None:
+        """The evidence that blocks recorded: against liars only, with what the policy asks."""
+        for one in ledger.evidence():
+            (kind,) = one["action"] if isinstance(one["action"], dict) else (one["action"],)
+            self._marks[f"evidence_{kind}"] += 1
+            if self._owners.get(key_bytes(one["member"])) in self._correct:
+                self.fail("no_evidence_against_correct", f"on the ledger: {one}")
+            if kind not in ACTIONS[policy]:
+                self.fail("policy_followed", f"policy {policy}: {one}")
 
-    def watch(self, correct: frozenset[int]) -> None:
-        """Says which members follow the protocol."""
+    # --- members -----------------------------------------------------------------------------
+
+    _correct: frozenset[int] = frozenset()
+
+    def watch(self, owners: Mapping[bytes, int], correct: frozenset[int]) -> None:
+        """Says whose place a key belongs to, and which places follow the protocol.
+
+        `owners` may grow: members get other keys.
+        """
+        self._owners = owners
         self._correct = correct
+
+    def author(self, epoch: int, member: int) -> int | None:
+        """The place of a member of an epoch, None if there is none."""
+        configuration = self._sets.get(epoch)
+        if configuration is None or not 0 <= member < len(configuration.members):
+            return None
+        return self._owners.get(configuration.members[member].key)
+
+    def _number(self, place: "Place", epoch: int) -> int | None:
+        """The number of a place in the set of an epoch."""
+        configuration = self._sets.get(epoch)
+        members = () if configuration is None else configuration.members
+        return next((one.index for one in members if one.key == place.key.public), None)
+
+    def _is_correct(self, configuration: Configuration, member: int) -> bool:
+        return self._owners.get(configuration.members[member].key) in self._correct
+
+    def follow(self, configuration: Configuration) -> frozenset[bytes]:
+        """A set came into force somewhere: the keys that left with the one before.
+
+        A correct member leaves by a vote of the organisations only.
+        """
+        if configuration.epoch in self._sets:
+            return frozenset()
+        before = self._sets.get(configuration.epoch - 1)
+        self._sets[configuration.epoch] = configuration
+        if before is None:
+            return frozenset()
+        left = {one.key for one in before.members} - {one.key for one in configuration.members}
+        for key in left - self.asked:
+            place = self._owners.get(key)
+            if place in self._correct:
+                self.fail("no_exclusion_of_correct", f"node-{place + 1} left the set")
+        return frozenset(left)
 
     # --- blocks ------------------------------------------------------------------------------
 
@@ -209,7 +341,6 @@ class Checkers:
     def committed(self, place: "Place", host: "Host", tip: Tip, configuration: Any) -> None:
         """A correct node made a block durable; `configuration` decided it."""
         height = tip.height
-        self._configuration = configuration
         before = self._heights.get(place.index, 0)
         if height != before + 1:
             self.fail("commit_index_monotone", f"{place.name}: {before} → {height}", height)
@@ -238,6 +369,14 @@ class Checkers:
             self.fail("agreement", f"{place.name} decided another block", height)
         elif (decision.outcome, decision.state_root) != (outcome, tip.state_root):
             self.fail("equal_outcomes", f"{place.name} has another outcome", height)
+        under = (
+            configuration.epoch,
+            configuration.engine,
+            configuration.quorum,
+            configuration.members,
+        )
+        if self._under.setdefault(height, under) != under:
+            self.fail("equal_sets", f"{place.name} decided under another set", height)
         if (height, certificate.request.digest) not in self._certified:
             self._certified.add((height, certificate.request.digest))
             self._check_certificate(place, tip, configuration)
@@ -266,7 +405,7 @@ class Checkers:
         assert certificate is not None
         request = certificate.request
         members = [index for index, _ in certificate.votes]
-        weight = _weight(configuration, members)
+        weight = weight_of(configuration, members)
         statement = (request.epoch, request.engine, request.height, request.phase, request.digest)
         wanted = (configuration.epoch, configuration.engine, tip.height, Phase.COMMIT, tip.digest)
         valid = (
@@ -307,51 +446,6 @@ def _slot(author: int, request: VoteRequest) -> Slot:
         request.round,
         request.phase,
     )
-
-
-def _weight(configuration: Configuration, members: Iterable[int]) -> int:
-    """Weight of these members, each counted once."""
-    known = configuration.members
-    return sum(known[index].weight for index in set(members) if 0 <= index < len(known))
-
-
-def new_view_fault(
-    signatures: Signatures, configuration: Configuration, message: ProposalMessage
-) -> str | None:
-    """What is wrong with the view changes by which a correct leader justifies a new view."""
-    request = message.signed.request
-    place = (request.epoch, request.engine)
-    if configuration.engine != "pbft" or place != (configuration.epoch, configuration.engine):
-        return None
-    height, round_ = message.height, message.signed.request.round
-    view = decode_justification(message.justification, configuration, height)
-    if not isinstance(view, NewView):
-        return None
-    members = {change.member for change in view.changes}
-    weight = _weight(configuration, members)
-    if len(members) != len(view.changes) or weight < configuration.quorum:
-        return f"view changes of {[change.member for change in view.changes]}"
-    highest: tuple[int, bytes] | None = None
-    for change in view.changes:
-        prepared = decode_change(change.body)
-        if prepared is None:
-            continue
-        signers = {member for member, _ in prepared.votes}
-        request = prepared.certificate(configuration, height).request
-        if (
-            len(signers) != len(prepared.votes)
-            or _weight(configuration, signers) < configuration.quorum
-            or prepared.round >= round_
-            or not all(
-                signatures.verify(configuration, VoteMessage(member, request, signature))
-                for member, signature in prepared.votes
-            )
-        ):
-            return f"member {change.member} shows a certificate that does not hold"
-        highest = max(highest or (-1, b""), (prepared.round, prepared.digest))
-    if highest is not None and highest[1] != message.signed.request.digest:
-        return "it proposes something else than what was prepared last"
-    return None
 
 
 def entries(root: Any, depth: int) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 from bubi import core, messages
 from bubi.consensus import ENGINES, guard
+from bubi.consensus.engine import ProposalMessage
 from bubi.consensus.quorum import live_faults, quorum, safe_faults
 from bubi.mempool import Mempool
 from bubi.replica import events
@@ -49,6 +50,8 @@ RECONNECT = 100 * MILLISECOND
 BAN = 5 * SECOND
 SILENCE = "does not deliver"
 """In the reason of a ban: the peer did not answer."""
+VOTED = 2
+"""The policy by which evidence opens a vote."""
 PARAMETERS: dict[str, Any] = {
     "max_lifetime": "100000",
     "clock_tolerance": "5000",
@@ -65,7 +68,6 @@ PARAMETERS: dict[str, Any] = {
     "retired_algorithms": [],
     "proposal_lifetime": "600000",
     "ready_lifetime": "60000",
-    "evidence_policy": 1,
     "evidence_max_age": "1000000",
     "organisation_operations": "0",
 }
@@ -138,7 +140,10 @@ class Cluster:
         self.workload = Workload(self, [key.secret for key in clients], self.random("workload"))
         self.governing = Governing(self, self.random("governing"), self._engines())
         self.nemesis = Nemesis(self, self.random("nemesis"))
-        self.checkers.watch(frozenset(place.index for place in self.places if not place.faulty))
+        self.owners = {key.public: index for index, key in enumerate(keys)}
+        """Place of each vote key that ever was, twins left out."""
+        correct = frozenset(place.index for place in self.places if not place.faulty)
+        self.checkers.watch(self.owners, correct)
 
     def _engines(self) -> tuple[str, ...]:
         """Engines that a change may name."""
@@ -166,7 +171,11 @@ class Cluster:
             "suite": "standard",
             "time": str(EPOCH_MS - 1),
             "protocol_version": 1,
-            "parameters": {**PARAMETERS, "turn_blocks": self.plan.turn_blocks},
+            "parameters": {
+                **PARAMETERS,
+                "turn_blocks": self.plan.turn_blocks,
+                "evidence_policy": self.plan.evidence_policy,
+            },
             "accounts": [
                 {
                     "address": core.address_to_text(PREFIX, address),
@@ -258,10 +267,25 @@ class Cluster:
 
     def committed(self, host: Host, tip: events.Tip) -> None:
         """A node made a block durable."""
-        self.governing.committed(host)
         if host.place.faulty:
             return
         self.checkers.committed(host.place, host, tip, host.configuration)
+
+    def follow(self, host: Host) -> None:
+        """A node opened its ledger or made a block durable: what the next height is decided under.
+
+        Counted when it is the first correct one in an epoch.
+        """
+        if host.place.faulty:
+            return
+        epoch = host.configuration.epoch
+        if epoch > self.marks["epochs"]:
+            self.marks["epochs"] = epoch
+            self.injected["epoch_change"] += 1
+        for key in self.checkers.follow(host.configuration) - self.checkers.asked:
+            if self.places[self.owners[key]].faulty:
+                self.injected["exclusion"] += 1
+                self.marks[f"excluded_by_policy_{self.plan.evidence_policy}"] += 1
 
     def penalised(self, host: Host, action: events.PenalisePeer) -> None:
         """A node counts against a peer, or bans it for a while."""
@@ -310,6 +334,11 @@ class Cluster:
         place = self.places[target]
         if place.behaviour is not None:
             place.behaviour.heard(envelope[0].message)
+        message = envelope[0].message
+        if isinstance(message, messages.Consensus) and not place.faulty:
+            proposal = message.message
+            if isinstance(proposal, ProposalMessage):
+                self.checkers.heard(place, proposal)
         if place.host is not None:
             place.host.receive(*envelope)
 
@@ -419,7 +448,7 @@ class Cluster:
             if place.behaviour is not None:
                 place.behaviour.start()
         self.workload.start()
-        if "epoch_change" in self.plan.chosen:
+        if "epoch_change" in self.plan.chosen or self.plan.evidence_policy == VOTED:
             self.governing.start()
         self.nemesis.start()
         self.scheduler.after(TABLES_EVERY, self._watch_tables)
@@ -474,8 +503,11 @@ class Cluster:
         return self.checkers.height >= HEIGHTS_MIN and self._met_injections()
 
     def _met_injections(self) -> bool:
-        wanted = min(faults.CHOSEN_MIN, len(self.plan.chosen))
-        return sum(1 for name in self.plan.chosen if self.injected[name]) >= wanted
+        chosen = self.plan.chosen
+        # What organisations and evidence bring about needs luck: one such class is enough.
+        ordinary = sum(1 for name in chosen if name not in faults.APART)
+        wanted = min(faults.CHOSEN_MIN, len(chosen), max(1, ordinary))
+        return sum(1 for name in chosen if self.injected[name]) >= wanted
 
     def correct(self) -> Iterable[Place]:
         """The members that follow the protocol."""
@@ -503,10 +535,20 @@ class Cluster:
             self.checkers.fail("liveness", f"from {begin} to {' '.join(heights)}")
         self.marks["live_phase_ms"] += (self.scheduler.now - start) // MILLISECOND
         # Every transfer must come to its end: final, rejected or expired.
-        self._run_until(self.scheduler.now + 150 * SECOND, lambda: not self.workload.pending)
+        self._run_until(self.scheduler.now + 150 * SECOND, self._is_told)
         if self.workload.pending and not self._broken():
             self.checkers.fail("outcome_for_all", f"{len(self.workload.pending)} without outcome")
+        if self._evidence_wanted() and not self._broken():
+            self.checkers.fail("evidence_recorded", f"{self._evidence_wanted()} in no block")
         self._run_until(self.scheduler.now + 10 * SECOND, self._level_now)
+
+    def _is_told(self) -> bool:
+        """Whether every transfer has its end and every piece of evidence its block."""
+        return not self.workload.pending and not self._evidence_wanted()
+
+    def _evidence_wanted(self) -> int:
+        hosts = [place.host for place in self.correct() if place.host is not None]
+        return sum(host.declaring.evidence_wanted for host in hosts)
 
     def _level_now(self) -> bool:
         heights = {0 if p.host is None else p.host.ledger.height for p in self.correct()}
@@ -541,6 +583,7 @@ class Cluster:
         for digest in self.expired:
             if found[digest]:
                 self.checkers.fail("expired_never_final", digest.hex())
+        self.checkers.recorded(ledger, self.plan.evidence_policy)
         for one in ledgers:
             balances = one.holders(self.workload.asset)
             supply = SUPPLY_PER_CLIENT * self.plan.clients

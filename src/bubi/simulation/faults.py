@@ -24,12 +24,15 @@ BYZANTINE = (
     "garbage",
     "twin_key",
 )
-GOVERNANCE = ("epoch_change",)
-CLASSES = (*NETWORK, *PARTITIONS, *CRASHES, *DISK, *CLOCK, *SPEED, *BYZANTINE, *GOVERNANCE)
+GOVERNANCE = ("epoch_change", "exclusion", "accuse")
+LEADERS = ("leader_cut",)
+APART = (*GOVERNANCE, *LEADERS)
+"""Classes with draws of their own, which change nothing of what a seed meant without them."""
+CLASSES = (*NETWORK, *PARTITIONS, *CRASHES, *DISK, *CLOCK, *SPEED, *BYZANTINE, *APART)
 GROUPS: dict[str, tuple[str, ...]] = {
     "all": CLASSES,
     "network": NETWORK,
-    "partitions": PARTITIONS,
+    "partitions": (*PARTITIONS, *LEADERS),
     "crashes": CRASHES,
     "disk": DISK,
     "clock": CLOCK,
@@ -38,15 +41,21 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """Names that `--faults` takes beside the classes themselves."""
 
-FAULTY_ONLY = frozenset(BYZANTINE) | {"bit_flip"}
+FAULTY_ONLY = frozenset(BYZANTINE) | {"bit_flip", "exclusion", "accuse"}
 """Classes that only ever strike a member counted as faulty."""
-NEEDS_PEERS = frozenset(NETWORK + PARTITIONS + BYZANTINE + GOVERNANCE)
+NEEDS_PEERS = frozenset(NETWORK + PARTITIONS + BYZANTINE + APART)
 CHOSEN_MIN = 3
 CHOSEN_MAX = 8
 ENCODED_ONE_IN = 10
 REAL_SIGNATURES_ONE_IN = 50
 SPARSE_ONE_IN = 6
-EPOCH_CHANGES_ONE_IN = 3
+APART_ONE_IN = {"epoch_change": 3, "exclusion": 4, "accuse": 6, "leader_cut": 4}
+EXCLUSION_NODES_MIN = 5
+"""A set of four that loses a member bears no fault any more, so that the ledger keeps it."""
+ACTS = {"exclusion": ("equivocate", "twin_key"), "accuse": ("accuse",)}
+"""What a faulty member does in a run of these classes, beside what else was drawn for it."""
+POLICIES = (1, 1, 2, 3)
+"""What follows evidence: one of these, or a vote or the exclusion where that is the class."""
 
 
 class UnknownFaultError(ValueError):
@@ -73,7 +82,9 @@ def possible(classes: Iterable[str], nodes: int, faulty_max: int) -> tuple[str, 
     return tuple(
         name
         for name in classes
-        if (nodes > 1 or name not in NEEDS_PEERS) and (faulty_max > 0 or name not in FAULTY_ONLY)
+        if (nodes > 1 or name not in NEEDS_PEERS)
+        and (faulty_max > 0 or name not in FAULTY_ONLY)
+        and (nodes >= EXCLUSION_NODES_MIN or name != "exclusion")
     )
 
 
@@ -104,6 +115,7 @@ class Plan:
     counted: frozenset[str] = field(default_factory=frozenset)
     """Classes of which at least one injection is demanded of this seed."""
     weights: tuple[int, ...] = ()
+    evidence_policy: int = 1
 
 
 def draw(
@@ -111,7 +123,7 @@ def draw(
 ) -> Plan:
     """The plan of a seed. The order of the draws is part of what a seed means."""
     random = Random(f"plan {seed} {nodes}")  # noqa: S311 - no secret
-    able = tuple(one for one in possible(classes, nodes, faulty_max) if one not in GOVERNANCE)
+    able = tuple(one for one in possible(classes, nodes, faulty_max) if one not in APART)
     count = min(len(able), random.randint(CHOSEN_MIN, CHOSEN_MAX))
     chosen = tuple(sorted(random.sample(able, count), key=CLASSES.index))
     strength = {name: random.random() ** 2 for name in chosen}
@@ -121,13 +133,14 @@ def draw(
     links = None
     if nodes >= 4 and random.randrange(SPARSE_ONE_IN) == 0:
         links = _sparse(random, nodes, set(faulty))
-    # A draw of its own, so that it changes nothing of what a seed meant before.
-    apart = Random(f"governance {seed} {nodes}")  # noqa: S311 - no secret
-    for name in GOVERNANCE:
-        alone = not able
-        if name in classes and nodes > 1 and (alone or apart.randrange(EPOCH_CHANGES_ONE_IN) == 0):
-            chosen = (*chosen, name)
-            strength[name] = apart.random()
+    apart = _apart(seed, nodes, classes, faulty_max, alone=len(able) <= CHOSEN_MIN)
+    chosen = (*chosen, *apart)
+    strength.update(apart)
+    ring = set(faulty)
+    policy = _add_acts(seed, nodes, faulty, tuple(apart))
+    if set(faulty) != ring:
+        # Who turned faulty belongs to the ring, which may lose another one by a vote.
+        links = None
     return Plan(
         seed,
         nodes,
@@ -144,7 +157,37 @@ def draw(
         clients=random.randint(2, 6),
         transactions_per_second=random.choice((1.0, 2.0, 5.0)),
         counted=frozenset(chosen) - set(FAULTY_ONLY),
+        evidence_policy=policy,
     )
+
+
+def _apart(
+    seed: int, nodes: int, classes: tuple[str, ...], faulty_max: int, *, alone: bool
+) -> dict[str, float]:
+    """Classes with a draw of their own, which changes nothing of what a seed meant before."""
+    random = Random(f"governance {seed} {nodes}")  # noqa: S311 - no secret
+    drawn: dict[str, float] = {}
+    for name in possible([one for one in APART if one in classes], nodes, faulty_max):
+        if alone or random.randrange(APART_ONE_IN[name]) == 0:
+            drawn[name] = random.random()
+    return drawn
+
+
+def _add_acts(
+    seed: int, nodes: int, faulty: dict[int, tuple[str, ...]], apart: tuple[str, ...]
+) -> int:
+    """Gives a faulty member what classes that were drawn apart need; the policy for evidence."""
+    random = Random(f"evidence {seed} {nodes}")  # noqa: S311 - no secret
+    policy = random.choice(POLICIES)
+    if "exclusion" in apart:
+        policy = random.choice(POLICIES[-2:])
+    for name in apart:
+        acts = ACTS.get(name, ())
+        if acts:
+            member = min(faulty) if faulty else random.randrange(nodes)
+            given = faulty.get(member, ())
+            faulty[member] = (*given, *(act for act in acts if act not in given))
+    return policy
 
 
 def _faulty(

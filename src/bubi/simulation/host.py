@@ -18,6 +18,7 @@ from bubi.mempool import Entry, Mempool
 from bubi.mempool import Limits as PoolLimits
 from bubi.replica import events
 from bubi.replica.replica import Replica
+from bubi.simulation.declaring import Declaring
 from bubi.simulation.ledger import GUARD_RECORD, PREPARED_RECORD, Key, Ledger
 from bubi.simulation.scheduler import MILLISECOND, SECOND
 from bubi.simulation.trace import KINDS, event_print, message_print
@@ -94,6 +95,8 @@ class Host:
         self.restored = restored
         self.replica: Replica = cluster.make_replica(place, restored, self.pool)
         self.configuration = self.ledger.configuration()
+        purpose = f"declarations {place.index} {place.incarnations}"
+        self.declaring = Declaring(self, self.ledger.view, cluster.random(purpose))
         self.applying = False
         self._perform: dict[type, Callable[[Any], None]] = {
             events.SendTo: self._send,
@@ -147,6 +150,7 @@ class Host:
             self.cluster.marks["restart_with_accepted_proposal"] += 1
         if self.restored.silent is not None:
             self.cluster.checkers.guard_silent(self.place, self.restored.silent)
+        self.cluster.follow(self)
         self.cluster.checkers.opened(self.place, ledger, self.restored)
         self.feed(
             events.Opened(
@@ -483,6 +487,7 @@ class Host:
         tip = ledger.tip()
         self.cluster.committed(self, tip)
         self.configuration = ledger.configuration()
+        self.cluster.follow(self)
         self._schedule_heartbeat()
         for entry in list(self._on_their_way.values()):
             # Another node put them into a block.
@@ -490,6 +495,8 @@ class Host:
                 del self._on_their_way[entry.number]
                 self.pool.decided([entry])
         self.feed(events.Committed(tip, self.configuration, ledger.limits()))
+        if not self.dead:
+            self.declaring.committed()
 
     def _read_blocks(self, action: events.ReadBlocks) -> None:
         blocks = self.ledger.read_blocks(action.first, action.last, action.bytes_max)
@@ -538,9 +545,12 @@ class Host:
 
     def _evidence(self, action: ReportEvidence) -> None:
         self.cluster.checkers.evidence(self.place, action)
+        self.declaring.evidence(action)
 
     def _alarm(self, action: events.Alarm) -> None:
         self.cluster.marks[f"alarm_{action.code}"] += 1
+        if action.code == "guard_refused":
+            self.cluster.checkers.refused(self.place, action.text)
 
     def _halt(self, action: events.Halt) -> None:
         self.cluster.checkers.halted(self.place, f"{action.code}: {action.text}")

@@ -13,7 +13,9 @@ from bubi.simulation import faults, twins
 from bubi.simulation.cluster import run
 
 LIARS = faults.classes_named(("byzantine", "partitions", "drop", "crash", "slow_node"))
-"""Every second seed draws from these, so that lies meet nodes that are cut off."""
+"""Every third seed draws from these, so that lies meet nodes that are cut off."""
+LEADERLESS = ("lie_view_change", "equivocate", "leader_cut")
+"""What every third seed consists of: leaders go one after another, and liars follow them."""
 SCENARIOS = 40
 """Scenarios of twins between two seeds of a cluster."""
 
@@ -28,8 +30,9 @@ def hunt(engine: str, seed: int, seconds: float) -> dict[str, object]:
             played = twins.run_batch(twins.Batch(seed, first, first + SCENARIOS, engine))
             if played.violations:
                 return _found("twins", str(played.violations[0]["checker"]), start)
-            classes = LIARS if number % 2 else faults.CLASSES
-            result = run(seed + number, (4, 4, 7)[number % 3], engine=engine, classes=classes)
+            classes = (LEADERLESS, LIARS, faults.CLASSES)[number % 3]
+            nodes = (4, 4, 7)[number // 3 % 3]
+            result = run(seed + number, nodes, engine=engine, classes=classes)
             if result.violations:
                 return _found("sim", result.violations[0].checker, start)
         except Exception:

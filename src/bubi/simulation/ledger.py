@@ -62,6 +62,11 @@ class Ledger:
         return self._chain
 
     @property
+    def view(self) -> LedgerView:
+        """What consensus and declarations read of it."""
+        return self._view
+
+    @property
     def chain_id(self) -> bytes:
         """Id of the chain."""
         return self._chain.chain_id
@@ -95,12 +100,28 @@ class Ledger:
         """What governance is about."""
         return self._view.governance
 
-    def votes(self, proposal: str) -> set[str]:
-        """Organisations that voted on a proposal."""
-        text = self._chain.proposal_json(bytes.fromhex(proposal))
-        if text is None:
-            return set()
-        return {str(one["organisation"]) for one in core.decode_json(text)["v1"]["votes"]}
+    @property
+    def validators(self) -> Mapping[str, Any]:
+        """The validator set in force."""
+        return self._view.validators
+
+    def proposal(self, identity: str) -> Mapping[str, Any]:
+        """A proposal that governance names."""
+        text = self._chain.proposal_json(bytes.fromhex(identity))
+        assert text is not None
+        found: Mapping[str, Any] = core.decode_json(text)["v1"]
+        return found
+
+    def evidence(self) -> list[Mapping[str, Any]]:
+        """All evidence that blocks recorded, in the order of its ids."""
+        found: list[Mapping[str, Any]] = []
+        after = b""
+        while True:
+            page = core.decode_json(self._chain.list_evidence(after, 1_000))
+            found += [one["value"]["v1"] for one in page["items"]]
+            if not page["next"]:
+                return found
+            after = bytes.fromhex(page["next"])
 
     def decided_under(self) -> Configuration:
         """What the newest block was decided under: also the last one of an epoch that ended."""

@@ -26,7 +26,8 @@ class Words:
 
     `kind` names its requests for a round; `body` makes another body for one, `justification`
     another justification for a proposal. `promise` makes another message that supports a leader,
-    and the bytes whose hash it signs, where the protocol has such messages.
+    and the bytes whose hash it signs, where the protocol has such messages. `premature` makes what
+    a leader may only say once a quorum has answered its proposal, where there is such a thing.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Words:
         ]
         | None
     ) = None
+    premature: Callable[[Random, ProposalMessage, Configuration], ProposalMessage] | None = None
 
 
 def change_body(

@@ -72,7 +72,10 @@ def _spoilt(random: Random, votes: Votes) -> Votes:
 def _election(random: Random, election: Election) -> Election:
     """Fewer voters, one voter often, claims left out, or an older quorum than was claimed."""
     ballots, high = election.ballots, election.high
-    match random.randrange(5):
+    match random.randrange(6):
+        case 5:
+            # The right signatures and claims of the others: what they claim is not shown.
+            return replace(election, high=None)
         case 0:
             return replace(election, ballots=ballots[:1])
         case 1:
@@ -89,4 +92,21 @@ def _election(random: Random, election: Election) -> Election:
             return replace(election, high=High(high.term if high else 0, _spoilt(random, votes)))
 
 
-RAFT = Words(REQUEST_VOTE, claim_body, proof)
+def quorum_made_up(
+    random: Random, message: ProposalMessage, configuration: Configuration
+) -> ProposalMessage:
+    """Append votes of a quorum for an entry that nobody has answered yet."""
+    own = message.signed
+    votes = {one.index: random.randbytes(64) for one in configuration.members}
+    votes[own.validator] = own.signature
+    if random.randrange(2):
+        votes = {own.validator: own.signature}
+    return replace(
+        message,
+        proposal=b"",
+        payload=(),
+        justification=encode_proof(Appended(tuple(sorted(votes.items())))),
+    )
+
+
+RAFT = Words(REQUEST_VOTE, claim_body, proof, premature=quorum_made_up)

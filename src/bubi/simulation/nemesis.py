@@ -22,6 +22,8 @@ SKEW_MS = 1_500
 FAULTY_SKEW_MS = 300_000
 FULL_MAX = 6 * SECOND
 SLOW = (5, 20)
+LEADER_CUT_MAX = 2 * SECOND
+LEADER_CUT_AFTER = SECOND // 10
 
 
 class Nemesis:
@@ -48,6 +50,7 @@ class Nemesis:
             "clock_jump": self._jump,
             "slow_node": self._slow,
             "epoch_change": cluster.governing.propose,
+            "leader_cut": self._leader_cut,
         }
 
     def start(self) -> None:
@@ -63,6 +66,10 @@ class Nemesis:
         if self._strikes[name]():
             self._say(name)
         strength = self._cluster.plan.strength[name]
+        if name == "leader_cut":
+            # Again and again: rounds change one after another, and liars get their turns.
+            self._cluster.scheduler.after(2 * LEADER_CUT_MAX, self._strike, name)
+            return
         gap = GAP_MIN + int((GAP_MAX - GAP_MIN) * self.random.random() * (1 - strength / 2))
         self._cluster.scheduler.after(gap, self._strike, name)
 
@@ -127,6 +134,30 @@ class Nemesis:
                 if cluster.linked(first, second):
                     cluster.disconnect(first, second)
                     cluster.connect(first, second)
+
+    def _leader_cut(self) -> bool:
+        """The leader of the round is cut off, if it is no liar: the next one has to be chosen."""
+        cluster = self._cluster
+        correct = [place.host for place in self._up() if not place.faulty]
+        host = max(
+            (one for one in correct if one is not None),
+            key=lambda one: one.ledger.height,
+            default=None,
+        )
+        if host is None or len(host.configuration.members) < 2:
+            return False
+        round_ = host.replica.view().round
+        key = host.configuration.members[host.configuration.leader(round_)].key
+        leader = cluster.places[cluster.owners[key]]
+        if leader.faulty:
+            return False
+        others = [one.index for one in cluster.places if one is not leader]
+        pairs = [(leader.index, one) for one in others] + [(one, leader.index) for one in others]
+        duration = int(LEADER_CUT_MAX * (0.25 + 0.75 * self.random.random()))
+        # Some messages of the round pass before.
+        delay = int(LEADER_CUT_AFTER * self.random.random())
+        cluster.scheduler.after(delay, self._swizzle_cut, (pairs, duration))
+        return self._count("leader_cut")
 
     def _split(self) -> tuple[list[int], list[int]]:
         members = [place.index for place in self._cluster.places]

@@ -21,6 +21,7 @@ from bubi.consensus import engine as engines
 from bubi.consensus.engine import Certificate, Configuration, Member, VoteMessage
 from bubi.consensus.guard import VoteRequest
 from bubi.consensus.quorum import quorum
+from bubi.simulation.choices import Choices
 from bubi.simulation.parallel import each, load_factory, make_engine
 from bubi.simulation.scheduler import MILLISECOND, SECOND, Scheduler
 
@@ -144,6 +145,8 @@ class Run:
         self.violations: list[str] = []
         self.messages = 0
         self.slots: dict[tuple[Any, ...], set[VoteRequest]] = {}
+        self.sent: set[tuple[int, VoteRequest]] = set()
+        self.choices = Choices(lambda _configuration, member: member >= scenario.twins)
         self.decided: dict[int, tuple[bytes, bytes]] = {}
         self.timer_number = 0
         self.began: dict[int, int] = {}
@@ -267,9 +270,23 @@ class Run:
         groups = self.scenario.rounds[round_][1]
         return groups[a] == groups[b]
 
+    def _judge(self, instance: _Instance, message: engines.ConsensusMessage) -> None:
+        """What a correct member sends for the first time."""
+        signed = message.signed
+        request = signed.request
+        if signed.validator == instance.member and (instance.number, request) not in self.sent:
+            self.sent.add((instance.number, request))
+            fault = self.choices.sent(self.configurations[0], instance.member, message)
+            if fault is not None:
+                self.violations.append(
+                    f"votes_are_safe: member {instance.member}, {request}: {fault}"
+                )
+
     def _send(self, instance: _Instance, action: engines.Send) -> None:
         message = action.message
         request = message.signed.request
+        if instance.member >= self.scenario.twins:
+            self._judge(instance, message)
         event = engines.Message(message.signed.validator, message)
         for other in self.instances:
             if (
@@ -358,6 +375,8 @@ class Run:
         known.add(request)
         if len(known) > 1 and instance.member >= self.scenario.twins:
             self.violations.append(f"no_double_signing: member {instance.member}: {request}")
+        if instance.member >= self.scenario.twins:
+            self.choices.signed(self.configurations[0], instance.member, request)
         signature = self.table.sign(instance.member, request)
         self._feed(instance, engines.VoteSigned(request, signature))
 

@@ -131,7 +131,10 @@ def describe(cluster: "Cluster", event: Any) -> str:  # noqa: PLR0911, PLR0912, 
                 f"{'bans' if event.ban else 'counts against'} {name[event.peer]}: {event.reason}"
             )
         case ReportEvidence():
-            return f"EVIDENCE against node-{event.first.validator + 1}"
+            first = event.first
+            author = cluster.checkers.author(first.request.epoch, first.validator)
+            who = f"member {first.validator}" if author is None else cluster.places[author].name
+            return f"EVIDENCE against {who}"
         case events.Alarm():
             return f"ALARM {event.code}: {event.text}"
         case events.Halt():
