@@ -325,3 +325,35 @@ def test_a_genesis_within_bounds_is_kept() -> None:
     encoded = genesis(organisations=organisations, timeout="60000", timeout_max="60000")
     assert json.loads(core.genesis_to_json(encoded))["v1"]["organisations"] == organisations
     genesis(turn_blocks=100, kind="main")
+
+
+def test_batches_that_wait_together_get_a_verdict_each() -> None:
+    chain = open_chain(core.SimulatedDisk(3))
+    made = [batch(chain, number, number + 1) for number in range(3)]
+    sent = [(one.header, one.body) for one in made]
+    torn = (sent[0][0], sent[0][1][:-1])
+    swapped = (sent[0][0], sent[1][1])
+    unsigned = (sent[1][0][:-1] + bytes([sent[1][0][-1] ^ 1]), sent[1][1])
+    forged = (sent[2][0], sent[2][1][:-1] + bytes([sent[2][1][-1] ^ 1]))
+    verdicts = chain.decode_batches(
+        [sent[0], torn, sent[1], swapped, unsigned, forged, sent[2], sent[0]]
+    )
+    digests = [getattr(verdict, "digest", None) for verdict in verdicts]
+    first, second, third = (one.digest for one in made)
+    assert digests == [first, None, second, None, None, None, third, first]
+    for verdict, one in zip([verdicts[0], verdicts[2], verdicts[6]], made, strict=True):
+        assert isinstance(verdict, core.Batch)
+        assert (verdict.header, verdict.body) == (one.header, one.body)
+    refusals = [one for one in verdicts if isinstance(one, core.CoreError)]
+    assert [core.error_code(one) for one in refusals] == [
+        "not_canonical",
+        "batch_invalid",
+        "batch_invalid",
+        "batch_invalid",
+    ]
+    for refusal, pair in zip(refusals, [torn, swapped, unsigned, forged], strict=True):
+        # As alone.
+        with pytest.raises(core.CoreError) as alone:
+            chain.decode_batch(*pair)
+        assert alone.value.args == refusal.args
+    assert chain.decode_batches([]) == []
