@@ -296,14 +296,18 @@ class Ledger:
         skips = {one.validator: one.skip for one in before.strikes}
         levels = {one.validator: one.level for one in before.strikes}
         members = len(self.cells[VALIDATORS].validators)
-        leader, failed = before.leader, []
+        leader, failed, visited = before.leader, [], 0
         for round_ in range(before.round, parent_round):
             if round_ >= max(expected, parent_round - 1_024):
                 failed.append(leader)
-            leader = (leader + 1) % members
-            while skips.get(leader, 0):
-                skips[leader] -= 1
-                leader = (leader + 1) % members
+            place, chosen = leader, None
+            while chosen is None and visited < members - 1:
+                place, visited = (place + 1) % members, visited + 1
+                if skips.get(place, 0):
+                    skips[place] -= 1
+                else:
+                    chosen = place
+            leader = (leader + 1) % members if chosen is None else chosen
         if turn_over:
             skips.pop(before.leader, None)
             levels.pop(before.leader, None)

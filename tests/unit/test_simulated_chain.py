@@ -180,6 +180,26 @@ def test_some_of_an_admission_can_be_left_out() -> None:
             used.without({0})
 
 
+def test_what_went_into_a_batch_can_go_into_another() -> None:
+    """A validator that lost its vote has batches that no block will take, and may get it back."""
+    chain = open_chain(core.SimulatedDisk(1))
+    one, other = (chain.admit_json(signed(chain, number), chain.time) for number in range(2))
+    bodies = [one.body, other.body]
+    first = chain.batch([one, other], 1, KEYS[0])
+    assert [one.body, other.body] == bodies, "they can still be forwarded"
+    for number, groups in ((2, [other]), (3, [one, other])):
+        again = chain.batch(groups, number, KEYS[0])
+        assert again.digest != first.digest
+        if number == 3:
+            assert again.body == first.body
+            decide(chain, [again])
+            block = json.loads(chain.block_json(1, transactions=False) or b"")
+            assert (block["receipts"], block["final"]) == (2, 2)
+    with pytest.raises(core.CoreError) as caught:
+        one.without({0})
+    assert code_of(caught) == "batch_invalid"
+
+
 def test_a_chain_decides_and_another_follows_from_parts() -> None:
     chain = open_chain(core.SimulatedDisk(1))
     assert (chain.tip_certificate(), chain.tip_batches(), chain.block_parts(1)) == (None, [], None)

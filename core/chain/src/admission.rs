@@ -165,7 +165,7 @@ impl Gate<'_> {
         Ok(Entered { wire, decoded, rule: self.rule })
     }
 
-    /// Reads transactions that this node verified before: from its own log.
+    /// Reads transactions that this node verified before: from its own log, or from a batch that came to nothing.
     ///
     /// # Errors
     /// They do not decode.
@@ -176,7 +176,7 @@ impl Gate<'_> {
             .with_min_len(32)
             .map(|range| {
                 self.decode(&wire, range)
-                    .map_err(|error| ChainError::Broken(format!("a logged transaction does not decode: {error}")))
+                    .map_err(|error| ChainError::Broken(format!("a verified transaction does not decode: {error}")))
             })
             .collect::<Result<_>>()?;
         let mut verified = Verified::with_capacity(decoded.len());

@@ -496,6 +496,14 @@ impl<D: Disk> Chain<D> {
         self.verified.load(Ordering::Relaxed)
     }
 
+    /// Reads transactions that this node verified before.
+    ///
+    /// # Errors
+    /// They do not decode.
+    pub fn reread(&self, bulk: &[u8]) -> Result<Verified> {
+        self.gate().reread(bulk)
+    }
+
     /// Verifies the signatures of what entered, and counts them.
     fn verify(&self, entered: Entered) -> Admission {
         let count = u64::try_from(entered.signatures()).unwrap_or(u64::MAX);

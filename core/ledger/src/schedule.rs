@@ -23,6 +23,9 @@ struct Walk {
     members: u32,
     round: u64,
     leader: u32,
+    /// Members visited since the walk began. Once all others were, nobody is passed over any more: a network that has not
+    /// decided for that long must not wait for those with the fewest failures again and again.
+    visited: u32,
     /// By validator: level, turns to pass over.
     strikes: BTreeMap<u32, (u8, u32)>,
 }
@@ -31,28 +34,40 @@ impl Walk {
     fn new(schedule: &ScheduleV1, members: u32) -> Self {
         let strikes = schedule.strikes.iter().map(|strike| (strike.validator, (strike.level, strike.skip)));
         let members = members.max(1);
-        Self { members, round: schedule.round, leader: schedule.leader % members, strikes: strikes.collect() }
+        let leader = schedule.leader % members;
+        Self { members, round: schedule.round, leader, visited: 0, strikes: strikes.collect() }
     }
 
     /// To the next round.
     fn step(&mut self) {
         self.round = self.round.saturating_add(1);
-        loop {
-            self.leader = (self.leader + 1) % self.members;
-            match self.strikes.get_mut(&self.leader) {
+        let mut place = self.leader;
+        while self.is_choosing() {
+            place = (place + 1) % self.members;
+            self.visited += 1;
+            match self.strikes.get_mut(&place) {
                 Some((_, skip)) if *skip > 0 => *skip -= 1,
-                _ => return,
+                _ => {
+                    self.leader = place;
+                    return;
+                }
             }
         }
+        self.leader = (self.leader + 1) % self.members;
+    }
+
+    /// Whether members are passed over.
+    fn is_choosing(&self) -> bool {
+        self.visited + 1 < self.members
     }
 
     fn advance(&mut self, round: u64) {
         while self.round < round {
-            if self.strikes.range(..self.members).any(|(_, (_, skip))| *skip > 0) {
+            if self.is_choosing() {
                 self.step();
                 continue;
             }
-            // Nobody is passed over any more: from here on the members follow one another.
+            // From here on the members follow one another.
             let members = u64::from(self.members);
             let place = (u64::from(self.leader) + (round - self.round) % members) % members;
             self.leader = u32::try_from(place).unwrap_or(0);

@@ -13,7 +13,8 @@ use pyo3::{prelude::*, types::PyBytes, types::PyDict};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 fn bytes<'py>(py: Python<'py>, value: &[u8]) -> Bound<'py, PyBytes> {
@@ -33,11 +34,32 @@ pub(crate) fn run<T: Send>(py: Python<'_>, work: impl FnOnce() -> core::Result<T
     py.detach(work).map_err(chain_error)
 }
 
+/// Where admitted transactions are.
+enum Content {
+    /// Still here.
+    Waiting(Verified),
+    /// These of a batch.
+    Batched(Arc<core::Batch>, Range<usize>),
+}
+
+impl Content {
+    /// The transactions as a bulk body.
+    fn bulk(&self) -> Vec<u8> {
+        match self {
+            Self::Waiting(verified) => verified.bulk(),
+            Self::Batched(batch, range) => {
+                let entries = batch.verified.entries.get(range.clone()).unwrap_or_default();
+                join_bulk(entries.len(), entries.iter().map(core::Entry::bytes))
+            }
+        }
+    }
+}
+
 /// Transactions that passed the door together.
 #[pyclass(frozen, module = "bubi._core")]
 pub(crate) struct Admission {
-    /// Taken by the batch that they go into.
-    verified: Mutex<Option<Verified>>,
+    /// None while a batch is made of them, and if that failed.
+    content: Mutex<Option<Content>>,
     admitted: usize,
     #[pyo3(get)]
     bytes: usize,
@@ -61,7 +83,27 @@ impl From<core::Admission> for Admission {
             expiries: admission.expiries,
             operations: admission.operations,
             sources: admission.sources,
-            verified: Mutex::new(Some(admission.verified)),
+            content: Mutex::new(Some(Content::Waiting(admission.verified))),
+        }
+    }
+}
+
+impl Admission {
+    fn content(&self) -> MutexGuard<'_, Option<Content>> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn gone() -> PyErr {
+        refused("batch_invalid", "these transactions went into a batch")
+    }
+
+    /// The transactions, for a batch. From an earlier batch, which no block took because its author lost its vote, they are read
+    /// again.
+    fn take(&self, chain: &core::Chain<AnyDisk>) -> PyResult<Verified> {
+        let content = self.content().take();
+        match content.ok_or_else(Self::gone)? {
+            Content::Waiting(verified) => Ok(verified),
+            batched @ Content::Batched(..) => chain.reread(&batched.bulk()).map_err(chain_error),
         }
     }
 }
@@ -94,15 +136,20 @@ impl Admission {
 
     #[getter]
     fn body<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        let verified =
-            verified.as_ref().ok_or_else(|| refused("batch_invalid", "these transactions went into a batch"))?;
-        Ok(bytes(py, &verified.bulk()))
+        let content = self.content();
+        Ok(bytes(py, &content.as_ref().ok_or_else(Self::gone)?.bulk()))
     }
 
     fn without(&self, places: BTreeSet<usize>) -> PyResult<Self> {
-        let taken = self.verified.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let verified = taken.ok_or_else(|| refused("batch_invalid", "these transactions went into a batch"))?;
+        let mut content = self.content();
+        let verified = match content.take() {
+            Some(Content::Waiting(verified)) => verified,
+            other => {
+                *content = other;
+                return Err(Self::gone());
+            }
+        };
+        drop(content);
         let rest = core::Admission {
             verified,
             verdicts: self.verdicts.clone(),
@@ -437,14 +484,19 @@ impl Chain {
         key: PyRef<'_, SigningKey>,
     ) -> PyResult<Batch> {
         let chain = self.chain()?;
-        let mut verified = Verified::default();
+        let (mut verified, mut until) = (Verified::default(), Vec::with_capacity(admissions.len()));
         for admission in &admissions {
-            let taken = admission.verified.lock().unwrap_or_else(PoisonError::into_inner).take();
-            verified
-                .append(taken.ok_or_else(|| refused("batch_invalid", "these transactions went into another batch"))?);
+            verified.append(admission.take(&chain)?);
+            until.push(verified.entries.len());
         }
         let key = &key.0;
-        Ok(Batch(Arc::new(run(py, || chain.batch(verified, number, key))?)))
+        let batch = Arc::new(run(py, || chain.batch(verified, number, key))?);
+        let mut from = 0;
+        for (admission, until) in admissions.iter().zip(until) {
+            *admission.content() = Some(Content::Batched(Arc::clone(&batch), from..until));
+            from = until;
+        }
+        Ok(Batch(batch))
     }
 
     fn decode_batch(&self, py: Python<'_>, header: &[u8], body: &[u8]) -> PyResult<Batch> {

@@ -452,9 +452,9 @@ class ReplicaHost:
     def _send_transactions(self, action: SendTransactions[core.Admission]) -> None:
         for entry in action.entries:
             body = self._door.body(entry.number)
-            if body is None and self._key is not None and self._door.waits(entry.number):
+            if body is None and self._door.waits(entry.number):
                 # It was admitted when this node had a vote, and was not kept as it came.
-                body = self._chain.batch([entry.group], 0, self._key).body
+                body = entry.group.body
             if body is not None:
                 self._peers.send((action.peer,), Transactions(body))
 

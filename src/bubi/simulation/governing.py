@@ -44,6 +44,8 @@ class Governing:
         self._random = random
         self._engines = engines
         self._said: dict[tuple[int, str], int] = {}
+        self._proposed: tuple[bytes, int] | None = None
+        """Transaction of the newest proposal and the end of its life (ms)."""
         self._keys: dict[int, Key] = {}
         """Keys that votes may bring into force, by place."""
         self._kinds: tuple[tuple[str, Callable[[_Next], list[Change]]], ...] = (
@@ -64,7 +66,7 @@ class Governing:
     def propose(self) -> bool:
         """Opens a proposal unless one is open or under way; whether it did."""
         host = self._informed()
-        if host is None:
+        if host is None or self._is_on_its_way(host):
             return False
         governance = host.ledger.governance
         if governance["open"] or governance["pending"] is not None or self._is_swapping(host):
@@ -90,8 +92,15 @@ class Governing:
                 "memo": "",
             }
         }
-        self._say(self._random.randrange(len(self._cluster.voters)), operation)
+        self._proposed = self._say(self._random.randrange(len(self._cluster.voters)), operation)
         return True
+
+    def _is_on_its_way(self, host: "Host") -> bool:
+        """Whether the newest proposal may still come into a block, unknown to the next one."""
+        if self._proposed is None:
+            return False
+        transaction, valid_until = self._proposed
+        return host.ledger.time <= valid_until and host.ledger.outcome(transaction) is None
 
     def _bears(self, following: "_Next") -> bool:
         """Whether a set still bears its faulty members."""
@@ -228,17 +237,22 @@ class Governing:
         up = [p.host for p in self._cluster.places if p.host is not None and not p.faulty]
         return max(up, key=lambda host: host.ledger.height, default=None)
 
-    def _say(self, voter: int, operation: Mapping[str, Any]) -> None:
-        self._submit(self._cluster.voters[voter], operation)
+    def _say(self, voter: int, operation: Mapping[str, Any]) -> tuple[bytes, int] | None:
+        return self._submit(self._cluster.voters[voter], operation)
 
-    def _submit(self, key: core.SigningKey, operation: Mapping[str, Any]) -> None:
-        identifier = self._random.randbytes(16)
-        body = transaction(self._cluster.chain_id, key, operation, self._now(), identifier)
+    def _submit(
+        self, key: core.SigningKey, operation: Mapping[str, Any]
+    ) -> tuple[bytes, int] | None:
+        """Hands a transaction to some node; its hash and the end of its life if admitted."""
+        identifier, now = self._random.randbytes(16), self._now()
+        body = transaction(self._cluster.chain_id, key, operation, now, identifier)
         up: list[Place] = [place for place in self._cluster.places if place.host is not None]
-        if up:
-            host = self._random.choice(up).host
-            assert host is not None
-            host.submit(core.bulk_body([body]))
+        if not up:
+            return None
+        host = self._random.choice(up).host
+        assert host is not None
+        admission = host.submit(core.bulk_body([body]))
+        return None if admission is None else (admission.hashes[:32], now + LIFETIME_MS)
 
     def _now(self) -> int:
         return EPOCH_MS + self._cluster.scheduler.now // MILLISECOND

@@ -146,6 +146,17 @@ proptest! {
         prop_assert!(after.round == round || after == schedule);
     }
 
+    /// A network whose members all failed while it was cut apart must not wait for the one that is dead now.
+    #[test]
+    fn every_member_leads_soon_and_nobody_twice_in_a_row(
+        (members, schedule) in (2_u32..14).prop_flat_map(|members| (Just(members), any_schedule(members))),
+    ) {
+        let led = leaders(&schedule, members, 2 * members as usize + 40);
+        let soon = led.get(1..2 * members as usize).unwrap();
+        prop_assert!((0..members).all(|member| soon.contains(&member)), "{:?}", led);
+        prop_assert!(led.windows(2).all(|pair| pair[0] != pair[1]), "{:?}", led);
+    }
+
     #[test]
     fn whoever_works_goes_on_leading(members in 2_u32..8, broken in proptest::collection::btree_set(0_u32..8, 0..3)) {
         let down: Vec<u32> = broken.into_iter().filter(|member| *member + 1 < members).collect();
