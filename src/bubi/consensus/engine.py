@@ -57,6 +57,17 @@ class Configuration:
         leaders = self.leaders or range(len(self.members))
         return leaders[(round_ - self.first_round) % len(leaders)]
 
+    def turn_ends(self, height: int) -> bool:
+        """Whether a height begins one round above the one below, with another leader."""
+        return height > 1 and (height - 1) % self.turn_blocks == 0
+
+    def views_left(self, before: "VoteRequest | None", decided: "VoteRequest") -> int:
+        """Rounds of a height that ended without a decision; `before` decided the height below."""
+        same = before is not None and before.epoch == decided.epoch
+        begun = before.round if before is not None and same else 0
+        planned = same and self.turn_ends(decided.height)
+        return max(0, decided.round - begun - planned)
+
 
 class Signatures(Protocol):
     """Checks and hashes that an engine needs: pure functions of their arguments."""

@@ -225,9 +225,7 @@ class HeightRules(ABC, Generic[S]):
             self.effects.append(RequestPayload(state.height, state.round, begins or 0))
 
     def _rotation(self) -> int:
-        state = self.state
-        turns = state.height > 1 and (state.height - 1) % state.configuration.turn_blocks == 0
-        return 1 if turns else 0
+        return int(self.state.configuration.turn_ends(self.state.height))
 
     def _recover(self, records: Iterable[tuple[int, bytes]]) -> dict[tuple[int, bytes], bytes]:
         """H8: proposals accepted and prepared before a restart.

@@ -208,6 +208,7 @@ class ReplicaHost:
         self._sooner = asyncio.Event()
         self._watches_at: int | None = None
         self._last_block = self._decided_at = time.monotonic()
+        self._newest: VoteRequest | None = None
         self._in_work = 0
         self._halted = False
         self._stopping = False
@@ -306,8 +307,10 @@ class ReplicaHost:
         records = [
             (int(kind), data) for kind in kinds for _, data in chain.log_records(kind, above)
         ]
+        tip: Tip = self._ledger.tip()
+        self._newest = None if tip.certificate is None else tip.certificate.request
         return Opened(
-            self._ledger.tip(),
+            tip,
             self._ledger.configuration(),
             self._ledger.limits(),
             tuple(records),
@@ -596,7 +599,6 @@ class ReplicaHost:
         started = time.monotonic()
         execution = self._executions[request.digest]
         data = encode_certificate(certificate)
-        self._metrics.consensus.view_changes.inc(request.round)
         await self._writer.write(partial(self._chain.commit, execution, data))
         self._metrics.phase.labels("commit").observe(time.monotonic() - started)
         self._publish(execution)
@@ -643,7 +645,13 @@ class ReplicaHost:
         self._door.set_block_limits(self._ledger.limits())
         self.on_block()
         tip: Tip = self._ledger.tip()
-        self.put(Committed(tip, self._ledger.configuration(), self._ledger.limits()))
+        configuration = self._ledger.configuration()
+        if tip.certificate is not None:
+            decided = tip.certificate.request
+            left = configuration.views_left(self._newest, decided)
+            self._metrics.consensus.view_changes.inc(left)
+            self._newest = decided
+        self.put(Committed(tip, configuration, self._ledger.limits()))
 
     def _count_codes(self, execution: core.Execution) -> None:
         codes: Counter[int] = Counter()
