@@ -17,10 +17,9 @@ from bubi.consensus.engine import (
     VoteMessage,
 )
 from bubi.consensus.guard import Phase, VoteRequest
-from bubi.ledger import vote_bytes
 from bubi.simulation.accusing import false_evidence
 from bubi.simulation.governing import transaction
-from bubi.simulation.lies import PBFT, Words
+from bubi.simulation.lies import PBFT, Knowledge, Round, Words
 from bubi.simulation.lies_paxos import PAXOS
 from bubi.simulation.lies_raft import RAFT
 from bubi.simulation.scheduler import MILLISECOND
@@ -35,7 +34,7 @@ SOON = 60 * MILLISECOND
 """Within this time a proposal has arrived almost everywhere."""
 LIE_ODDS = 3
 """How much likelier a lie in a view change is than each other act."""
-ACTIVE = ("replay", "garbage", "lie_view_change", "equivocate", "fake_sync", "accuse")
+ACTIVE = ("replay", "garbage", "lie_view_change", "equivocate", "fake_sync", "accuse", "usurp")
 WORDS = {"pbft": PBFT, "raft": RAFT, "paxos": PAXOS}
 """How members lie, by engine; to another engine they speak as to PBFT, and are not understood."""
 
@@ -44,9 +43,15 @@ class Behaviour:
     """The acts of one faulty member."""
 
     def __init__(
-        self, cluster: "Cluster", place: "Place", acts: tuple[str, ...], random: Random
+        self,
+        cluster: "Cluster",
+        place: "Place",
+        acts: tuple[str, ...],
+        random: Random,
+        tick_us: int = TICK,
     ) -> None:
         self._cluster = cluster
+        self._tick_us = tick_us
         self._place = place
         self._acts = frozenset(acts)
         self._member = place.member
@@ -75,7 +80,7 @@ class Behaviour:
     def start(self) -> None:
         """Plans what it does unasked."""
         if self._active:
-            self._cluster.scheduler.after(TICK, self._tick)
+            self._cluster.scheduler.after(self._tick_us, self._tick)
 
     def heard(self, message: messages.PeerMessage) -> None:
         """It remembers whatever reaches it."""
@@ -113,6 +118,10 @@ class Behaviour:
 
     def _own(self, host: "Host", peers: tuple[bytes, ...], message: ConsensusMessage) -> bool:
         """Acts on a message of its own; True if nothing is left to be sent."""
+        if message.signed.request.phase is Phase.COMMIT and self._acts_now("usurp"):
+            # The next height is about to begin: its leader is not yet heard.
+            delay = int(SOON * self._random.random())
+            self._cluster.scheduler.after(delay, self._usurp_late, host)
         match message:
             case ProposalMessage():
                 return self._own_proposal(host, peers, message)
@@ -143,6 +152,9 @@ class Behaviour:
         if message.signed.request.phase is Phase.GRANT:
             lies = self._acts_now("lie_view_change")
             return lies and self._lying_support(host, peers, message)
+        if "mute_leader" in self._acts:
+            self._count("mute_leader")
+            return True
         self._say_too_early(host, peers, message)
         if self._acts_now("withhold_proposal"):
             self._count("withhold_proposal")
@@ -160,9 +172,7 @@ class Behaviour:
         self._cluster.injected[act] += 1
 
     def _signed(self, request: VoteRequest) -> VoteMessage:
-        assert self._place.key is not None
-        signature = self._place.key.sign(vote_bytes(self._cluster.chain_id, request))
-        return VoteMessage(self._number, request, signature)
+        return self._cluster.sign_vote(self._place, self._number, request)
 
     def _equivocate(
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
@@ -224,6 +234,8 @@ class Behaviour:
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
     ) -> bool:
         """A new view that proposes what its view changes do not allow."""
+        if self._random.random() < 0.5 and self._reasoned_view(host, peers, message):
+            return True
         justification = self._words.justification(self._random, message, host.configuration)
         if justification is None:
             return False
@@ -236,6 +248,91 @@ class Behaviour:
         host.transmit(peers[:half], messages.Consensus(message))
         host.transmit(peers[half:], messages.Consensus(lie))
         return True
+
+    def _knowledge(self, host: "Host") -> Knowledge:
+        return Knowledge(
+            host.configuration,
+            host.ledger.height + 1,
+            host.ledger.tip().certificate,
+            tuple(self._heard),
+            self._signed,
+            self._cluster.signatures.hash,
+        )
+
+    def _reasoned_view(
+        self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
+    ) -> bool:
+        """The true new view to some; to the others later one with a lie of its own in it.
+
+        Until then it has heard who voted for the first one.
+        """
+        make = self._words.reasoned
+        if make is None or make(self._random, message, self._knowledge(host)) is None:
+            return False
+        self._count("lie_view_change")
+        some = tuple(peer for peer in peers if self._random.random() < 0.6)
+        host.transmit(some, messages.Consensus(message))
+        rest = tuple(peer for peer in peers if peer not in some)
+        delay = int(SOON * self._random.random()) if some else 0
+        self._cluster.scheduler.after(delay, self._reason_late, (host, rest, message))
+        return True
+
+    def _reason_late(self, said: tuple["Host", tuple[bytes, ...], ProposalMessage]) -> None:
+        host, peers, message = said
+        make = self._words.reasoned
+        if host.dead or make is None or message.height != host.ledger.height + 1:
+            return
+        begun = make(self._random, message, self._knowledge(host))
+        lie = None if begun is None else self._begun(host, message, begun)
+        if lie is not None:
+            host.transmit(peers, messages.Consensus(lie))
+
+    def _begun(
+        self, host: "Host", message: ProposalMessage, begun: Round
+    ) -> ProposalMessage | None:
+        """The proposal of a round that it begins; `message` gives the form of one."""
+        request = replace(message.signed.request, round=begun.round)
+        prepared = begun.prepared
+        if prepared is not None:
+            signed = self._signed(replace(request, digest=prepared.digest))
+            return ProposalMessage(
+                signed, prepared.proposal, prepared.payload, begun.justification
+            )
+        shaped = replace(message, signed=replace(message.signed, request=request))
+        other = self._with_other_proposal(host, shaped) if message.proposal else None
+        return None if other is None else replace(other, justification=begun.justification)
+
+    def _usurp_late(self, host: "Host") -> None:
+        if host.dead or not host.peers or self.resting:
+            return
+        made = self._usurp(host)
+        if made is not None:
+            self._count("usurp")
+            some = tuple(peer for peer in host.peers if self._random.random() < 0.7)
+            host.transmit(some, messages.Consensus(made))
+
+    def _usurp(self, host: "Host") -> ProposalMessage | None:
+        """A proposal in a round that another member leads, as that one would justify it."""
+        shapes = [
+            one
+            for one in self._heard
+            if isinstance(one, ProposalMessage)
+            and one.proposal
+            and one.signed.request.phase is not Phase.GRANT
+        ]
+        if not shapes:
+            return None
+        height = host.ledger.height + 1
+        make = self._words.usurped
+        if make is not None:
+            shape = shapes[-1]
+            begun = make(self._random, self._knowledge(host))
+            request = replace(shape.signed.request, height=height)
+            shape = replace(shape, signed=replace(shape.signed, request=request))
+            return None if begun is None else self._begun(host, shape, begun)
+        # Who knows no better says again what the leader said, in its own name.
+        current = [one for one in shapes if one.height == height]
+        return self._with_other_proposal(host, current[-1]) if current else None
 
     def _say_too_early(
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
@@ -300,7 +397,8 @@ class Behaviour:
     # --- what it does unasked ----------------------------------------------------------------
 
     def _tick(self, _: None) -> None:
-        self._cluster.scheduler.after(int(TICK * (0.5 + self._random.random())), self._tick)
+        delay = int(self._tick_us * (0.5 + self._random.random()))
+        self._cluster.scheduler.after(delay, self._tick)
         host = self._place.host
         if host is None or host.dead or not host.peers or self.resting:
             return
@@ -342,6 +440,9 @@ class Behaviour:
                 return messages.Consensus(self._signed(self._other_vote(request)))
             case "fake_sync":
                 return messages.Blocks(random.randrange(1 << 20), ())
+            case "usurp":
+                made = self._usurp(host)
+                return None if made is None else messages.Consensus(made)
         return None
 
     def _unasked_change(self, request: VoteRequest, host: "Host") -> messages.PeerMessage:

@@ -330,11 +330,15 @@ class Checkers:
         if ledger.height and not place.faulty:
             # It may have died after the block was durable and before it could say so.
             self._found(place, ledger, ledger.tip(), ledger.decided_under())
+        self.restored(place, ledger.height, restored)
+
+    def restored(self, place: "Place", decided: int, restored: guard.GuardState) -> None:
+        """A node's guard remembers this after a restart."""
         known = self._durable.get(place.index)
         if known is None or place.faulty:
             return
         remembered = {entry.request for entry in restored.entries}
-        lost = [one for one in known if one.height > ledger.height and one not in remembered]
+        lost = [one for one in known if one.height > decided and one not in remembered]
         if lost:
             self.fail("votes_survive_restart", f"{place.name}: {lost[0]}", lost[0].height)
 
