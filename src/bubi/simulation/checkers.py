@@ -109,6 +109,7 @@ class Checkers:
         self._owners: Mapping[bytes, int] = {}
         self._heard: dict[int, dict[tuple[int, int, bytes], list[ProposalMessage]]] = {}
         self._judged: dict[int, tuple[ProposalMessage, str | None]] = {}
+        self._proposers: dict[int, dict[tuple[int, int, bytes], set[int]]] = {}
         self._choices = Choices(self._is_correct)
         self.asked: set[bytes] = set()
         """Keys whose members a vote of the organisations asked to leave the set."""
@@ -171,6 +172,7 @@ class Checkers:
                 self.fail("recorded_before_sent", f"{place.name}: {request}", request.height)
             self._mark_sent(message, request)
             self._judge(place, message, signed)
+            self._judge_leader(place, signed)
         elif first != request:
             self.fail("no_double_signing", f"{place.name}: {first} and {request}", request.height)
 
@@ -190,9 +192,36 @@ class Checkers:
         elif request.phase is Phase.FIRST:
             self._judge_accepted(place, configuration, request)
 
+    def _judge_leader(self, place: "Place", signed: VoteMessage) -> None:
+        """What it votes for first was proposed by the leader of the round.
+
+        Who leads follows from the blocks below, so that only the height in work can be judged.
+        """
+        request, host = signed.request, place.host
+        if host is None or request.height != host.ledger.height + 1:
+            return
+        proposers = self._proposers.get(request.height, {}).get(
+            (place.index, request.round, request.digest)
+        )
+        leader = host.configuration.leader(request.round)
+        own = leader == signed.validator
+        if request.phase is Phase.FIRST and proposers and not own and leader not in proposers:
+            self.fail(
+                "accepted_proposals_hold",
+                f"{place.name} votes in round {request.round} for what {sorted(proposers)} "
+                f"proposed; {leader} leads",
+                request.height,
+            )
+
     def heard(self, place: "Place", message: ProposalMessage) -> None:
         """A proposal arrives at a node that follows the protocol."""
         request = message.signed.request
+        if message.proposal and request.phase in {Phase.FIRST, Phase.PROPOSAL}:
+            said = self._proposers.setdefault(request.height, {})
+            place_of = place.index, request.round, request.digest
+            said.setdefault(place_of, set()).add(message.signed.validator)
+            if len(self._proposers) > HEARD_HEIGHTS:
+                del self._proposers[min(self._proposers)]
         if message.proposal and request.phase in {Phase.FIRST, Phase.PROPOSAL}:
             known = self._heard.setdefault(request.height, {})
             slot = place.index, request.round, request.digest

@@ -505,6 +505,17 @@ class Host:
     # --- keys --------------------------------------------------------------------------------
 
     def _sign(self, action: events.Sign) -> None:
+        delay = self.cluster.nemesis.key_delay()
+        if delay:
+            self.cluster.scheduler.after(delay, self._sign_late, action)
+        else:
+            self._use_key(action)
+
+    def _sign_late(self, action: events.Sign) -> None:
+        if not self.dead:
+            self._use_key(action)
+
+    def _use_key(self, action: events.Sign) -> None:
         assert self.place.key is not None
         request = action.request
         signature = self.place.key.sign(vote_bytes(self.ledger.chain_id, request))

@@ -33,9 +33,6 @@ def new_round_fault(
     if (request.epoch, request.engine) != (configuration.epoch, configuration.engine):
         return None
     judge = _JUDGES.get(configuration.engine)
-    proposes = request.phase in {Phase.FIRST, Phase.PROPOSAL}
-    if judge and proposes and configuration.leader(request.round) != message.signed.validator:
-        return f"member {message.signed.validator} does not lead round {request.round}"
     return judge(_Judge(signatures, configuration, message)) if judge is not None else None
 
 
