@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from bubi import core, messages
 from bubi.consensus.engine import (
+    Certificate,
     ConsensusMessage,
     EngineMessage,
     ProposalMessage,
     VoteMessage,
+    commit_vote,
 )
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.ledger import encode_certificate
 from bubi.simulation.accusing import false_evidence
 from bubi.simulation.governing import transaction
 from bubi.simulation.lies import PBFT, Knowledge, Round, Words
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from bubi.simulation.host import Host, Place
 
 REMEMBERED = 400
+BATCHES_REMEMBERED = 50
 TICK = 400 * MILLISECOND
 SOON = 60 * MILLISECOND
 """Within this time a proposal has arrived almost everywhere."""
@@ -57,6 +61,7 @@ class Behaviour:
         self._member = place.member
         self._random = random
         self._heard: deque[ConsensusMessage] = deque(maxlen=REMEMBERED)
+        self._batches: deque[messages.BatchBody] = deque(maxlen=BATCHES_REMEMBERED)
         self._active = [act for act in ACTIVE if act in self._acts]
         if "lie_view_change" in self._acts:
             self._active += ["lie_view_change"] * (LIE_ODDS - 1)
@@ -86,6 +91,8 @@ class Behaviour:
         """It remembers whatever reaches it."""
         if isinstance(message, messages.Consensus):
             self._heard.append(message.message)
+        elif isinstance(message, messages.BatchBody):
+            self._batches.append(message)
 
     # --- what leaves it ----------------------------------------------------------------------
 
@@ -102,9 +109,9 @@ class Behaviour:
                 # One peer hears of it, so that a proposal that names it is not refused by all.
                 self._count("withhold_batch")
                 peers = peers[:1] if self._random.random() < 0.5 else ()
-            case messages.Blocks() if message.blocks and self._acts_now("fake_sync"):
+            case messages.Blocks() if self._acts_now("fake_sync"):
                 self._count("fake_sync")
-                message = self._spoil(message)
+                message = self._spoil(message) if message.blocks else self._forged(host, message)
             case messages.Status() if "fake_sync" in self._acts and (
                 message.node == self._place.peer and self._random.random() < 0.3
             ):
@@ -394,6 +401,30 @@ class Behaviour:
         blocks = (*message.blocks[:at], spoilt, *message.blocks[at + 1 :])
         return replace(message, blocks=blocks)
 
+    def _forged(self, host: "Host", message: messages.Blocks) -> messages.Blocks:
+        """A block that nobody decided, for who asks for more than there is.
+
+        It fits on the newest block; the certificate has this member's own signature, under the
+        names of others too.
+        """
+        ledger, configuration = host.ledger, host.configuration
+        tip = ledger.tip()
+        if tip.certificate is None:
+            return message
+        round_ = tip.certificate.request.round
+        proposal, digest = ledger.propose(ledger.time + 1, round_, [])
+        outcome = ledger.execute(proposal, digest, [])
+        request = commit_vote(configuration, ledger.height + 1, round_, digest, outcome)
+        own = self._signed(request)
+        names = range(len(configuration.members))
+        if self._random.random() < 0.3:
+            names = range(self._number, self._number + 1)
+        certificate = Certificate(request, tuple((member, own.signature) for member in names))
+        parts = messages.BlockParts(
+            ledger.height + 1, proposal, encode_certificate(certificate), (), ()
+        )
+        return replace(message, blocks=(parts,))
+
     # --- what it does unasked ----------------------------------------------------------------
 
     def _tick(self, _: None) -> None:
@@ -429,6 +460,8 @@ class Behaviour:
         random = self._random
         recent = random.choice(self._heard) if self._heard else None
         match act:
+            case "replay" if self._batches and random.random() < 0.3:
+                return random.choice(self._batches)
             case "replay":
                 return None if recent is None else messages.Consensus(recent)
             case "garbage":

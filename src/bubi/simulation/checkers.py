@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bubi.consensus import guard
 from bubi.consensus.engine import (
+    Certificate,
     Configuration,
     ConsensusMessage,
     EngineMessage,
@@ -26,7 +27,7 @@ from bubi.ledger import key_bytes
 from bubi.replica.events import Tip
 from bubi.simulation.choices import Choices
 from bubi.simulation.ledger import PREPARED_RECORD, PROPOSAL_RECORD
-from bubi.simulation.new_rounds import new_round_fault, weight_of
+from bubi.simulation.new_rounds import new_round_fault, request_fault, weight_of
 
 if TYPE_CHECKING:
     from bubi.simulation.host import Host, Place
@@ -96,7 +97,7 @@ class Checkers:
         self._marks = marks
         self.violations: list[Violation] = []
         self.decisions: dict[int, Decision] = {}
-        self._certified: set[tuple[int, bytes]] = set()
+        self._certified: set[tuple[int, Certificate]] = set()
         self._sent: dict[Slot, VoteRequest] = {}
         self._durable: dict[int, set[VoteRequest]] = {}
         self._recorded: dict[int, set[tuple[int, int]]] = {}
@@ -173,6 +174,8 @@ class Checkers:
             self._mark_sent(message, request)
             self._judge(place, message, signed)
             self._judge_leader(place, signed)
+            if isinstance(message, EngineMessage):
+                self._judge_request(place, message)
         elif first != request:
             self.fail("no_double_signing", f"{place.name}: {first} and {request}", request.height)
 
@@ -191,6 +194,13 @@ class Checkers:
                 self.fail("new_views_hold", f"{place.name}: {fault}", request.height)
         elif request.phase is Phase.FIRST:
             self._judge_accepted(place, configuration, request)
+
+    def _judge_request(self, place: "Place", message: EngineMessage) -> None:
+        """What it shows when it asks for a round holds."""
+        configuration = self._sets[message.signed.request.epoch]
+        fault = request_fault(self._signatures, configuration, message)
+        if fault is not None:
+            self.fail("requests_hold", f"{place.name}: {fault}", message.height)
 
     def _judge_leader(self, place: "Place", signed: VoteMessage) -> None:
         """What it votes for first was proposed by the leader of the round.
@@ -273,6 +283,11 @@ class Checkers:
             case _:
                 if request.phase is Phase.FIRST:
                     self._first_votes.setdefault(request.height, set()).add(request.digest)
+
+    def refused_own(self, place: "Place", height: int, reason: str) -> None:
+        """A node's ledger refused what the node itself proposes on top of its newest block."""
+        if not place.faulty:
+            self.fail("own_proposals_hold", f"{place.name}: {reason}", height)
 
     def guard_silent(self, place: "Place", reason: str) -> None:
         """A guard found its records in disagreement."""
@@ -410,8 +425,9 @@ class Checkers:
         )
         if self._under.setdefault(height, under) != under:
             self.fail("equal_sets", f"{place.name} decided under another set", height)
-        if (height, certificate.request.digest) not in self._certified:
-            self._certified.add((height, certificate.request.digest))
+        # Each node has one of its own, made here or given by somebody who may lie.
+        if (height, certificate) not in self._certified:
+            self._certified.add((height, certificate))
             self._check_certificate(place, tip, configuration)
 
     def _first_decision(self, place: "Place", ledger: "Ledger", tip: Tip) -> None:

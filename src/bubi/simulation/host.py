@@ -137,6 +137,7 @@ class Host:
         ]
         self._bodies: dict[bytes, bytes] = {}
         self._on_their_way: dict[int, Entry[core.Admission]] = {}
+        self._proposed = b""
         self._busy_until = 0
         self._beat = 0
 
@@ -321,6 +322,7 @@ class Host:
         time = max(self.time, ledger.time + 1)
         proposal, digest = ledger.propose(time, action.parent_round, action.batches)
         payload = tuple(batch.digest for batch in action.batches)
+        self._proposed = digest
         self.feed(events.Proposed(action.height, action.round, digest, proposal, payload))
 
     def _check_proposal(self, action: events.CheckProposal[core.Batch]) -> None:
@@ -355,7 +357,10 @@ class Host:
                 action.proposal, action.digest, action.batches, action.parent_round
             )
         except core.CoreError as error:
-            self._refuse_proposal(action, core.error_detail(error))
+            reason = core.error_detail(error)
+            if action.digest == self._proposed and action.height == ledger.height + 1:
+                self.cluster.checkers.refused_own(self.place, action.height, reason)
+            self._refuse_proposal(action, reason)
             return
         ledger.append_bodies(action.height, action.batches)
         self.feed(events.ProposalChecked(action.height, action.digest, True))

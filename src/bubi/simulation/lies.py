@@ -94,53 +94,87 @@ class Words:
 def change_body(
     random: Random, body: bytes, height: int, round_: int, heard: Sequence[ConsensusMessage]
 ) -> bytes | None:
-    """Another body for a view change to `round_`."""
+    """Another body for a view change to `round_`: it hides a certificate, or shows a wrong one."""
     try:
         prepared = decode_change(body)
     except EncodingError:
         prepared = None
-    choice = random.randrange(8)
-    if choice == 0:
+    if random.randrange(7) == 0:
         return encode_change(None)
-    if choice >= 6:
-        return _gathered_change(random, height, heard, mixed=choice == 7)
-    if prepared is None:
-        prepared = _invented(random, height, round_, heard)
-        if prepared is None:
-            return None
-    votes = prepared.votes
-    match choice:
-        case 1:
-            lie = replace(prepared, votes=votes[:-1])
-        case 2:
-            lie = replace(prepared, votes=repeated(votes))
-        case 3:
-            lie = replace(prepared, round=round_ + random.randrange(3))
-        case 4:
-            lie = replace(prepared, votes=borrowed(votes))
-        case _:
-            lie = _invented(random, height, round_, heard) or prepared
+    known = gathered(height, heard)
+    if prepared is not None:
+        known += [prepared] * 2
+    if not known:
+        return None
+    lie = random.choice(_DEFECTS)(random, random.choice(known), round_, known)
     try:
         return encode_change(lie)
     except EncodingError:
         return None
 
 
-def _gathered_change(
-    random: Random, height: int, heard: Sequence[ConsensusMessage], *, mixed: bool
-) -> bytes | None:
-    """A certificate as it was heard, whatever round it is of; `mixed`: with votes of others."""
-    known = gathered(height, heard)
-    if not known:
-        return None
+Known = Sequence[Prepared]
+
+
+def _as_heard(random: Random, _: Prepared, __: int, known: Known) -> Prepared:
+    """As many votes as there are, whatever round they are of."""
     most = max(len(one.votes) for one in known)
-    chosen = random.choice([one for one in known if len(one.votes) == most])
-    if mixed:
-        others: dict[int, bytes] = {}
-        for one in known:
-            others.update(one.votes)
-        chosen = replace(chosen, votes=tuple(sorted({**others, **dict(chosen.votes)}.items())))
-    return encode_change(chosen)
+    return random.choice([one for one in known if len(one.votes) == most])
+
+
+def _short(random: Random, prepared: Prepared, _: int, __: Known) -> Prepared:
+    return replace(prepared, votes=prepared.votes[: -random.randint(1, 2)] or prepared.votes)
+
+
+def _repeated(random: Random, prepared: Prepared, _: int, __: Known) -> Prepared:
+    """One signer counted until it is enough."""
+    votes = prepared.votes
+    if random.random() < 0.5:
+        return replace(prepared, votes=repeated(votes))
+    first = votes[:1] * (len(votes) + 1)
+    return replace(prepared, votes=(*first, *votes))
+
+
+def _of_another_round(random: Random, prepared: Prepared, round_: int, _: Known) -> Prepared:
+    return replace(prepared, round=max(0, round_ + random.randint(-2, 2)))
+
+
+def _borrowed(_: Random, prepared: Prepared, __: int, ___: Known) -> Prepared:
+    return replace(prepared, votes=borrowed(prepared.votes))
+
+
+def _padded(random: Random, prepared: Prepared, _: int, __: Known) -> Prepared:
+    """As many names as a quorum needs, the missing signatures made up."""
+    votes = dict(prepared.votes)
+    for member in range(2 * len(votes) + 2):
+        votes.setdefault(member, random.randbytes(8))
+    return replace(prepared, votes=tuple(sorted(votes.items())))
+
+
+def _mixed(_: Random, prepared: Prepared, __: int, known: Known) -> Prepared:
+    """With votes that others gave for something else."""
+    votes: dict[int, bytes] = {}
+    for one in known:
+        votes.update(one.votes)
+    return replace(prepared, votes=tuple(sorted({**votes, **dict(prepared.votes)}.items())))
+
+
+def _unbound(random: Random, prepared: Prepared, _: int, known: Known) -> Prepared:
+    """With the block of another certificate."""
+    other = random.choice(known)
+    return replace(prepared, proposal=other.proposal, payload=other.payload)
+
+
+_DEFECTS = (
+    _as_heard,
+    _short,
+    _repeated,
+    _of_another_round,
+    _borrowed,
+    _padded,
+    _mixed,
+    _unbound,
+)
 
 
 def gathered(height: int, heard: Sequence[ConsensusMessage]) -> list[Prepared]:
@@ -174,34 +208,6 @@ def repeated(votes: Votes) -> Votes:
 def borrowed(votes: Votes) -> Votes:
     """One signature under the names of all."""
     return tuple((member, votes[0][1]) for member, _ in votes)
-
-
-def _invented(
-    random: Random, height: int, round_: int, heard: Sequence[ConsensusMessage]
-) -> Prepared | None:
-    """A certificate of the first votes that were heard for some proposal, however few they are."""
-    proposals = [one for one in heard if isinstance(one, ProposalMessage) and one.height == height]
-    if not proposals:
-        return None
-    chosen = random.choice(proposals)
-    request = chosen.signed.request
-    votes: dict[int, bytes] = {chosen.signed.validator: chosen.signed.signature}
-    for one in heard:
-        if isinstance(one, VoteMessage) and one.request == request:
-            votes[one.validator] = one.signature
-    found = tuple(sorted(votes.items()))
-    # As many names as a quorum needs, the missing ones made up.
-    padded = dict(found)
-    for member in range(len(found), 3 * len(found) + 3):
-        padded.setdefault(member, random.randbytes(64))
-    some = found if random.random() < 0.5 else tuple(sorted(padded.items()))
-    return Prepared(
-        request.round if random.random() < 0.7 else max(0, round_ - 1),
-        request.digest,
-        chosen.proposal,
-        chosen.payload,
-        some,
-    )
 
 
 def new_view(
