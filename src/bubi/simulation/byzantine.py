@@ -23,6 +23,7 @@ from bubi.simulation.governing import transaction
 from bubi.simulation.lies import PBFT, Words
 from bubi.simulation.lies_paxos import PAXOS
 from bubi.simulation.lies_raft import RAFT
+from bubi.simulation.lying_leaders import Liar
 from bubi.simulation.scheduler import MILLISECOND
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Behaviour:
         self._active = [act for act in ACTIVE if act in self._acts]
         if "lie_view_change" in self._acts:
             self._active += ["lie_view_change"] * (LIE_ODDS - 1)
+        self._waiting: tuple[Host, tuple[bytes, ...], ProposalMessage] | None = None
+        """Who has not heard of the own proposal yet, though others have."""
         self.resting = False
         """True after the end of the phase of faults, if the plan lets it keep quiet."""
 
@@ -81,6 +84,8 @@ class Behaviour:
         """It remembers whatever reaches it."""
         if isinstance(message, messages.Consensus):
             self._heard.append(message.message)
+            if self._waiting is not None and type(message.message) is VoteMessage:
+                self._answered()
 
     # --- what leaves it ----------------------------------------------------------------------
 
@@ -117,6 +122,7 @@ class Behaviour:
             case ProposalMessage():
                 return self._own_proposal(host, peers, message)
             case EngineMessage() if self._acts_now("lie_view_change"):
+                self._say_beside(host, peers, message)
                 lie = self._lie(message)
                 if lie is not None:
                     self._count("lie_view_change")
@@ -224,6 +230,8 @@ class Behaviour:
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
     ) -> bool:
         """A new view that proposes what its view changes do not allow."""
+        if self._words.leads is not None and self._lead_each(host, peers, message):
+            return True
         justification = self._words.justification(self._random, message, host.configuration)
         if justification is None:
             return False
@@ -236,6 +244,57 @@ class Behaviour:
         host.transmit(peers[:half], messages.Consensus(message))
         host.transmit(peers[half:], messages.Consensus(lie))
         return True
+
+    def _liar(self, host: "Host") -> Liar:
+        return Liar(
+            self._random,
+            self._number,
+            host.configuration,
+            self._heard,
+            self._signed,
+            self._cluster.signatures.hash,
+            lambda message: self._with_other_proposal(host, message),
+        )
+
+    def _lead_each(self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage) -> bool:
+        """Lies to each peer in another way; some have to wait until the others have answered."""
+        liar, make = self._liar(host), self._words.leads
+        lies = {peer: make(liar, message) for peer in peers} if make is not None else {}
+        if not any(lies.values()):
+            return False
+        self._waiting = None
+        kept = peers[: len(peers) // 3]
+        if kept and self._words.late is not None and self._random.random() < 0.3:
+            # One lie at a time: the others get the truth, so that they answer.
+            self._waiting = host, kept, message
+            lies = {peer: None for peer in peers if peer not in kept}
+        for peer, lie in lies.items():
+            told = lie if lie is not None and self._random.random() < 0.8 else message
+            self._count("lie_view_change")
+            host.transmit((peer,), messages.Consensus(told))
+        return True
+
+    def _answered(self) -> None:
+        """Tells those who had to wait, once what the others answered proves the proposal."""
+        if self._waiting is None or self._words.late is None:
+            return
+        host, peers, message = self._waiting
+        if host.dead or host.configuration.own is None:
+            self._waiting = None
+            return
+        proven = self._words.late(self._liar(host), message)
+        if proven is not None:
+            self._waiting = None
+            self._count("lie_view_change")
+            host.transmit(peers, messages.Consensus(proven))
+
+    def _say_beside(self, host: "Host", peers: tuple[bytes, ...], message: EngineMessage) -> None:
+        """Says something beside its request for a round that is not so."""
+        make = self._words.beside
+        made = make(self._liar(host), message) if make is not None else None
+        if made is not None:
+            self._count("lie_view_change")
+            host.transmit(peers, messages.Consensus(made))
 
     def _say_too_early(
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
@@ -265,7 +324,7 @@ class Behaviour:
             return False
         signed, lie = made
         digest = self._cluster.signatures.hash(signed)
-        lie = replace(lie, signed=self._signed(replace(message.signed.request, digest=digest)))
+        lie = replace(lie, signed=self._signed(replace(lie.signed.request, digest=digest)))
         self._count("lie_view_change")
         host.transmit(peers, messages.Consensus(lie))
         if self._random.random() < 0.3:

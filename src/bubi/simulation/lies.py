@@ -7,7 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from bubi.consensus.engine import Configuration, ConsensusMessage, ProposalMessage, VoteMessage
+from bubi.consensus.engine import (
+    Configuration,
+    ConsensusMessage,
+    EngineMessage,
+    ProposalMessage,
+    VoteMessage,
+)
 from bubi.consensus.parts import Prepared, Votes
 from bubi.consensus.pbft_bytes import (
     VIEW_CHANGE,
@@ -18,6 +24,7 @@ from bubi.consensus.pbft_bytes import (
     encode_justification,
 )
 from bubi.encoding import EncodingError
+from bubi.simulation.lying_leaders import Liar
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,8 @@ class Words:
     another justification for a proposal. `promise` makes another message that supports a leader,
     and the bytes whose hash it signs, where the protocol has such messages. `premature` makes what
     a leader may only say once a quorum has answered its proposal, where there is such a thing.
+    `leads` makes another proposal for a later round, `beside` what is said beside a request for
+    one; `late` proves a proposal by the votes that it brought about itself.
     """
 
     kind: str
@@ -41,6 +50,9 @@ class Words:
         | None
     ) = None
     premature: Callable[[Random, ProposalMessage, Configuration], ProposalMessage] | None = None
+    leads: Callable[[Liar, ProposalMessage], ProposalMessage | None] | None = None
+    beside: Callable[[Liar, EngineMessage], ProposalMessage | None] | None = None
+    late: Callable[[Liar, ProposalMessage], ProposalMessage | None] | None = None
 
 
 def change_body(
