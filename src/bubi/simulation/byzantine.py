@@ -22,9 +22,10 @@ from bubi.consensus.guard import Phase, VoteRequest
 from bubi.ledger import encode_certificate
 from bubi.simulation.accusing import false_evidence
 from bubi.simulation.governing import transaction
-from bubi.simulation.lies import PBFT, Knowledge, Round, Words
+from bubi.simulation.lies import PBFT, Round, Words
 from bubi.simulation.lies_paxos import PAXOS
 from bubi.simulation.lies_raft import RAFT
+from bubi.simulation.lying_leaders import Liar
 from bubi.simulation.scheduler import MILLISECOND
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ class Behaviour:
         self._active = [act for act in ACTIVE if act in self._acts]
         if "lie_view_change" in self._acts:
             self._active += ["lie_view_change"] * (LIE_ODDS - 1)
+        self._waiting: tuple[Host, tuple[bytes, ...], ProposalMessage] | None = None
+        """Who has not heard of the own proposal yet, though others have."""
+        self._persistent = random.random() < 0.5
+        self._claimed = 0
         self.resting = False
         """True after the end of the phase of faults, if the plan lets it keep quiet."""
 
@@ -91,6 +96,8 @@ class Behaviour:
         """It remembers whatever reaches it."""
         if isinstance(message, messages.Consensus):
             self._heard.append(message.message)
+            if self._waiting is not None and type(message.message) is VoteMessage:
+                self._answered()
         elif isinstance(message, messages.BatchBody):
             self._batches.append(message)
 
@@ -113,15 +120,25 @@ class Behaviour:
                 self._count("fake_sync")
                 message = self._spoil(message) if message.blocks else self._forged(host, message)
             case messages.Status() if "fake_sync" in self._acts and (
-                message.node == self._place.peer and self._random.random() < 0.3
+                message.node == self._place.peer
             ):
-                self._count("fake_sync")
-                height = self._random.choice((0, message.height + 3, message.height + 10_000))
-                lie = replace(message, height=height)
-                message = self._cluster.sign_status(self._place, lie)
+                message = self._cluster.sign_status(self._place, self._claim(message))
             case _:
                 pass
         host.transmit(peers, message)
+
+    def _claim(self, status: messages.Status) -> messages.Status:
+        """Its status, now and then with a height that it does not have.
+
+        Half of the liars never fall below what they claimed: who does is found out at once.
+        """
+        height = status.height
+        if self._random.random() < 0.3:
+            self._count("fake_sync")
+            height = self._random.choice((0, height + 2, height + 3, height + 10_000))
+        if self._persistent:
+            height = self._claimed = max(self._claimed, height)
+        return replace(status, height=height)
 
     def _own(self, host: "Host", peers: tuple[bytes, ...], message: ConsensusMessage) -> bool:
         """Acts on a message of its own; True if nothing is left to be sent."""
@@ -133,6 +150,7 @@ class Behaviour:
             case ProposalMessage():
                 return self._own_proposal(host, peers, message)
             case EngineMessage() if self._acts_now("lie_view_change"):
+                self._say_beside(host, peers, message)
                 lie = self._lie(message)
                 if lie is not None:
                     self._count("lie_view_change")
@@ -241,6 +259,8 @@ class Behaviour:
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
     ) -> bool:
         """A new view that proposes what its view changes do not allow."""
+        if self._words.leads is not None and self._lead_each(host, peers, message):
+            return True
         if self._random.random() < 0.5 and self._reasoned_view(host, peers, message):
             return True
         justification = self._words.justification(self._random, message, host.configuration)
@@ -256,16 +276,6 @@ class Behaviour:
         host.transmit(peers[half:], messages.Consensus(lie))
         return True
 
-    def _knowledge(self, host: "Host") -> Knowledge:
-        return Knowledge(
-            host.configuration,
-            host.ledger.height + 1,
-            host.ledger.tip().certificate,
-            tuple(self._heard),
-            self._signed,
-            self._cluster.signatures.hash,
-        )
-
     def _reasoned_view(
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
     ) -> bool:
@@ -274,7 +284,7 @@ class Behaviour:
         Until then it has heard who voted for the first one.
         """
         make = self._words.reasoned
-        if make is None or make(self._random, message, self._knowledge(host)) is None:
+        if make is None or make(self._liar(host), message) is None:
             return False
         self._count("lie_view_change")
         some = tuple(peer for peer in peers if self._random.random() < 0.6)
@@ -289,7 +299,7 @@ class Behaviour:
         make = self._words.reasoned
         if host.dead or make is None or message.height != host.ledger.height + 1:
             return
-        begun = make(self._random, message, self._knowledge(host))
+        begun = make(self._liar(host), message)
         lie = None if begun is None else self._begun(host, message, begun)
         if lie is not None:
             host.transmit(peers, messages.Consensus(lie))
@@ -333,13 +343,64 @@ class Behaviour:
         make = self._words.usurped
         if make is not None:
             shape = shapes[-1]
-            begun = make(self._random, self._knowledge(host))
+            begun = make(self._liar(host), height, host.ledger.tip().certificate)
             request = replace(shape.signed.request, height=height)
             shape = replace(shape, signed=replace(shape.signed, request=request))
             return None if begun is None else self._begun(host, shape, begun)
         # Who knows no better says again what the leader said, in its own name.
         current = [one for one in shapes if one.height == height]
         return self._with_other_proposal(host, current[-1]) if current else None
+
+    def _liar(self, host: "Host") -> Liar:
+        return Liar(
+            self._random,
+            self._number,
+            host.configuration,
+            self._heard,
+            self._signed,
+            self._cluster.signatures.hash,
+            lambda message: self._with_other_proposal(host, message),
+        )
+
+    def _lead_each(self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage) -> bool:
+        """Lies to each peer in another way; some have to wait until the others have answered."""
+        liar, make = self._liar(host), self._words.leads
+        lies = {peer: make(liar, message) for peer in peers} if make is not None else {}
+        if not any(lies.values()):
+            return False
+        self._waiting = None
+        kept = peers[: len(peers) // 3]
+        if kept and self._words.late is not None and self._random.random() < 0.3:
+            # One lie at a time: the others get the truth, so that they answer.
+            self._waiting = host, kept, message
+            lies = {peer: None for peer in peers if peer not in kept}
+        for peer, lie in lies.items():
+            told = lie if lie is not None and self._random.random() < 0.8 else message
+            self._count("lie_view_change")
+            host.transmit((peer,), messages.Consensus(told))
+        return True
+
+    def _answered(self) -> None:
+        """Tells those who had to wait, once what the others answered proves the proposal."""
+        if self._waiting is None or self._words.late is None:
+            return
+        host, peers, message = self._waiting
+        if host.dead or host.configuration.own is None:
+            self._waiting = None
+            return
+        proven = self._words.late(self._liar(host), message)
+        if proven is not None:
+            self._waiting = None
+            self._count("lie_view_change")
+            host.transmit(peers, messages.Consensus(proven))
+
+    def _say_beside(self, host: "Host", peers: tuple[bytes, ...], message: EngineMessage) -> None:
+        """Says something beside its request for a round that is not so."""
+        make = self._words.beside
+        made = make(self._liar(host), message) if make is not None else None
+        if made is not None:
+            self._count("lie_view_change")
+            host.transmit(peers, messages.Consensus(made))
 
     def _say_too_early(
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
@@ -369,7 +430,7 @@ class Behaviour:
             return False
         signed, lie = made
         digest = self._cluster.signatures.hash(signed)
-        lie = replace(lie, signed=self._signed(replace(message.signed.request, digest=digest)))
+        lie = replace(lie, signed=self._signed(replace(lie.signed.request, digest=digest)))
         self._count("lie_view_change")
         host.transmit(peers, messages.Consensus(lie))
         if self._random.random() < 0.3:
@@ -460,12 +521,9 @@ class Behaviour:
         random = self._random
         recent = random.choice(self._heard) if self._heard else None
         match act:
-            case "replay" if self._batches and random.random() < 0.3:
-                return random.choice(self._batches)
-            case "replay":
-                return None if recent is None else messages.Consensus(recent)
-            case "garbage":
-                return self._garbage(recent, host)
+            case "replay" | "garbage":
+                again = act == "replay"
+                return self._said_before(recent) if again else self._garbage(recent, host)
             case "lie_view_change" if recent is not None:
                 return self._unasked_change(recent.signed.request, host)
             case "equivocate" if recent is not None:
@@ -473,10 +531,15 @@ class Behaviour:
                 return messages.Consensus(self._signed(self._other_vote(request)))
             case "fake_sync":
                 return messages.Blocks(random.randrange(1 << 20), ())
-            case "usurp":
-                made = self._usurp(host)
-                return None if made is None else messages.Consensus(made)
+            case "usurp" if (made := self._usurp(host)) is not None:
+                return messages.Consensus(made)
         return None
+
+    def _said_before(self, recent: ConsensusMessage | None) -> messages.PeerMessage | None:
+        """A message of consensus again, or a batch that a block may hold by now."""
+        if self._batches and self._random.random() < 0.3:
+            return self._random.choice(self._batches)
+        return None if recent is None else messages.Consensus(recent)
 
     def _unasked_change(self, request: VoteRequest, host: "Host") -> messages.PeerMessage:
         """Asks for a later round without a reason, with what it can make up."""

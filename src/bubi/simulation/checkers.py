@@ -22,12 +22,12 @@ from bubi.consensus.engine import (
     VoteMessage,
 )
 from bubi.consensus.guard import Phase, VoteRequest
-from bubi.encoding import EncodingError
 from bubi.ledger import key_bytes
 from bubi.replica.events import Tip
 from bubi.simulation.choices import Choices
+from bubi.simulation.justified import HEIGHTS_KEPT, VOTE_CHECKERS, Justified
 from bubi.simulation.ledger import PREPARED_RECORD, PROPOSAL_RECORD
-from bubi.simulation.new_rounds import new_round_fault, request_fault, weight_of
+from bubi.simulation.new_rounds import request_fault, weight_of
 
 if TYPE_CHECKING:
     from bubi.simulation.host import Host, Place
@@ -54,9 +54,6 @@ RECORD_OF_PHASE = {
 """Kind of record that must be durable before a vote of a phase leaves: the accepted proposal, the
 prepared certificate."""
 
-HEARD_HEIGHTS = 64
-"""Heights of which proposals that arrived are remembered."""
-JUDGED_MAX = 1_000
 ACTIONS = {
     0: {"ignored"},
     1: {"alarmed"},
@@ -108,9 +105,8 @@ class Checkers:
         self._under: dict[int, tuple[Any, ...]] = {}
         self._sets: dict[int, Configuration] = {}
         self._owners: Mapping[bytes, int] = {}
-        self._heard: dict[int, dict[tuple[int, int, bytes], list[ProposalMessage]]] = {}
-        self._judged: dict[int, tuple[ProposalMessage, str | None]] = {}
         self._proposers: dict[int, dict[tuple[int, int, bytes], set[int]]] = {}
+        self._justified = Justified(signatures)
         self._choices = Choices(self._is_correct)
         self.asked: set[bytes] = set()
         """Keys whose members a vote of the organisations asked to leave the set."""
@@ -157,7 +153,11 @@ class Checkers:
     def sent(self, place: "Place", message: ConsensusMessage, signed: VoteMessage) -> None:
         """A node sends or relays a message of an engine."""
         request = signed.request
-        if place.faulty or self.author(request.epoch, signed.validator) != place.index:
+        if place.faulty:
+            return
+        if isinstance(message, ProposalMessage):
+            self._passed_on(place, message, request)
+        if self.author(request.epoch, signed.validator) != place.index:
             return
         first = self._sent.get(_slot(place.index, request))
         if first is request:
@@ -179,21 +179,33 @@ class Checkers:
         elif first != request:
             self.fail("no_double_signing", f"{place.name}: {first} and {request}", request.height)
 
+    def _passed_on(self, place: "Place", message: ProposalMessage, request: VoteRequest) -> None:
+        """A correct node sends a proposal or what proves one, be it of another member."""
+        self._justified.heard(place.index, message)
+        configuration = self._sets.get(request.epoch)
+        member = self._number(place, request.epoch)
+        if configuration is not None and member is not None:
+            self._choices.passed_on(configuration, member, message)
+
     def _judge(self, place: "Place", message: ConsensusMessage, signed: VoteMessage) -> None:
         """What a correct member supports, and by what it justifies a later round."""
         request = signed.request
         configuration = self._sets[request.epoch]
         before = self._choices.carried
-        fault = self._choices.sent(configuration, signed.validator, message)
+        leader = _leader(place, request)
+        fault = self._choices.sent(configuration, signed.validator, message, leader)
         self._marks["vote_above_a_commit_vote"] += self._choices.carried - before
         if fault is not None:
             self.fail("votes_are_safe", f"{place.name}, {request}: {fault}", request.height)
         if isinstance(message, ProposalMessage):
-            fault = self._new_round_fault(configuration, message)
+            fault = self._justified.proposed(configuration, message)
             if fault is not None:
                 self.fail("new_views_hold", f"{place.name}: {fault}", request.height)
-        elif request.phase is Phase.FIRST:
-            self._judge_accepted(place, configuration, request)
+        else:
+            fault = self._justified.voted(place.index, configuration, request)
+            checker = VOTE_CHECKERS.get(request.phase)
+            if fault is not None and checker is not None:
+                self.fail(checker, f"{place.name}: {fault}", request.height)
 
     def _judge_request(self, place: "Place", message: EngineMessage) -> None:
         """What it shows when it asks for a round holds."""
@@ -225,48 +237,14 @@ class Checkers:
 
     def heard(self, place: "Place", message: ProposalMessage) -> None:
         """A proposal arrives at a node that follows the protocol."""
+        self._justified.heard(place.index, message)
         request = message.signed.request
         if message.proposal and request.phase in {Phase.FIRST, Phase.PROPOSAL}:
             said = self._proposers.setdefault(request.height, {})
-            place_of = place.index, request.round, request.digest
-            said.setdefault(place_of, set()).add(message.signed.validator)
-            if len(self._proposers) > HEARD_HEIGHTS:
-                del self._proposers[min(self._proposers)]
-        if message.proposal and request.phase in {Phase.FIRST, Phase.PROPOSAL}:
-            known = self._heard.setdefault(request.height, {})
             slot = place.index, request.round, request.digest
-            known.setdefault(slot, []).append(message)
-            if len(self._heard) > HEARD_HEIGHTS:
-                del self._heard[min(self._heard)]
-
-    def _judge_accepted(
-        self, place: "Place", configuration: Configuration, request: VoteRequest
-    ) -> None:
-        """Of the proposals that it may have accepted one at least must be justified."""
-        slot = place.index, request.round, request.digest
-        faults = [
-            self._new_round_fault(configuration, one)
-            for one in self._heard.get(request.height, {}).get(slot, ())
-        ]
-        if faults and None not in faults:
-            self.fail("accepted_proposals_hold", f"{place.name}: {faults[0]}", request.height)
-
-    def _new_round_fault(
-        self, configuration: Configuration, message: ProposalMessage
-    ) -> str | None:
-        """As in `new_rounds`; members share objects, and each is judged once."""
-        known = self._judged.get(id(message))
-        if known is not None and known[0] is message:
-            return known[1]
-        try:
-            fault = new_round_fault(self._signatures, configuration, message)
-        except EncodingError as error:
-            fault = str(error)
-        if len(self._judged) >= JUDGED_MAX:
-            self._judged.clear()
-        # The entry holds the object, so that its id belongs to no other one meanwhile.
-        self._judged[id(message)] = (message, fault)
-        return fault
+            said.setdefault(slot, set()).add(message.signed.validator)
+            if len(self._proposers) > HEIGHTS_KEPT:
+                del self._proposers[min(self._proposers)]
 
     def _mark_sent(self, message: ConsensusMessage, request: VoteRequest) -> None:
         match message:
@@ -484,6 +462,15 @@ class Checkers:
         bound = TABLE_ENTRIES_PER_PEER * (len(host.peers) + 1)
         if found > bound:
             self.fail("bounded_memory", f"{place.name} holds {found} entries, more than {bound}")
+
+
+def _leader(place: "Place", request: VoteRequest) -> int | None:
+    """Who leads the round of a request by what a node knows; None if it knows another height."""
+    host = place.host
+    if host is None or host.ledger.height + 1 != request.height:
+        return None
+    configuration = host.configuration
+    return configuration.leader(request.round) if configuration.epoch == request.epoch else None
 
 
 def _slot(author: int, request: VoteRequest) -> Slot:

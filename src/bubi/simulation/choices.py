@@ -19,6 +19,7 @@ from bubi.consensus.engine import (
 )
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.consensus.quorum import safe_faults
+from bubi.encoding import EncodingError
 
 ENGINES = frozenset({"pbft", "raft", "paxos"})
 """Engines whose votes mean what this module says; those of others have rules of their own."""
@@ -31,13 +32,14 @@ class _Height:
     """Of correct members: `left` is the lowest round in which one may still vote.
 
     `supports` have signed first votes and `commits` have sent commit votes, by (round, digest);
-    `locks` is the newest such place of each member.
+    `locks` is the newest such place of each member; `owed` is what one claims and has not shown.
     """
 
     left: dict[int, int] = field(default_factory=dict)
     supports: dict[tuple[int, bytes], set[int]] = field(default_factory=dict)
     commits: dict[tuple[int, bytes], set[int]] = field(default_factory=dict)
     locks: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    owed: dict[int, tuple[int, bytes]] = field(default_factory=dict)
 
 
 class Choices:
@@ -64,13 +66,22 @@ class Choices:
             self._leave(request.epoch, request.height + 1, member, request.round + turns)
 
     def sent(
-        self, configuration: Configuration, member: int, message: ConsensusMessage
+        self,
+        configuration: Configuration,
+        member: int,
+        message: ConsensusMessage,
+        leader: int | None,
     ) -> str | None:
-        """A correct member sends what it signed; why it must not, if it must not."""
+        """A correct member sends what it signed; why it must not, if it must not.
+
+        `leader` is that of the message's round, None if that is not known.
+        """
         request = message.signed.request
         if request.engine not in ENGINES:
             return None
         known = self._at(request.epoch, request.height)
+        if known.owed.pop(member, None) is not None:
+            return "it claimed a block and did not show it to the next leader"
         if request.phase is Phase.COMMIT:
             place = request.round, request.digest
             known.commits.setdefault(place, set()).add(member)
@@ -78,7 +89,26 @@ class Choices:
             return self._unsupported(configuration, known, place)
         if request.phase in {Phase.FIRST, Phase.PROPOSAL}:
             return self._fault(configuration, request)
+        claimed = _claimed(message)
+        if claimed is not None and leader not in {None, member}:
+            known.owed[member] = claimed
         return _untold(message, request.round, known.locks.get(member))
+
+    def passed_on(
+        self, configuration: Configuration, member: int, message: ProposalMessage
+    ) -> None:
+        """A correct member sends a block with what proves it, whoever proposed that."""
+        request = message.signed.request
+        known = self._at(request.epoch, request.height)
+        if known.owed.get(member) != (request.round, request.digest) or not message.proposal:
+            return
+        try:
+            proof = raft_bytes.decode_proof(message.justification, configuration, request.height)
+        except EncodingError:
+            # It relays what a liar made.
+            return
+        if isinstance(proof, raft_bytes.Appended):
+            del known.owed[member]
 
     def _faulty(self, configuration: Configuration) -> set[int] | None:
         """Members that break the protocol; None if the quorum does not bear so many."""
@@ -155,6 +185,16 @@ def _untold(message: ConsensusMessage, round_: int, lock: tuple[int, bytes] | No
     if told is None or told < lock:
         return f"it asks for round {round_} and does not tell of its commit vote in {lock[0]}"
     return None
+
+
+def _claimed(message: ConsensusMessage) -> tuple[int, bytes] | None:
+    """The block that a request for votes of Raft claims: its proof goes to the next leader."""
+    match message:
+        case EngineMessage(kind=raft_bytes.REQUEST_VOTE):
+            claim = raft_bytes.decode_claim(message.body)
+            return None if claim is None else claim.place
+        case _:
+            return None
 
 
 def _staying(known: _Height, members: Iterable[int], round_: int) -> set[int]:

@@ -320,7 +320,12 @@ class Host:
         if ledger.height + 1 != action.height:
             return
         time = max(self.time, ledger.time + 1)
-        proposal, digest = ledger.propose(time, action.parent_round, action.batches)
+        try:
+            proposal, digest = ledger.propose(time, action.parent_round, action.batches)
+        except core.CoreError as error:
+            reason = core.error_detail(error)
+            self.cluster.checkers.refused_own(self.place, action.height, reason)
+            return
         payload = tuple(batch.digest for batch in action.batches)
         self._proposed = digest
         self.feed(events.Proposed(action.height, action.round, digest, proposal, payload))

@@ -168,7 +168,7 @@ class Run(twins.Run):
             }
         )
 
-    # --- what a liar needs of the place where it lies ---------------------------------------------
+    # --- what a liar needs of the place where it lies --------------------------------------------
 
     @property
     def signatures(self) -> twins.Table:
@@ -179,7 +179,7 @@ class Run(twins.Run):
         """A statement of the member with this number."""
         return VoteMessage(number, request, self.table.sign(number, request))
 
-    # --- the run ----------------------------------------------------------------------------------
+    # --- the run ---------------------------------------------------------------------------------
 
     def _begin(self, instance: twins.Instance) -> None:
         seat = self.seats[instance.number]
@@ -256,7 +256,7 @@ class Run(twins.Run):
         self._feed(instance, driver.Begin(instance.height, configuration, parent, found))
         self._feed(instance, engines.WorkWaiting(instance.height))
 
-    # --- disk and keys ----------------------------------------------------------------------------
+    # --- disk and keys ---------------------------------------------------------------------------
 
     def _append(self, instance: twins.Instance, action: driver.Append) -> None:
         self.machines[instance.number].log.append((action.kind, action.height, action.data))
@@ -312,7 +312,7 @@ class Run(twins.Run):
         signature = self.table.sign(instance.member, request)
         self._feed(instance, engines.VoteSigned(request, signature))
 
-    # --- network ----------------------------------------------------------------------------------
+    # --- network ---------------------------------------------------------------------------------
 
     def _send(self, instance: twins.Instance, action: engines.Send) -> None:
         seat = self.seats[instance.number]
@@ -349,7 +349,7 @@ class Run(twins.Run):
             self.checkers.heard(cast("Place", seat), message)
         super()._arrive(sent)
 
-    # --- what the driver tells --------------------------------------------------------------------
+    # --- what the driver tells -------------------------------------------------------------------
 
     def _alarm(self, instance: twins.Instance, action: driver.Alarm) -> None:
         if action.code == "guard_refused":

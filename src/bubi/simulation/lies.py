@@ -13,7 +13,6 @@ from bubi.consensus.engine import (
     ConsensusMessage,
     EngineMessage,
     ProposalMessage,
-    VoteMessage,
     parent_round,
 )
 from bubi.consensus.guard import Phase, VoteRequest
@@ -35,21 +34,7 @@ from bubi.consensus.pbft_bytes import (
     encode_justification,
 )
 from bubi.encoding import EncodingError
-
-
-@dataclass(frozen=True, slots=True)
-class Knowledge:
-    """What a liar has to make a round of: what it heard, the block below, its key and a hash.
-
-    `height` is the one in work; `parent` certifies the one below.
-    """
-
-    configuration: Configuration
-    height: int
-    parent: Certificate | None
-    heard: Sequence[ConsensusMessage]
-    sign: Callable[[VoteRequest], VoteMessage]
-    hash: Callable[[bytes], bytes]
+from bubi.simulation.lying_leaders import Liar
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +59,8 @@ class Words:
     a leader may only say once a quorum has answered its proposal, where there is such a thing.
     `reasoned` justifies a round that the liar leads by words of its own that are not so; `usurped`
     a round that somebody else leads.
+    `leads` makes another proposal for a later round, `beside` what is said beside a request for
+    one; `late` proves a proposal by the votes that it brought about itself.
     """
 
     kind: str
@@ -87,8 +74,11 @@ class Words:
         | None
     ) = None
     premature: Callable[[Random, ProposalMessage, Configuration], ProposalMessage] | None = None
-    reasoned: Callable[[Random, ProposalMessage, Knowledge], Round | None] | None = None
-    usurped: Callable[[Random, Knowledge], Round | None] | None = None
+    reasoned: Callable[[Liar, ProposalMessage], Round | None] | None = None
+    usurped: Callable[[Liar, int, Certificate | None], Round | None] | None = None
+    leads: Callable[[Liar, ProposalMessage], ProposalMessage | None] | None = None
+    beside: Callable[[Liar, EngineMessage], ProposalMessage | None] | None = None
+    late: Callable[[Liar, ProposalMessage], ProposalMessage | None] | None = None
 
 
 def change_body(
@@ -236,13 +226,13 @@ def new_view(
     return encode_justification(NewView(changes, justification.parent))
 
 
-def reasoned_view(random: Random, message: ProposalMessage, known: Knowledge) -> Round | None:
+def reasoned_view(liar: Liar, message: ProposalMessage) -> Round | None:
     """The new view of a proposal with another view change of the liar's own in it.
 
     The rest of it is true, so that it holds or not for what this one says. It proposes what
     follows from it.
     """
-    configuration, request = known.configuration, message.signed.request
+    configuration, request = liar.configuration, message.signed.request
     own = configuration.own
     try:
         view = decode_justification(message.justification, configuration, request.height)
@@ -252,40 +242,44 @@ def reasoned_view(random: Random, message: ProposalMessage, known: Knowledge) ->
         return None
     changes = {change.member: change for change in view.changes}
     told = changes[own].body if own in changes else b""
-    body = change_body(random, told, request.height, request.round, known.heard)
+    known = gathered(request.height, liar.heard)
+    if known and liar.random.random() < 0.4:
+        # True, but it may be of this very round.
+        body: bytes | None = encode_change(_as_heard(liar.random, known[0], request.round, known))
+    else:
+        body = change_body(liar.random, told, request.height, request.round, liar.heard)
     if body is None:
         return None
     if own not in changes:
         del changes[max(changes)]
-    digest = known.hash(signed_bytes(VIEW_CHANGE, body))
-    signed = known.sign(change_vote(configuration, request.height, request.round, digest))
+    digest = liar.hash(signed_bytes(VIEW_CHANGE, body))
+    signed = liar.sign(change_vote(configuration, request.height, request.round, digest))
     changes[own] = SignedChange(own, signed.signature, body)
     return _round_of(request.round, list(changes.values()), view.parent)
 
 
-def usurped_round(random: Random, known: Knowledge) -> Round | None:
+def usurped_round(liar: Liar, height: int, parent: Certificate | None) -> Round | None:
     """A round that others asked for, or the first of the height: as its leader would begin it."""
-    configuration = known.configuration
+    configuration = liar.configuration
     asked: dict[int, dict[int, SignedChange]] = {}
-    for one in known.heard:
-        if isinstance(one, EngineMessage) and one.height == known.height:
+    for one in liar.heard:
+        if isinstance(one, EngineMessage) and one.height == height:
             signed = one.signed
             change = SignedChange(signed.validator, signed.signature, one.body)
             asked.setdefault(signed.request.round, {})[signed.validator] = change
     complete = {
         round_: changes
         for round_, changes in asked.items()
-        if sum(configuration.members[member].weight for member in changes)
-        >= configuration.quorum
+        if sum(configuration.members[member].weight for member in changes) >= configuration.quorum
     }
-    begins = parent_round(configuration, known.parent)
-    parent = known.parent if begins is not None else None
-    if complete and random.random() < 0.8:
-        round_ = random.choice(sorted(complete)[-2:])
+    begins = parent_round(configuration, parent)
+    parent = parent if begins is not None else None
+    if complete and liar.random.random() < 0.8:
+        round_ = liar.random.choice(sorted(complete)[-2:])
         return _round_of(round_, list(complete[round_].values()), parent)
     if parent is None or begins is None:
         return Round(0, encode_justification(EpochStart()), None)
-    first = begins + int(configuration.turn_ends(known.height))
+    first = begins + int(configuration.turn_ends(height))
     return Round(first, encode_justification(Fresh(parent)), None)
 
 
@@ -308,6 +302,4 @@ def _round_of(
         return None
 
 
-PBFT = Words(
-    VIEW_CHANGE, change_body, new_view, reasoned=reasoned_view, usurped=usurped_round
-)
+PBFT = Words(VIEW_CHANGE, change_body, new_view, reasoned=reasoned_view, usurped=usurped_round)

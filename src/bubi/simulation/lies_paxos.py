@@ -9,7 +9,7 @@ from random import Random
 
 from bubi.consensus.engine import Configuration, ConsensusMessage, ProposalMessage
 from bubi.consensus.guard import Phase
-from bubi.consensus.parts import Votes, signed_bytes
+from bubi.consensus.parts import signed_bytes
 from bubi.consensus.paxos_bytes import (
     NEXT,
     PHASE_1A,
@@ -17,15 +17,18 @@ from bubi.consensus.paxos_bytes import (
     Claim,
     Evidence,
     Phase1,
+    Promise,
     Shown,
     decode_proof,
     decode_shown,
     encode_claim,
     encode_proof,
     encode_shown,
+    promise_vote,
 )
 from bubi.encoding import EncodingError
-from bubi.simulation.lies import Words, borrowed, repeated
+from bubi.simulation.lies import Words
+from bubi.simulation.lying_leaders import Asked, Liar, Place, Proof, answers, lie, spoilt_votes
 
 
 def next_body(
@@ -35,56 +38,79 @@ def next_body(
     return NEXT if random.random() < 0.8 else random.choice((b"", b"\1", b"\0\0"))
 
 
-def proof(random: Random, message: ProposalMessage, configuration: Configuration) -> bytes | None:
-    """Another proof for a 1c after phase 1; None for any other message."""
+def proof(_: Random, __: ProposalMessage, ___: Configuration) -> bytes | None:
+    """Nothing: how a leader lies in a 1c is said by `safe`."""
+    return None
+
+
+def safe(liar: Liar, message: ProposalMessage) -> ProposalMessage | None:
+    """A 1c after phase 1 with another proof; None for any other message."""
+    shown = _decoded(message, liar.configuration)
+    if shown is None:
+        return None
+    made = lie(liar, message, _as_proof(shown), _ask)
+    base = liar.other(message) if made is not None and made.other else message
+    if made is None or base is None:
+        return None
+    return replace(base, justification=encode_proof(_as_phase_1(made.proof)))
+
+
+def safe_by_its_answers(liar: Liar, message: ProposalMessage) -> ProposalMessage | None:
+    """The same 1c, with the 2av that followed it as evidence of its value.
+
+    None for any other message, and as long as no quorum has answered.
+    """
+    shown = _decoded(message, liar.configuration)
+    votes = answers(liar, message)
+    if shown is None or votes is None:
+        return None
+    evidence = Evidence(message.signed.request.round, votes)
+    return replace(message, justification=encode_proof(replace(shown, evidence=evidence)))
+
+
+def _decoded(message: ProposalMessage, configuration: Configuration) -> Phase1 | None:
     if message.signed.request.phase is not Phase.PROPOSAL:
         return None
     try:
         shown = decode_proof(message.justification, configuration, message.height)
     except EncodingError:
         return None
-    if not isinstance(shown, Phase1):
-        return None
-    return encode_proof(_phase_1(random, shown))
+    return shown if isinstance(shown, Phase1) else None
 
 
-def _phase_1(random: Random, shown: Phase1) -> Phase1:
-    """Fewer 1b, one often, claims left out or invented, or 2av that are none of a quorum."""
-    promises, evidence = shown.promises, shown.evidence
-    match random.randrange(6):
-        case 0:
-            return replace(shown, promises=promises[:1])
-        case 1:
-            return replace(shown, promises=(promises[0], *promises[:-1]))
-        case 2:
-            silent = tuple(replace(one, claim=None) for one in promises)
-            return replace(shown, promises=silent)
-        case 3:
-            silent = tuple(replace(one, claim=None) for one in promises)
-            return replace(shown, promises=silent, evidence=None)
-        case 4:
-            # The right signatures of the others: what they show is left out.
-            return replace(shown, evidence=None)
-        case _:
-            votes = (
-                evidence.votes
-                if evidence is not None
-                else tuple((one.member, one.signature) for one in promises)
-            )
-            ballot = evidence.ballot if evidence is not None else 0
-            return replace(shown, evidence=Evidence(ballot, _spoilt(random, votes)))
+def _as_proof(shown: Phase1) -> Proof:
+    asked = tuple(
+        Asked(one.member, one.signature, None if one.claim is None else one.claim.place)
+        for one in shown.promises
+    )
+    evidence = shown.evidence
+    return Proof(
+        asked, None if evidence is None else (evidence.ballot, evidence.votes), shown.parent
+    )
 
 
-def _spoilt(random: Random, votes: Votes) -> Votes:
-    return random.choice((votes, votes[:-1], repeated(votes), borrowed(votes)))
+def _as_phase_1(proof: Proof) -> Phase1:
+    promises = tuple(
+        Promise(one.member, one.signature, None if one.claim is None else Claim(*one.claim))
+        for one in proof.asked
+    )
+    return Phase1(promises, None if proof.shown is None else Evidence(*proof.shown), proof.parent)
+
+
+def _ask(liar: Liar, height: int, ballot: int, claim: Place | None) -> Asked:
+    body = encode_claim(None if claim is None else Claim(*claim))
+    digest = liar.hash(signed_bytes(PHASE_1B, body))
+    vote = liar.sign(promise_vote(liar.configuration, height, ballot, digest))
+    return Asked(liar.number, vote.signature, claim)
 
 
 def promise(
     random: Random, message: ProposalMessage, heard: Sequence[ConsensusMessage]
 ) -> tuple[bytes, ProposalMessage] | None:
-    """Another 1b and the digest to sign for it: no 2b given, an older one, or an invented one.
+    """Another 1b and what to sign for it: no 2b given, an older one, an invented one.
 
-    None if the message is no 1b.
+    It may be for another ballot, and its value another one than it names. None if the message is
+    no 1b.
     """
     if message.signed.request.phase is not Phase.GRANT:
         return None
@@ -110,13 +136,18 @@ def promise(
             for one in heard
             if one.signed.request == replace(request, phase=Phase.FIRST)
         }
-        lie = Shown(Claim(request.round, request.digest), tuple(sorted(votes.items())))
+        ballot = random.choice((request.round, request.round, message.signed.request.round))
+        lie = Shown(Claim(ballot, request.digest), tuple(sorted(votes.items())))
     elif shown is not None and random.random() < 0.5:
         value = message.proposal, message.payload
-        lie = replace(shown, votes=_spoilt(random, shown.votes))
+        lie = replace(shown, votes=spoilt_votes(random, shown.votes))
     claim = lie.claim if lie is not None else None
     signed = signed_bytes(PHASE_1B, encode_claim(claim))
-    return signed, ProposalMessage(message.signed, *value, encode_shown(lie))
+    own = message.signed
+    if random.random() < 0.3:
+        ballot = max(0, own.request.round + random.choice((-4, -1, 1, 4)))
+        own = replace(own, request=replace(own.request, round=ballot))
+    return signed, ProposalMessage(own, *value, encode_shown(lie))
 
 
-PAXOS = Words(PHASE_1A, next_body, proof, promise)
+PAXOS = Words(PHASE_1A, next_body, proof, promise, leads=safe, late=safe_by_its_answers)

@@ -7,11 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from bubi.consensus.engine import Configuration, ConsensusMessage, ProposalMessage
-from bubi.consensus.parts import Votes
+from bubi.consensus.engine import (
+    Configuration,
+    ConsensusMessage,
+    EngineMessage,
+    ProposalMessage,
+)
+from bubi.consensus.parts import Votes, change_vote, signed_bytes
 from bubi.consensus.raft_bytes import (
     REQUEST_VOTE,
     Appended,
+    Ballot,
     Claim,
     Election,
     High,
@@ -22,7 +28,9 @@ from bubi.consensus.raft_bytes import (
     encode_proof,
 )
 from bubi.encoding import EncodingError
-from bubi.simulation.lies import Words, borrowed, repeated
+from bubi.simulation.lies import Words
+from bubi.simulation.lying_leaders import Asked, Liar, Place, answers, lie, spoilt_votes
+from bubi.simulation.lying_leaders import Proof as LeadersProof
 
 
 def claim_body(
@@ -49,47 +57,96 @@ def claim_body(
 
 
 def proof(random: Random, message: ProposalMessage, configuration: Configuration) -> bytes | None:
-    """Another proof for AppendEntries after an election, or with append votes; None otherwise."""
+    """Other append votes than the leader has; None for any other message."""
+    shown = _decoded(message, configuration)
+    if not isinstance(shown, Appended):
+        return None
+    return encode_proof(Appended(spoilt_votes(random, shown.votes)))
+
+
+def elected(liar: Liar, message: ProposalMessage) -> ProposalMessage | None:
+    """AppendEntries after an election with another certificate; None for any other message."""
+    shown = _decoded(message, liar.configuration)
+    if not isinstance(shown, Election):
+        return None
+    made = lie(liar, message, _as_proof(shown), _ask)
+    base = liar.other(message) if made is not None and made.other else message
+    if made is None or base is None:
+        return None
+    return replace(base, justification=encode_proof(_as_election(made.proof)))
+
+
+def elected_by_its_answers(liar: Liar, message: ProposalMessage) -> ProposalMessage | None:
+    """The same AppendEntries, proven by the append votes that followed it.
+
+    None for any other message, and as long as no quorum has answered.
+    """
+    shown = _decoded(message, liar.configuration)
+    votes = answers(liar, message)
+    if not isinstance(shown, Election) or votes is None:
+        return None
+    term = message.signed.request.round
+    return replace(message, justification=encode_proof(replace(shown, high=High(term, votes))))
+
+
+def passed_on(liar: Liar, asked: EngineMessage) -> ProposalMessage | None:
+    """An entry of an earlier leader for the next one, with append votes that were never given."""
+    request = asked.signed.request
+    entries = [
+        one
+        for one in liar.heard
+        if isinstance(one, ProposalMessage)
+        and one.proposal
+        and one.height == asked.height
+        and one.signed.request.round < request.round
+    ]
+    if not entries:
+        return None
+    entry = liar.random.choice(entries)
+    return replace(entry, justification=encode_proof(Appended(_made_up(liar.random, entry, liar))))
+
+
+def _made_up(random: Random, entry: ProposalMessage, liar: Liar) -> Votes:
+    """Those append votes that were heard, as many more as a quorum needs, the leader's first."""
+    votes = {one.index: random.randbytes(64) for one in liar.configuration.members}
+    for one in liar.heard:
+        if one.signed.request == entry.signed.request:
+            votes[one.signed.validator] = one.signed.signature
+    votes[entry.signed.validator] = entry.signed.signature
+    if random.randrange(3) == 0:
+        votes = {entry.signed.validator: entry.signed.signature}
+    return tuple(sorted(votes.items()))
+
+
+def _decoded(message: ProposalMessage, configuration: Configuration) -> Proof | None:
     try:
-        shown = decode_proof(message.justification, configuration, message.height)
+        return decode_proof(message.justification, configuration, message.height)
     except EncodingError:
         return None
-    lie: Proof
-    match shown:
-        case Appended(votes):
-            lie = Appended(_spoilt(random, votes))
-        case Election():
-            lie = _election(random, shown)
-        case _:
-            return None
-    return encode_proof(lie)
 
 
-def _spoilt(random: Random, votes: Votes) -> Votes:
-    return random.choice((votes[:-1], repeated(votes), borrowed(votes)))
+def _as_proof(election: Election) -> LeadersProof:
+    asked = tuple(
+        Asked(one.member, one.signature, None if one.claim is None else one.claim.place)
+        for one in election.ballots
+    )
+    high = election.high
+    return LeadersProof(asked, None if high is None else (high.term, high.votes), election.parent)
 
 
-def _election(random: Random, election: Election) -> Election:
-    """Fewer voters, one voter often, claims left out, or an older quorum than was claimed."""
-    ballots, high = election.ballots, election.high
-    match random.randrange(6):
-        case 5:
-            # The right signatures and claims of the others: what they claim is not shown.
-            return replace(election, high=None)
-        case 0:
-            return replace(election, ballots=ballots[:1])
-        case 1:
-            return replace(election, ballots=(ballots[0], *ballots[:-1]))
-        case 2:
-            return replace(election, ballots=tuple(replace(one, claim=None) for one in ballots))
-        case 3:
-            silent = tuple(replace(one, claim=None) for one in ballots)
-            return replace(election, ballots=silent, high=None)
-        case _:
-            votes = (
-                high.votes if high is not None else tuple((n, b"") for n in range(len(ballots)))
-            )
-            return replace(election, high=High(high.term if high else 0, _spoilt(random, votes)))
+def _as_election(proof: LeadersProof) -> Election:
+    ballots = tuple(
+        Ballot(one.member, one.signature, None if one.claim is None else Claim(*one.claim))
+        for one in proof.asked
+    )
+    return Election(ballots, None if proof.shown is None else High(*proof.shown), proof.parent)
+
+
+def _ask(liar: Liar, height: int, term: int, claim: Place | None) -> Asked:
+    body = encode_claim(None if claim is None else Claim(*claim))
+    digest = liar.hash(signed_bytes(REQUEST_VOTE, body))
+    vote = liar.sign(change_vote(liar.configuration, height, term, digest))
+    return Asked(liar.number, vote.signature, claim)
 
 
 def quorum_made_up(
@@ -109,4 +166,12 @@ def quorum_made_up(
     )
 
 
-RAFT = Words(REQUEST_VOTE, claim_body, proof, premature=quorum_made_up)
+RAFT = Words(
+    REQUEST_VOTE,
+    claim_body,
+    proof,
+    premature=quorum_made_up,
+    leads=elected,
+    beside=passed_on,
+    late=elected_by_its_answers,
+)

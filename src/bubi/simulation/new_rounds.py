@@ -52,6 +52,16 @@ def request_fault(
     return f"its certificate of round {prepared.round} does not hold"
 
 
+def quorum_fault(
+    signatures: Signatures, configuration: Configuration, message: ProposalMessage
+) -> str | None:
+    """What is wrong with the append votes that a leader of Raft shows; a word if it shows none."""
+    proof = raft_bytes.decode_proof(message.justification, configuration, message.height)
+    if not isinstance(proof, raft_bytes.Appended):
+        return "it shows no votes"
+    return _Judge(signatures, configuration, message).appended(proof.votes)
+
+
 class _Judge:
     """A message and what its words are judged by."""
 
@@ -147,6 +157,13 @@ class _Judge:
             claims,
             None if evidence is None else (evidence.ballot, evidence.votes),
         )
+
+    def appended(self, votes: Votes) -> str | None:
+        """Raft: append votes of a quorum, the leader's among them."""
+        leader = self._message.signed.validator
+        if not self._is_voted((self._round, self._digest), votes):
+            return f"{[member for member, _ in votes]} did not append it"
+        return None if any(member == leader for member, _ in votes) else "its leader did not"
 
     # --- what they share ---------------------------------------------------------------------
 

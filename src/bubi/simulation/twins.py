@@ -22,6 +22,7 @@ from bubi.consensus.engine import Certificate, Configuration, Member, VoteMessag
 from bubi.consensus.guard import VoteRequest
 from bubi.consensus.quorum import quorum
 from bubi.simulation.choices import Choices
+from bubi.simulation.justified import VOTE_CHECKERS, Justified
 from bubi.simulation.parallel import each, load_factory, make_engine
 from bubi.simulation.scheduler import MILLISECOND, SECOND, Scheduler
 
@@ -151,6 +152,7 @@ class Run:
         self.slots: dict[tuple[Any, ...], set[VoteRequest]] = {}
         self.sent: set[tuple[int, VoteRequest]] = set()
         self.choices = Choices(lambda _configuration, member: member >= scenario.twins)
+        self.justified = Justified(self.table)
         self.decided: dict[int, tuple[bytes, bytes]] = {}
         self.timer_number = 0
         self.began: dict[int, int] = {}
@@ -282,15 +284,29 @@ class Run:
 
     def _judge(self, instance: Instance, message: engines.ConsensusMessage) -> None:
         """What a correct member sends for the first time."""
-        signed = message.signed
+        signed, configuration = message.signed, self.configurations[0]
         request = signed.request
-        if signed.validator == instance.member and (instance.number, request) not in self.sent:
-            self.sent.add((instance.number, request))
-            fault = self.choices.sent(self.configurations[0], instance.member, message)
-            if fault is not None:
-                self.violations.append(
-                    f"votes_are_safe: member {instance.member}, {request}: {fault}"
-                )
+        if isinstance(message, engines.ProposalMessage):
+            self.choices.passed_on(configuration, instance.member, message)
+            self.justified.heard(instance.number, message)
+        if (instance.number, request) in self.sent or signed.validator != instance.member:
+            return
+        self.sent.add((instance.number, request))
+        leader = configuration.leader(request.round)
+        fault = self.choices.sent(configuration, instance.member, message, leader)
+        self._blame("votes_are_safe", instance, request, fault)
+        if isinstance(message, engines.ProposalMessage):
+            fault = self.justified.proposed(configuration, message)
+            self._blame("new_views_hold", instance, request, fault)
+        elif request.phase in VOTE_CHECKERS:
+            fault = self.justified.voted(instance.number, configuration, request)
+            self._blame(VOTE_CHECKERS[request.phase], instance, request, fault)
+
+    def _blame(
+        self, checker: str, instance: Instance, request: VoteRequest, fault: str | None
+    ) -> None:
+        if fault is not None:
+            self.violations.append(f"{checker}: member {instance.member}, {request}: {fault}")
 
     def _send(self, instance: Instance, action: engines.Send) -> None:
         message = action.message
@@ -318,6 +334,8 @@ class Run:
             # The replica would learn of the height from a status; here from the message.
             instance.wanted = max(instance.wanted, request.height - 1)
             self._try_sync(instance)
+        if type(event.message) is engines.ProposalMessage:
+            self.justified.heard(instance.number, event.message)
         if self.table.verify(self.configurations[0], event.message.signed):
             self._feed(instance, event)
 
@@ -444,8 +462,10 @@ class Run:
             return
         for other in self.instances:
             certificate = other.certificates.get(height)
-            if certificate is not None and not other.down and self._together(
-                instance.reached, instance.number, other.number
+            if (
+                certificate is not None
+                and not other.down
+                and self._together(instance.reached, instance.number, other.number)
             ):
                 self._commit(instance, certificate)
                 return
@@ -457,13 +477,14 @@ def _nothing(_: Instance, __: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A range of scenarios for one process."""
+    """A range of scenarios for one process, plain ones or attacks on them."""
 
     seed: int
     first: int
     last: int
     engine: str
     factory: str | None = None
+    hostile: bool = False
 
 
 @dataclass(slots=True)
@@ -494,6 +515,10 @@ Play = Callable[[int, Callable[[Any], Any] | None], tuple[Scenario, Outcome]]
 
 def run_batch(batch: Batch) -> Totals:
     """Plays the scenarios first to last, the latter excluded."""
+    if batch.hostile:
+        from bubi.simulation import hostile  # noqa: PLC0415 - it stands on this module
+
+        return hostile.run_batch(batch)
 
     def play(number: int, factory: Callable[[Any], Any] | None) -> tuple[Scenario, Outcome]:
         scenario = draw(batch.seed, number)
@@ -531,10 +556,12 @@ def run_all(
     processes: int,
     factory: str | None = None,
     progress: Callable[[Totals], None] | None = None,
+    *,
+    hostile: bool = False,
 ) -> Totals:
-    """Plays scenarios 0 to `scenarios` of a seed."""
+    """Plays scenarios 0 to `scenarios` of a seed; `hostile`: with what `hostile.py` adds."""
     batches = [
-        Batch(seed, first, min(first + BATCH, scenarios), engine, factory)
+        Batch(seed, first, min(first + BATCH, scenarios), engine, factory, hostile)
         for first in range(0, scenarios, BATCH)
     ]
     totals = Totals()
