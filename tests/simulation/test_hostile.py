@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bubi.consensus import pbft
+from bubi.consensus.pbft_state import PbftState
 from bubi.simulation import hostile, twins
 
 ENGINES = ["pbft", "raft", "paxos"]
@@ -57,7 +58,7 @@ class _Forgetful(pbft._Rules):
 
 
 class ForgetfulPbft(pbft.PbftEngine):
-    def _rules(self, state: pbft.PbftState) -> pbft._Rules:
+    def _rules(self, state: PbftState) -> pbft._Rules:
         return _Forgetful(self._signatures, state)
 
 
@@ -82,7 +83,7 @@ class _Obeying(pbft._Rules):
 
 
 class ObeyingPbft(pbft.PbftEngine):
-    def _rules(self, state: pbft.PbftState) -> pbft._Rules:
+    def _rules(self, state: PbftState) -> pbft._Rules:
         return _Obeying(self._signatures, state)
 
 
