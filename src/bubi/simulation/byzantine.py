@@ -149,6 +149,8 @@ class Behaviour:
         if message.signed.request.phase is Phase.GRANT:
             lies = self._acts_now("lie_view_change")
             return lies and self._lying_support(host, peers, message)
+        if self._leads_by_lies(host, peers, message):
+            return True
         self._say_too_early(host, peers, message)
         if self._acts_now("withhold_proposal"):
             self._count("withhold_proposal")
@@ -230,8 +232,6 @@ class Behaviour:
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
     ) -> bool:
         """A new view that proposes what its view changes do not allow."""
-        if self._words.leads is not None and self._lead_each(host, peers, message):
-            return True
         justification = self._words.justification(self._random, message, host.configuration)
         if justification is None:
             return False
@@ -256,22 +256,30 @@ class Behaviour:
             lambda message: self._with_other_proposal(host, message),
         )
 
-    def _lead_each(self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage) -> bool:
-        """Lies to each peer in another way; some have to wait until the others have answered."""
-        liar, make = self._liar(host), self._words.leads
-        lies = {peer: make(liar, message) for peer in peers} if make is not None else {}
+    def _leads_by_lies(
+        self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
+    ) -> bool:
+        """Lies to each peer in another way, or lets some wait until the others have answered.
+
+        False if it needs no lie to lead this round, or tells none: then nothing was sent.
+        """
+        make = self._words.leads
+        if make is None or "lie_view_change" not in self._acts or self._random.random() < 0.1:
+            return False
+        liar = self._liar(host)
+        lies = {peer: make(liar, message) for peer in peers}
         if not any(lies.values()):
             return False
         self._waiting = None
         kept = peers[: len(peers) // 3]
         if kept and self._words.late is not None and self._random.random() < 0.3:
-            # One lie at a time: the others get the truth, so that they answer.
+            # The others get the truth, so that they answer.
             self._waiting = host, kept, message
-            lies = {peer: None for peer in peers if peer not in kept}
-        for peer, lie in lies.items():
-            told = lie if lie is not None and self._random.random() < 0.8 else message
-            self._count("lie_view_change")
-            host.transmit((peer,), messages.Consensus(told))
+            lies = {peer: () for peer in peers if peer not in kept}
+        for peer, told in lies.items():
+            for one in told or (message,):
+                self._count("lie_view_change")
+                host.transmit((peer,), messages.Consensus(one))
         return True
 
     def _answered(self) -> None:

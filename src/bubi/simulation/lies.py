@@ -35,8 +35,8 @@ class Words:
     another justification for a proposal. `promise` makes another message that supports a leader,
     and the bytes whose hash it signs, where the protocol has such messages. `premature` makes what
     a leader may only say once a quorum has answered its proposal, where there is such a thing.
-    `leads` makes another proposal for a later round, `beside` what is said beside a request for
-    one; `late` proves a proposal by the votes that it brought about itself.
+    `leads` makes what a peer is told instead of a proposal for a later round, `beside` what is
+    said beside a request for one; `late` proves a proposal by the votes that it brought about.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class Words:
         | None
     ) = None
     premature: Callable[[Random, ProposalMessage, Configuration], ProposalMessage] | None = None
-    leads: Callable[[Liar, ProposalMessage], ProposalMessage | None] | None = None
+    leads: Callable[[Liar, ProposalMessage], Sequence[ProposalMessage]] | None = None
     beside: Callable[[Liar, EngineMessage], ProposalMessage | None] | None = None
     late: Callable[[Liar, ProposalMessage], ProposalMessage | None] | None = None
 
