@@ -74,6 +74,7 @@ class World:
 
     def place(self, index: int, **other: Any) -> Any:
         fields = {"index": index, "name": f"node-{index + 1}", "faulty": False, "behaviour": None}
+        fields["host"] = None
         fields["key"] = SimpleNamespace(public=MEMBERS[index].key)
         return SimpleNamespace(**{**fields, **other})
 

@@ -227,7 +227,8 @@ def answers(liar: Liar, message: ProposalMessage) -> Votes | None:
     return tuple(sorted(votes.items())) if weight >= liar.configuration.quorum else None
 
 
-LIES: tuple[Callable[[Liar, ProposalMessage, Proof, Ask], Lie | None], ...] = (
+Make = Callable[[Liar, ProposalMessage, Proof, Ask], Lie | None]
+LIES: tuple[Make, ...] = (
     _minority,
     _repeated,
     _forged,
