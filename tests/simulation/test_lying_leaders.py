@@ -7,7 +7,14 @@ from random import Random
 import pytest
 
 from bubi.consensus import paxos_bytes, raft_bytes
-from bubi.consensus.engine import Configuration, ConsensusMessage, Message, ProposalMessage
+from bubi.consensus.engine import (
+    Configuration,
+    ConsensusMessage,
+    EngineMessage,
+    Message,
+    ProposalMessage,
+    VoteMessage,
+)
 from bubi.consensus.guard import VoteRequest
 from bubi.simulation import lies_paxos, lies_raft, lying_leaders, twins
 from bubi.simulation.lying_leaders import Liar
@@ -66,9 +73,7 @@ class Heard:
             number,
             self.configuration,
             self.messages,
-            lambda request: twins.VoteMessage(
-                number, request, self.run.table.sign(number, request)
-            ),
+            lambda request: VoteMessage(number, request, self.run.table.sign(number, request)),
             self.run.table.hash,
             other,
         )
@@ -127,7 +132,7 @@ def test_a_member_of_raft_passes_on_what_nobody_appended() -> None:
     for number in range(40):
         heard = Heard("raft", number)
         for asked in heard.messages:
-            if not isinstance(asked, twins.engines.EngineMessage):
+            if not isinstance(asked, EngineMessage):
                 continue
             example = heard.proposals()
             if not example:

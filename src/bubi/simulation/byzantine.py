@@ -58,6 +58,8 @@ class Behaviour:
             self._active += ["lie_view_change"] * (LIE_ODDS - 1)
         self._waiting: tuple[Host, tuple[bytes, ...], ProposalMessage] | None = None
         """Who has not heard of the own proposal yet, though others have."""
+        self._weighed: tuple[tuple[int, int], bool] | None = None
+        """The newest round in which it had a commit vote to give, and whether it holds it back."""
         self.resting = False
         """True after the end of the phase of faults, if the plan lets it keep quiet."""
 
@@ -130,6 +132,9 @@ class Behaviour:
                     host.transmit(peers[:half], messages.Consensus(lie))
                     host.transmit(peers[half:], messages.Consensus(message))
                     return True
+            case VoteMessage() if self._holds_back(message.request):
+                self._count("lie_view_change")
+                return True
             case VoteMessage() if self._acts_now("equivocate"):
                 other = self._other_vote(message.request)
                 self._count("equivocate")
@@ -295,6 +300,19 @@ class Behaviour:
             self._waiting = None
             self._count("lie_view_change")
             host.transmit(peers, messages.Consensus(proven))
+
+    def _holds_back(self, request: VoteRequest) -> bool:
+        """Whether it gives no commit vote in a round: others are bound by what is not decided."""
+        if (
+            self._words.leads is None
+            or request.phase is not Phase.COMMIT
+            or "lie_view_change" not in self._acts
+        ):
+            return False
+        place = request.height, request.round
+        if self._weighed is None or self._weighed[0] != place:
+            self._weighed = place, self._random.random() < 0.5
+        return self._weighed[1]
 
     def _say_beside(self, host: "Host", peers: tuple[bytes, ...], message: EngineMessage) -> None:
         """Says something beside its request for a round that is not so."""
