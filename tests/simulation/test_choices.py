@@ -37,8 +37,10 @@ class World:
         self.choices.signed(self.configuration, member, request)
         return VoteMessage(member, request, b"")
 
-    def send(self, member: int, message: ConsensusMessage) -> str | None:
-        return self.choices.sent(self.configuration, member, message)
+    def send(
+        self, member: int, message: ConsensusMessage, leader: int | None = None
+    ) -> str | None:
+        return self.choices.sent(self.configuration, member, message, leader)
 
     def vote(
         self, member: int, phase: Phase, round_: int, digest: bytes, height: int = 7
@@ -163,3 +165,33 @@ def test_a_request_for_a_round_tells_of_the_commit_vote(
     # Nothing is hidden by asking for the round in which the commit vote was given.
     early = replace(signed, request=replace(signed.request, round=1))
     assert world.send(0, replace(message, signed=early)) is None
+
+
+@pytest.mark.parametrize(
+    ("leader", "shown", "fails"),
+    [(2, None, True), (2, ONE, False), (2, TWO, True), (0, None, False), (None, None, False)],
+)
+def test_what_a_member_of_raft_claims_it_shows_to_the_next_leader(
+    leader: int | None, shown: bytes | None, fails: bool
+) -> None:
+    world = World("raft")
+    world.leave(1, 0, 1, 2)
+    world.support(1, ONE, 0, 1, 2)
+    assert world.vote(0, Phase.COMMIT, 1, ONE) is None
+    phase, kind, body = changes("raft", (1, ONE))
+    asked = EngineMessage(world.sign(0, world.request(phase, 3, bytes(32))), kind, body)
+    assert world.send(0, asked, leader) is None
+    if shown is not None:
+        votes = raft_bytes.encode_proof(raft_bytes.Appended(((1, b"s"),)))
+        entry = VoteMessage(1, world.request(Phase.FIRST, 1, shown), b"")
+        passed = ProposalMessage(entry, b"p", (), votes)
+        # What proves nothing pays nothing, even if a liar made it.
+        noise = replace(passed, justification=b"\x09")
+        world.choices.passed_on(world.configuration, 0, noise)
+        world.choices.passed_on(world.configuration, 0, passed)
+    world.leave(4, 1, 2)
+    _, _, again = changes("raft", (1, ONE))
+    later = EngineMessage(world.sign(0, world.request(phase, 4, bytes(32))), kind, again)
+    fault = world.send(0, later, leader)
+    assert (fault is not None) == fails
+    assert fault in {None, "it claimed a block and did not show it to the next leader"}

@@ -10,7 +10,7 @@ from bubi.consensus import paxos, paxos_bytes, pbft_bytes, raft, raft_bytes
 from bubi.consensus.engine import Configuration, Message, ProposalMessage
 from bubi.simulation import twins
 from bubi.simulation.cluster import Cluster
-from bubi.simulation.new_rounds import new_round_fault
+from bubi.simulation.new_rounds import new_round_fault, quorum_fault
 
 Bend = Callable[[Any], Any]
 
@@ -24,6 +24,7 @@ class Seen:
         for number in range(200):
             run = twins.Run(twins.draw(5, number), engine)
             self.run, self.carrying = run, list[ProposalMessage]()
+            self.shown: list[ProposalMessage] = []
             run.listeners.append(self._heard)
             assert run.run().violations == ()
             if self.carrying:
@@ -36,6 +37,8 @@ class Seen:
 
     def _heard(self, event: Message) -> None:
         message = event.message
+        if isinstance(message, ProposalMessage) and not message.proposal and self.engine == "raft":
+            self.shown.append(message)
         if (
             isinstance(message, ProposalMessage)
             and message.proposal
@@ -94,6 +97,25 @@ def test_a_minority_that_asked_is_a_fault(seen: Seen) -> None:
             lambda proof, cut=cut: replace(proof, **{field: cut(getattr(proof, field))})
         )
         assert fault is not None
+
+
+def test_votes_that_a_leader_of_raft_shows() -> None:
+    seen = Seen("raft")
+    shown = [one for one in seen.shown if one.signed.validator >= seen.run.scenario.twins]
+    assert shown
+    assert {quorum_fault(seen.run.table, seen.configuration, one) for one in shown} == {None}
+    message = shown[0]
+    votes = seen.decode(message).votes
+    leader = message.signed.validator
+    for other in (
+        votes[1:],
+        (votes[0], *votes[:-1]),
+        tuple((member, votes[0][1]) for member, _ in votes),
+        tuple(one for one in votes if one[0] != leader),
+    ):
+        bent = replace(message, justification=raft_bytes.encode_proof(raft_bytes.Appended(other)))
+        assert quorum_fault(seen.run.table, seen.configuration, bent) is not None
+    assert quorum_fault(seen.run.table, seen.configuration, seen.carrying[0]) is not None
 
 
 def test_another_block_than_what_was_carried_is_a_fault(seen: Seen) -> None:
@@ -165,6 +187,34 @@ class TrustingRaft(raft.RaftEngine):
         return _TrustingRaft(self._signatures, state)
 
 
+class _CredulousRaft(raft._Rules):
+    """A member takes any append votes for those of a quorum."""
+
+    __slots__ = ()
+
+    def _is_quorum(self, request: Any, votes: Any) -> bool:
+        return True
+
+
+class CredulousRaft(raft.RaftEngine):
+    def _rules(self, state: Any) -> Any:
+        return _CredulousRaft(self._signatures, state)
+
+
+class _SilentRaft(raft._Rules):
+    """A member does not show what it claims."""
+
+    __slots__ = ()
+
+    def _asked(self) -> None:
+        pass
+
+
+class SilentRaft(raft.RaftEngine):
+    def _rules(self, state: Any) -> Any:
+        return _SilentRaft(self._signatures, state)
+
+
 class _HidingPaxos(paxos._Rules):
     """An acceptor forgets its 2b in its 1b."""
 
@@ -208,6 +258,8 @@ DIVIDED = ("drop", "partition", "one_way", "swizzle", "crash", "lie_view_change"
     [
         ("raft", HidingRaft, LED_BY_LIARS, "votes_are_safe"),
         ("raft", TrustingRaft, LED_BY_LIARS, "accepted_proposals_hold"),
+        ("raft", CredulousRaft, LED_BY_LIARS, "commit_votes_hold"),
+        ("raft", SilentRaft, DIVIDED, "votes_are_safe"),
         ("paxos", HidingPaxos, DIVIDED, "votes_are_safe"),
         ("paxos", TrustingPaxos, LED_BY_LIARS, "accepted_proposals_hold"),
     ],

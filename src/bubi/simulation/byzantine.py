@@ -70,6 +70,8 @@ class Behaviour:
         """Who has not heard of the own proposal yet, though others have."""
         self._persistent = random.random() < 0.5
         self._claimed = 0
+        self._weighed: tuple[tuple[int, int], bool] | None = None
+        """The newest round in which it had a commit vote to give, and whether it holds it back."""
         self.resting = False
         """True after the end of the phase of faults, if the plan lets it keep quiet."""
 
@@ -158,6 +160,9 @@ class Behaviour:
                     host.transmit(peers[:half], messages.Consensus(lie))
                     host.transmit(peers[half:], messages.Consensus(message))
                     return True
+            case VoteMessage() if self._holds_back(message.request):
+                self._count("lie_view_change")
+                return True
             case VoteMessage() if self._acts_now("equivocate"):
                 other = self._other_vote(message.request)
                 self._count("equivocate")
@@ -179,6 +184,8 @@ class Behaviour:
             return lies and self._lying_support(host, peers, message)
         if "mute_leader" in self._acts:
             self._count("mute_leader")
+            return True
+        if self._leads_by_lies(host, peers, message):
             return True
         self._say_too_early(host, peers, message)
         if self._acts_now("withhold_proposal"):
@@ -259,8 +266,6 @@ class Behaviour:
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
     ) -> bool:
         """A new view that proposes what its view changes do not allow."""
-        if self._words.leads is not None and self._lead_each(host, peers, message):
-            return True
         if self._random.random() < 0.5 and self._reasoned_view(host, peers, message):
             return True
         justification = self._words.justification(self._random, message, host.configuration)
@@ -362,22 +367,30 @@ class Behaviour:
             lambda message: self._with_other_proposal(host, message),
         )
 
-    def _lead_each(self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage) -> bool:
-        """Lies to each peer in another way; some have to wait until the others have answered."""
-        liar, make = self._liar(host), self._words.leads
-        lies = {peer: make(liar, message) for peer in peers} if make is not None else {}
+    def _leads_by_lies(
+        self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
+    ) -> bool:
+        """Lies to each peer in another way, or lets some wait until the others have answered.
+
+        False if it needs no lie to lead this round, or tells none: then nothing was sent.
+        """
+        make = self._words.leads
+        if make is None or "lie_view_change" not in self._acts or self._random.random() < 0.1:
+            return False
+        liar = self._liar(host)
+        lies = {peer: make(liar, message) for peer in peers}
         if not any(lies.values()):
             return False
         self._waiting = None
         kept = peers[: len(peers) // 3]
         if kept and self._words.late is not None and self._random.random() < 0.3:
-            # One lie at a time: the others get the truth, so that they answer.
+            # The others get the truth, so that they answer.
             self._waiting = host, kept, message
-            lies = {peer: None for peer in peers if peer not in kept}
-        for peer, lie in lies.items():
-            told = lie if lie is not None and self._random.random() < 0.8 else message
-            self._count("lie_view_change")
-            host.transmit((peer,), messages.Consensus(told))
+            lies = {peer: () for peer in peers if peer not in kept}
+        for peer, told in lies.items():
+            for one in told or (message,):
+                self._count("lie_view_change")
+                host.transmit((peer,), messages.Consensus(one))
         return True
 
     def _answered(self) -> None:
@@ -393,6 +406,19 @@ class Behaviour:
             self._waiting = None
             self._count("lie_view_change")
             host.transmit(peers, messages.Consensus(proven))
+
+    def _holds_back(self, request: VoteRequest) -> bool:
+        """Whether it gives no commit vote in a round: others are bound by what is not decided."""
+        if (
+            self._words.leads is None
+            or request.phase is not Phase.COMMIT
+            or "lie_view_change" not in self._acts
+        ):
+            return False
+        place = request.height, request.round
+        if self._weighed is None or self._weighed[0] != place:
+            self._weighed = place, self._random.random() < 0.5
+        return self._weighed[1]
 
     def _say_beside(self, host: "Host", peers: tuple[bytes, ...], message: EngineMessage) -> None:
         """Says something beside its request for a round that is not so."""

@@ -59,8 +59,8 @@ class Words:
     a leader may only say once a quorum has answered its proposal, where there is such a thing.
     `reasoned` justifies a round that the liar leads by words of its own that are not so; `usurped`
     a round that somebody else leads.
-    `leads` makes another proposal for a later round, `beside` what is said beside a request for
-    one; `late` proves a proposal by the votes that it brought about itself.
+    `leads` makes what a peer is told instead of a proposal for a later round, `beside` what is
+    said beside a request for one; `late` proves a proposal by the votes that it brought about.
     """
 
     kind: str
@@ -76,7 +76,7 @@ class Words:
     premature: Callable[[Random, ProposalMessage, Configuration], ProposalMessage] | None = None
     reasoned: Callable[[Liar, ProposalMessage], Round | None] | None = None
     usurped: Callable[[Liar, int, Certificate | None], Round | None] | None = None
-    leads: Callable[[Liar, ProposalMessage], ProposalMessage | None] | None = None
+    leads: Callable[[Liar, ProposalMessage], Sequence[ProposalMessage]] | None = None
     beside: Callable[[Liar, EngineMessage], ProposalMessage | None] | None = None
     late: Callable[[Liar, ProposalMessage], ProposalMessage | None] | None = None
 

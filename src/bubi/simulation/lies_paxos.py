@@ -28,7 +28,7 @@ from bubi.consensus.paxos_bytes import (
 )
 from bubi.encoding import EncodingError
 from bubi.simulation.lies import Words
-from bubi.simulation.lying_leaders import Asked, Liar, Place, Proof, answers, lie, spoilt_votes
+from bubi.simulation.lying_leaders import Asked, Liar, Place, Proof, answers, lies, spoilt_votes
 
 
 def next_body(
@@ -43,16 +43,16 @@ def proof(_: Random, __: ProposalMessage, ___: Configuration) -> bytes | None:
     return None
 
 
-def safe(liar: Liar, message: ProposalMessage) -> ProposalMessage | None:
-    """A 1c after phase 1 with another proof; None for any other message."""
+def safe(liar: Liar, message: ProposalMessage) -> list[ProposalMessage]:
+    """A 1c after phase 1 with other proofs; nothing for any other message."""
     shown = _decoded(message, liar.configuration)
     if shown is None:
-        return None
-    made = lie(liar, message, _as_proof(shown), _ask)
-    base = liar.other(message) if made is not None and made.other else message
-    if made is None or base is None:
-        return None
-    return replace(base, justification=encode_proof(_as_phase_1(made.proof)))
+        return []
+    told = lies(liar, message, _as_proof(shown), _ask)
+    base = liar.other(message) if any(one.other for one in told) else message
+    if base is None:
+        return []
+    return [replace(base, justification=encode_proof(_as_phase_1(one.proof))) for one in told]
 
 
 def safe_by_its_answers(liar: Liar, message: ProposalMessage) -> ProposalMessage | None:

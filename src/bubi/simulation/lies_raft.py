@@ -29,7 +29,7 @@ from bubi.consensus.raft_bytes import (
 )
 from bubi.encoding import EncodingError
 from bubi.simulation.lies import Words
-from bubi.simulation.lying_leaders import Asked, Liar, Place, answers, lie, spoilt_votes
+from bubi.simulation.lying_leaders import Asked, Liar, Place, answers, lies, spoilt_votes
 from bubi.simulation.lying_leaders import Proof as LeadersProof
 
 
@@ -64,16 +64,16 @@ def proof(random: Random, message: ProposalMessage, configuration: Configuration
     return encode_proof(Appended(spoilt_votes(random, shown.votes)))
 
 
-def elected(liar: Liar, message: ProposalMessage) -> ProposalMessage | None:
-    """AppendEntries after an election with another certificate; None for any other message."""
+def elected(liar: Liar, message: ProposalMessage) -> list[ProposalMessage]:
+    """AppendEntries after an election with other certificates; nothing for any other message."""
     shown = _decoded(message, liar.configuration)
     if not isinstance(shown, Election):
-        return None
-    made = lie(liar, message, _as_proof(shown), _ask)
-    base = liar.other(message) if made is not None and made.other else message
-    if made is None or base is None:
-        return None
-    return replace(base, justification=encode_proof(_as_election(made.proof)))
+        return []
+    told = lies(liar, message, _as_proof(shown), _ask)
+    base = liar.other(message) if any(one.other for one in told) else message
+    if base is None:
+        return []
+    return [replace(base, justification=encode_proof(_as_election(one.proof))) for one in told]
 
 
 def elected_by_its_answers(liar: Liar, message: ProposalMessage) -> ProposalMessage | None:

@@ -20,6 +20,9 @@ from bubi.consensus.engine import (
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.consensus.parts import Votes
 
+TOLD_MAX = 3
+"""Lies told to one peer at a time; a node takes few messages with one signature."""
+
 Place = tuple[int, bytes]
 """Round and digest of a block."""
 
@@ -70,9 +73,21 @@ Ask = Callable[[Liar, int, int, Place | None], Asked]
 """The own request for a round of a height, with a claim."""
 
 
-def lie(liar: Liar, message: ProposalMessage, proof: Proof, ask: Ask) -> Lie | None:
-    """One lie, None if the one that was drawn cannot be told here."""
-    return liar.random.choice(LIES)(liar, message, proof, ask)
+def lies(liar: Liar, message: ProposalMessage, proof: Proof, ask: Ask) -> list[Lie]:
+    """What one peer is told one after another: about one block, since only the first counts."""
+    chosen = liar.random.sample(LIES, len(LIES))
+    other = liar.random.randrange(3) == 0
+    told: list[Lie] = []
+    for make in chosen:
+        lie = make(liar, message, proof, ask)
+        if lie is None or lie == Lie(proof):
+            continue
+        if other and proof.shown is None:
+            # Nothing binds the leader to a block.
+            lie = replace(lie, other=True)
+        if lie.other == other:
+            told.append(lie)
+    return told[:TOLD_MAX]
 
 
 # --- who asked -----------------------------------------------------------------------------------
@@ -212,7 +227,8 @@ def answers(liar: Liar, message: ProposalMessage) -> Votes | None:
     return tuple(sorted(votes.items())) if weight >= liar.configuration.quorum else None
 
 
-LIES: tuple[Callable[[Liar, ProposalMessage, Proof, Ask], Lie | None], ...] = (
+Make = Callable[[Liar, ProposalMessage, Proof, Ask], Lie | None]
+LIES: tuple[Make, ...] = (
     _minority,
     _repeated,
     _forged,
