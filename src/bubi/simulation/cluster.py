@@ -93,6 +93,24 @@ class Result:
     acknowledged: int = 0
 
 
+def drawn(
+    seed: int,
+    nodes: int,
+    classes: tuple[str, ...],
+    ratio: tuple[int, int] = (0, 1),
+    *,
+    sparse: bool = False,
+) -> faults.Plan:
+    """The plan of a seed for a cluster of this size; see `faults.draw`."""
+    return faults.draw(seed, nodes, classes, _faulty_max(nodes, ratio), ratio, sparse=sparse)
+
+
+def _faulty_max(nodes: int, ratio: tuple[int, int]) -> int:
+    """How many may break the protocol."""
+    needed = quorum(nodes, *ratio)
+    return min(safe_faults(nodes, needed), live_faults(nodes, needed))
+
+
 class Cluster:
     """The nodes of one run and what connects them."""
 
@@ -108,10 +126,8 @@ class Cluster:
         engine_factory: Callable[[Any], Any] | None = None,
         plan: faults.Plan | None = None,
     ) -> None:
-        needed = quorum(nodes, *ratio)
-        faulty_max = min(safe_faults(nodes, needed), live_faults(nodes, needed))
-        self.plan = plan or faults.draw(seed, nodes, classes, faulty_max, ratio)
-        self.faulty_max = faulty_max
+        self.plan = plan or drawn(seed, nodes, classes, ratio)
+        self.faulty_max = _faulty_max(nodes, ratio)
         self.engine_name = engine
         self._engine_factory = engine_factory
         self.ideal = not self.plan.real_signatures

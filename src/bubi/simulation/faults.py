@@ -134,9 +134,18 @@ class Plan:
 
 
 def draw(
-    seed: int, nodes: int, classes: tuple[str, ...], faulty_max: int, ratio: tuple[int, int]
+    seed: int,
+    nodes: int,
+    classes: tuple[str, ...],
+    faulty_max: int,
+    ratio: tuple[int, int],
+    *,
+    sparse: bool = False,
 ) -> Plan:
-    """The plan of a seed. The order of the draws is part of what a seed means."""
+    """The plan of a seed. The order of the draws is part of what a seed means.
+
+    `sparse` asks for few connections where the seed would not draw them.
+    """
     random = Random(f"plan {seed} {nodes}")  # noqa: S311 - no secret
     able = tuple(one for one in possible(classes, nodes, faulty_max) if one not in APART)
     count = min(len(able), random.randint(CHOSEN_MIN, CHOSEN_MAX))
@@ -146,7 +155,7 @@ def draw(
     # Faulty members relay nothing one may count on, so that sparse graphs are for clusters
     # whose correct members stay connected: a ring of them with chords.
     links = None
-    if nodes >= 4 and random.randrange(SPARSE_ONE_IN) == 0:
+    if nodes >= 4 and (random.randrange(SPARSE_ONE_IN) == 0 or sparse):
         links = _sparse(random, nodes, set(faulty))
     apart = _apart(seed, nodes, classes, faulty_max, alone=len(able) <= CHOSEN_MIN)
     chosen = (*chosen, *apart)

@@ -8,9 +8,10 @@ import json
 import sys
 import time
 import traceback
+from dataclasses import dataclass
 
 from bubi.simulation import faults, hostile, twins
-from bubi.simulation.cluster import run
+from bubi.simulation.cluster import drawn, run
 
 LIARS = faults.classes_named(("byzantine", "partitions", "drop", "crash", "slow_node"))
 """Lies meet nodes that are cut off."""
@@ -18,13 +19,32 @@ LEADERLESS = ("lie_view_change", "equivocate", "leader_cut")
 """Leaders go one after another, and liars follow them."""
 BEHIND = ("partition", "crash", "lost_write", "slow_node", "replay", "fake_sync", "withhold_batch")
 """Nodes fall behind and fetch what they missed from liars too."""
-DRAWN = (LEADERLESS, BEHIND, LIARS, faults.CLASSES)
-"""From what the seeds of clusters draw, one after another."""
+FEW_LINKS = ("drop", "partition", "crash")
+"""Most members hear each other through others only."""
 TWINS = 10
 ATTACKS = 40
 """Scenarios of twins, and attacks on such, between two seeds of a cluster. Most bugs of consensus
 fall to these within seconds; what is wrong around it takes a cluster."""
 NODES = (4, 4, 7)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """From what a seed of a cluster draws; `sparse` gives it few connections."""
+
+    classes: tuple[str, ...]
+    nodes: tuple[int, ...] = NODES
+    sparse: bool = False
+
+
+KINDS = (
+    Kind(LEADERLESS),
+    Kind(BEHIND),
+    Kind(LIARS),
+    Kind(FEW_LINKS, (7, 5), sparse=True),
+    Kind(faults.CLASSES),
+)
+"""One after another."""
 
 
 def hunt(engine: str, seed: int, seconds: float) -> dict[str, object]:
@@ -40,9 +60,10 @@ def hunt(engine: str, seed: int, seconds: float) -> dict[str, object]:
             checker = _play(engine, seed, number)
             if checker:
                 return _found("twins", checker, begun)
-            classes = DRAWN[number % len(DRAWN)]
-            nodes = NODES[number // len(DRAWN) % len(NODES)]
-            result = run(seed + number, nodes, engine=engine, classes=classes)
+            kind = KINDS[number % len(KINDS)]
+            nodes = kind.nodes[number // len(KINDS) % len(kind.nodes)]
+            plan = drawn(seed + number, nodes, kind.classes, sparse=kind.sparse)
+            result = run(seed + number, nodes, engine=engine, plan=plan)
             if result.violations:
                 return _found("sim", result.violations[0].checker, begun)
         except Exception:
