@@ -11,13 +11,20 @@ from bubi.consensus import guard
 from bubi.consensus.engine import (
     Certificate,
     Configuration,
+    EngineMessage,
     Member,
     ProposalMessage,
     ReportEvidence,
     VoteMessage,
 )
 from bubi.consensus.guard import GuardRecord, Phase, VoteRequest
-from bubi.consensus.pbft_bytes import NewView, encode_justification
+from bubi.consensus.parts import EpochStart, Prepared
+from bubi.consensus.pbft_bytes import (
+    VIEW_CHANGE,
+    NewView,
+    encode_change,
+    encode_justification,
+)
 from bubi.messages import BlockParts
 from bubi.replica.events import Tip
 from bubi.simulation.checkers import Checkers, entries
@@ -274,6 +281,53 @@ def test_what_a_member_accepts_is_justified(world: World) -> None:
     world.checkers.durable(world.place(0), [record(supported)], [(2, 1)])
     world.checkers.sent(world.place(0), mine, mine)
     assert world.failed == ["accepted_proposals_hold"]
+
+
+def proposed_by(member: int, world: World) -> list[str]:
+    """What fails when member 0 votes in round 0 for a proposal of a member."""
+    supported = request(phase=Phase.FIRST)
+    proposal = ProposalMessage(
+        vote(member, supported), b"p", (), encode_justification(EpochStart())
+    )
+    host = SimpleNamespace(ledger=Ledger(), configuration=replace(CONFIGURATION, leaders=(2,)))
+    place = world.place(0, host=host)
+    world.checkers.heard(place, proposal)
+    world.checkers.durable(place, [record(supported)], [(2, 1)])
+    mine = vote(0, supported)
+    world.checkers.sent(place, mine, mine)
+    return world.failed
+
+
+def test_what_a_member_accepts_came_from_the_leader() -> None:
+    assert proposed_by(2, World()) == []
+    assert proposed_by(1, World()) == ["accepted_proposals_hold"]
+
+
+def test_what_a_member_shows_in_a_request_for_a_round_holds(world: World) -> None:
+    first = request(phase=Phase.FIRST)
+    votes = tuple((one, TABLE.sign(one, first)) for one in range(3))
+    for shown, failed in ((votes, []), ((*votes[:2], (2, b"another's")), ["requests_hold"])):
+        made = World()
+        made.support(1)
+        body = encode_change(Prepared(0, digest(1), b"p", (), shown))
+        asked = replace(first, round=1, phase=Phase.CHANGE, digest=digest(7))
+        made.checkers.durable(made.place(0), [record(asked)], [])
+        message = EngineMessage(vote(0, asked), VIEW_CHANGE, body)
+        made.checkers.sent(made.place(0), message, message.signed)
+        assert made.failed == failed
+
+
+def test_a_node_proposes_what_its_own_ledger_accepts(world: World) -> None:
+    world.checkers.refused_own(world.place(0, faulty=True), 1, "x")
+    assert world.failed == []
+    world.checkers.refused_own(world.place(0), 1, "x")
+    assert world.failed == ["own_proposals_hold"]
+
+
+def test_the_certificate_of_every_node_is_judged(world: World) -> None:
+    world.commit(0, tip())
+    world.commit(1, tip(certificate=certificate(request(), (1, 2))))
+    assert world.failed == ["certificates_valid"]
 
 
 def test_a_commit_vote_without_a_quorum_behind_it(world: World) -> None:

@@ -15,6 +15,7 @@ def test_the_text_stands_exactly_once(bug: Planted) -> None:
     text = (planting.PACKAGE / bug.file).read_text(encoding="utf-8")
     assert text.count(bug.find) == 1
     assert bug.find != bug.replace
+    compile(text.replace(bug.find, bug.replace), bug.file, "exec")
 
 
 def test_names_are_distinct_and_enough() -> None:

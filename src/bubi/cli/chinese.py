@@ -580,6 +580,7 @@ CHINESE: Final[dict[str, str]] = {
     "Run scenarios in which members have two instances.": "运行成员有两个实例的场景。",
     "How many scenarios.": "场景数量。",
     "Seed of the scenarios.": "场景的种子。",
+    "With crashes and slow keys, and twins that lie.": "加上崩溃、迟缓的密钥和说谎的孪生成员。",
     "Scenarios": "场景",
     "Twins": "孪生",
     "Plant bugs in a copy and see that the simulator catches them.": (

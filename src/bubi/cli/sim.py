@@ -119,6 +119,10 @@ def twins(
         int, typer.Option("--scenarios", min=1, help=_("How many scenarios."))
     ] = 1_000,
     seed: Annotated[int, typer.Option("--seed", help=_("Seed of the scenarios."))] = 1,
+    hostile: Annotated[
+        bool,
+        typer.Option("--hostile", help=_("With crashes and slow keys, and twins that lie.")),
+    ] = False,
     jobs: Jobs = CORES,
     as_json: AsJson = False,
 ) -> int:
@@ -134,6 +138,7 @@ def twins(
             seed,
             jobs,
             progress=lambda part: bar.update(task, completed=part.scenarios),
+            hostile=hostile,
         )
     for text in totals.details[:SHOWN_MAX]:
         note(text)

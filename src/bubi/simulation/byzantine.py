@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from bubi import core, messages
 from bubi.consensus.engine import (
+    Certificate,
     ConsensusMessage,
     EngineMessage,
     ProposalMessage,
     VoteMessage,
+    commit_vote,
 )
 from bubi.consensus.guard import Phase, VoteRequest
-from bubi.ledger import vote_bytes
+from bubi.ledger import encode_certificate
 from bubi.simulation.accusing import false_evidence
 from bubi.simulation.governing import transaction
-from bubi.simulation.lies import PBFT, Words
+from bubi.simulation.lies import PBFT, Round, Words
 from bubi.simulation.lies_paxos import PAXOS
 from bubi.simulation.lies_raft import RAFT
 from bubi.simulation.lying_leaders import Liar
@@ -31,12 +33,13 @@ if TYPE_CHECKING:
     from bubi.simulation.host import Host, Place
 
 REMEMBERED = 400
+BATCHES_REMEMBERED = 50
 TICK = 400 * MILLISECOND
 SOON = 60 * MILLISECOND
 """Within this time a proposal has arrived almost everywhere."""
 LIE_ODDS = 3
 """How much likelier a lie in a view change is than each other act."""
-ACTIVE = ("replay", "garbage", "lie_view_change", "equivocate", "fake_sync", "accuse")
+ACTIVE = ("replay", "garbage", "lie_view_change", "equivocate", "fake_sync", "accuse", "usurp")
 WORDS = {"pbft": PBFT, "raft": RAFT, "paxos": PAXOS}
 """How members lie, by engine; to another engine they speak as to PBFT, and are not understood."""
 
@@ -45,14 +48,21 @@ class Behaviour:
     """The acts of one faulty member."""
 
     def __init__(
-        self, cluster: "Cluster", place: "Place", acts: tuple[str, ...], random: Random
+        self,
+        cluster: "Cluster",
+        place: "Place",
+        acts: tuple[str, ...],
+        random: Random,
+        tick_us: int = TICK,
     ) -> None:
         self._cluster = cluster
+        self._tick_us = tick_us
         self._place = place
         self._acts = frozenset(acts)
         self._member = place.member
         self._random = random
         self._heard: deque[ConsensusMessage] = deque(maxlen=REMEMBERED)
+        self._batches: deque[messages.BatchBody] = deque(maxlen=BATCHES_REMEMBERED)
         self._active = [act for act in ACTIVE if act in self._acts]
         if "lie_view_change" in self._acts:
             self._active += ["lie_view_change"] * (LIE_ODDS - 1)
@@ -60,6 +70,8 @@ class Behaviour:
         """Who has not heard of the own proposal yet, though others have."""
         self._weighed: tuple[tuple[int, int], bool] | None = None
         """The newest round in which it had a commit vote to give, and whether it holds it back."""
+        self._persistent = random.random() < 0.5
+        self._claimed = 0
         self.resting = False
         """True after the end of the phase of faults, if the plan lets it keep quiet."""
 
@@ -80,7 +92,7 @@ class Behaviour:
     def start(self) -> None:
         """Plans what it does unasked."""
         if self._active:
-            self._cluster.scheduler.after(TICK, self._tick)
+            self._cluster.scheduler.after(self._tick_us, self._tick)
 
     def heard(self, message: messages.PeerMessage) -> None:
         """It remembers whatever reaches it."""
@@ -88,6 +100,8 @@ class Behaviour:
             self._heard.append(message.message)
             if self._waiting is not None and type(message.message) is VoteMessage:
                 self._answered()
+        elif isinstance(message, messages.BatchBody):
+            self._batches.append(message)
 
     # --- what leaves it ----------------------------------------------------------------------
 
@@ -104,22 +118,36 @@ class Behaviour:
                 # One peer hears of it, so that a proposal that names it is not refused by all.
                 self._count("withhold_batch")
                 peers = peers[:1] if self._random.random() < 0.5 else ()
-            case messages.Blocks() if message.blocks and self._acts_now("fake_sync"):
+            case messages.Blocks() if self._acts_now("fake_sync"):
                 self._count("fake_sync")
-                message = self._spoil(message)
+                message = self._spoil(message) if message.blocks else self._forged(host, message)
             case messages.Status() if "fake_sync" in self._acts and (
-                message.node == self._place.peer and self._random.random() < 0.3
+                message.node == self._place.peer
             ):
-                self._count("fake_sync")
-                height = self._random.choice((0, message.height + 3, message.height + 10_000))
-                lie = replace(message, height=height)
-                message = self._cluster.sign_status(self._place, lie)
+                message = self._cluster.sign_status(self._place, self._claim(message))
             case _:
                 pass
         host.transmit(peers, message)
 
+    def _claim(self, status: messages.Status) -> messages.Status:
+        """Its status, now and then with a height that it does not have.
+
+        Half of the liars never fall below what they claimed: who does is found out at once.
+        """
+        height = status.height
+        if self._random.random() < 0.3:
+            self._count("fake_sync")
+            height = self._random.choice((0, height + 2, height + 3, height + 10_000))
+        if self._persistent:
+            height = self._claimed = max(self._claimed, height)
+        return replace(status, height=height)
+
     def _own(self, host: "Host", peers: tuple[bytes, ...], message: ConsensusMessage) -> bool:
         """Acts on a message of its own; True if nothing is left to be sent."""
+        if message.signed.request.phase is Phase.COMMIT and self._acts_now("usurp"):
+            # The next height is about to begin: its leader is not yet heard.
+            delay = int(SOON * self._random.random())
+            self._cluster.scheduler.after(delay, self._usurp_late, host)
         match message:
             case ProposalMessage():
                 return self._own_proposal(host, peers, message)
@@ -154,6 +182,9 @@ class Behaviour:
         if message.signed.request.phase is Phase.GRANT:
             lies = self._acts_now("lie_view_change")
             return lies and self._lying_support(host, peers, message)
+        if "mute_leader" in self._acts:
+            self._count("mute_leader")
+            return True
         if self._leads_by_lies(host, peers, message):
             return True
         self._say_too_early(host, peers, message)
@@ -173,9 +204,7 @@ class Behaviour:
         self._cluster.injected[act] += 1
 
     def _signed(self, request: VoteRequest) -> VoteMessage:
-        assert self._place.key is not None
-        signature = self._place.key.sign(vote_bytes(self._cluster.chain_id, request))
-        return VoteMessage(self._number, request, signature)
+        return self._cluster.sign_vote(self._place, self._number, request)
 
     def _equivocate(
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
@@ -237,6 +266,8 @@ class Behaviour:
         self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
     ) -> bool:
         """A new view that proposes what its view changes do not allow."""
+        if self._random.random() < 0.5 and self._reasoned_view(host, peers, message):
+            return True
         justification = self._words.justification(self._random, message, host.configuration)
         if justification is None:
             return False
@@ -249,6 +280,81 @@ class Behaviour:
         host.transmit(peers[:half], messages.Consensus(message))
         host.transmit(peers[half:], messages.Consensus(lie))
         return True
+
+    def _reasoned_view(
+        self, host: "Host", peers: tuple[bytes, ...], message: ProposalMessage
+    ) -> bool:
+        """The true new view to some; to the others later one with a lie of its own in it.
+
+        Until then it has heard who voted for the first one.
+        """
+        make = self._words.reasoned
+        if make is None or make(self._liar(host), message) is None:
+            return False
+        self._count("lie_view_change")
+        some = tuple(peer for peer in peers if self._random.random() < 0.6)
+        host.transmit(some, messages.Consensus(message))
+        rest = tuple(peer for peer in peers if peer not in some)
+        delay = int(SOON * self._random.random()) if some else 0
+        self._cluster.scheduler.after(delay, self._reason_late, (host, rest, message))
+        return True
+
+    def _reason_late(self, said: tuple["Host", tuple[bytes, ...], ProposalMessage]) -> None:
+        host, peers, message = said
+        make = self._words.reasoned
+        if host.dead or make is None or message.height != host.ledger.height + 1:
+            return
+        begun = make(self._liar(host), message)
+        lie = None if begun is None else self._begun(host, message, begun)
+        if lie is not None:
+            host.transmit(peers, messages.Consensus(lie))
+
+    def _begun(
+        self, host: "Host", message: ProposalMessage, begun: Round
+    ) -> ProposalMessage | None:
+        """The proposal of a round that it begins; `message` gives the form of one."""
+        request = replace(message.signed.request, round=begun.round)
+        prepared = begun.prepared
+        if prepared is not None:
+            signed = self._signed(replace(request, digest=prepared.digest))
+            return ProposalMessage(
+                signed, prepared.proposal, prepared.payload, begun.justification
+            )
+        shaped = replace(message, signed=replace(message.signed, request=request))
+        other = self._with_other_proposal(host, shaped) if message.proposal else None
+        return None if other is None else replace(other, justification=begun.justification)
+
+    def _usurp_late(self, host: "Host") -> None:
+        if host.dead or not host.peers or self.resting:
+            return
+        made = self._usurp(host)
+        if made is not None:
+            self._count("usurp")
+            some = tuple(peer for peer in host.peers if self._random.random() < 0.7)
+            host.transmit(some, messages.Consensus(made))
+
+    def _usurp(self, host: "Host") -> ProposalMessage | None:
+        """A proposal in a round that another member leads, as that one would justify it."""
+        shapes = [
+            one
+            for one in self._heard
+            if isinstance(one, ProposalMessage)
+            and one.proposal
+            and one.signed.request.phase is not Phase.GRANT
+        ]
+        if not shapes:
+            return None
+        height = host.ledger.height + 1
+        make = self._words.usurped
+        if make is not None:
+            shape = shapes[-1]
+            begun = make(self._liar(host), height, host.ledger.tip().certificate)
+            request = replace(shape.signed.request, height=height)
+            shape = replace(shape, signed=replace(shape.signed, request=request))
+            return None if begun is None else self._begun(host, shape, begun)
+        # Who knows no better says again what the leader said, in its own name.
+        current = [one for one in shapes if one.height == height]
+        return self._with_other_proposal(host, current[-1]) if current else None
 
     def _liar(self, host: "Host") -> Liar:
         return Liar(
@@ -382,10 +488,35 @@ class Behaviour:
         blocks = (*message.blocks[:at], spoilt, *message.blocks[at + 1 :])
         return replace(message, blocks=blocks)
 
+    def _forged(self, host: "Host", message: messages.Blocks) -> messages.Blocks:
+        """A block that nobody decided, for who asks for more than there is.
+
+        It fits on the newest block; the certificate has this member's own signature, under the
+        names of others too.
+        """
+        ledger, configuration = host.ledger, host.configuration
+        tip = ledger.tip()
+        if tip.certificate is None:
+            return message
+        round_ = tip.certificate.request.round
+        proposal, digest = ledger.propose(ledger.time + 1, round_, [])
+        outcome = ledger.execute(proposal, digest, [])
+        request = commit_vote(configuration, ledger.height + 1, round_, digest, outcome)
+        own = self._signed(request)
+        names = range(len(configuration.members))
+        if self._random.random() < 0.3:
+            names = range(self._number, self._number + 1)
+        certificate = Certificate(request, tuple((member, own.signature) for member in names))
+        parts = messages.BlockParts(
+            ledger.height + 1, proposal, encode_certificate(certificate), (), ()
+        )
+        return replace(message, blocks=(parts,))
+
     # --- what it does unasked ----------------------------------------------------------------
 
     def _tick(self, _: None) -> None:
-        self._cluster.scheduler.after(int(TICK * (0.5 + self._random.random())), self._tick)
+        delay = int(self._tick_us * (0.5 + self._random.random()))
+        self._cluster.scheduler.after(delay, self._tick)
         host = self._place.host
         if host is None or host.dead or not host.peers or self.resting:
             return
@@ -416,10 +547,9 @@ class Behaviour:
         random = self._random
         recent = random.choice(self._heard) if self._heard else None
         match act:
-            case "replay":
-                return None if recent is None else messages.Consensus(recent)
-            case "garbage":
-                return self._garbage(recent, host)
+            case "replay" | "garbage":
+                again = act == "replay"
+                return self._said_before(recent) if again else self._garbage(recent, host)
             case "lie_view_change" if recent is not None:
                 return self._unasked_change(recent.signed.request, host)
             case "equivocate" if recent is not None:
@@ -427,7 +557,15 @@ class Behaviour:
                 return messages.Consensus(self._signed(self._other_vote(request)))
             case "fake_sync":
                 return messages.Blocks(random.randrange(1 << 20), ())
+            case "usurp" if (made := self._usurp(host)) is not None:
+                return messages.Consensus(made)
         return None
+
+    def _said_before(self, recent: ConsensusMessage | None) -> messages.PeerMessage | None:
+        """A message of consensus again, or a batch that a block may hold by now."""
+        if self._batches and self._random.random() < 0.3:
+            return self._random.choice(self._batches)
+        return None if recent is None else messages.Consensus(recent)
 
     def _unasked_change(self, request: VoteRequest, host: "Host") -> messages.PeerMessage:
         """Asks for a later round without a reason, with what it can make up."""

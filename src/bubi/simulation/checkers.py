@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bubi.consensus import guard
 from bubi.consensus.engine import (
+    Certificate,
     Configuration,
     ConsensusMessage,
     EngineMessage,
@@ -24,9 +25,9 @@ from bubi.consensus.guard import Phase, VoteRequest
 from bubi.ledger import key_bytes
 from bubi.replica.events import Tip
 from bubi.simulation.choices import Choices
-from bubi.simulation.justified import VOTE_CHECKERS, Justified
+from bubi.simulation.justified import HEIGHTS_KEPT, VOTE_CHECKERS, Justified
 from bubi.simulation.ledger import PREPARED_RECORD, PROPOSAL_RECORD
-from bubi.simulation.new_rounds import weight_of
+from bubi.simulation.new_rounds import request_fault, weight_of
 
 if TYPE_CHECKING:
     from bubi.simulation.host import Host, Place
@@ -93,7 +94,7 @@ class Checkers:
         self._marks = marks
         self.violations: list[Violation] = []
         self.decisions: dict[int, Decision] = {}
-        self._certified: set[tuple[int, bytes]] = set()
+        self._certified: set[tuple[int, Certificate]] = set()
         self._sent: dict[Slot, VoteRequest] = {}
         self._durable: dict[int, set[VoteRequest]] = {}
         self._recorded: dict[int, set[tuple[int, int]]] = {}
@@ -104,6 +105,7 @@ class Checkers:
         self._under: dict[int, tuple[Any, ...]] = {}
         self._sets: dict[int, Configuration] = {}
         self._owners: Mapping[bytes, int] = {}
+        self._proposers: dict[int, dict[tuple[int, int, bytes], set[int]]] = {}
         self._justified = Justified(signatures)
         self._choices = Choices(self._is_correct)
         self.asked: set[bytes] = set()
@@ -171,6 +173,9 @@ class Checkers:
                 self.fail("recorded_before_sent", f"{place.name}: {request}", request.height)
             self._mark_sent(message, request)
             self._judge(place, message, signed)
+            self._judge_leader(place, signed)
+            if isinstance(message, EngineMessage):
+                self._judge_request(place, message)
         elif first != request:
             self.fail("no_double_signing", f"{place.name}: {first} and {request}", request.height)
 
@@ -202,9 +207,44 @@ class Checkers:
             if fault is not None and checker is not None:
                 self.fail(checker, f"{place.name}: {fault}", request.height)
 
+    def _judge_request(self, place: "Place", message: EngineMessage) -> None:
+        """What it shows when it asks for a round holds."""
+        configuration = self._sets[message.signed.request.epoch]
+        fault = request_fault(self._signatures, configuration, message)
+        if fault is not None:
+            self.fail("requests_hold", f"{place.name}: {fault}", message.height)
+
+    def _judge_leader(self, place: "Place", signed: VoteMessage) -> None:
+        """What it votes for first was proposed by the leader of the round.
+
+        Who leads follows from the blocks below, so that only the height in work can be judged.
+        """
+        request, host = signed.request, place.host
+        if host is None or request.height != host.ledger.height + 1:
+            return
+        proposers = self._proposers.get(request.height, {}).get(
+            (place.index, request.round, request.digest)
+        )
+        leader = host.configuration.leader(request.round)
+        own = leader == signed.validator
+        if request.phase is Phase.FIRST and proposers and not own and leader not in proposers:
+            self.fail(
+                "accepted_proposals_hold",
+                f"{place.name} votes in round {request.round} for what {sorted(proposers)} "
+                f"proposed; {leader} leads",
+                request.height,
+            )
+
     def heard(self, place: "Place", message: ProposalMessage) -> None:
         """A proposal arrives at a node that follows the protocol."""
         self._justified.heard(place.index, message)
+        request = message.signed.request
+        if message.proposal and request.phase in {Phase.FIRST, Phase.PROPOSAL}:
+            said = self._proposers.setdefault(request.height, {})
+            slot = place.index, request.round, request.digest
+            said.setdefault(slot, set()).add(message.signed.validator)
+            if len(self._proposers) > HEIGHTS_KEPT:
+                del self._proposers[min(self._proposers)]
 
     def _mark_sent(self, message: ConsensusMessage, request: VoteRequest) -> None:
         match message:
@@ -221,6 +261,11 @@ class Checkers:
             case _:
                 if request.phase is Phase.FIRST:
                     self._first_votes.setdefault(request.height, set()).add(request.digest)
+
+    def refused_own(self, place: "Place", height: int, reason: str) -> None:
+        """A node's ledger refused what the node itself proposes on top of its newest block."""
+        if not place.faulty:
+            self.fail("own_proposals_hold", f"{place.name}: {reason}", height)
 
     def guard_silent(self, place: "Place", reason: str) -> None:
         """A guard found its records in disagreement."""
@@ -307,11 +352,15 @@ class Checkers:
         if ledger.height and not place.faulty:
             # It may have died after the block was durable and before it could say so.
             self._found(place, ledger, ledger.tip(), ledger.decided_under())
+        self.restored(place, ledger.height, restored)
+
+    def restored(self, place: "Place", decided: int, restored: guard.GuardState) -> None:
+        """A node's guard remembers this after a restart."""
         known = self._durable.get(place.index)
         if known is None or place.faulty:
             return
         remembered = {entry.request for entry in restored.entries}
-        lost = [one for one in known if one.height > ledger.height and one not in remembered]
+        lost = [one for one in known if one.height > decided and one not in remembered]
         if lost:
             self.fail("votes_survive_restart", f"{place.name}: {lost[0]}", lost[0].height)
 
@@ -354,8 +403,9 @@ class Checkers:
         )
         if self._under.setdefault(height, under) != under:
             self.fail("equal_sets", f"{place.name} decided under another set", height)
-        if (height, certificate.request.digest) not in self._certified:
-            self._certified.add((height, certificate.request.digest))
+        # Each node has one of its own, made here or given by somebody who may lie.
+        if (height, certificate) not in self._certified:
+            self._certified.add((height, certificate))
             self._check_certificate(place, tip, configuration)
 
     def _first_decision(self, place: "Place", ledger: "Ledger", tip: Tip) -> None:

@@ -14,8 +14,10 @@ from typing import Any
 
 from bubi import core, messages
 from bubi.consensus import ENGINES, guard
-from bubi.consensus.engine import ProposalMessage
+from bubi.consensus.engine import ProposalMessage, VoteMessage
+from bubi.consensus.guard import VoteRequest
 from bubi.consensus.quorum import live_faults, quorum, safe_faults
+from bubi.ledger import vote_bytes
 from bubi.mempool import Mempool
 from bubi.replica import events
 from bubi.replica.replica import Replica
@@ -256,6 +258,10 @@ class Cluster:
     def sign_status(self, place: Place, status: messages.Status) -> messages.Status:
         """A status with the signature of its node's vote key."""
         return self.signatures.sign_status(place.key, status)
+
+    def sign_vote(self, place: Place, number: int, request: VoteRequest) -> VoteMessage:
+        """What a liar says as the member of this number, under its own key."""
+        return VoteMessage(number, request, place.key.sign(vote_bytes(self.chain_id, request)))
 
     def tell(self, place: Place, event: Any) -> None:
         """Says an input or action in words."""

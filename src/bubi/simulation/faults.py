@@ -26,7 +26,9 @@ BYZANTINE = (
 )
 GOVERNANCE = ("epoch_change", "exclusion", "accuse")
 LEADERS = ("leader_cut",)
-APART = (*GOVERNANCE, *LEADERS)
+LEADING = ("mute_leader", "usurp")
+KEYS = ("slow_key",)
+APART = (*GOVERNANCE, *LEADERS, *LEADING, *KEYS)
 """Classes with draws of their own, which change nothing of what a seed meant without them."""
 CLASSES = (*NETWORK, *PARTITIONS, *CRASHES, *DISK, *CLOCK, *SPEED, *BYZANTINE, *APART)
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -36,23 +38,36 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "crashes": CRASHES,
     "disk": DISK,
     "clock": CLOCK,
-    "byzantine": BYZANTINE,
+    "byzantine": (*BYZANTINE, *LEADING),
     "governance": GOVERNANCE,
 }
 """Names that `--faults` takes beside the classes themselves."""
 
-FAULTY_ONLY = frozenset(BYZANTINE) | {"bit_flip", "exclusion", "accuse"}
+FAULTY_ONLY = frozenset((*BYZANTINE, *LEADING)) | {"bit_flip", "exclusion", "accuse"}
 """Classes that only ever strike a member counted as faulty."""
-NEEDS_PEERS = frozenset(NETWORK + PARTITIONS + BYZANTINE + APART)
+NEEDS_PEERS = frozenset(NETWORK + PARTITIONS + BYZANTINE + APART) - frozenset(KEYS)
 CHOSEN_MIN = 3
 CHOSEN_MAX = 8
 ENCODED_ONE_IN = 10
 REAL_SIGNATURES_ONE_IN = 50
 SPARSE_ONE_IN = 6
-APART_ONE_IN = {"epoch_change": 3, "exclusion": 4, "accuse": 6, "leader_cut": 4}
+APART_ONE_IN = {
+    "epoch_change": 3,
+    "exclusion": 4,
+    "accuse": 6,
+    "leader_cut": 4,
+    "mute_leader": 8,
+    "usurp": 6,
+    "slow_key": 6,
+}
 EXCLUSION_NODES_MIN = 5
 """A set of four that loses a member bears no fault any more, so that the ledger keeps it."""
-ACTS = {"exclusion": ("equivocate", "twin_key"), "accuse": ("accuse",)}
+ACTS = {
+    "exclusion": ("equivocate", "twin_key"),
+    "accuse": ("accuse",),
+    "mute_leader": ("mute_leader",),
+    "usurp": ("usurp",),
+}
 """What a faulty member does in a run of these classes, beside what else was drawn for it."""
 POLICIES = (1, 1, 2, 3)
 """What follows evidence: one of these, or a vote or the exclusion where that is the class."""

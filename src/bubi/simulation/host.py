@@ -137,6 +137,7 @@ class Host:
         ]
         self._bodies: dict[bytes, bytes] = {}
         self._on_their_way: dict[int, Entry[core.Admission]] = {}
+        self._proposed = b""
         self._busy_until = 0
         self._beat = 0
 
@@ -319,8 +320,14 @@ class Host:
         if ledger.height + 1 != action.height:
             return
         time = max(self.time, ledger.time + 1)
-        proposal, digest = ledger.propose(time, action.parent_round, action.batches)
+        try:
+            proposal, digest = ledger.propose(time, action.parent_round, action.batches)
+        except core.CoreError as error:
+            reason = core.error_detail(error)
+            self.cluster.checkers.refused_own(self.place, action.height, reason)
+            return
         payload = tuple(batch.digest for batch in action.batches)
+        self._proposed = digest
         self.feed(events.Proposed(action.height, action.round, digest, proposal, payload))
 
     def _check_proposal(self, action: events.CheckProposal[core.Batch]) -> None:
@@ -355,7 +362,10 @@ class Host:
                 action.proposal, action.digest, action.batches, action.parent_round
             )
         except core.CoreError as error:
-            self._refuse_proposal(action, core.error_detail(error))
+            reason = core.error_detail(error)
+            if action.digest == self._proposed and action.height == ledger.height + 1:
+                self.cluster.checkers.refused_own(self.place, action.height, reason)
+            self._refuse_proposal(action, reason)
             return
         ledger.append_bodies(action.height, action.batches)
         self.feed(events.ProposalChecked(action.height, action.digest, True))
@@ -505,6 +515,17 @@ class Host:
     # --- keys --------------------------------------------------------------------------------
 
     def _sign(self, action: events.Sign) -> None:
+        delay = self.cluster.nemesis.key_delay()
+        if delay:
+            self.cluster.scheduler.after(delay, self._sign_late, action)
+        else:
+            self._use_key(action)
+
+    def _sign_late(self, action: events.Sign) -> None:
+        if not self.dead:
+            self._use_key(action)
+
+    def _use_key(self, action: events.Sign) -> None:
         assert self.place.key is not None
         request = action.request
         signature = self.place.key.sign(vote_bytes(self.ledger.chain_id, request))

@@ -8,16 +8,26 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from bubi.consensus.engine import (
+    Certificate,
     Configuration,
     ConsensusMessage,
     EngineMessage,
     ProposalMessage,
-    VoteMessage,
+    parent_round,
 )
-from bubi.consensus.parts import Prepared, Votes
+from bubi.consensus.guard import Phase, VoteRequest
+from bubi.consensus.parts import (
+    EpochStart,
+    Fresh,
+    Prepared,
+    Votes,
+    change_vote,
+    signed_bytes,
+)
 from bubi.consensus.pbft_bytes import (
     VIEW_CHANGE,
     NewView,
+    SignedChange,
     decode_change,
     decode_justification,
     encode_change,
@@ -28,6 +38,18 @@ from bubi.simulation.lying_leaders import Liar
 
 
 @dataclass(frozen=True, slots=True)
+class Round:
+    """A round that a liar begins: its justification, and the block that this makes it propose.
+
+    Without `prepared` it may propose what it likes.
+    """
+
+    round: int
+    justification: bytes
+    prepared: Prepared | None
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
     """How an engine's members lie.
 
@@ -35,6 +57,8 @@ class Words:
     another justification for a proposal. `promise` makes another message that supports a leader,
     and the bytes whose hash it signs, where the protocol has such messages. `premature` makes what
     a leader may only say once a quorum has answered its proposal, where there is such a thing.
+    `reasoned` justifies a round that the liar leads by words of its own that are not so; `usurped`
+    a round that somebody else leads.
     `leads` makes what a peer is told instead of a proposal for a later round, `beside` what is
     said beside a request for one; `late` proves a proposal by the votes that it brought about.
     """
@@ -50,6 +74,8 @@ class Words:
         | None
     ) = None
     premature: Callable[[Random, ProposalMessage, Configuration], ProposalMessage] | None = None
+    reasoned: Callable[[Liar, ProposalMessage], Round | None] | None = None
+    usurped: Callable[[Liar, int, Certificate | None], Round | None] | None = None
     leads: Callable[[Liar, ProposalMessage], Sequence[ProposalMessage]] | None = None
     beside: Callable[[Liar, EngineMessage], ProposalMessage | None] | None = None
     late: Callable[[Liar, ProposalMessage], ProposalMessage | None] | None = None
@@ -58,34 +84,110 @@ class Words:
 def change_body(
     random: Random, body: bytes, height: int, round_: int, heard: Sequence[ConsensusMessage]
 ) -> bytes | None:
-    """Another body for a view change to `round_`."""
+    """Another body for a view change to `round_`: it hides a certificate, or shows a wrong one."""
     try:
         prepared = decode_change(body)
     except EncodingError:
         prepared = None
-    choice = random.randrange(6)
-    if choice == 0:
+    if random.randrange(7) == 0:
         return encode_change(None)
-    if prepared is None:
-        prepared = _invented(random, height, round_, heard)
-        if prepared is None:
-            return None
-    votes = prepared.votes
-    match choice:
-        case 1:
-            lie = replace(prepared, votes=votes[:-1])
-        case 2:
-            lie = replace(prepared, votes=repeated(votes))
-        case 3:
-            lie = replace(prepared, round=round_ + random.randrange(3))
-        case 4:
-            lie = replace(prepared, votes=borrowed(votes))
-        case _:
-            lie = _invented(random, height, round_, heard) or prepared
+    known = gathered(height, heard)
+    if prepared is not None:
+        known += [prepared] * 2
+    if not known:
+        return None
+    lie = random.choice(_DEFECTS)(random, random.choice(known), round_, known)
     try:
         return encode_change(lie)
     except EncodingError:
         return None
+
+
+Known = Sequence[Prepared]
+
+
+def _as_heard(random: Random, _: Prepared, __: int, known: Known) -> Prepared:
+    """As many votes as there are, whatever round they are of."""
+    most = max(len(one.votes) for one in known)
+    return random.choice([one for one in known if len(one.votes) == most])
+
+
+def _short(random: Random, prepared: Prepared, _: int, __: Known) -> Prepared:
+    return replace(prepared, votes=prepared.votes[: -random.randint(1, 2)] or prepared.votes)
+
+
+def _repeated(random: Random, prepared: Prepared, _: int, __: Known) -> Prepared:
+    """One signer counted until it is enough."""
+    votes = prepared.votes
+    if random.random() < 0.5:
+        return replace(prepared, votes=repeated(votes))
+    first = votes[:1] * (len(votes) + 1)
+    return replace(prepared, votes=(*first, *votes))
+
+
+def _of_another_round(random: Random, prepared: Prepared, round_: int, _: Known) -> Prepared:
+    return replace(prepared, round=max(0, round_ + random.randint(-2, 2)))
+
+
+def _borrowed(_: Random, prepared: Prepared, __: int, ___: Known) -> Prepared:
+    return replace(prepared, votes=borrowed(prepared.votes))
+
+
+def _padded(random: Random, prepared: Prepared, _: int, __: Known) -> Prepared:
+    """As many names as a quorum needs, the missing signatures made up."""
+    votes = dict(prepared.votes)
+    for member in range(2 * len(votes) + 2):
+        votes.setdefault(member, random.randbytes(8))
+    return replace(prepared, votes=tuple(sorted(votes.items())))
+
+
+def _mixed(_: Random, prepared: Prepared, __: int, known: Known) -> Prepared:
+    """With votes that others gave for something else."""
+    votes: dict[int, bytes] = {}
+    for one in known:
+        votes.update(one.votes)
+    return replace(prepared, votes=tuple(sorted({**votes, **dict(prepared.votes)}.items())))
+
+
+def _unbound(random: Random, prepared: Prepared, _: int, known: Known) -> Prepared:
+    """With the block of another certificate."""
+    other = random.choice(known)
+    return replace(prepared, proposal=other.proposal, payload=other.payload)
+
+
+_DEFECTS = (
+    _as_heard,
+    _short,
+    _repeated,
+    _of_another_round,
+    _borrowed,
+    _padded,
+    _mixed,
+    _unbound,
+)
+
+
+def gathered(height: int, heard: Sequence[ConsensusMessage]) -> list[Prepared]:
+    """Each proposal of a height and round that was heard, with the first votes that were."""
+    votes: dict[VoteRequest, dict[int, bytes]] = {}
+    proposals: dict[VoteRequest, ProposalMessage] = {}
+    for one in heard:
+        signed = one.signed
+        if signed.height != height or signed.request.phase is not Phase.FIRST:
+            continue
+        votes.setdefault(signed.request, {})[signed.validator] = signed.signature
+        if isinstance(one, ProposalMessage) and one.proposal:
+            proposals[signed.request] = one
+    return [
+        Prepared(
+            request.round,
+            request.digest,
+            one.proposal,
+            one.payload,
+            tuple(sorted(votes[request].items())),
+        )
+        for request, one in proposals.items()
+    ]
 
 
 def repeated(votes: Votes) -> Votes:
@@ -96,34 +198,6 @@ def repeated(votes: Votes) -> Votes:
 def borrowed(votes: Votes) -> Votes:
     """One signature under the names of all."""
     return tuple((member, votes[0][1]) for member, _ in votes)
-
-
-def _invented(
-    random: Random, height: int, round_: int, heard: Sequence[ConsensusMessage]
-) -> Prepared | None:
-    """A certificate of the first votes that were heard for some proposal, however few they are."""
-    proposals = [one for one in heard if isinstance(one, ProposalMessage) and one.height == height]
-    if not proposals:
-        return None
-    chosen = random.choice(proposals)
-    request = chosen.signed.request
-    votes: dict[int, bytes] = {chosen.signed.validator: chosen.signed.signature}
-    for one in heard:
-        if isinstance(one, VoteMessage) and one.request == request:
-            votes[one.validator] = one.signature
-    found = tuple(sorted(votes.items()))
-    # As many names as a quorum needs, the missing ones made up.
-    padded = dict(found)
-    for member in range(len(found), 3 * len(found) + 3):
-        padded.setdefault(member, random.randbytes(64))
-    some = found if random.random() < 0.5 else tuple(sorted(padded.items()))
-    return Prepared(
-        request.round if random.random() < 0.7 else max(0, round_ - 1),
-        request.digest,
-        chosen.proposal,
-        chosen.payload,
-        some,
-    )
 
 
 def new_view(
@@ -138,11 +212,13 @@ def new_view(
     if not isinstance(justification, NewView):
         return None
     changes = justification.changes
-    match random.randrange(4):
+    match random.randrange(5):
         case 0:
             changes = changes[:1]
         case 1:
             changes = (changes[0], *changes[:-1])
+        case 4:
+            changes = changes[:-1]
         case 2:
             changes = tuple(replace(one, body=encode_change(None)) for one in changes)
         case _:
@@ -150,4 +226,80 @@ def new_view(
     return encode_justification(NewView(changes, justification.parent))
 
 
-PBFT = Words(VIEW_CHANGE, change_body, new_view)
+def reasoned_view(liar: Liar, message: ProposalMessage) -> Round | None:
+    """The new view of a proposal with another view change of the liar's own in it.
+
+    The rest of it is true, so that it holds or not for what this one says. It proposes what
+    follows from it.
+    """
+    configuration, request = liar.configuration, message.signed.request
+    own = configuration.own
+    try:
+        view = decode_justification(message.justification, configuration, request.height)
+    except EncodingError:
+        return None
+    if not isinstance(view, NewView) or own is None:
+        return None
+    changes = {change.member: change for change in view.changes}
+    told = changes[own].body if own in changes else b""
+    known = gathered(request.height, liar.heard)
+    if known and liar.random.random() < 0.4:
+        # True, but it may be of this very round.
+        body: bytes | None = encode_change(_as_heard(liar.random, known[0], request.round, known))
+    else:
+        body = change_body(liar.random, told, request.height, request.round, liar.heard)
+    if body is None:
+        return None
+    if own not in changes:
+        del changes[max(changes)]
+    digest = liar.hash(signed_bytes(VIEW_CHANGE, body))
+    signed = liar.sign(change_vote(configuration, request.height, request.round, digest))
+    changes[own] = SignedChange(own, signed.signature, body)
+    return _round_of(request.round, list(changes.values()), view.parent)
+
+
+def usurped_round(liar: Liar, height: int, parent: Certificate | None) -> Round | None:
+    """A round that others asked for, or the first of the height: as its leader would begin it."""
+    configuration = liar.configuration
+    asked: dict[int, dict[int, SignedChange]] = {}
+    for one in liar.heard:
+        if isinstance(one, EngineMessage) and one.height == height:
+            signed = one.signed
+            change = SignedChange(signed.validator, signed.signature, one.body)
+            asked.setdefault(signed.request.round, {})[signed.validator] = change
+    complete = {
+        round_: changes
+        for round_, changes in asked.items()
+        if sum(configuration.members[member].weight for member in changes) >= configuration.quorum
+    }
+    begins = parent_round(configuration, parent)
+    parent = parent if begins is not None else None
+    if complete and liar.random.random() < 0.8:
+        round_ = liar.random.choice(sorted(complete)[-2:])
+        return _round_of(round_, list(complete[round_].values()), parent)
+    if parent is None or begins is None:
+        return Round(0, encode_justification(EpochStart()), None)
+    first = begins + int(configuration.turn_ends(height))
+    return Round(first, encode_justification(Fresh(parent)), None)
+
+
+def _round_of(
+    round_: int, changes: Sequence[SignedChange], parent: Certificate | None
+) -> Round | None:
+    """A new view of these view changes, and what it must propose."""
+    best: Prepared | None = None
+    for change in changes:
+        try:
+            prepared = decode_change(change.body)
+        except EncodingError:
+            continue
+        if prepared is not None and (best is None or prepared.round > best.round):
+            best = prepared
+    view = NewView(tuple(sorted(changes, key=lambda one: one.member)), parent)
+    try:
+        return Round(round_, encode_justification(view), best)
+    except EncodingError:
+        return None
+
+
+PBFT = Words(VIEW_CHANGE, change_body, new_view, reasoned=reasoned_view, usurped=usurped_round)

@@ -24,6 +24,7 @@ FULL_MAX = 6 * SECOND
 SLOW = (5, 20)
 LEADER_CUT_MAX = 2 * SECOND
 LEADER_CUT_AFTER = SECOND // 10
+SLOW_KEY_MAX = 2 * SECOND
 
 
 class Nemesis:
@@ -32,6 +33,7 @@ class Nemesis:
     def __init__(self, cluster: "Cluster", random: Random) -> None:
         self._cluster = cluster
         self.random = random
+        self._keys = cluster.random("keys")
         self._ended = False
         self._cuts: list[tuple[int, int]] = []
         self._strikes: dict[str, Callable[[], bool]] = {
@@ -102,6 +104,14 @@ class Nemesis:
             for b in cluster.places[: a.index]:
                 if cluster.linked(a, b):
                     cluster.connect(a, b)
+
+    def key_delay(self) -> int:
+        """How long a key takes to sign (µs): one behind a network answers out of turn."""
+        strength = self._cluster.plan.strength.get("slow_key")
+        if strength is None or self._ended:
+            return 0
+        self._count("slow_key")
+        return int(SLOW_KEY_MAX * strength * self._keys.random() ** 3)
 
     def _say(self, name: str) -> None:
         say = self._cluster.trace.say

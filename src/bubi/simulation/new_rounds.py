@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from bubi.consensus import paxos_bytes, pbft_bytes, raft_bytes
 from bubi.consensus.engine import (
     Configuration,
+    EngineMessage,
     ProposalMessage,
     Signatures,
     VoteMessage,
     first_vote,
 )
 from bubi.consensus.guard import Phase
-from bubi.consensus.parts import Votes, change_vote, signed_bytes
+from bubi.consensus.parts import Prepared, Votes, change_vote, signed_bytes
 
 
 def weight_of(configuration: Configuration, members: Iterable[int]) -> int:
@@ -36,6 +37,21 @@ def new_round_fault(
     return judge(_Judge(signatures, configuration, message)) if judge is not None else None
 
 
+def request_fault(
+    signatures: Signatures, configuration: Configuration, message: EngineMessage
+) -> str | None:
+    """What is wrong with the certificate in a view change of PBFT, None if nothing or none is.
+
+    Requests of the other engines claim; what proves the claim is shown apart from them.
+    """
+    if message.kind != pbft_bytes.VIEW_CHANGE:
+        return None
+    prepared = pbft_bytes.decode_change(message.body)
+    if prepared is None or _Judge(signatures, configuration, message).is_prepared(prepared):
+        return None
+    return f"its certificate of round {prepared.round} does not hold"
+
+
 def quorum_fault(
     signatures: Signatures, configuration: Configuration, message: ProposalMessage
 ) -> str | None:
@@ -47,10 +63,13 @@ def quorum_fault(
 
 
 class _Judge:
-    """A proposal and what its words are judged by."""
+    """A message and what its words are judged by."""
 
     def __init__(
-        self, signatures: Signatures, configuration: Configuration, message: ProposalMessage
+        self,
+        signatures: Signatures,
+        configuration: Configuration,
+        message: ProposalMessage | EngineMessage,
     ) -> None:
         self._signatures = signatures
         self._configuration = configuration
@@ -60,9 +79,15 @@ class _Judge:
 
     # --- the engines -------------------------------------------------------------------------
 
+    def is_prepared(self, prepared: Prepared) -> bool:
+        """PBFT: whether a certificate proves what was prepared in a round below."""
+        place = prepared.round, prepared.digest
+        return prepared.round < self._round and self._is_voted(place, prepared.votes)
+
     def pbft(self) -> str | None:
         """View changes carry prepared certificates of their own."""
         message = self._message
+        assert isinstance(message, ProposalMessage)
         view = pbft_bytes.decode_justification(
             message.justification, self._configuration, message.height
         )
@@ -76,10 +101,9 @@ class _Judge:
             prepared = pbft_bytes.decode_change(change.body)
             if prepared is None:
                 continue
-            place = prepared.round, prepared.digest
-            if prepared.round >= self._round or not self._is_voted(place, prepared.votes):
+            if not self.is_prepared(prepared):
                 return f"member {change.member} shows a certificate that does not hold"
-            highest = max(highest or (-1, b""), place)
+            highest = max(highest or (-1, b""), (prepared.round, prepared.digest))
         if highest is not None and highest[1] != self._digest:
             return "it proposes something else than what was prepared last"
         return None
@@ -87,6 +111,7 @@ class _Judge:
     def raft(self) -> str | None:
         """Requests for votes claim; the leader proves the highest claim."""
         message = self._message
+        assert isinstance(message, ProposalMessage)
         proof = raft_bytes.decode_proof(message.justification, self._configuration, message.height)
         if message.signed.request.phase is not Phase.FIRST or not isinstance(
             proof, raft_bytes.Election
@@ -110,6 +135,7 @@ class _Judge:
     def paxos(self) -> str | None:
         """1b claim; the leader proves the highest of them (KnowsSafeAt)."""
         message = self._message
+        assert isinstance(message, ProposalMessage)
         if message.signed.request.phase is not Phase.PROPOSAL:
             return None
         proof = paxos_bytes.decode_proof(

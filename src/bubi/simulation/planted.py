@@ -199,7 +199,7 @@ PLANTED: tuple[Planted, ...] = (
         HEIGHT,
         "            self.effects.append(Persist(PREPARED_RECORD, state.height, "
         "encode_prepared(prepared)))\n",
-        "",
+        "            pass\n",
     ),
     Planted(
         "accepted_proposal_not_recorded",
@@ -473,7 +473,7 @@ PLANTED: tuple[Planted, ...] = (
         "height_of_status_ignored",
         REPLICA,
         "            self._sync.claimed(peer, message.height)\n            self._after_sync()\n",
-        "",
+        "            pass\n",
     ),
     Planted(
         "wrong_block_not_fetched_again",

@@ -120,7 +120,9 @@ class Table:
 
 
 @dataclass(slots=True)
-class _Instance:
+class Instance:
+    """A running one; it is member `member`."""
+
     number: int
     member: int
     state: driver.DriverState[Any]
@@ -133,6 +135,8 @@ class _Instance:
     wanted: int = 0
     reached: int = 0
     """Latest round of which a message came: the network of that round is the present one."""
+    down: bool = False
+    """It crashed and did not come back yet."""
 
 
 class Run:
@@ -177,14 +181,14 @@ class Run:
             for own in range(scenario.members)
         ]
         self.instances = [
-            _Instance(
+            Instance(
                 number,
                 scenario.member(number),
                 driver.initial(self.engine, guard.GuardState()),
             )
             for number in range(scenario.instances)
         ]
-        self.performs: dict[type, Callable[[_Instance, Any], None]] = {
+        self.performs: dict[type, Callable[[Instance, Any], None]] = {
             driver.Append: _nothing,
             driver.MirrorGuard: _nothing,
             driver.Alarm: _nothing,
@@ -222,7 +226,7 @@ class Run:
         double = sum(1 for requests in self.slots.values() if len(requests) > 1)
         return Outcome(tuple(self.violations), double, self.messages, max(self.decided, default=0))
 
-    def _correct(self) -> list[_Instance]:
+    def _correct(self) -> list[Instance]:
         return [one for one in self.instances if one.member >= self.scenario.twins]
 
     def _is_level(self) -> bool:
@@ -241,12 +245,14 @@ class Run:
     def _is_over(self) -> bool:
         return bool(self.violations) or self._is_level()
 
-    def _begin(self, instance: _Instance) -> None:
+    def _begin(self, instance: Instance) -> None:
         configuration = self.configurations[instance.member]
         self._feed(instance, driver.Begin(1, configuration))
         self._feed(instance, engines.WorkWaiting(1))
 
-    def _feed(self, instance: _Instance, event: Any) -> None:
+    def _feed(self, instance: Instance, event: Any) -> None:
+        if instance.down:
+            return
         instance.inputs.append(event)
         if instance.busy:
             return
@@ -256,10 +262,14 @@ class Run:
                 following = instance.inputs.pop(0)
                 instance.state, actions = driver.step(self.engine, instance.state, following)
                 for action in actions:
-                    self.performs[type(action)](instance, action)
+                    if not instance.down:
+                        self._perform(instance, action)
         except Exception as error:
             self.violations.append(f"no_exception: instance {instance.number}: {error!r}")
         instance.busy = False
+
+    def _perform(self, instance: Instance, action: Any) -> None:
+        self.performs[type(action)](instance, action)
 
     # --- network -----------------------------------------------------------------------------
 
@@ -272,7 +282,7 @@ class Run:
         groups = self.scenario.rounds[round_][1]
         return groups[a] == groups[b]
 
-    def _judge(self, instance: _Instance, message: engines.ConsensusMessage) -> None:
+    def _judge(self, instance: Instance, message: engines.ConsensusMessage) -> None:
         """What a correct member sends for the first time."""
         signed, configuration = message.signed, self.configurations[0]
         request = signed.request
@@ -293,12 +303,12 @@ class Run:
             self._blame(VOTE_CHECKERS[request.phase], instance, request, fault)
 
     def _blame(
-        self, checker: str, instance: _Instance, request: VoteRequest, fault: str | None
+        self, checker: str, instance: Instance, request: VoteRequest, fault: str | None
     ) -> None:
         if fault is not None:
             self.violations.append(f"{checker}: member {instance.member}, {request}: {fault}")
 
-    def _send(self, instance: _Instance, action: engines.Send) -> None:
+    def _send(self, instance: Instance, action: engines.Send) -> None:
         message = action.message
         request = message.signed.request
         if instance.member >= self.scenario.twins:
@@ -313,7 +323,7 @@ class Run:
                 self.messages += 1
                 self.scheduler.after(LATENCY, self._arrive, (other, event))
 
-    def _arrive(self, sent: tuple[_Instance, engines.Message]) -> None:
+    def _arrive(self, sent: tuple[Instance, engines.Message]) -> None:
         instance, event = sent
         for listener in self.listeners:
             listener(event)
@@ -329,7 +339,7 @@ class Run:
         if self.table.verify(self.configurations[0], event.message.signed):
             self._feed(instance, event)
 
-    def _set_timer(self, instance: _Instance, action: engines.SetTimer) -> None:
+    def _set_timer(self, instance: Instance, action: engines.SetTimer) -> None:
         self.timer_number += 1
         instance.timers[action.timer] = self.timer_number
         self.scheduler.after(
@@ -338,10 +348,10 @@ class Run:
             (instance, action.timer, self.timer_number),
         )
 
-    def _cancel_timer(self, instance: _Instance, action: engines.CancelTimer) -> None:
+    def _cancel_timer(self, instance: Instance, action: engines.CancelTimer) -> None:
         instance.timers.pop(action.timer, None)
 
-    def _elapsed(self, timer: tuple[_Instance, engines.TimerId, int]) -> None:
+    def _elapsed(self, timer: tuple[Instance, engines.TimerId, int]) -> None:
         instance, identity, number = timer
         if instance.timers.get(identity) == number:
             del instance.timers[identity]
@@ -349,13 +359,13 @@ class Run:
 
     # --- the ledger's double -----------------------------------------------------------------
 
-    def _sync(self, instance: _Instance, action: driver.Sync) -> None:
+    def _sync(self, instance: Instance, action: driver.Sync) -> None:
         self.scheduler.after(SYNC, self._synced, (instance, action.number))
 
-    def _synced(self, sync: tuple[_Instance, int]) -> None:
+    def _synced(self, sync: tuple[Instance, int]) -> None:
         self._feed(sync[0], driver.Synchronised(sync[1]))
 
-    def _propose(self, instance: _Instance, action: engines.RequestPayload) -> None:
+    def _propose(self, instance: Instance, action: engines.RequestPayload) -> None:
         """Each instance proposes something of its own, so that twins contradict each other."""
         proposal = b"%d %d %d %d " % (
             action.height,
@@ -370,7 +380,7 @@ class Run:
             engines.PayloadReady(action.height, action.round, digest, proposal, ()),
         )
 
-    def _validate(self, instance: _Instance, action: engines.Validate) -> None:
+    def _validate(self, instance: Instance, action: engines.Validate) -> None:
         head, parent = action.proposal[:-32], action.proposal[-32:]
         height, parent_round, _, _ = (int(part) for part in head.split())
         valid = (
@@ -382,11 +392,11 @@ class Run:
         )
         self._feed(instance, engines.Validated(action.height, action.digest, valid))
 
-    def _execute(self, instance: _Instance, action: engines.Execute) -> None:
+    def _execute(self, instance: Instance, action: engines.Execute) -> None:
         outcome = self.table.hash(b"outcome " + action.digest)
         self._feed(instance, engines.Executed(action.height, action.digest, outcome))
 
-    def _sign(self, instance: _Instance, action: engines.SignVote) -> None:
+    def _sign(self, instance: Instance, action: engines.SignVote) -> None:
         request = action.request
         slot = (instance.member, request.height, request.round, request.phase)
         known = self.slots.setdefault(slot, set())
@@ -398,7 +408,7 @@ class Run:
         signature = self.table.sign(instance.member, request)
         self._feed(instance, engines.VoteSigned(request, signature))
 
-    def _decide(self, instance: _Instance, action: engines.Decide) -> None:
+    def _decide(self, instance: Instance, action: engines.Decide) -> None:
         certificate = action.certificate
         request = certificate.request
         members = {member for member, _ in certificate.votes}
@@ -412,7 +422,7 @@ class Run:
             self.violations.append(f"certificates_valid: {request}")
         self._commit(instance, certificate)
 
-    def _commit(self, instance: _Instance, certificate: Certificate) -> None:
+    def _commit(self, instance: Instance, certificate: Certificate) -> None:
         request = certificate.request
         height = instance.height
         if request.height != height:
@@ -431,47 +441,50 @@ class Run:
         if instance.wanted >= instance.height:
             self._try_sync(instance)
 
-    def _diverged(self, instance: _Instance, _: engines.Diverged) -> None:
+    def _diverged(self, instance: Instance, _: engines.Diverged) -> None:
         self.violations.append(f"equal_outcomes: instance {instance.number}")
 
-    def _evidence(self, _: _Instance, action: engines.ReportEvidence) -> None:
+    def _evidence(self, _: Instance, action: engines.ReportEvidence) -> None:
         if action.first.validator >= self.scenario.twins:
             self.violations.append(f"no_evidence_against_correct: {action}")
 
-    def _request_sync(self, instance: _Instance, action: engines.RequestSync) -> None:
+    def _request_sync(self, instance: Instance, action: engines.RequestSync) -> None:
         instance.wanted = max(instance.wanted, action.last)
         self.scheduler.after(SYNC, self._sync_later, instance)
 
-    def _sync_later(self, instance: _Instance) -> None:
+    def _sync_later(self, instance: Instance) -> None:
         self._try_sync(instance)
 
-    def _try_sync(self, instance: _Instance) -> None:
+    def _try_sync(self, instance: Instance) -> None:
         """Takes the next decided block from an instance that the network reaches."""
         height = instance.height
-        if height > instance.wanted or instance.busy:
+        if height > instance.wanted or instance.busy or instance.down:
             return
         for other in self.instances:
             certificate = other.certificates.get(height)
-            if certificate is not None and self._together(
-                instance.reached, instance.number, other.number
+            if (
+                certificate is not None
+                and not other.down
+                and self._together(instance.reached, instance.number, other.number)
             ):
                 self._commit(instance, certificate)
                 return
 
 
-def _nothing(_: _Instance, __: Any) -> None:
+def _nothing(_: Instance, __: Any) -> None:
     pass
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A range of scenarios for one process."""
+    """A range of scenarios for one process, plain ones or attacks on them."""
 
     seed: int
     first: int
     last: int
     engine: str
     factory: str | None = None
+    hostile: bool = False
 
 
 @dataclass(slots=True)
@@ -496,13 +509,30 @@ class Totals:
         }
 
 
+Play = Callable[[int, Callable[[Any], Any] | None], tuple[Scenario, Outcome]]
+"""Plays the scenario of a number with an engine of this package or from a factory of others."""
+
+
 def run_batch(batch: Batch) -> Totals:
     """Plays the scenarios first to last, the latter excluded."""
+    if batch.hostile:
+        from bubi.simulation import hostile  # noqa: PLC0415 - it stands on this module
+
+        return hostile.run_batch(batch)
+
+    def play(number: int, factory: Callable[[Any], Any] | None) -> tuple[Scenario, Outcome]:
+        scenario = draw(batch.seed, number)
+        return scenario, Run(scenario, batch.engine, factory).run()
+
+    return played(batch, play)
+
+
+def played(batch: Batch, play: Play) -> Totals:
+    """What playing a batch ended with."""
     totals = Totals()
     factory = None if batch.factory is None else load_factory(batch.factory)
     for number in range(batch.first, batch.last):
-        scenario = draw(batch.seed, number)
-        outcome = Run(scenario, batch.engine, factory).run()
+        scenario, outcome = play(number, factory)
         totals.scenarios += 1
         totals.messages += outcome.messages
         totals.double_votes += outcome.double_votes > 0
@@ -526,10 +556,12 @@ def run_all(
     processes: int,
     factory: str | None = None,
     progress: Callable[[Totals], None] | None = None,
+    *,
+    hostile: bool = False,
 ) -> Totals:
-    """Plays scenarios 0 to `scenarios` of a seed."""
+    """Plays scenarios 0 to `scenarios` of a seed; `hostile`: with what `hostile.py` adds."""
     batches = [
-        Batch(seed, first, min(first + BATCH, scenarios), engine, factory)
+        Batch(seed, first, min(first + BATCH, scenarios), engine, factory, hostile)
         for first in range(0, scenarios, BATCH)
     ]
     totals = Totals()
