@@ -68,10 +68,10 @@ class Behaviour:
             self._active += ["lie_view_change"] * (LIE_ODDS - 1)
         self._waiting: tuple[Host, tuple[bytes, ...], ProposalMessage] | None = None
         """Who has not heard of the own proposal yet, though others have."""
-        self._weighed: tuple[tuple[int, int], bool] | None = None
-        """The newest round in which it had a commit vote to give, and whether it holds it back."""
         self._persistent = random.random() < 0.5
         self._claimed = 0
+        self._weighed: tuple[tuple[int, int], bool] | None = None
+        """The newest round in which it had a commit vote to give, and whether it holds it back."""
         self.resting = False
         """True after the end of the phase of faults, if the plan lets it keep quiet."""
 

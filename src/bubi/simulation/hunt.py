@@ -13,32 +13,42 @@ from bubi.simulation import faults, hostile, twins
 from bubi.simulation.cluster import run
 
 LIARS = faults.classes_named(("byzantine", "partitions", "drop", "crash", "slow_node"))
-"""Every third seed draws from these, so that lies meet nodes that are cut off."""
+"""Lies meet nodes that are cut off."""
 LEADERLESS = ("lie_view_change", "equivocate", "leader_cut")
-"""What every third seed consists of: leaders go one after another, and liars follow them."""
-TWINS = 20
-ATTACKS = 60
-"""Scenarios of twins, and attacks on such, between two seeds of a cluster."""
+"""Leaders go one after another, and liars follow them."""
+BEHIND = ("partition", "crash", "lost_write", "slow_node", "replay", "fake_sync", "withhold_batch")
+"""Nodes fall behind and fetch what they missed from liars too."""
+DRAWN = (LEADERLESS, BEHIND, LIARS, faults.CLASSES)
+"""From what the seeds of clusters draw, one after another."""
+TWINS = 10
+ATTACKS = 40
+"""Scenarios of twins, and attacks on such, between two seeds of a cluster. Most bugs of consensus
+fall to these within seconds; what is wrong around it takes a cluster."""
+NODES = (4, 4, 7)
 
 
 def hunt(engine: str, seed: int, seconds: float) -> dict[str, object]:
-    """What was found: by whom ("twins" or "sim"), the checker and how long it took."""
+    """What was found: by whom ("twins" or "sim"), the checker and the processor time it took.
+
+    The clock ends the hunt; what else the machine does is no part of what a bug costs.
+    """
+    begun = time.process_time()
     start = time.monotonic()
     number = 0
     while time.monotonic() - start < seconds:
         try:
             checker = _play(engine, seed, number)
             if checker:
-                return _found("twins", checker, start)
-            classes = (LEADERLESS, LIARS, faults.CLASSES)[number % 3]
-            nodes = (4, 4, 7)[number // 3 % 3]
+                return _found("twins", checker, begun)
+            classes = DRAWN[number % len(DRAWN)]
+            nodes = NODES[number // len(DRAWN) % len(NODES)]
             result = run(seed + number, nodes, engine=engine, classes=classes)
             if result.violations:
-                return _found("sim", result.violations[0].checker, start)
+                return _found("sim", result.violations[0].checker, begun)
         except Exception:
-            return _found("sim", traceback.format_exc().splitlines()[-1], start)
+            return _found("sim", traceback.format_exc().splitlines()[-1], begun)
         number += 1
-    return _found("", "", start)
+    return _found("", "", begun)
 
 
 def _play(engine: str, seed: int, number: int) -> str:
@@ -51,8 +61,8 @@ def _play(engine: str, seed: int, number: int) -> str:
     return ""
 
 
-def _found(by: str, checker: str, start: float) -> dict[str, object]:
-    return {"by": by, "checker": checker, "seconds": time.monotonic() - start}
+def _found(by: str, checker: str, begun: float) -> dict[str, object]:
+    return {"by": by, "checker": checker, "seconds": time.process_time() - begun}
 
 
 if __name__ == "__main__":
