@@ -382,8 +382,8 @@ class Behaviour:
         if not any(lies.values()):
             return False
         self._waiting = None
-        kept = peers[: len(peers) // 3]
-        if kept and self._words.late is not None and self._random.random() < 0.3:
+        kept = tuple(self._random.sample(peers, len(peers) // 3))
+        if kept and self._words.late is not None and self._random.random() < 0.4:
             # The others get the truth, so that they answer.
             self._waiting = host, kept, message
             lies = {peer: () for peer in peers if peer not in kept}

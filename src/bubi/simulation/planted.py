@@ -252,6 +252,27 @@ PLANTED: tuple[Planted, ...] = (
         "raft",
     ),
     Planted(
+        "raft_ballots_counted_several_times",
+        RAFT,
+        "            any(low >= high_ for low, high_ in itertools.pairwise(members))\n",
+        "            any(low > high_ for low, high_ in itertools.pairwise(members))\n",
+        "raft",
+    ),
+    Planted(
+        "raft_high_of_a_later_term",
+        RAFT,
+        "            or (high is not None and high.term >= request.round)\n",
+        "",
+        "raft",
+    ),
+    Planted(
+        "raft_high_of_a_minority",
+        RAFT,
+        "        return self._is_quorum(appended, high.votes)\n",
+        "        return bool(appended)\n",
+        "raft",
+    ),
+    Planted(
         "raft_lock_not_claimed",
         RAFT,
         "        below = lock is not None and lock.round < round_\n",
