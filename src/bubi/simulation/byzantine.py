@@ -292,9 +292,13 @@ class Behaviour:
         if make is None or make(self._liar(host), message) is None:
             return False
         self._count("lie_view_change")
+        self._waiting = None
         some = tuple(peer for peer in peers if self._random.random() < 0.6)
         host.transmit(some, messages.Consensus(message))
         rest = tuple(peer for peer in peers if peer not in some)
+        if rest and self._words.late is not None and self._random.random() < 0.5:
+            self._waiting = host, rest, message
+            return True
         delay = int(SOON * self._random.random()) if some else 0
         self._cluster.scheduler.after(delay, self._reason_late, (host, rest, message))
         return True

@@ -34,7 +34,7 @@ from bubi.consensus.pbft_bytes import (
     encode_justification,
 )
 from bubi.encoding import EncodingError
-from bubi.simulation.lying_leaders import Liar
+from bubi.simulation.lying_leaders import Liar, answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +232,18 @@ def reasoned_view(liar: Liar, message: ProposalMessage) -> Round | None:
     The rest of it is true, so that it holds or not for what this one says. It proposes what
     follows from it.
     """
+    request = message.signed.request
+    return _with_own_change(
+        liar,
+        message,
+        lambda told: change_body(liar.random, told, request.height, request.round, liar.heard),
+    )
+
+
+def _with_own_change(
+    liar: Liar, message: ProposalMessage, make: Callable[[bytes], bytes | None]
+) -> Round | None:
+    """A new view with the body that is made for the liar's view change, None if it is none."""
     configuration, request = liar.configuration, message.signed.request
     own = configuration.own
     try:
@@ -241,13 +253,7 @@ def reasoned_view(liar: Liar, message: ProposalMessage) -> Round | None:
     if not isinstance(view, NewView) or own is None:
         return None
     changes = {change.member: change for change in view.changes}
-    told = changes[own].body if own in changes else b""
-    known = gathered(request.height, liar.heard)
-    if known and liar.random.random() < 0.4:
-        # True, but it may be of this very round.
-        body: bytes | None = encode_change(_as_heard(liar.random, known[0], request.round, known))
-    else:
-        body = change_body(liar.random, told, request.height, request.round, liar.heard)
+    body = make(changes[own].body if own in changes else b"")
     if body is None:
         return None
     if own not in changes:
@@ -256,6 +262,20 @@ def reasoned_view(liar: Liar, message: ProposalMessage) -> Round | None:
     signed = liar.sign(change_vote(configuration, request.height, request.round, digest))
     changes[own] = SignedChange(own, signed.signature, body)
     return _round_of(request.round, list(changes.values()), view.parent)
+
+
+def reasoned_by_its_answers(liar: Liar, message: ProposalMessage) -> ProposalMessage | None:
+    """The new view again, once a quorum voted for it: the own view change shows these votes.
+
+    No member had them when it asked for the round.
+    """
+    votes = answers(liar, message)
+    if votes is None or not message.proposal:
+        return None
+    request = message.signed.request
+    shown = Prepared(request.round, request.digest, message.proposal, message.payload, votes)
+    begun = _with_own_change(liar, message, lambda _: encode_change(shown))
+    return None if begun is None else replace(message, justification=begun.justification)
 
 
 def usurped_round(liar: Liar, height: int, parent: Certificate | None) -> Round | None:
@@ -302,4 +322,11 @@ def _round_of(
         return None
 
 
-PBFT = Words(VIEW_CHANGE, change_body, new_view, reasoned=reasoned_view, usurped=usurped_round)
+PBFT = Words(
+    VIEW_CHANGE,
+    change_body,
+    new_view,
+    reasoned=reasoned_view,
+    usurped=usurped_round,
+    late=reasoned_by_its_answers,
+)
