@@ -70,6 +70,10 @@ def votes() -> Council:
     model.vote(lapses, 0, 1, 2)
     model.ready(lapses, 0)
     model.block(after=3_600_000)
+    taken_back = model.propose(v.SetEngine("paxos"), not_before=9_000)
+    model.vote(taken_back, 0, 1, 2)
+    model.ready(taken_back, 0, 1, 2)
+    model.vote(taken_back, 1, 2, 3, approve=False)
     changed(model, v.SetParameter("proposal_lifetime", 3 * DAY), memo="longer")
     approved = model.propose(v.SetEngine("raft"), acknowledged=("no_fault_tolerance",))
     model.vote(approved, 0, 1, 2)
@@ -228,6 +232,8 @@ def compare_proposals(chain: core.Chain, index: Reader) -> None:
             ready = [(one["name"], one["weight"], one["ready"]) for one in found["ready"]]
             members = pending["members"]
             assert ready == [(one["name"], one["weight"], one["ready"]) for one in members]
+        if value["status"] == "withdrawn":
+            assert found["activation_height"] is None
         if value["status"] == "active":
             assert found["activation_height"] == str(int(value["changed"]) + 1)
 
