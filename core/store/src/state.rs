@@ -33,6 +33,8 @@ const LARGE_LAYERS: usize = 4;
 const YOUNG_RUNS: usize = 6;
 /// Runs at which the writer waits for the merger, so that reads stay fast.
 const RUN_LIMIT: usize = 24;
+/// How far the merger stands back: what it does may take long, and blocks must not wait for it.
+const MERGER_NICE: i32 = 10;
 /// How long the writer waits before it looks again.
 const STALL: Duration = Duration::from_millis(5);
 
@@ -341,12 +343,7 @@ impl<D: Disk> Core<D> {
         let run = self.write_run(number, Merge::new(vec![Cursor::memory(&whole, &[])])?, Purpose::Flush)?;
         let Some(run) = run else { return Ok(()) };
         let path = run.path.clone();
-        let (height, meta) = (view.height, view.meta.clone());
-        let outcome = self.install(|manifest, view| {
-            (manifest.height, manifest.meta) = (height, meta.clone());
-            view.layers.clear();
-            view.runs.insert(0, Arc::new(run));
-        });
+        let outcome = self.install(Some((view.height, view.meta.clone())), |runs| runs.insert(0, Arc::new(run)));
         self.remove_unless(outcome, &path)?;
         self.commits_in_memory.store(0, Ordering::SeqCst);
         // Space was found: what was refused for want of it may be tried again.
@@ -395,16 +392,27 @@ impl<D: Disk> Core<D> {
         outcome
     }
 
-    /// Changes manifest and view together; the manifest reaches the disk first.
-    fn install(&self, change: impl FnOnce(&mut Manifest, &mut View<D>)) -> Result<()> {
+    /// Changes the runs of manifest and view; the manifest reaches the disk first. `flushed` is the height, and what was said
+    /// of it, of layers that have become a run.
+    ///
+    /// The manifest's lock keeps others from changing runs meanwhile; readers wait for the swap only, not for the disk.
+    fn install(&self, flushed: Option<(u64, Vec<u8>)>, change: impl FnOnce(&mut Vec<Arc<Run<D>>>)) -> Result<()> {
         let mut manifest = self.manifest();
+        let mut runs = self.view().runs.clone();
+        change(&mut runs);
         let mut next = manifest.clone();
-        let mut guard = calm(self.view.write());
-        let mut view = View::clone(&guard);
-        change(&mut next, &mut view);
-        next.runs = view.runs.iter().map(|run| run.id).collect();
+        next.runs = runs.iter().map(|run| run.id).collect();
+        let layers_are_written = flushed.is_some();
+        if let Some((height, meta)) = flushed {
+            (next.height, next.meta) = (height, meta);
+        }
         replace_file(&self.disk, DIRECTORY, MANIFEST, &next.encode())?;
-        *guard = Arc::new(view);
+        self.change_view(|view| {
+            view.runs = runs;
+            if layers_are_written {
+                view.layers.clear();
+            }
+        });
         *manifest = next;
         Ok(())
     }
@@ -428,10 +436,10 @@ impl<D: Disk> Core<D> {
         };
         let path = merged.path.clone();
         let first = group.first().map(|run| run.id);
-        let outcome = self.install(|_, view| {
+        let outcome = self.install(None, |runs| {
             // Newer runs may have come in front of the group meanwhile.
-            let at = view.runs.iter().position(|run| Some(run.id) == first).unwrap_or(0);
-            view.runs.splice(at..at + count, [Arc::new(merged)]);
+            let at = runs.iter().position(|run| Some(run.id) == first).unwrap_or(0);
+            runs.splice(at..at + count, [Arc::new(merged)]);
         });
         self.remove_unless(outcome, &path)?;
         for run in &group {
@@ -493,6 +501,8 @@ fn writer<D: Disk>(core: &Core<D>, tasks: &Receiver<Task>, flushed: &SyncSender<
 }
 
 fn compactor<D: Disk>(core: &Core<D>, flushed: &Receiver<()>) {
+    // On Linux the value is the thread's own. Where it is refused, merging is merely less polite.
+    let _ = rustix::process::nice(MERGER_NICE);
     while flushed.recv().is_ok() {
         core.merging.store(true, Ordering::SeqCst);
         while !core.stopping.load(Ordering::SeqCst) && core.failure().is_none() {
