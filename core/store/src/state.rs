@@ -5,6 +5,7 @@
 //! exactly at a height that was committed, at most [`StateOptions::flush_commits`] commits behind. The rest is replayed
 //! from the block log, which is the commit point. Everything is immutable once made: a snapshot is a list of references.
 
+use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, sync_channel, Receiver, Sender, SyncSender};
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::bytes::{length32, length64, put_string, seal, unseal, Fields};
+use crate::bytes::{length32, length64, offset as to_index, put_string, seal, unseal, Fields};
 use crate::disk::{read_file, replace_file, Disk};
 use crate::error::{Cure, DamageKind, Result, StoreError};
 use crate::log::calm;
@@ -33,7 +34,8 @@ const LARGE_LAYERS: usize = 4;
 const YOUNG_RUNS: usize = 6;
 /// Runs at which the writer waits for the merger, so that reads stay fast.
 const RUN_LIMIT: usize = 24;
-/// How far the merger stands back: what it does may take long, and blocks must not wait for it.
+/// How far writer and merger stand back: what they do may take long, and blocks must not wait for it.
+const WRITER_NICE: i32 = 5;
 const MERGER_NICE: i32 = 10;
 /// How long the writer waits before it looks again.
 const STALL: Duration = Duration::from_millis(5);
@@ -44,7 +46,8 @@ const ENTRY_OVERHEAD: usize = 7;
 /// Settings of a [`StateStore`].
 #[derive(Clone, Copy, Debug)]
 pub struct StateOptions {
-    /// Bytes of commits in memory at which they are written as a run.
+    /// Bytes of commits in memory at which they are written as a run; with `background` up to a quarter more or less, drawn
+    /// at the start: validators hold the same state, and would otherwise all write, and merge, after the same block.
     pub flush_bytes: usize,
     /// Commits in memory at which they are written as a run: bounds what is replayed after a crash.
     pub flush_commits: u64,
@@ -58,7 +61,7 @@ pub struct StateOptions {
 
 impl Default for StateOptions {
     fn default() -> Self {
-        Self { flush_bytes: 64 << 20, flush_commits: 256, queue: 16, snapshots: 64, background: true }
+        Self { flush_bytes: 64 << 20, flush_commits: 256, queue: 32, snapshots: 64, background: true }
     }
 }
 
@@ -263,6 +266,18 @@ pub struct StateStore<D: Disk> {
     queued_height: u64,
     tasks: Option<SyncSender<Task>>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// A size drawn between three and five quarters of this one.
+fn spread(bytes: usize) -> usize {
+    let drawn = to_index(RandomState::new().hash_one(bytes));
+    bytes - bytes / 4 + drawn % (bytes / 2 + 1)
+}
+
+/// Lowers the calling thread's priority: on Linux the value is the thread's own.
+fn stand_back(nice: i32) {
+    // Where it is refused, the thread is merely less polite.
+    let _ = rustix::process::nice(nice);
 }
 
 impl<D: Disk> Core<D> {
@@ -479,6 +494,7 @@ fn group_to_merge(lengths: &[u64]) -> Option<usize> {
 }
 
 fn writer<D: Disk>(core: &Core<D>, tasks: &Receiver<Task>, flushed: &SyncSender<()>) {
+    stand_back(WRITER_NICE);
     while let Ok(task) = tasks.recv() {
         match task {
             Task::Commit(height, meta, layer) => {
@@ -501,8 +517,7 @@ fn writer<D: Disk>(core: &Core<D>, tasks: &Receiver<Task>, flushed: &SyncSender<
 }
 
 fn compactor<D: Disk>(core: &Core<D>, flushed: &Receiver<()>) {
-    // On Linux the value is the thread's own. Where it is refused, merging is merely less polite.
-    let _ = rustix::process::nice(MERGER_NICE);
+    stand_back(MERGER_NICE);
     while flushed.recv().is_ok() {
         core.merging.store(true, Ordering::SeqCst);
         while !core.stopping.load(Ordering::SeqCst) && core.failure().is_none() {
@@ -524,7 +539,10 @@ impl<D: Disk> StateStore<D> {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] with [`Cure::RebuildFromLog`]: call [`StateStore::reset`] and replay the log.
-    pub fn open(disk: D, options: StateOptions) -> Result<Self> {
+    pub fn open(disk: D, mut options: StateOptions) -> Result<Self> {
+        if options.background {
+            options.flush_bytes = spread(options.flush_bytes);
+        }
         disk.create_directory(DIRECTORY).map_err(|error| StoreError::from_io(DIRECTORY, "create", &error))?;
         let manifest = Manifest::read(&disk)?.unwrap_or_default();
         remove_orphans(&disk, &manifest)?;
