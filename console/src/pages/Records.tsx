@@ -1,7 +1,7 @@
 /** Records: list, one record with its versions and where it comes from. */
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "react-router";
-import { DataTable, List } from "../components/DataTable";
+import { List } from "../components/DataTable";
 import { DocumentCheck } from "../components/Document";
 import {
   AccountId,
@@ -49,6 +49,7 @@ export function Records() {
             { name: "namespace", label: "filter.namespace", choices },
             { name: "key", label: "filter.key" },
             { name: "digest", label: "filter.digest" },
+            { name: "writer", label: "record.writer" },
           ]}
           rowKey={(one, at) =>
             `${text(one, "namespace")} ${text(one, "key")} ${text(one, "version")} ${at}`
@@ -166,48 +167,24 @@ function Newest({ found }: { found: Row }) {
 
 function Versions(props: { namespace: string; record: string }) {
   const { t } = useText();
-  const query = useQuery({
-    queryKey: ["record-versions", props.namespace, props.record],
-    queryFn: ({ signal }) =>
-      get<Page<Row>>(
-        address("/api/v1/records/{namespace}/{key}/versions", {
-          namespace: props.namespace,
-          key: props.record,
-        }),
-        signal,
-      ),
-  });
   return (
-    <Answered query={query}>
-      {(found) =>
-        found.items.length === 0 ? (
-          <Nothing />
-        ) : (
-          <DataTable
-            caption={t("record.versions")}
-            rows={found.items}
-            rowKey={(one, at) => text(one, "version") ?? String(at)}
-            columns={[
-              { title: t("version"), cell: (one) => text(one, "version") },
-              { title: t("digest"), cell: (one) => <Id value={digestOf(one)} /> },
-              {
-                title: t("record.writer"),
-                cell: (one) => <AccountId value={text(one, "writer")} />,
-              },
-              {
-                title: t("block"),
-                right: true,
-                cell: (one) => <BlockLink height={text(one, "height")} />,
-              },
-              {
-                title: t("time"),
-                right: true,
-                cell: (one) => <Time ms={text(one, "time")} exact />,
-              },
-            ]}
-          />
-        )
-      }
-    </Answered>
+    <List<Row>
+      name="record-versions"
+      caption={t("record.versions")}
+      route="/api/v1/records/{namespace}/{key}/versions"
+      places={{ namespace: props.namespace, key: props.record }}
+      rowKey={(one, at) => text(one, "version") ?? String(at)}
+      columns={[
+        { title: t("version"), cell: (one) => text(one, "version") },
+        { title: t("digest"), cell: (one) => <Id value={digestOf(one)} /> },
+        { title: t("record.writer"), cell: (one) => <AccountId value={text(one, "writer")} /> },
+        {
+          title: t("block"),
+          right: true,
+          cell: (one) => <BlockLink height={text(one, "height")} />,
+        },
+        { title: t("time"), right: true, cell: (one) => <Time ms={text(one, "time")} exact /> },
+      ]}
+    />
   );
 }
