@@ -231,10 +231,13 @@ def test_the_generator_counts_every_answer_and_ends_although_one_never_comes(tmp
         (LOAD, 0.1, 0),
     ]
     assert sum(one.seconds is not None for one in said.replies) == 1
-    assert said.others == {
-        LOAD: Counter(skipped=1, pool_full=2, pending=2),
-        AFTER: Counter(unanswered=2),
+    told = json.loads(json.dumps(said.document(1.5)))
+    assert told["others"] == {
+        LOAD: {"skipped": 1, "pool_full": 2, "pending": 2},
+        AFTER: {"unanswered": 2},
     }
+    assert [Reply(**one) for one in told["replies"]] == said.replies
+    assert told["cpu_seconds"] == 1.5
     assert not list(tmp_path.iterdir())
 
 
