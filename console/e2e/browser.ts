@@ -150,16 +150,34 @@ interface Finding {
   nodes: { target: string[]; failureSummary: string }[];
 }
 
-/** What keeps people from using the page: serious and critical findings of axe. */
-export async function barriers(page: Page): Promise<string[]> {
+/** Navigation and header, which are the same on every page. */
+const FRAME = [[".side"], ["header.top"]];
+
+/**
+ * What keeps people from using the page: serious and critical findings of axe. `part` leaves out what was looked at
+ * elsewhere: the `page` without its frame, or its `colours` only.
+ */
+export async function barriers(
+  page: Page,
+  part: "all" | "page" | "colours" = "all",
+): Promise<string[]> {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeSource);
-  const found = (await page.evaluate(async () => {
-    type Axe = { run: (options: object) => Promise<{ violations: unknown[] }> };
-    const { axe } = window as unknown as { axe: Axe };
-    // What passes is not described, and what is on no page is not looked for.
-    const options = { resultTypes: ["violations"], preload: false, iframes: false };
-    return (await axe.run(options)).violations;
-  })) as Finding[];
+  // What passes is not described, and what is on no page is not looked for.
+  const options = {
+    resultTypes: ["violations"],
+    preload: false,
+    iframes: false,
+    ...(part === "colours" ? { runOnly: ["color-contrast"] } : {}),
+  };
+  const context = part === "page" ? { exclude: FRAME } : { include: [["html"]] };
+  const found = (await page.evaluate(
+    async ([where, how]) => {
+      type Axe = { run: (where: object, how: object) => Promise<{ violations: unknown[] }> };
+      const { axe } = window as unknown as { axe: Axe };
+      return (await axe.run(where, how)).violations;
+    },
+    [context, options] as const,
+  )) as Finding[];
   return found
     .filter((one) => one.impact === "serious" || one.impact === "critical")
     .map((one) => {

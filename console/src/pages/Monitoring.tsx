@@ -8,7 +8,7 @@ import { Answered, Card, Nothing, PageHead, Pill, Stat, type Tone } from "../com
 import { address, get, type Query } from "../lib/api";
 import { bytesText, grouped, percent, span } from "../lib/format";
 import { number, row, rows, text } from "../lib/rows";
-import { type Key, useText } from "../lib/text";
+import { type Key, type Texts, useText } from "../lib/text";
 import type { Page, Row } from "../lib/types";
 
 const SPANS = { "15m": 900, "1h": 3_600, "6h": 21_600, "1d": 86_400, "15d": 1_296_000 } as const;
@@ -61,20 +61,28 @@ function Actions({ list }: { list: string }) {
   );
 }
 
+/** Groups of texts for codes: the door has some of its own beside those of the ledger. */
+const CODES: readonly string[] = ["code", "problem"];
+
+/** A label in words, from the first group that knows it. */
+function worded(name: Texts["name"], groups: readonly string[], label: string): string {
+  return groups.map((group) => name(group, label)).find((words) => words !== label) ?? label;
+}
+
 /** A chart of one kept series: a line per node, or per label. */
 function SeriesCard(props: {
   series: string;
   title: Key;
   format?: (value: number) => string;
   node?: string;
-  /** Group of the texts for what the series tells apart. */
-  labels?: string;
+  /** Groups of the texts for what the series tells apart. */
+  labels?: readonly string[];
 }) {
   const { t, name } = useText();
   const { chosen } = useSpan();
   const step = Math.ceil(SPANS[chosen] / 240);
   const labelled = (label: string | null): string | null =>
-    label && props.labels ? name(props.labels, label) : label;
+    label && props.labels ? worded(name, props.labels, label) : label;
   const query = useQuery({
     queryKey: ["monitoring", "series", props.series, props.node, chosen],
     queryFn: ({ signal }) =>
@@ -221,10 +229,18 @@ export function Nodes() {
           <SeriesCard
             series="transactions_per_second"
             title="series.transactions"
-            labels="outcome"
+            labels={["outcome"]}
           />
           <SeriesCard series="time_to_final_p95_seconds" title="series.final" format={span} />
           <SeriesCard series="pool_transactions" title="series.pool" />
+          <SeriesCard series="outcomes_per_second" title="series.outcomes" labels={CODES} />
+          <SeriesCard series="refused_per_second" title="series.refused" labels={CODES} />
+          <SeriesCard series="verified_per_second" title="series.verified" />
+          <SeriesCard
+            series="verification_backlog_bytes"
+            title="series.backlog"
+            format={bytesText}
+          />
         </div>
       </div>
     </>
@@ -264,19 +280,19 @@ export function Hosts() {
         <div className="grid">
           <SeriesCard series="cpu_ratio" title="series.cpu" format={percent} />
           <SeriesCard
-            labels="host_part"
+            labels={["host_part"]}
             series="memory_bytes"
             title="series.memory"
             format={bytesText}
           />
           <SeriesCard
-            labels="host_part"
+            labels={["host_part"]}
             series="disk_bytes"
             title="series.disk"
             format={bytesText}
           />
           <SeriesCard
-            labels="host_part"
+            labels={["host_part"]}
             series="fsync_p99_seconds"
             title="series.fsync"
             format={span}
@@ -483,7 +499,7 @@ export function Consensus() {
                 <SeriesCard
                   series="phase_p95_seconds"
                   title="series.phases"
-                  labels="phase"
+                  labels={["phase"]}
                   format={span}
                   node={text(item, "name") ?? undefined}
                 />
@@ -627,6 +643,18 @@ export function Peers() {
               <div className="grid">
                 <SeriesCard series="rtt_seconds" title="series.rtt" format={span} node={from[0]} />
                 <SeriesCard
+                  series="bytes_in_per_second"
+                  title="series.bytes_in"
+                  format={bytesText}
+                  node={from[0]}
+                />
+                <SeriesCard
+                  series="bytes_out_per_second"
+                  title="series.bytes_out"
+                  format={bytesText}
+                  node={from[0]}
+                />
+                <SeriesCard
                   series="peer_queue_bytes"
                   title="series.queue"
                   format={bytesText}
@@ -644,11 +672,7 @@ export function Peers() {
 /** What was refused at the door and what was rejected in a block, by code. */
 function Refusals({ of }: { of: Row }) {
   const { t, name } = useText();
-  // The door has codes of its own beside those of the ledger.
-  const inWords = (code: string): string => {
-    const outcome = name("code", code);
-    return outcome === code ? name("problem", code) : outcome;
-  };
+  const inWords = (code: string): string => worded(name, CODES, code);
   const kinds = [
     ["refused", "client.refused"],
     ["rejected", "client.rejected"],

@@ -127,28 +127,23 @@ export function RecordPage() {
 
 function Newest({ found }: { found: Row }) {
   const { t, name } = useText();
-  const version = { ...found, ...row(row(found.value).v1) };
-  const content = row(version.content);
-  const plain = text(content, "plain") ?? text(version, "plain");
-  const kind =
-    typeof version.content === "string"
-      ? version.content
-      : (text(version, "content_kind") ?? Object.keys(content)[0]);
-  const size = text(version, "content_size");
+  const plain = text(found, "content");
+  const kind = text(found, "content_kind");
+  const size = text(found, "content_size");
   return (
     <>
       <Card title={t("record.newest")}>
         <Facts
           items={[
-            [t("version"), text(version, "version", "newest")],
-            [t("record.writer"), <AccountId key="writer" value={text(version, "writer")} />],
-            [t("time"), <Time key="time" ms={text(version, "time")} exact />],
-            [t("digest"), <Id key="digest" value={digestOf(version)} whole />],
-            [t("algorithm"), name("digest", algorithmOf(version))],
+            [t("version"), text(found, "version")],
+            [t("record.writer"), <AccountId key="writer" value={text(found, "writer")} />],
+            [t("time"), <Time key="time" ms={text(found, "time")} exact />],
+            [t("digest"), <Id key="digest" value={digestOf(found)} whole />],
+            [t("algorithm"), name("digest", algorithmOf(found))],
             [t("content"), name("content", kind)],
             size ? [t("size"), bytesText(size)] : null,
-            text(version, "height")
-              ? [t("block"), <BlockLink key="height" height={text(version, "height")} />]
+            text(found, "height")
+              ? [t("block"), <BlockLink key="height" height={text(found, "height")} />]
               : null,
           ]}
         />
@@ -156,10 +151,7 @@ function Newest({ found }: { found: Row }) {
         {kind === "cipher" && <Pill tone="info">{t("record.private")}</Pill>}
       </Card>
       <Card title={t("record.compare")}>
-        <DocumentCheck
-          digest={digestOf(version) ?? ""}
-          algorithm={algorithmOf(version) ?? "sha256"}
-        />
+        <DocumentCheck digest={digestOf(found) ?? ""} algorithm={algorithmOf(found) ?? "sha256"} />
       </Card>
     </>
   );

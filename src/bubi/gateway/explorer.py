@@ -270,7 +270,8 @@ async def account(request: Request, address: Account) -> dict[str, Any]:
     """One account: signers, thresholds, its organisation, when it was opened and by whom."""
     await answers.address_of(request, address)
     one = await found(request, lambda index: index.account(address))
-    one |= await read(request, lambda index: organisations.belonging(index, address))
+    height = int(one["indexed_height"])
+    one |= await read(request, lambda index: organisations.belonging(index, address, height))
     if one["thresholds"] is None and one["closed"] is None:
         # A validator's account that a vote opened: its signers are in no operation.
         full = await gateway_of(request).node.get(f"/v1/accounts/{address}")
