@@ -73,6 +73,9 @@ def test_network_and_overview(gateway: RunningGateway, ledger: World) -> None:
     assert network["chain_id"] == ledger.node.made.chain_id
     assert (network["development"], network["sandbox"], network["public"]) == (True, False, True)
     assert Trust.parse(json.dumps(network["trust"])).network.chain_id == ledger.node.chain_id
+    # Of a block that came while the index was level it is known how long it took.
+    settled_block(gateway, ledger)
+    gateway.until(lambda: gateway.get("/overview")["finality_ms"] is not None)
     overview = gateway.get("/overview")
     assert overview["lag"] == "0"
     assert overview["index"] == {"state": "following", "reason": None}
