@@ -326,6 +326,22 @@ def test_both_databases_hold_the_same(
     assert hashes[0] is not None
 
 
+def test_search_finds_what_was_proposed_and_proven(
+    ledgers: list[Simulated], tmp_path: Any
+) -> None:
+    databases = Databases("sqlite", tmp_path, "")
+    index = write(databases.engine(), ledgers[2], 40)
+    for kind, found in (
+        ("proposal", governance.proposals(index, ALL).items),
+        ("evidence", governance.evidence_list(index, ALL).items),
+    ):
+        for one in found:
+            hits = index.search(one["id"])
+            assert {"kind": kind, "id": one["id"], "title": one["id"]} in hits
+        assert found
+    databases.close()
+
+
 def test_filters_and_pages(ledgers: list[Simulated], database: Databases) -> None:
     index = write(database.engine(), ledgers[0], 40)
     whole = governance.proposals(index, ALL).items

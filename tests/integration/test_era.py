@@ -16,10 +16,12 @@ from bubi_sdk.keystore import Cost, KeystoreSigner
 from network import command, environment, get, wait_for
 
 from bubi.gateway.index import check, database
+from tests.browser import browse
 from tests.gateway.gateways import RunningGateway
 from tests.ports import free_port
 
 PATIENCE = 240.0
+BROWSER_SECONDS = 600
 pytestmark = pytest.mark.timeout(1_800)
 """Two networks are founded and started before the first test, which takes long when busy."""
 OWNERS = ("a", "b", "c", "d")
@@ -331,6 +333,15 @@ def test_a_gateway_shows_what_was_there_and_what_comes(old, era, keys, tmp_path)
         first = {one["name"]: one["value"] for one in gateway.get(path, height=0)["items"]}
         assert first == {"note": b"before".hex()}
         assert gateway.get(path)["items"][0]["value"] == b"3".hex()
+        left = {
+            "chain": before["chain_id"],
+            "height": before["height"],
+            "url": before["url"],
+            "account": old["holder"],
+            "asset": "EUR",
+        }
+        settings = {"BUBI_GATEWAY_URL": gateway.url, "BUBI_PREDECESSOR": json.dumps(left)}
+        browse("era", settings, BROWSER_SECONDS)
         # Nothing of the file of the old chain stays behind.
         assert not [one for one in gateway.folder.iterdir() if one.name.startswith("inheritance")]
         fresh.start()
