@@ -605,7 +605,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--again", action="append", default=[], metavar="ROW")
-    asked = parser.parse_args()
+    asked = parser.parse_intermixed_args()
     if unknown := {*asked.rows, *asked.again} - {row.name for row in ROWS}:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
     asked.folder.mkdir(parents=True, exist_ok=True)

@@ -375,6 +375,18 @@ def test_several_runs_count_by_their_medians():
     assert "spread" not in summary([fields(10, 5.0)])
 
 
+def test_pieces_of_a_phase_are_together_what_it_promises():
+    phases = [
+        Phase(LOAD, 10_567.7, 60, 250),
+        Phase(AFTER, 1.0, 0.3, 1),
+        Phase(AFTER, 33.3, 100, 1),
+    ]
+    for phase in phases:
+        found = list(bench_network.pieces([phase]))
+        assert sum(count for _, count in found) == phase.transactions
+        assert sum(piece.seconds for piece, _ in found) == pytest.approx(phase.seconds)
+
+
 def test_a_long_run_is_signed_in_pieces_while_it_is_sent():
     asked = []
 

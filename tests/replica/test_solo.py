@@ -2,6 +2,7 @@
 
 from bubi.consensus.solo import SoloEngine
 from bubi.replica import events
+from bubi.replica.replica import PACE_ALONE_MS, PACED_TRANSACTIONS
 from tests.replica.cluster import START, Group, World, entry_ids
 
 
@@ -36,6 +37,22 @@ def test_groups_gather_while_a_block_is_decided() -> None:
     world.run(200)
     assert world.ordered() == list(range(1, 30))
     assert world.heights()[0] <= 3
+
+
+def test_after_a_full_block_more_gathers_and_after_a_small_one_nothing_waits() -> None:
+    def second_block_after(first: int) -> int:
+        """How long after the first transactions the block with the last one is decided (ms)."""
+        world = alone()
+        world.run(1_000)
+        began, host = world.now, world.hosts[0]
+        host.submit(*range(first))
+        assert world.until(lambda: world.heights() == [1], 1_000)
+        host.submit(10_000)
+        assert world.until(lambda: world.heights() == [2], 1_000)
+        return world.now - began
+
+    assert second_block_after(PACED_TRANSACTIONS - 1) < PACE_ALONE_MS
+    assert second_block_after(PACED_TRANSACTIONS) >= PACE_ALONE_MS
 
 
 def test_a_needed_block_is_made_and_only_one() -> None:

@@ -13,6 +13,8 @@ use crate::error::{Cure, DamageKind, Result, StoreError};
 const MAGIC: &[u8; 8] = b"BUBIRUN\x01";
 const BLOCK: usize = 16 << 10;
 const BUFFER: usize = 1 << 20;
+/// Bytes after which a run that is being written goes to the disk: a block's sync must not wait behind all of a large run.
+const SYNC_BYTES: u64 = 16 << 20;
 const FOOTER: usize = 28;
 const ENTRY_HEADER: usize = 6;
 const DELETED: u32 = u32::MAX;
@@ -362,6 +364,7 @@ pub(crate) struct RunWriter<'a, D: Disk> {
     file: D::File,
     buffer: Vec<u8>,
     written: u64,
+    synced: u64,
     block_start: usize,
     index: Vec<u8>,
     /// Place in `index` of the open block's length.
@@ -383,6 +386,7 @@ impl<'a, D: Disk> RunWriter<'a, D> {
             file,
             buffer,
             written: 0,
+            synced: 0,
             block_start,
             index: Vec::new(),
             pending_length: None,
@@ -420,8 +424,17 @@ impl<'a, D: Disk> RunWriter<'a, D> {
         }
         if self.buffer.len() >= BUFFER {
             self.write_out()?;
+            if self.written - self.synced >= SYNC_BYTES {
+                self.sync()?;
+            }
         }
         self.block_start = self.buffer.len();
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.file.sync_data().map_err(|error| StoreError::from_sync(&self.path, &error))?;
+        self.synced = self.written;
         Ok(())
     }
 
@@ -447,7 +460,7 @@ impl<'a, D: Disk> RunWriter<'a, D> {
         seal(&mut footer);
         self.buffer.extend_from_slice(&footer);
         self.write_out()?;
-        self.file.sync_data().map_err(|error| StoreError::from_sync(&self.path, &error))?;
+        self.sync()?;
         let id = RunId { number: self.number, length: self.written, entries: self.entries, index_sum };
         Run::open(self.disk, id)
     }

@@ -5,6 +5,7 @@
 //! exactly at a height that was committed, at most [`StateOptions::flush_commits`] commits behind. The rest is replayed
 //! from the block log, which is the commit point. Everything is immutable once made: a snapshot is a list of references.
 
+use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, sync_channel, Receiver, Sender, SyncSender};
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::bytes::{length32, length64, put_string, seal, unseal, Fields};
+use crate::bytes::{length32, length64, offset as to_index, put_string, seal, unseal, Fields};
 use crate::disk::{read_file, replace_file, Disk};
 use crate::error::{Cure, DamageKind, Result, StoreError};
 use crate::log::calm;
@@ -33,6 +34,9 @@ const LARGE_LAYERS: usize = 4;
 const YOUNG_RUNS: usize = 6;
 /// Runs at which the writer waits for the merger, so that reads stay fast.
 const RUN_LIMIT: usize = 24;
+/// How far writer and merger stand back: what they do may take long, and blocks must not wait for it.
+const WRITER_NICE: i32 = 5;
+const MERGER_NICE: i32 = 10;
 /// How long the writer waits before it looks again.
 const STALL: Duration = Duration::from_millis(5);
 
@@ -42,7 +46,8 @@ const ENTRY_OVERHEAD: usize = 7;
 /// Settings of a [`StateStore`].
 #[derive(Clone, Copy, Debug)]
 pub struct StateOptions {
-    /// Bytes of commits in memory at which they are written as a run.
+    /// Bytes of commits in memory at which they are written as a run; with `background` up to a quarter more or less, drawn
+    /// at the start: validators hold the same state, and would otherwise all write, and merge, after the same block.
     pub flush_bytes: usize,
     /// Commits in memory at which they are written as a run: bounds what is replayed after a crash.
     pub flush_commits: u64,
@@ -56,7 +61,7 @@ pub struct StateOptions {
 
 impl Default for StateOptions {
     fn default() -> Self {
-        Self { flush_bytes: 64 << 20, flush_commits: 256, queue: 16, snapshots: 64, background: true }
+        Self { flush_bytes: 64 << 20, flush_commits: 256, queue: 32, snapshots: 64, background: true }
     }
 }
 
@@ -263,6 +268,18 @@ pub struct StateStore<D: Disk> {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// A size drawn between three and five quarters of this one.
+fn spread(bytes: usize) -> usize {
+    let drawn = to_index(RandomState::new().hash_one(bytes));
+    bytes - bytes / 4 + drawn % (bytes / 2 + 1)
+}
+
+/// Lowers the calling thread's priority: on Linux the value is the thread's own.
+fn stand_back(nice: i32) {
+    // Where it is refused, the thread is merely less polite.
+    let _ = rustix::process::nice(nice);
+}
+
 impl<D: Disk> Core<D> {
     fn view(&self) -> Arc<View<D>> {
         let view = calm(self.view.read());
@@ -341,12 +358,7 @@ impl<D: Disk> Core<D> {
         let run = self.write_run(number, Merge::new(vec![Cursor::memory(&whole, &[])])?, Purpose::Flush)?;
         let Some(run) = run else { return Ok(()) };
         let path = run.path.clone();
-        let (height, meta) = (view.height, view.meta.clone());
-        let outcome = self.install(|manifest, view| {
-            (manifest.height, manifest.meta) = (height, meta.clone());
-            view.layers.clear();
-            view.runs.insert(0, Arc::new(run));
-        });
+        let outcome = self.install(Some((view.height, view.meta.clone())), |runs| runs.insert(0, Arc::new(run)));
         self.remove_unless(outcome, &path)?;
         self.commits_in_memory.store(0, Ordering::SeqCst);
         // Space was found: what was refused for want of it may be tried again.
@@ -395,16 +407,27 @@ impl<D: Disk> Core<D> {
         outcome
     }
 
-    /// Changes manifest and view together; the manifest reaches the disk first.
-    fn install(&self, change: impl FnOnce(&mut Manifest, &mut View<D>)) -> Result<()> {
+    /// Changes the runs of manifest and view; the manifest reaches the disk first. `flushed` is the height, and what was said
+    /// of it, of layers that have become a run.
+    ///
+    /// The manifest's lock keeps others from changing runs meanwhile; readers wait for the swap only, not for the disk.
+    fn install(&self, flushed: Option<(u64, Vec<u8>)>, change: impl FnOnce(&mut Vec<Arc<Run<D>>>)) -> Result<()> {
         let mut manifest = self.manifest();
+        let mut runs = self.view().runs.clone();
+        change(&mut runs);
         let mut next = manifest.clone();
-        let mut guard = calm(self.view.write());
-        let mut view = View::clone(&guard);
-        change(&mut next, &mut view);
-        next.runs = view.runs.iter().map(|run| run.id).collect();
+        next.runs = runs.iter().map(|run| run.id).collect();
+        let layers_are_written = flushed.is_some();
+        if let Some((height, meta)) = flushed {
+            (next.height, next.meta) = (height, meta);
+        }
         replace_file(&self.disk, DIRECTORY, MANIFEST, &next.encode())?;
-        *guard = Arc::new(view);
+        self.change_view(|view| {
+            view.runs = runs;
+            if layers_are_written {
+                view.layers.clear();
+            }
+        });
         *manifest = next;
         Ok(())
     }
@@ -428,10 +451,10 @@ impl<D: Disk> Core<D> {
         };
         let path = merged.path.clone();
         let first = group.first().map(|run| run.id);
-        let outcome = self.install(|_, view| {
+        let outcome = self.install(None, |runs| {
             // Newer runs may have come in front of the group meanwhile.
-            let at = view.runs.iter().position(|run| Some(run.id) == first).unwrap_or(0);
-            view.runs.splice(at..at + count, [Arc::new(merged)]);
+            let at = runs.iter().position(|run| Some(run.id) == first).unwrap_or(0);
+            runs.splice(at..at + count, [Arc::new(merged)]);
         });
         self.remove_unless(outcome, &path)?;
         for run in &group {
@@ -471,6 +494,7 @@ fn group_to_merge(lengths: &[u64]) -> Option<usize> {
 }
 
 fn writer<D: Disk>(core: &Core<D>, tasks: &Receiver<Task>, flushed: &SyncSender<()>) {
+    stand_back(WRITER_NICE);
     while let Ok(task) = tasks.recv() {
         match task {
             Task::Commit(height, meta, layer) => {
@@ -493,6 +517,7 @@ fn writer<D: Disk>(core: &Core<D>, tasks: &Receiver<Task>, flushed: &SyncSender<
 }
 
 fn compactor<D: Disk>(core: &Core<D>, flushed: &Receiver<()>) {
+    stand_back(MERGER_NICE);
     while flushed.recv().is_ok() {
         core.merging.store(true, Ordering::SeqCst);
         while !core.stopping.load(Ordering::SeqCst) && core.failure().is_none() {
@@ -514,7 +539,10 @@ impl<D: Disk> StateStore<D> {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] with [`Cure::RebuildFromLog`]: call [`StateStore::reset`] and replay the log.
-    pub fn open(disk: D, options: StateOptions) -> Result<Self> {
+    pub fn open(disk: D, mut options: StateOptions) -> Result<Self> {
+        if options.background {
+            options.flush_bytes = spread(options.flush_bytes);
+        }
         disk.create_directory(DIRECTORY).map_err(|error| StoreError::from_io(DIRECTORY, "create", &error))?;
         let manifest = Manifest::read(&disk)?.unwrap_or_default();
         remove_orphans(&disk, &manifest)?;

@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Final, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -337,43 +337,47 @@ class _Chunks:
         self._sign = sign
         self.cpu_seconds = 0.0
         self.transaction_bytes = 0
-        self._pieces = list(_pieces(phases))
+        self._pieces = list(pieces(phases))
         long = sum(one.seconds for one in phases) > STREAM_ABOVE_SECONDS
         self._first = CHUNKS_AHEAD if long else len(self._pieces)
         self._began = 0.0
 
     def first(self) -> list[bench_load.Segment]:
         """Signs what must be there before the first request."""
-        made = [one for piece in self._pieces[: self._first] for one in self._make(piece)]
+        made = [one for piece in self._pieces[: self._first] for one in self._make(*piece)]
         self._began = time.monotonic()
         return made
 
     def others(self) -> Iterator[bench_load.Segment]:
         """Signs the rest, a piece or two before it is due."""
-        due = sum(piece.seconds for piece in self._pieces[: self._first])
-        for piece in self._pieces[self._first :]:
+        due = sum(piece.seconds for piece, _count in self._pieces[: self._first])
+        for piece, count in self._pieces[self._first :]:
             ahead = self._began + due - CHUNKS_AHEAD * CHUNK_SECONDS - time.monotonic()
             if ahead > 0:
                 time.sleep(ahead)
-            yield from self._make(piece)
+            yield from self._make(piece, count)
             due += piece.seconds
 
-    def _make(self, piece: Phase) -> Iterator[bench_load.Segment]:
-        for made in self._sign(piece.transactions, piece.request):
+    def _make(self, piece: Phase, count: int) -> Iterator[bench_load.Segment]:
+        for made in self._sign(count, piece.request):
             self.cpu_seconds += made.cpu_seconds
             self.transaction_bytes = self.transaction_bytes or made.transaction_bytes
             interval = piece.request / piece.rate
             yield bench_load.Segment(made.file, made.ends, made.counts, interval, piece.name)
 
 
-def _pieces(phases: Sequence[Phase]) -> Iterator[Phase]:
-    """The phases in pieces of at most so many seconds."""
+def pieces(phases: Sequence[Phase]) -> Iterator[tuple[Phase, int]]:
+    """The phases in pieces of at most so many seconds, each with its share of the transactions."""
     for phase in phases:
-        left = phase.seconds
-        while left > 0:
-            seconds = min(left, CHUNK_SECONDS)
-            yield Phase(phase.name, phase.rate, seconds, phase.request)
-            left -= seconds
+        done, sent = 0.0, 0
+        while done < phase.seconds:
+            seconds = min(phase.seconds - done, CHUNK_SECONDS)
+            done += seconds
+            # Not rounded piece by piece: together they are what the phase promises.
+            until = max(1, round(phase.transactions * min(1.0, done / phase.seconds)))
+            if until > sent:
+                yield replace(phase, seconds=seconds), until - sent
+            sent = until
 
 
 def _tell(stream: IO[bytes], value: object) -> None:

@@ -11,8 +11,9 @@ from typing import Final, Protocol
 
 from bubi.node.ports import Threads
 
-PATIENCE: Final = 4.0
-"""How many times as long as it worked it rests while signatures are waiting to be verified."""
+PATIENCE: Final = 50.0
+"""How many times as long as it worked it rests while transactions come: those that sign then are
+decoded anyway, and what the others will save is not worth making these wait."""
 
 
 class KeyTable(Protocol):
