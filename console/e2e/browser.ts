@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type Browser, chromium, type Page } from "playwright-core";
 
+export const SHOTS = `${import.meta.dirname}/../screenshots`;
 export const PATIENCE_MS = Number(process.env.BUBI_PATIENCE_MS ?? 60_000);
 export type Language = "en" | "zh";
 
@@ -79,6 +80,42 @@ export async function settled(page: Page): Promise<void> {
   });
 }
 
+/**
+ * Goes to another page as a click does: the application stays, only the page is exchanged. A new page has a new headline;
+ * where only the query changes it would be the same one, so that such a page is opened.
+ */
+export async function turn(page: Page, path: string): Promise<void> {
+  const [here, there] = [new URL(page.url()), new URL(gateway() + path)];
+  const elsewhere = here.origin !== there.origin || (await page.locator("h1").count()) === 0;
+  if (elsewhere || there.pathname === here.pathname) {
+    await open(page, path);
+    return;
+  }
+  await page.evaluate((to) => {
+    for (const old of document.querySelectorAll("h1")) old.setAttribute("data-old", "");
+    history.pushState(null, "", to);
+    dispatchEvent(new PopStateEvent("popstate", { state: null }));
+  }, path);
+  await page.locator("h1:not([data-old])").first().waitFor({ timeout: PATIENCE_MS });
+  await settled(page);
+}
+
+/** Where the time of a run goes, by what was done. */
+export class Stopwatch {
+  private readonly spent = new Map<string, number>();
+
+  async time<T>(what: string, work: Promise<T>): Promise<T> {
+    const begin = performance.now();
+    const done = await work;
+    this.spent.set(what, (this.spent.get(what) ?? 0) + performance.now() - begin);
+    return done;
+  }
+
+  toString(): string {
+    return [...this.spent].map(([what, ms]) => `${what} ${(ms / 1000).toFixed(1)} s`).join(", ");
+  }
+}
+
 /** The other of light and dark, as the button or, where there is none, the next visit gives it. */
 export async function otherTheme(page: Page): Promise<void> {
   const before = await page.locator("html").getAttribute("data-theme");
@@ -113,14 +150,34 @@ interface Finding {
   nodes: { target: string[]; failureSummary: string }[];
 }
 
-/** What keeps people from using the page: serious and critical findings of axe. */
-export async function barriers(page: Page): Promise<string[]> {
-  await page.evaluate(axeSource);
-  const found = (await page.evaluate(async () => {
-    const run = (window as unknown as { axe: { run: () => Promise<{ violations: unknown[] }> } })
-      .axe;
-    return (await run.run()).violations;
-  })) as Finding[];
+/** Navigation and header, which are the same on every page. */
+const FRAME = [[".side"], ["header.top"]];
+
+/**
+ * What keeps people from using the page: serious and critical findings of axe. `part` leaves out what was looked at
+ * elsewhere: the `page` without its frame, or its `colours` only.
+ */
+export async function barriers(
+  page: Page,
+  part: "all" | "page" | "colours" = "all",
+): Promise<string[]> {
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeSource);
+  // What passes is not described, and what is on no page is not looked for.
+  const options = {
+    resultTypes: ["violations"],
+    preload: false,
+    iframes: false,
+    ...(part === "colours" ? { runOnly: ["color-contrast"] } : {}),
+  };
+  const context = part === "page" ? { exclude: FRAME } : { include: [["html"]] };
+  const found = (await page.evaluate(
+    async ([where, how]) => {
+      type Axe = { run: (where: object, how: object) => Promise<{ violations: unknown[] }> };
+      const { axe } = window as unknown as { axe: Axe };
+      return (await axe.run(where, how)).violations;
+    },
+    [context, options] as const,
+  )) as Finding[];
   return found
     .filter((one) => one.impact === "serious" || one.impact === "critical")
     .map((one) => {

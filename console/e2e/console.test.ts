@@ -1,8 +1,11 @@
 /** The console in a real browser, on a real network of four nodes with a gateway. */
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
-import type { Browser, Page } from "playwright-core";
+import { promisify } from "node:util";
+import type { Browser, Page, Route } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import en from "../src/text/en.json";
+import zh from "../src/text/zh.json";
 import {
   barriers,
   gateway,
@@ -12,11 +15,14 @@ import {
   open,
   otherTheme,
   PATIENCE_MS,
+  SHOTS,
+  Stopwatch,
   settled,
+  turn,
   visitor,
 } from "./browser";
 
-const SHOTS = `${import.meta.dirname}/../screenshots`;
+const COMMAND_MS = 2 * PATIENCE_MS;
 /** Patience with all pages together. */
 const PAGES_MS = 10 * PATIENCE_MS;
 /**
@@ -35,13 +41,18 @@ const made = {
   cookie: "",
   proposal: "",
   evidence: "",
+  member: "",
 };
+const ORGANISATION = "organisation1";
+
+const execute = promisify(execFile);
 
 /** Runs a command on the network; what it prints. */
-function bubi(...more: string[]): string {
+async function bubi(...more: string[]): Promise<string> {
   const command = given("BUBI_COMMAND").split(" ");
   const rest = [...command.slice(1), ...more, "--data", given("BUBI_DATA")];
-  return execFileSync(command[0] ?? "", rest, { encoding: "utf8", timeout: 120_000 });
+  const { stdout } = await execute(command[0] ?? "", rest, { timeout: COMMAND_MS });
+  return stdout;
 }
 
 beforeAll(async () => {
@@ -133,6 +144,7 @@ describe("a newcomer's five minutes", () => {
       .click();
     await page.getByRole("heading", { name: "hello", level: 1 }).waitFor();
     await settled(page);
+    await page.locator("pre", { hasText: "Hello again" }).waitFor();
     expect(complaints).toEqual([]);
     await page.context().close();
   });
@@ -164,9 +176,8 @@ describe("a change of the network", () => {
     const { page, complaints } = await visitor(browser);
     await open(page, "/proposals");
     const terms = ["--parameter", "block_transactions=15000", "--memo", "smaller blocks"];
-    const opened = JSON.parse(
-      bubi("governance", "propose", ...terms, "--as", "organisation1", "--json"),
-    ) as { proposal: string };
+    const said = await bubi("governance", "propose", ...terms, "--as", ORGANISATION, "--json");
+    const opened = JSON.parse(said) as { proposal: string };
     made.proposal = opened.proposal;
     // The list hears of it by itself.
     await page.locator(`a[href='/proposals/${made.proposal}']`).click();
@@ -180,7 +191,7 @@ describe("a change of the network", () => {
     const vote = (organisation: string) => votes.getByRole("row", { name: organisation });
     for (const [at, who] of ["organisation1", "organisation2"].entries()) {
       await vote(who).getByText("Not yet").waitFor();
-      bubi("governance", "vote", made.proposal, "--yes", "--as", who, "--json");
+      await bubi("governance", "vote", made.proposal, "--yes", "--as", who, "--json");
       await vote(who).getByText("Yes").waitFor();
       await page.getByText(`${at + 1} of 3 needed, 4 in all`).waitFor();
     }
@@ -205,6 +216,33 @@ describe("a change of the network", () => {
   });
 });
 
+describe("an account that joins an organisation", () => {
+  it("is seen asking, and then with the others", async () => {
+    const { page, complaints } = await visitor(browser);
+    await open(page, `/organisations/${ORGANISATION}?state=asks`);
+    await page.getByText("Nobody asks to join").waitFor();
+    await bubi("account", "join", ORGANISATION, "--as", "alice", "--json");
+    // The list hears of it by itself.
+    const asking = page.getByRole("table", { name: "Asking to join" });
+    const link = asking.locator("a[href^='/accounts/']");
+    await link.waitFor();
+    made.member = (await link.getAttribute("href"))?.split("/").at(-1) ?? "";
+    await bubi("governance", "member", "alice", "--in", "--as", ORGANISATION, "--json");
+    await page.getByText("Nobody asks to join").waitFor();
+    await open(page, `/organisations/${ORGANISATION}`);
+    const members = page.getByRole("table", { name: "Accounts" });
+    await members.getByRole("row").filter({ hasText: "Votes for it" }).waitFor();
+    const row = members.getByRole("row").filter({ hasText: "Taken in" });
+    await row.locator(`a[href='/accounts/${made.member}']`).click();
+    await page.getByRole("heading", { name: "Account", level: 1 }).waitFor();
+    await settled(page);
+    await page.locator(`dl a[href='/organisations/${ORGANISATION}']`).waitFor();
+    await page.getByText("This network has no such quota.").waitFor();
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+});
+
 describe("every page", () => {
   const pages = (): readonly (readonly [name: string, path: string])[] => [
     ["overview", "/"],
@@ -220,6 +258,10 @@ describe("every page", () => {
     ["asset", `/assets/${made.asset}`],
     ["records", "/records"],
     ["record", `/records/${made.namespace}/hello`],
+    ["account-memberships", `/accounts/${made.member}?tab=memberships&history=1`],
+    ["organisations", "/organisations"],
+    ["organisation", `/organisations/${ORGANISATION}`],
+    ["organisation-asking", `/organisations/${ORGANISATION}?state=asks&history=1`],
     ["validators", "/validators"],
     ["proposals", "/proposals"],
     ["proposal", `/proposals/${made.proposal}`],
@@ -282,28 +324,64 @@ describe("every page", () => {
     const theme = language === "zh" ? "dark" : "light";
     const { page, complaints } = await visitor(browser, { language, theme });
     await page.context().addCookies(JSON.parse(made.cookie));
+    // Each page is opened by its address in one language, and follows on another page in the other one.
+    const first = LANGUAGES.indexOf(language);
+    const watch = new Stopwatch();
     const found: string[] = [];
     const note = (name: string, what: readonly string[]) =>
       found.push(...what.map((one) => `${name} in ${language}: ${one}`));
-    for (const [name, path] of pages()) {
+    for (const [at, [name, path]] of pages().entries()) {
       complaints.length = 0;
       if (name === "missing") {
         await page.goto(gateway() + path);
         await page.locator("main .state").waitFor();
-      } else await open(page, path);
-      await page.screenshot({ path: `${SHOTS}/${name}-${language}.png`, fullPage: true });
-      note(name, await barriers(page));
+      } else if ((at + first) % 2 === 0) await watch.time("opening", open(page, path));
+      else await watch.time("turning", turn(page, path));
+      const shot = `${SHOTS}/${name}-${language}.png`;
+      await watch.time("screenshots", page.screenshot({ path: shot, fullPage: true }));
+      const part = at === 0 ? "all" : "page";
+      note(name, await watch.time("axe", barriers(page, part)));
       note(name, complaints);
       if (!ALSO_THE_OTHER_THEME.has(name)) continue;
-      await otherTheme(page);
-      note(`${name}, the other theme,`, await barriers(page));
-      await otherTheme(page);
+      await watch.time("themes", otherTheme(page));
+      note(`${name}, the other theme,`, await watch.time("axe", barriers(page, "colours")));
+      await watch.time("themes", otherTheme(page));
     }
     await page.context().close();
+    console.log(`${language}: ${watch}`);
     return found;
   }
 
-  it(
+  // Beside the next one: most of both is waiting.
+  it.concurrent(
+    "turns the page red and an alarm on, and both end when it is back",
+    async () => {
+      const { page } = await visitor(browser);
+      await page.context().addCookies(JSON.parse(made.cookie));
+      await open(page, "/monitoring/nodes");
+      try {
+        await bubi("down", "--node", "node4");
+        await page
+          .getByRole("alert")
+          .filter({ hasText: "node4" })
+          .waitFor({ timeout: PATIENCE_MS });
+        await page.screenshot({ path: `${SHOTS}/node-down.png`, fullPage: true });
+        await open(page, "/alarms");
+        await page.getByText(/node4/).first().waitFor({ timeout: PATIENCE_MS });
+        await page.screenshot({ path: `${SHOTS}/alarm-down.png`, fullPage: true });
+      } finally {
+        await bubi("up", "--detach", "--node", "node4");
+      }
+      await open(page, "/alarms");
+      await page.getByText("Nothing is wrong").waitFor({ timeout: 2 * PATIENCE_MS });
+      await open(page, "/monitoring/nodes");
+      await page.getByRole("alert").waitFor({ state: "detached", timeout: PATIENCE_MS });
+      await page.context().close();
+    },
+    PAGES_MS,
+  );
+
+  it.concurrent(
     "stands in both languages, without errors and barriers",
     async () => {
       // Side by side, for much of it is waiting.
@@ -312,6 +390,43 @@ describe("every page", () => {
     },
     PAGES_MS,
   );
+
+  it.each(LANGUAGES)("tells that it waits, fails or has nothing, in %s", async (language) => {
+    const t = { en, zh }[language];
+    const { page } = await visitor(browser, { language, theme: "dark" });
+    const shot = (name: string) =>
+      page.screenshot({ path: `${SHOTS}/state-${name}-${language}.png`, fullPage: true });
+    let answer: (route: Route) => Promise<void> = () => Promise.resolve();
+    const held: Route[] = [];
+    await page.route("**/api/v1/blocks*", (route) => answer(route));
+    answer = async (route) => {
+      held.push(route);
+    };
+    await page.goto(`${gateway()}/blocks`, { waitUntil: "domcontentloaded" });
+    await page.locator("main .bones").waitFor();
+    expect(await barriers(page)).toEqual([]);
+    await shot("loading");
+    answer = (route) =>
+      route.fulfill({
+        status: 503,
+        contentType: "application/problem+json",
+        body: JSON.stringify({ code: "node_unreachable", status: 503, detail: "for a test" }),
+      });
+    await Promise.all(held.splice(0).map(answer));
+    const trouble = page.getByRole("main").getByRole("alert");
+    await trouble.getByText(t["problem.node_unreachable"]).waitFor();
+    expect(await barriers(page)).toEqual([]);
+    await shot("error");
+    answer = (route) => route.continue();
+    await trouble.getByRole("button", { name: t.retry }).click();
+    await page.getByRole("table", { name: t["nav.blocks"] }).waitFor();
+    await open(page, "/blocks?from=1970-01-01&to=1970-01-02");
+    await page.getByText(t["blocks.empty"]).waitFor();
+    expect(await page.getByLabel(t["filter.from"]).inputValue()).toBe("1970-01-01");
+    expect(await barriers(page)).toEqual([]);
+    await shot("empty");
+    await page.context().close();
+  });
 
   it("loads at most 500 kB before it paints", async () => {
     const { page } = await visitor(browser);
@@ -365,7 +480,7 @@ describe("every page", () => {
   it("fits a narrow window", async () => {
     const { page, complaints } = await visitor(browser, { width: 390, language: "zh" });
     for (const [name, path] of pages().slice(0, 6)) {
-      await open(page, path);
+      await turn(page, path);
       const wide = await page.evaluate(
         () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
       );
@@ -373,29 +488,6 @@ describe("every page", () => {
       await page.screenshot({ path: `${SHOTS}/narrow-${name}.png`, fullPage: true });
     }
     expect(complaints).toEqual([]);
-    await page.context().close();
-  });
-});
-
-describe("a node that dies", () => {
-  it("turns the page red and an alarm on, and both end when it is back", async () => {
-    const { page } = await visitor(browser);
-    await page.context().addCookies(JSON.parse(made.cookie));
-    await open(page, "/monitoring/nodes");
-    try {
-      bubi("down", "--node", "node4");
-      await page.getByRole("alert").filter({ hasText: "node4" }).waitFor({ timeout: PATIENCE_MS });
-      await page.screenshot({ path: `${SHOTS}/node-down.png`, fullPage: true });
-      await open(page, "/alarms");
-      await page.getByText(/node4/).first().waitFor({ timeout: PATIENCE_MS });
-      await page.screenshot({ path: `${SHOTS}/alarm-down.png`, fullPage: true });
-    } finally {
-      bubi("up", "--detach", "--node", "node4");
-    }
-    await open(page, "/alarms");
-    await page.getByText("Nothing is wrong").waitFor({ timeout: 2 * PATIENCE_MS });
-    await open(page, "/monitoring/nodes");
-    await page.getByRole("alert").waitFor({ state: "detached", timeout: PATIENCE_MS });
     await page.context().close();
   });
 });

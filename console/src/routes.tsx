@@ -29,6 +29,7 @@ const transactions = () => import("./pages/Transactions");
 const accounts = () => import("./pages/Accounts");
 const assets = () => import("./pages/Assets");
 const records = () => import("./pages/Records");
+const organisations = () => import("./pages/Organisations");
 const governance = () => import("./pages/Governance");
 const search = () => import("./pages/Search");
 const verify = () => import("./pages/Verify");
@@ -59,6 +60,8 @@ export const router = createBrowserRouter([
       { path: "/assets/:asset", element: page(assets, "AssetPage") },
       { path: "/records", element: page(records, "Records") },
       { path: "/records/:namespace/:key", element: page(records, "RecordPage") },
+      { path: "/organisations", element: page(organisations, "Organisations") },
+      { path: "/organisations/:organisation", element: page(organisations, "OrganisationPage") },
       { path: "/validators", element: page(governance, "Validators") },
       { path: "/proposals", element: page(governance, "Proposals") },
       { path: "/proposals/:proposal", element: page(governance, "ProposalPage") },

@@ -22,8 +22,6 @@ ALGORITHMS = {
     "sm2": core.Algorithm.SM2,
 }
 """Signature algorithms by their names in JSON."""
-LEADERS_AHEAD = 64
-"""Rounds whose leaders are read; the list repeats behind them."""
 _EVIDENCE_DOMAIN = b"bubi:evidence..."
 SHARE_VALIDATORS_MIN = 4
 BARRIER_BLOCKS = 100
@@ -235,7 +233,8 @@ class LedgerView:
         fields, members = self._validators()
         parameters = self.parameters
         own = next((member.index for member in members if member.key == self._own_key), None)
-        first_round, leaders = self._chain.leaders(LEADERS_AHEAD)
+        # As many as there are members: from there on they follow one another.
+        first_round, leaders = self._chain.leaders(len(members))
         return Configuration(
             int(fields["epoch"]),
             fields["engine"],
@@ -247,6 +246,7 @@ class LedgerView:
             first_round,
             tuple(leaders),
             int(parameters["turn_blocks"]),
+            self._chain.epoch[1],
         )
 
     def limits(self) -> Limits:

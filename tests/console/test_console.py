@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,9 +17,8 @@ from bubi_sdk.keystore import KeystoreSigner
 
 from bubi.gateway import console
 from bubi.node.files import read_key
+from tests.browser import CONSOLE, ROOT, browse
 
-ROOT = Path(__file__).resolve().parents[2]
-CONSOLE = ROOT / "console"
 COMMAND = [sys.executable, "-c", "import sys; from bubi.cli import main; sys.exit(main())"]
 START_SECONDS = 240
 BROWSER_SECONDS = 1_200
@@ -81,14 +78,6 @@ def contradict(data: Path) -> str:
     return str(item["id"])
 
 
-def chromium() -> str:
-    """The browser; it is installed if it is missing."""
-    script = ROOT / "scripts" / "install_chromium.sh"
-    done = subprocess.run([script], check=False, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, f"no Chromium for the tests: {done.stderr[-2000:]}"
-    return done.stdout.strip()
-
-
 def test_the_console_is_built() -> None:
     assert (console.BUILT / "index.html").is_file(), "run `make setup`: it builds the console"
 
@@ -104,23 +93,11 @@ def test_the_console_in_a_browser(network: tuple[Path, str], tmp_path: Path) -> 
     settings = {
         "BUBI_GATEWAY_URL": url,
         "BUBI_LOGIN_LINK": bubi(data, "gateway", "login-link")["url"],
-        "BUBI_CHROMIUM": chromium(),
         "BUBI_COMMAND": str(wrapper),
         "BUBI_DATA": str(data),
         "BUBI_EVIDENCE": contradict(data),
     }
-    npm = shutil.which("npm")
-    assert npm is not None, "npm is missing: the console is built and tested with Node.js 20"
-    done = subprocess.run(
-        [npm, "run", "--silent", "e2e"],
-        cwd=CONSOLE,
-        env={**os.environ, **settings},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=BROWSER_SECONDS,
-    )
-    assert done.returncode == 0, (done.stdout + done.stderr)[-12_000:]
+    browse("console", settings, BROWSER_SECONDS)
 
 
 def test_the_interface_that_the_console_was_made_for() -> None:

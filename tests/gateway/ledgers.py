@@ -69,15 +69,22 @@ class Simulated:
         in_force = (_tagged(one["key"]) for one in self.members["validators"])
         return next(SECRETS[key] for key in in_force if key in SECRETS)
 
-    def decide(self, time: int, batches: Iterable[Iterable[Transaction]]) -> None:
-        """One more block. What the door would refuse is left out."""
+    def decide(
+        self,
+        time: int,
+        batches: Iterable[Iterable[Transaction]],
+        parent_round: int = 0,
+        round_: int = 0,
+    ) -> None:
+        """One more block, decided in this round. What the door would refuse is left out."""
         made = [one for one in (self._batch(batch, time) for batch in batches) if one is not None]
         chain, members = self.chain, self.members
-        proposal = chain.propose(time, 0, made)
+        proposal = chain.propose(time, parent_round, made)
         chain.append_bodies(chain.height + 1, made)
         execution = chain.execute(proposal, made)
         epoch, engine = int(members["epoch"]), members["engine"]
-        fields = (epoch, engine, execution.height, 0, execution.digest, execution.outcome_hash)
+        digest, outcome = execution.digest, execution.outcome_hash
+        fields = (epoch, engine, execution.height, round_, digest, outcome)
         message = core.commit_message(chain.chain_id, *fields)
         votes = [
             (place, self._sign(_tagged(one["key"]), message))

@@ -73,6 +73,9 @@ def test_network_and_overview(gateway: RunningGateway, ledger: World) -> None:
     assert network["chain_id"] == ledger.node.made.chain_id
     assert (network["development"], network["sandbox"], network["public"]) == (True, False, True)
     assert Trust.parse(json.dumps(network["trust"])).network.chain_id == ledger.node.chain_id
+    # Of a block that came while the index was level it is known how long it took.
+    settled_block(gateway, ledger)
+    gateway.until(lambda: gateway.get("/overview")["finality_ms"] is not None)
     overview = gateway.get("/overview")
     assert overview["lag"] == "0"
     assert overview["index"] == {"state": "following", "reason": None}
@@ -178,6 +181,56 @@ def test_lists_page_and_export(gateway: RunningGateway, ledger: World) -> None:
     for kind in ("claims", "data", "holds", "items"):
         gateway.get(f"/accounts/{bob}/{kind}")
     assert gateway.get(f"/accounts/{bob}/proof")["account"]["proof"]["account"]
+
+
+def test_an_organisation_its_accounts_and_their_quota(
+    gateway: RunningGateway, ledger: World
+) -> None:
+    (first,) = gateway.get("/organisations")["items"]
+    name, alice = first["name"], ledger.address("alice")
+    assert (first["governance"], first["members"]) == (ledger.address("council"), "1")
+    asked = ledger.done({"ask_membership": {"organisation": name}}, by="alice")
+    taken = ledger.done({"set_member": {"account": alice, "member": True}}, by="council")
+    settled(gateway, taken)
+    path = f"/organisations/{name}"
+    found = {one["address"]: one for one in gateway.get(f"{path}/members")["items"]}
+    assert found[alice] == {
+        "address": alice, "votes": False, "closed": None, "since": taken["height"], "until": None
+    }  # fmt: skip
+    assert {address for address, one in found.items() if one["votes"]} == {first["governance"]}
+    before = gateway.get(f"{path}/members", height=int(taken["height"]) - 1)["items"]
+    assert alice not in {one["address"] for one in before}
+    (asking,) = gateway.get(f"{path}/members", state="asks", history="1")["items"]
+    assert (asking["since"], asking["until"]) == (asked["height"], taken["height"])
+    assert gateway.get(path)["members"] == "2"
+    account = gateway.get(f"/accounts/{alice}")
+    assert (account["organisation"], account["votes"], account["asks"]) == (name, False, None)
+    # What is used is what the node says of a member.
+    settled(gateway, ledger.done(world.set_data("used"), by="alice"))
+    node = ledger.client.get(f"/v1/accounts/{alice}").json()
+    shared = {**node["quota"]["organisation"], "until": node["quota"]["until"]}
+    assert gateway.get(f"{path}/quota")["quota"] == shared
+    assert int(shared["used"]) > 0
+    told = gateway.get(f"/accounts/{alice}/quota")
+    assert (told["organisation"], told["quota"]) == (name, node["quota"])
+    text = gateway.client.get(f"/api/v1{path}/members?format=csv").text
+    assert alice in [row["address"] for row in csv.DictReader(io.StringIO(text))]
+    assert gateway.get("/organisations/nobody/members", 404)["code"] == "not_found"
+    assert gateway.get("/organisations/nobody/quota", 404)["code"] == "not_found"
+    assert gateway.get("/organisations", 409, height=2**40)["code"] == "height_ahead"
+    assert gateway.get(f"{path}/members", 400, cursor="W10")["code"] == "cursor_invalid"
+
+
+def test_every_list_comes_as_a_table(gateway: RunningGateway, ledger: World) -> None:
+    """Whatever has items and needs no login; those behind one are in test_roles.py."""
+    settled_block(gateway, ledger)
+    for path in ("/validators", "/epochs", "/organisations", "/accounts", "/blocks"):
+        answer = gateway.client.get(f"/api/v1{path}?format=csv")
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8", path
+        rows = list(csv.DictReader(io.StringIO(answer.text)))
+        items = gateway.get(path)["items"]
+        assert len(rows) == len(items) > 0, path
+        assert set(rows[0]) == {name for item in items for name in item}, path
 
 
 def test_a_table_computes_nothing(gateway: RunningGateway, ledger: World) -> None:

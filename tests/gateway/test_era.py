@@ -25,8 +25,10 @@ from .ledgers import END, Ledger
 from .sinks import Sink
 from .test_index import ALL, held, indexed, listed, reader, write
 
-BLOCKS, BLOCKS_MAX = 60, 200
+BLOCKS, BLOCKS_MAX = 40, 200
 MORE = 25
+STEPS = (5, 1_000)
+"""Blocks that one transaction of the database takes up: the index is the same however many."""
 
 
 class Continued:
@@ -197,7 +199,7 @@ def test_it_goes_on_from_there(continued: Continued, database: Databases) -> Non
         time += 1
         ledger.decide(time, [])
     hashes = []
-    for step in (1, 1_000):
+    for step in STEPS:
         engine = database.engine()
         write(engine, ledger, step)
         found = check.check(engine)

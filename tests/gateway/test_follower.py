@@ -2,16 +2,21 @@
 
 import json
 import threading
+from collections import deque
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from sqlalchemy import Engine
 
 from bubi.gateway.config import NodeSection
+from bubi.gateway.follow import Index
 from bubi.gateway.index import database
-from bubi.gateway.index.follower import Follower
+from bubi.gateway.index.follower import Follower, State
+from bubi.gateway.index.writer import Progress
 
 from ..model.generator import PROFILES
 from .ledgers import Ledger
@@ -86,3 +91,28 @@ def test_it_does_not_wait_for_a_node_that_does_not_answer(
         node.over.set()
         thread.join(PATIENCE)
         engine.dispose()
+
+
+def test_what_is_caught_up_says_nothing_of_finality() -> None:
+    state, delays = State(), deque[int]()
+    gateway: Any = SimpleNamespace(
+        follower=SimpleNamespace(state=state),
+        delays=delays,
+        news=SimpleNamespace(tell=lambda *_, **__: None),
+    )
+    index = Index(gateway, cast("Engine", None))
+
+    def come(height: int, node_height: int) -> int:
+        """A group of blocks; how many times are known then."""
+        state.node_height = node_height
+        index._announce(Progress("00", height, 0, b"", 0, 0, 0, 0, 0, 0))
+        return len(delays)
+
+    assert come(4, 10) == 0
+    assert come(10, 10) == 0
+    assert come(11, 11) == 1
+    state.pauses += 1
+    assert come(15, 15) == 1
+    assert come(16, 16) == 2
+    assert come(17, 18) == 2
+    assert come(18, 18) == 2

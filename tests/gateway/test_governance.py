@@ -70,6 +70,10 @@ def votes() -> Council:
     model.vote(lapses, 0, 1, 2)
     model.ready(lapses, 0)
     model.block(after=3_600_000)
+    taken_back = model.propose(v.SetEngine("paxos"), not_before=9_000)
+    model.vote(taken_back, 0, 1, 2)
+    model.ready(taken_back, 0, 1, 2)
+    model.vote(taken_back, 1, 2, 3, approve=False)
     changed(model, v.SetParameter("proposal_lifetime", 3 * DAY), memo="longer")
     approved = model.propose(v.SetEngine("raft"), acknowledged=("no_fault_tolerance",))
     model.vote(approved, 0, 1, 2)
@@ -228,6 +232,8 @@ def compare_proposals(chain: core.Chain, index: Reader) -> None:
             ready = [(one["name"], one["weight"], one["ready"]) for one in found["ready"]]
             members = pending["members"]
             assert ready == [(one["name"], one["weight"], one["ready"]) for one in members]
+        if value["status"] == "withdrawn":
+            assert found["activation_height"] is None
         if value["status"] == "active":
             assert found["activation_height"] == str(int(value["changed"]) + 1)
 
@@ -318,6 +324,22 @@ def test_both_databases_hold_the_same(
         databases.close()
     assert hashes[0] == hashes[1]
     assert hashes[0] is not None
+
+
+def test_search_finds_what_was_proposed_and_proven(
+    ledgers: list[Simulated], tmp_path: Any
+) -> None:
+    databases = Databases("sqlite", tmp_path, "")
+    index = write(databases.engine(), ledgers[2], 40)
+    for kind, found in (
+        ("proposal", governance.proposals(index, ALL).items),
+        ("evidence", governance.evidence_list(index, ALL).items),
+    ):
+        for one in found:
+            hits = index.search(one["id"])
+            assert {"kind": kind, "id": one["id"], "title": one["id"]} in hits
+        assert found
+    databases.close()
 
 
 def test_filters_and_pages(ledgers: list[Simulated], database: Databases) -> None:

@@ -436,4 +436,6 @@ def test_search_finds_everything(ledger: Ledger, database: Databases) -> None:
     assert "record" in kinds(record["digest"])
     assert "record" in kinds(record["key"])
     assert kinds(record["namespace_name"]) == {"namespace"}
+    for one in json.loads(chain.organisations_json()):
+        assert kinds(one["name"]) == {"organisation"}
     assert kinds("nothing of this kind") == set()

@@ -1,5 +1,7 @@
 """Every role against every route that the description names."""
 
+import csv
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -100,3 +102,26 @@ def test_every_role_gets_what_is_its_own(tmp_path: Path, public: bool) -> None:
                 expected = "login_required" if role == ANYBODY else "role_missing"
                 assert code(answer) == expected, route
     assert wrong == []
+
+
+def test_lists_behind_a_login_come_as_tables(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    administrator = world.user(Role.ADMINISTRATOR)
+    document = world.visitor().ask("GET", "/openapi.json").json()["paths"]
+    tables = {
+        path.removeprefix("/api/v1"): operations["get"]["parameters"]
+        for path, operations in document.items()
+        if f"GET {path.removeprefix('/api/v1')}" in LOWEST
+        and any(one["name"] == "format" for one in operations["get"].get("parameters", ()))
+    }
+    assert set(tables) == {
+        "/users", "/audit", "/alarms", "/alarms/rules", "/alarms/silences",
+        *(f"/monitoring/{name}" for name in ("nodes", "hosts", "consensus", "peers", "clients")),
+        "/monitoring/logs",
+    }  # fmt: skip
+    for path in sorted(set(tables) - {"/monitoring/logs"}):
+        answer = administrator.ask("GET", f"{path}?format=csv")
+        assert answer.status_code == 200, path
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        items = administrator.ask("GET", path).json()["items"]
+        assert len(list(csv.DictReader(io.StringIO(answer.text)))) == len(items), path

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -15,10 +16,12 @@ from bubi_sdk.keystore import Cost, KeystoreSigner
 from network import command, environment, get, wait_for
 
 from bubi.gateway.index import check, database
+from tests.browser import browse
 from tests.gateway.gateways import RunningGateway
 from tests.ports import free_port
 
 PATIENCE = 240.0
+BROWSER_SECONDS = 600
 pytestmark = pytest.mark.timeout(1_800)
 """Two networks are founded and started before the first test, which takes long when busy."""
 OWNERS = ("a", "b", "c", "d")
@@ -87,6 +90,12 @@ def requested(folder, owner, keys, *more):
     return member
 
 
+def each(act, *items):
+    """Does this for each in a thread of its own; what came of it, in their order."""
+    with ThreadPoolExecutor(len(items[0])) as pool:
+        return list(pool.map(act, *items))
+
+
 def gather(folder, members):
     folder.mkdir()
     for member in members:
@@ -107,14 +116,15 @@ def old(tmp_path_factory, keys):
     folder = tmp_path_factory.mktemp("old")
     customer = keys["customer"][1].public_key
     account = f"ed25519:{customer.raw.hex()}"
-    members = [requested(folder / owner, owner, keys, "--account", account) for owner in OWNERS]
+    members = each(
+        lambda owner: requested(folder / owner, owner, keys, "--account", account), OWNERS
+    )
     public = folder / "public"
     said(
         "network", "create", "--requests", gather(folder / "in", members), "--out", public,
         "--kind", "test", "--name", "Era",
     )  # fmt: skip
-    for member in members:
-        assert join(member, public).status == 0
+    assert [one.status for one in each(lambda member: join(member, public), members)] == [0] * 4
     try:
         for member in members:
             member.start()
@@ -194,15 +204,19 @@ def stuck(member, keys):
 def era(tmp_path_factory, keys, old):
     """The new era, signed off and running."""
     folder = tmp_path_factory.mktemp("new")
-    ends = [
-        said("network", "era", "export", one.folder, "--out", folder / f"end-{one.owner}")
-        for one in old["members"]
-    ]
+    ends = each(
+        lambda one: said(
+            "network", "era", "export", one.folder, "--out", folder / f"end-{one.owner}"
+        ),
+        old["members"],
+    )
     best = max(range(len(ends)), key=lambda place: ends[place]["height"])
-    members = [
-        requested(folder / one.owner, one.owner, keys, "--authority", one.folder / "authority")
-        for one in old["members"]
-    ]
+    members = each(
+        lambda one: requested(
+            folder / one.owner, one.owner, keys, "--authority", one.folder / "authority"
+        ),
+        old["members"],
+    )
     public = folder / "public"
     made = said(
         "network", "era", "create", "--from", folder / f"end-{REMAIN[best]}",
@@ -212,16 +226,17 @@ def era(tmp_path_factory, keys, old):
     found = {"members": members, "public": public, "made": made, "end": ends[best]}
     refused = join(members[0], public, "--acknowledge", "no_fault_tolerance")
     assert (refused.status, refused.json["error"]["code"]) == (1, "sign_off_missing")
-    for one in old["members"]:
-        said(
+    each(
+        lambda one: said(
             "network", "era", "approve", public, "--node", one.folder, "--as", keys[one.owner][0],
             "--password-stdin", stdin=PASSWORD + "\n",
-        )  # fmt: skip
+        ),
+        old["members"],
+    )  # fmt: skip
     trust = old["members"][0].folder / "trust.json"
     found["shown"] = said("network", "era", "show", public, "--trust", trust)
-    for member in members:
-        done = join(member, public, "--acknowledge", "no_fault_tolerance")
-        assert done.status == 0, done.err
+    joined = each(lambda one: join(one, public, "--acknowledge", "no_fault_tolerance"), members)
+    assert [one.status for one in joined] == [0, 0], [one.err for one in joined]
     try:
         for member in members:
             member.start()
@@ -318,6 +333,15 @@ def test_a_gateway_shows_what_was_there_and_what_comes(old, era, keys, tmp_path)
         first = {one["name"]: one["value"] for one in gateway.get(path, height=0)["items"]}
         assert first == {"note": b"before".hex()}
         assert gateway.get(path)["items"][0]["value"] == b"3".hex()
+        left = {
+            "chain": before["chain_id"],
+            "height": before["height"],
+            "url": before["url"],
+            "account": old["holder"],
+            "asset": "EUR",
+        }
+        settings = {"BUBI_GATEWAY_URL": gateway.url, "BUBI_PREDECESSOR": json.dumps(left)}
+        browse("era", settings, BROWSER_SECONDS)
         # Nothing of the file of the old chain stays behind.
         assert not [one for one in gateway.folder.iterdir() if one.name.startswith("inheritance")]
         fresh.start()

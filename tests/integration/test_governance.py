@@ -116,6 +116,33 @@ def test_what_must_not_be_proposed_is_refused_with_its_code(governed):
     assert governed.show(rejected)["state"] == "rejected"
 
 
+def test_a_change_for_a_far_height_is_taken_back(governed):
+    far = int(validators(governed)["height"]) + 500_000
+    proposal = governed.said(
+        "governance", "propose", "--engine", "raft", "--not-before", str(far),
+        "--as", "organisation1",
+    )["proposal"]  # fmt: skip
+    governed.vote(proposal, *ORGANISATIONS[:3])
+    wait_for(lambda: governed.show(proposal)["activation_height"] == str(far), PATIENCE)
+    blocked = governed.propose(changes.SetParameter("due_per_block", 900))
+    governed.vote(blocked, *ORGANISATIONS[:2])
+    refused = governed.net.command(
+        "governance", "vote", blocked, "--yes", "--as", "organisation3", "--json"
+    )
+    assert (refused.status, refused.json["code"]) == (1, "change_pending")
+    governed.vote(proposal, "organisation4", "organisation2", approve=False)
+    people = governed.net.command("governance", "show", proposal)
+    assert "--no" in people.out
+    assert governed.show(proposal)["rejecting"] == 2
+    governed.said("governance", "vote", proposal, "--no", "--as", "organisation3")
+    shown = governed.show(proposal)
+    assert (shown["state"], shown["activation_height"]) == ("withdrawn", None)
+    assert validators(governed)["pending"] is None
+    # The other one passes now.
+    governed.vote(blocked, "organisation3")
+    assert governed.in_force(blocked)["state"] == "active"
+
+
 def test_an_organisation_takes_accounts_in_and_has_a_quota(governed):
     shown = governed.said("account", "show", "alice")["account"]
     assert (shown["organisation"], shown["membership"], shown["quota"]) == (None, None, None)

@@ -529,7 +529,8 @@ class Council:
     def vote(self, source: bytes, op: v.Vote) -> None:
         """25."""
         organisation = self.organisation_of(source)
-        known = self.open_proposal(op.proposal)
+        revoking = self.may_be_taken_back(op.proposal)
+        known = self.proposal(op.proposal) if revoking else self.open_proposal(op.proposal)
         others = [one for one in known.votes if one.organisation != organisation]
         votes = [*others, v.OrganisationVote(organisation, op.approve)]
         votes.sort(key=lambda one: one.organisation.encode())
@@ -537,6 +538,11 @@ class Council:
         self.events.append(v.Voted(op.proposal, organisation, op.approve))
         needed = quorum(self.validators)
         existing = self.organisations()
+        if revoking:
+            against = [one.organisation for one in votes if not one.approve]
+            if self.weight([name for name in against if name in existing]) >= needed:
+                self.change_status(op.proposal, ProposalStatus.WITHDRAWN)
+            return
         said = {one.organisation for one in votes}
         approving = [one.organisation for one in votes if one.approve]
         silent = [name for name, one in existing.items() if one.governance and name not in said]
@@ -547,6 +553,15 @@ class Council:
             self.approve(op.proposal, draft, source)
         elif approved + self.weight(silent) < needed:
             self.change_status(op.proposal, ProposalStatus.REJECTED)
+
+    def may_be_taken_back(self, proposal: bytes) -> bool:
+        """Whether it is the change under way and does not come into force after this block."""
+        pending = self.agenda.pending
+        if pending is None or pending.proposal != proposal:
+            return False
+        if pending.activation is not None:
+            return pending.activation > self.ledger.height + 1
+        return pending.until > self.ledger.time
 
     def weight(self, organisations: list[str]) -> int:
         """Weight of their validators in the set in force."""

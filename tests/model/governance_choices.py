@@ -155,6 +155,10 @@ class Speaker:
     def vote(self) -> Chosen:
         """25: mostly for, and mostly where it is still missing."""
         council, source = self.council, self.voter()
+        pending = council.agenda.pending
+        if pending is not None and self.often(15):
+            # Now and then enough of them take back what they approved.
+            return source, v.Vote(pending.proposal, self.often(10))
         proposal = self.proposal()
         if not council.agenda.open and self.often(80):
             return self.propose()

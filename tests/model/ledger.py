@@ -297,8 +297,9 @@ class Ledger:
         levels = {one.validator: one.level for one in before.strikes}
         members = len(self.cells[VALIDATORS].validators)
         leader, failed, visited = before.leader, [], 0
+        judged = before.changed + 1 != self.height
         for round_ in range(before.round, parent_round):
-            if round_ >= max(expected, parent_round - 1_024):
+            if judged and round_ >= max(expected, parent_round - 1_024):
                 failed.append(leader)
             place, chosen = leader, None
             while chosen is None and visited < members - 1:
@@ -308,14 +309,14 @@ class Ledger:
                 else:
                     chosen = place
             leader = (leader + 1) % members if chosen is None else chosen
-        if turn_over:
+        if turn_over and judged:
             skips.pop(before.leader, None)
             levels.pop(before.leader, None)
         for member in failed:
             skips[member] = min(64, 2 ** levels.get(member, 0))
             levels[member] = min(7, levels.get(member, 0) + 1)
         strikes = tuple(v.Strike(one, levels[one], skips[one]) for one in sorted(levels))
-        self.cells[SCHEDULE] = v.Schedule(parent_round, leader, strikes)
+        self.cells[SCHEDULE] = v.Schedule(parent_round, leader, self.height, strikes)
 
     def live_ids(self, source: bytes, identifier: bytes) -> list[v.IdEntry]:
         """Entries of live buckets with this source and id."""

@@ -74,9 +74,9 @@ class Chain:
         self.time += after
         batches = [list(transactions)] if transactions else []
         self.blocks.append((self.time, batches))
-        result = self.ledger.execute(self.time, batches)
+        self.last = self.ledger.execute(self.time, batches)
         assert not invariant_breaches(self.ledger)
-        return result
+        return self.last
 
     def send(self, source: bytes, *operations: v.OperationBody, after: int = 1) -> Code:
         """A block with one transaction; its code."""
@@ -149,7 +149,8 @@ def test_the_whole_life_of_a_change(chain: Chain) -> None:
     pending = chain.council.agenda.pending
     assert pending is not None
     assert (pending.approved, pending.quorum, pending.activation) == (4, 3, None)
-    assert chain.vote(proposal, 3) == [Code.PROPOSAL_CLOSED]
+    assert chain.vote(proposal, 3) == [Code.FINAL]
+    assert chain.status(proposal) == ProposalStatus.APPROVED
     assert chain.ready(proposal, 0, 0, 1) == [Code.FINAL, Code.READY_KNOWN, Code.FINAL]
     before = chain.council.validators
     assert chain.ready(proposal, 3) == [Code.FINAL]
@@ -158,7 +159,9 @@ def test_the_whole_life_of_a_change(chain: Chain) -> None:
     # Height 9: the later of 4 + 3 and 9 + 2.
     assert fixed.activation == 11
     assert chain.council.validators == before
-    result = chain.block()
+    # At its end the change comes into force: it is too late to take it back.
+    assert chain.vote(proposal, 3, approve=False) == [Code.PROPOSAL_CLOSED]
+    result = chain.last
     after = chain.council.validators
     assert (after.epoch, after.engine, after.quorum_numerator) == (1, "raft", 3)
     assert chain.status(proposal) == ProposalStatus.ACTIVE
@@ -177,6 +180,60 @@ def test_not_before_moves_the_barrier(chain: Chain) -> None:
         chain.block()
     assert chain.ledger.parameters.evidence_policy == 3
     assert chain.council.validators.epoch == 1
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_what_was_approved_is_taken_back_by_as_many(chain: Chain, fixed: bool) -> None:
+    first = chain.propose(v.SetEngine("raft"), not_before=10_000)
+    chain.vote(first, 0, 1, 2)
+    if fixed:
+        chain.ready(first, 0, 1, 2)
+    pending = chain.council.agenda.pending
+    assert pending is not None
+    assert pending.activation == (10_000 if fixed else None)
+    # One that changes its mind is not enough, nor is it counted for ever.
+    chain.vote(first, 0, 1, 3, approve=False)
+    assert chain.status(first) == ProposalStatus.WITHDRAWN
+    assert chain.council.agenda == v.Governance()
+    assert chain.vote(first, 0, 1, 2) == [Code.PROPOSAL_CLOSED] * 3
+    second = chain.propose(v.SetEngine("paxos"))
+    chain.vote(second, 0, 1, 2)
+    chain.vote(second, 1, 2, approve=False)
+    chain.vote(second, 1)
+    chain.vote(second, 0, approve=False)
+    assert chain.status(second) == ProposalStatus.APPROVED
+    chain.ready(second, 0, 1, 2)
+    chain.block()
+    assert chain.council.validators.engine == "paxos"
+    assert compare.run_both(chain.genesis, chain.blocks)[0] == []
+
+
+def test_nobody_takes_back_a_change_whose_time_to_get_ready_is_over() -> None:
+    chain = Chain(ready_lifetime=30_000)
+    proposal = chain.propose(v.SetEngine("raft"))
+    chain.vote(proposal, 0, 1, 2)
+    chain.vote(proposal, 0, 1, approve=False)
+    pending = chain.council.agenda.pending
+    assert pending is not None
+    late = pending.until - chain.time
+    op = v.Vote(proposal, False)
+    assert chain.send(chain.voices[3], op, after=late) == Code.PROPOSAL_CLOSED
+    assert chain.status(proposal) == ProposalStatus.LAPSED
+    assert compare.run_both(chain.genesis, chain.blocks)[0] == []
+
+
+def test_an_exclusion_can_be_taken_back_and_the_next_one_begins() -> None:
+    chain = five(3)
+    chain.report(3)
+    scheduled = chain.action()
+    assert isinstance(scheduled, v.Scheduled)
+    chain.report(2, round_=1)
+    chain.vote(scheduled.proposal, 0, 1, 2, approve=False)
+    assert chain.status(scheduled.proposal) == ProposalStatus.WITHDRAWN
+    pending = chain.council.agenda.pending
+    assert pending is not None
+    assert chain.council.proposal(pending.proposal).changes == (v.RemoveValidator("n2"),)
+    assert compare.run_both(chain.genesis, chain.blocks)[0] == []
 
 
 def test_two_against_of_four_reject(chain: Chain) -> None:

@@ -870,6 +870,7 @@ class Strike:
 class Schedule:
     round: U64 = 0
     leader: U32 = 0
+    changed: U64 = 0
     strikes: tuple[Strike, ...] = ()
 
 

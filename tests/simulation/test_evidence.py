@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from bubi.declarations import SILENCE_BLOCKS
 from bubi.simulation import faults
 from bubi.simulation.cluster import Cluster
+from bubi.simulation.ledger import Ledger
 
 
 def planned(seed: int, nodes: int, policy: int, *classes: str, engine: str = "pbft") -> Cluster:
@@ -20,10 +22,13 @@ def planned(seed: int, nodes: int, policy: int, *classes: str, engine: str = "pb
     return Cluster(seed, nodes, engine=engine, plan=plan)
 
 
-def members(cluster: Cluster) -> set[str]:
+def newest(cluster: Cluster) -> Ledger:
     ledgers = [place.host.ledger for place in cluster.correct() if place.host is not None]
-    newest = max(ledgers, key=lambda one: one.height)
-    return {one["name"] for one in newest.validators["validators"]}
+    return max(ledgers, key=lambda one: one.height)
+
+
+def members(cluster: Cluster) -> set[str]:
+    return {one["name"] for one in newest(cluster).validators["validators"]}
 
 
 @pytest.mark.parametrize("engine", ["pbft", "raft", "paxos"])
@@ -48,6 +53,15 @@ def test_by_the_first_policy_it_stays_and_everybody_knows() -> None:
     assert result.marks["evidence_alarmed"] >= 1
     assert "exclusion" not in result.injected
     assert len(members(cluster)) == 4
+    # It lies for as long as the run lasts; each of the others says so now and then only.
+    assert result.injected["equivocate"] + result.injected["twin_key"] > 20
+    told: dict[tuple[str, str], list[int]] = {}
+    for one in newest(cluster).evidence():
+        told.setdefault((one["reporter"], str(one["member"])), []).append(int(one["recorded"]))
+    assert 1 <= len(told) <= 3
+    for heights in told.values():
+        pairs = zip(sorted(heights), sorted(heights)[1:], strict=False)
+        assert all(later - before >= SILENCE_BLOCKS for before, later in pairs), told
 
 
 def test_a_removal_that_the_rest_would_not_bear_is_not_done() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import ipaddress
 from collections.abc import Awaitable, Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from bubi.node.metrics import Metrics
 from bubi.node.shares import Origin, ShareLimits
 
 POOL_BYTES = 1_000
+CLIENT = "192.0.2.9"
 
 
 def in_a_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
@@ -175,6 +177,7 @@ class World:
             "http_version": "1.1",
             "scheme": "http",
             "server": ("127.0.0.1", 80),
+            "client": (CLIENT, 1),
         }
         await self.app(scope, receive, send)
         return status
@@ -196,6 +199,31 @@ async def test_waiting_requests_are_counted_before_they_are_let_in() -> None:
     world.decided.set()
     assert sorted(await asyncio.gather(*asked)) == [429, 429, 503]
     assert world.waiting == 0
+    # Whoever is turned away before anything was read is counted like those behind.
+    assert refusals(world.metrics) == {(CLIENT, "too_many_waiting"): 2, (CLIENT, "stopping"): 1}
+
+
+@in_a_loop
+async def test_who_is_kept_outside_is_counted_as_a_client() -> None:
+    world = World()
+    world.settings.deny = (ipaddress.ip_network("192.0.2.0/24"),)
+    for path in ("/v1/transactions", "/v1/transactions/bulk", "/v1/transactions/simulate"):
+        assert await world.ask("POST", path, "*/*") == 403
+    assert await world.ask("GET", "/v1/transactions", "*/*") == 403
+    assert refusals(world.metrics) == {(CLIENT, "ip_denied"): 2}
+    (family,) = world.metrics.door.clients.collect()
+    (total,) = [one for one in family.samples if one.name.endswith("_total")]
+    assert (total.labels, total.value) == ({"client": CLIENT, "status": "4xx"}, 4)
+
+
+def refusals(metrics: Metrics) -> dict[tuple[str, str], float]:
+    """Refusals by client and code."""
+    (family,) = metrics.door.client_transactions.collect()
+    return {
+        (one.labels["client"], one.labels["code"]): one.value
+        for one in family.samples
+        if one.name.endswith("_total") and one.labels["result"] == "refused"
+    }
 
 
 @in_a_loop

@@ -193,6 +193,13 @@ def test_many_addresses_take_no_room_from_certificates() -> None:
     assert clients.label({}) == "unknown"
 
 
+def test_who_is_kept_outside_takes_no_room_from_who_is_let_in() -> None:
+    clients = Clients()
+    outside = [{"client": (f"192.0.2.{number}", 1)} for number in range(200)]
+    assert len({clients.label(one, outside=True) for one in outside}) == NAMES_MAX + 1
+    assert clients.label({"client": ("10.0.0.1", 1)}) == "10.0.0.1"
+
+
 # --- configuration -------------------------------------------------------------------------------
 
 NODE = {"name": "n", "organisation": "o"}

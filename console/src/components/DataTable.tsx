@@ -52,6 +52,16 @@ export function DataTable<T>(props: {
   );
 }
 
+/** The list as a file for spreadsheets. */
+export function CsvLink({ url }: { url: string }) {
+  const { t } = useText();
+  return (
+    <a href={url} download className="nowrap">
+      <DownloadOutlined /> {t("csv")}
+    </a>
+  );
+}
+
 export interface Filter {
   name: string;
   label: Key;
@@ -129,7 +139,6 @@ export function List<T>(props: {
   columns: readonly Column<T>[];
   rowKey: (row: T, at: number) => string;
   empty?: ReactNode;
-  csv?: boolean;
   /** Prefix of this list's parameters where a page has several lists. */
   scope?: string;
 }) {
@@ -221,11 +230,7 @@ export function List<T>(props: {
           <span className="grow">
             {query.data?.height && t("as_of", { height: grouped(query.data.height) })}
           </span>
-          {props.csv !== false && (
-            <a href={csv} download>
-              <DownloadOutlined /> {t("csv")}
-            </a>
-          )}
+          <CsvLink url={csv} />
         </nav>
       )}
     </>

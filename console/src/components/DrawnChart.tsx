@@ -50,6 +50,11 @@ export default function DrawnChart(props: ChartProps) {
   );
 }
 
+/** Whether all values are whole: then no tick between two of them means anything. */
+function countsOnly(lines: ChartProps["lines"]): boolean {
+  return lines.every((line) => line.points.every(([, value]) => Number.isInteger(value ?? 0)));
+}
+
 function options(props: ChartProps, shade: "light" | "dark") {
   const colours = PALETTE[shade];
   const format = props.format ?? ((value: number) => grouped(Math.round(value * 100) / 100));
@@ -86,7 +91,7 @@ function options(props: ChartProps, shade: "light" | "dark") {
     },
     yAxis: {
       type: "value",
-      minInterval: props.whole ? 1 : undefined,
+      minInterval: props.whole || countsOnly(props.lines) ? 1 : undefined,
       axisLabel: { ...text, formatter: (value: number) => format(value) },
       splitLine: { lineStyle: { color: colours.border } },
     },

@@ -8,6 +8,7 @@ import {
   BlockOutlined,
   BulbOutlined,
   CloudServerOutlined,
+  ClusterOutlined,
   CodeOutlined,
   DashboardOutlined,
   DesktopOutlined,
@@ -58,6 +59,7 @@ const GROUPS: readonly { label: Key; entries: readonly Entry[] }[] = [
     label: "nav.network",
     entries: [
       { to: "/validators", label: "nav.validators", icon: <ApartmentOutlined /> },
+      { to: "/organisations", label: "nav.organisations", icon: <ClusterOutlined /> },
       { to: "/proposals", label: "nav.proposals", icon: <FlagOutlined /> },
       { to: "/evidence", label: "nav.evidence", icon: <FileProtectOutlined /> },
     ],

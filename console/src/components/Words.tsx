@@ -49,6 +49,11 @@ export function AssetName({ asset }: { asset: string }) {
   return <Link to={`/assets/${asset}`}>{found?.code ?? short(asset)}</Link>;
 }
 
+export function OrganisationLink({ name }: { name: string | null | undefined }) {
+  if (!name) return <>–</>;
+  return <Link to={`/organisations/${encodeURIComponent(name)}`}>{name}</Link>;
+}
+
 function RecordLink(props: { namespace: string; record: string }) {
   return (
     <Link to={`/records/${props.namespace}/${encodeURIComponent(props.record)}`}>
@@ -77,6 +82,7 @@ function fieldNode(name: string, value: unknown, fields: Record<string, unknown>
   if (name === "amount") return <Amount asset={fields.asset as string} amount={text} />;
   if (ACCOUNTS.has(name)) return <AccountId value={text} />;
   if (name === "asset") return <AssetName asset={text} />;
+  if (name === "organisation" || name === "asks") return <OrganisationLink name={text} />;
   if (name === "expires") return <span className="number">{dateTime(text)}</span>;
   if (name === "key" && fields.namespace) {
     return <RecordLink namespace={String(fields.namespace)} record={text} />;
@@ -112,10 +118,17 @@ function variant(group: string, kind: string, fields: Record<string, unknown>): 
     kind === "data_set" && fields.version === "0" ? `${group}.${kind}.off` : "",
     kind === "ask_membership" && fields.organisation == null ? `${group}.${kind}.off` : "",
     fields.member === false ? `${group}.${kind}.off` : "",
+    kind === "membership_changed" ? `${group}.${kind}${belonging(fields)}` : "",
     kind.startsWith("clawback") && fields.to == null ? `${group}.${kind}.off` : "",
     `${group}.${kind}`,
   ];
   return (choices.find((one) => one in en) as Key | undefined) ?? null;
+}
+
+/** What a change of membership says: where the account belongs, which organisation it asks. */
+function belonging(fields: Record<string, unknown>): string {
+  if (fields.organisation == null) return fields.asks == null ? ".off" : ".asks";
+  return fields.asks == null ? ".belongs" : "";
 }
 
 /** One operation or event in words. */

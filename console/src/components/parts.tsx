@@ -120,7 +120,7 @@ export function Id(props: { value: string | null | undefined; to?: string; whole
   if (!value) return <>–</>;
   const text = props.whole ? value : short(value, value.includes("1q") ? 14 : 8, 6);
   return (
-    <span className="id mono" title={value}>
+    <span className={props.whole ? "id mono whole" : "id mono"} title={value}>
       {props.to ? <Link to={props.to}>{text}</Link> : <span>{text}</span>}
       <CopyButton text={value} />
     </span>

@@ -24,6 +24,9 @@ const OF_BLOCKS = [
   "evidence",
   "epochs",
   "validators",
+  "organisations",
+  "organisation",
+  "members",
 ];
 const OF_ALARMS = ["alarms", "overview"];
 

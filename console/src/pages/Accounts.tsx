@@ -16,7 +16,8 @@ import {
   Pill,
   Time,
 } from "../components/parts";
-import { Amount, AssetName, HoldingState } from "../components/Words";
+import { AccountQuota } from "../components/Quota";
+import { Amount, AssetName, HoldingState, OrganisationLink } from "../components/Words";
 import { get } from "../lib/api";
 import { dateTime, readable } from "../lib/format";
 import { assetOf, row, rows, shown, text } from "../lib/rows";
@@ -82,6 +83,11 @@ export function AccountPage() {
     { key: "claims", label: t("account.claims"), children: <Claims address={address} /> },
     { key: "data", label: t("account.data"), children: <DataEntries address={address} /> },
     { key: "holds", label: t("account.holds"), children: <Holds address={address} /> },
+    {
+      key: "memberships",
+      label: t("account.memberships"),
+      children: <Memberships address={address} />,
+    },
   ];
   return (
     <>
@@ -106,6 +112,7 @@ export function AccountPage() {
             </div>
             <div className="w4 stack">
               <Header found={found} />
+              <AccountQuota url={`${route}/quota`} />
               <StateProofPanel url={`${route}/proof`} file={`${address}.proof.json`} />
             </div>
           </div>
@@ -141,6 +148,13 @@ function Header({ found }: { found: Row }) {
               t("account.opened"),
               <BlockLink key="created" height={text(header, "created", "height")} />,
             ],
+            [t("organisation"), <Belongs key="organisation" found={found} />],
+            text(found, "asks")
+              ? [
+                  t("organisation.asked"),
+                  <OrganisationLink key="asks" name={text(found, "asks")} />,
+                ]
+              : null,
             [t("threshold.default"), text(thresholds, "default")],
             ...Object.entries(row(thresholds.operations)).map(
               ([number, weight]) => [name("operation_number", number), String(weight)] as const,
@@ -187,6 +201,46 @@ function Header({ found }: { found: Row }) {
         )}
       </Card>
     </>
+  );
+}
+
+/** The organisation to which an account belongs, and why. */
+function Belongs({ found }: { found: Row }) {
+  const { t } = useText();
+  const organisation = text(found, "organisation");
+  if (!organisation) return <span className="muted">{t("organisation.none")}</span>;
+  return (
+    <span className="row">
+      <OrganisationLink name={organisation} />
+      {found.votes ? <Pill tone="good">{t("member.votes")}</Pill> : null}
+    </span>
+  );
+}
+
+function Memberships({ address }: { address: string }) {
+  const { t } = useText();
+  const spans = useSpans();
+  return (
+    <List<Row>
+      name="memberships"
+      caption={t("account.memberships")}
+      route="/api/v1/accounts/{address}/memberships"
+      places={place(address)}
+      filters={spans.filters}
+      rowKey={(one, at) => `${text(one, "since")} ${at}`}
+      empty={<Nothing title={t("account.memberships.empty")} />}
+      columns={[
+        {
+          title: t("organisation"),
+          cell: (one) => <OrganisationLink name={text(one, "organisation")} />,
+        },
+        {
+          title: t("organisation.asked"),
+          cell: (one) => <OrganisationLink name={text(one, "asks")} />,
+        },
+        ...spans.columns,
+      ]}
+    />
   );
 }
 

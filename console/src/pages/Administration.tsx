@@ -2,7 +2,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Button, Input, Modal, Select } from "antd";
 import { useState } from "react";
-import { DataTable, List } from "../components/DataTable";
+import { CsvLink, DataTable, List } from "../components/DataTable";
 import {
   Answered,
   Card,
@@ -55,9 +55,12 @@ export function Users() {
         title={t("nav.users")}
         text={t("users.text")}
         actions={
-          <Button type="primary" onClick={() => setDraft({ name: "", role: "read_only" })}>
-            {t("user.add")}
-          </Button>
+          <>
+            <CsvLink url="/api/v1/users?format=csv" />
+            <Button type="primary" onClick={() => setDraft({ name: "", role: "read_only" })}>
+              {t("user.add")}
+            </Button>
+          </>
         }
       />
       {error !== null && <Trouble error={error} />}
@@ -211,7 +214,6 @@ export function Audit() {
           name="audit"
           caption={t("nav.audit")}
           route="/api/v1/audit"
-          csv={false}
           rowKey={(one) => text(one, "id") ?? ""}
           empty={<Nothing title={t("audit.empty")} />}
           columns={[

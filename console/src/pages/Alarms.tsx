@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Button, Input, InputNumber, Modal, Select, Switch, Tabs } from "antd";
 import { useState } from "react";
 import { useSearchParams } from "react-router";
-import { DataTable, List } from "../components/DataTable";
+import { CsvLink, DataTable, List } from "../components/DataTable";
 import {
   Answered,
   Card,
@@ -33,6 +33,13 @@ export function useTitle(): (one: Row) => string {
   return (one) => text(row(one.title), language) ?? name("rule", text(one, "code"));
 }
 
+/** Lists that come in one piece, as files; the history has its own link. */
+const FILES: Record<string, string> = {
+  active: "?format=csv",
+  rules: "/rules?format=csv",
+  silences: "/silences?format=csv",
+};
+
 export function Alarms() {
   const { t } = useText();
   const { may } = useSession();
@@ -49,7 +56,12 @@ export function Alarms() {
   ];
   return (
     <>
-      <PageHead name={t("nav.alarms")} title={t("nav.alarms")} text={t("alarms.text")} />
+      <PageHead
+        name={t("nav.alarms")}
+        title={t("nav.alarms")}
+        text={t("alarms.text")}
+        actions={tab in FILES && <CsvLink url={`/api/v1/alarms${FILES[tab]}`} />}
+      />
       <Card flush>
         <Tabs
           activeKey={tab}
@@ -93,7 +105,7 @@ function useChange() {
 }
 
 function Active() {
-  const { t } = useText();
+  const { t, name } = useText();
   const { may } = useSession();
   const title = useTitle();
   const query = useAlarms("");
@@ -120,8 +132,11 @@ function Active() {
                 { title: t("alarm"), cell: (one) => <b>{title(one)}</b> },
                 {
                   title: t("alarm.value"),
-                  cell: (one) =>
-                    `${grouped(Math.round(Number(one.value) * 1000) / 1000)} ${text(one, "unit") ?? ""}`,
+                  cell: (one) => {
+                    const unit = text(one, "unit");
+                    const value = grouped(Math.round(Number(one.value) * 1000) / 1000);
+                    return unit ? `${value} ${name("rule_unit", unit)}` : value;
+                  },
                 },
                 { title: t("alarm.since"), cell: (one) => <Time ms={text(one, "fired")} /> },
                 {
@@ -204,7 +219,6 @@ function History() {
       caption={t("alarms.history")}
       route="/api/v1/alarms"
       fixed={{ state: "history" }}
-      csv={false}
       rowKey={(one) => text(one, "id") ?? ""}
       empty={<Nothing title={t("alarms.history.empty")} />}
       columns={[

@@ -25,6 +25,8 @@ import { useText } from "../lib/text";
 import type { Row, TransactionRow } from "../lib/types";
 import { useTransactionColumns } from "./Blocks";
 
+const KINDS = ["fungible", "unique", "dated"] as const;
+
 export function Assets() {
   const { t, name } = useText();
   return (
@@ -35,6 +37,14 @@ export function Assets() {
           name="assets"
           caption={t("nav.assets")}
           route="/api/v1/assets"
+          filters={[
+            { name: "issuer", label: "asset.issuer" },
+            {
+              name: "kind",
+              label: "asset.kind",
+              choices: KINDS.map((one) => [one, name("asset_kind", one)] as const),
+            },
+          ]}
           rowKey={(one, at) => text(one, "asset", "id") ?? String(at)}
           empty={<Nothing title={t("assets.empty")} text={t("assets.empty.text")} />}
           columns={[

@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Button } from "antd";
 import { Link, useNavigate, useParams } from "react-router";
-import { List } from "../components/DataTable";
+import { dayStart, List } from "../components/DataTable";
 import { useKinds } from "../components/Kinds";
 import {
   AccountId,
@@ -35,6 +35,10 @@ export function Blocks() {
           name="blocks"
           caption={t("nav.blocks")}
           route="/api/v1/blocks"
+          filters={[
+            { name: "from", label: "filter.from", hint: "2026-01-31", send: dayStart() },
+            { name: "to", label: "filter.to", hint: "2026-02-28", send: dayStart(1) },
+          ]}
           rowKey={(one) => one.height}
           empty={<Nothing title={t("blocks.empty")} />}
           columns={[

@@ -1,7 +1,7 @@
 /** Validators, proposals with their votes, evidence. */
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "react-router";
-import { DataTable, List } from "../components/DataTable";
+import { CsvLink, DataTable, List } from "../components/DataTable";
 import {
   AccountId,
   Answered,
@@ -17,6 +17,7 @@ import {
   TransactionId,
 } from "../components/parts";
 import { QuorumBar } from "../components/Quorum";
+import { OrganisationLink } from "../components/Words";
 import { address, get } from "../lib/api";
 import { grouped } from "../lib/format";
 import { row, rows, text } from "../lib/rows";
@@ -50,7 +51,11 @@ export function Validators() {
             {(found) => <QuorumBar validators={found.validators ?? []} quorum={found.quorum} />}
           </Answered>
         </Card>
-        <Card flush title={t("validators.now")}>
+        <Card
+          flush
+          title={t("validators.now")}
+          extra={<CsvLink url="/api/v1/validators?format=csv" />}
+        >
           <Answered query={query}>
             {(found) => (
               <DataTable
@@ -59,7 +64,10 @@ export function Validators() {
                 rowKey={(one, at) => text(one, "name") ?? String(at)}
                 columns={[
                   { title: t("name"), cell: (one) => text(one, "name") },
-                  { title: t("organisation"), cell: (one) => text(one, "organisation") },
+                  {
+                    title: t("organisation"),
+                    cell: (one) => <OrganisationLink name={text(one, "organisation")} />,
+                  },
                   { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
                   {
                     title: t("state"),
@@ -152,7 +160,7 @@ function stateTone(state: string | null): Tone {
 function Proposer({ of }: { of: Row }) {
   const { t } = useText();
   const evidence = text(of, "evidence");
-  if (evidence === null) return <>{text(of, "proposer") ?? "–"}</>;
+  if (evidence === null) return <OrganisationLink name={text(of, "proposer")} />;
   return <Link to={`/evidence/${evidence}`}>{t("nav.evidence")}</Link>;
 }
 
@@ -172,6 +180,7 @@ export function Proposals() {
               label: "state",
               choices: PROPOSAL_STATES.map((one) => [one, name("proposal_state", one)] as const),
             },
+            { name: "organisation", label: "organisation" },
           ]}
           rowKey={(one, at) => text(one, "id") ?? String(at)}
           empty={<Nothing title={t("proposals.empty")} text={t("proposals.empty.text")} />}
@@ -287,6 +296,7 @@ function Difference({ diff }: { diff: readonly Row[] }) {
             return (
               <>
                 <strong>{name("change", text(one, "change"))}</strong>
+                {text(one, "change") === "set_parameter" && <div>{name("parameter", about)}</div>}
                 {about && (
                   <div className="mono">{about.length > 24 ? <Id value={about} /> : about}</div>
                 )}
@@ -328,7 +338,10 @@ function Votes({
       rows={votes}
       rowKey={(one, at) => `${text(one, "organisation")} ${at}`}
       columns={[
-        { title: t("organisation"), cell: (one) => text(one, "organisation") },
+        {
+          title: t("organisation"),
+          cell: (one) => <OrganisationLink name={text(one, "organisation")} />,
+        },
         { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
         { title: t("proposal.vote"), cell: (one) => <VoteOf of={one} /> },
         ...(when
@@ -440,6 +453,7 @@ export function Evidence() {
           name="evidence"
           caption={t("nav.evidence")}
           route="/api/v1/evidence"
+          filters={[{ name: "validator", label: "validator" }]}
           rowKey={(one, at) => text(one, "id") ?? String(at)}
           empty={<Nothing title={t("evidence.empty")} text={t("evidence.empty.text")} />}
           columns={[

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Input, Select, Switch } from "antd";
 import { useId } from "react";
 import { useSearchParams } from "react-router";
+import { CsvLink } from "../components/DataTable";
 import { Answered, Card, Nothing, PageHead, Pill, type Tone } from "../components/parts";
 import { address, get } from "../lib/api";
 import { dateTime } from "../lib/format";
@@ -49,6 +50,7 @@ export function Logs() {
       limit: 300,
     },
   );
+  const csv = `${url}&format=csv`;
   const query = useQuery({
     queryKey: ["monitoring", url],
     queryFn: ({ signal }) => get<Page<Row>>(url, signal),
@@ -57,7 +59,12 @@ export function Logs() {
   });
   return (
     <>
-      <PageHead name={t("nav.logs")} title={t("nav.logs")} text={t("logs.text")} />
+      <PageHead
+        name={t("nav.logs")}
+        title={t("nav.logs")}
+        text={t("logs.text")}
+        actions={node && <CsvLink url={csv} />}
+      />
       <Card flush>
         <search className="filters" aria-label={t("filters")}>
           <label htmlFor={ids.node}>

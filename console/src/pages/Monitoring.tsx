@@ -3,12 +3,12 @@ import { useQuery } from "@tanstack/react-query";
 import { Select } from "antd";
 import { useSearchParams } from "react-router";
 import { Chart, type Line } from "../components/Chart";
-import { DataTable } from "../components/DataTable";
+import { CsvLink, DataTable } from "../components/DataTable";
 import { Answered, Card, Nothing, PageHead, Pill, Stat, type Tone } from "../components/parts";
 import { address, get, type Query } from "../lib/api";
 import { bytesText, grouped, percent, span } from "../lib/format";
 import { number, row, rows, text } from "../lib/rows";
-import { type Key, useText } from "../lib/text";
+import { type Key, type Texts, useText } from "../lib/text";
 import type { Page, Row } from "../lib/types";
 
 const SPANS = { "15m": 900, "1h": 3_600, "6h": 21_600, "1d": 86_400, "15d": 1_296_000 } as const;
@@ -51,16 +51,38 @@ function SpanSelect() {
   );
 }
 
+/** What stands beside the headline: the list as a file, and the time that the charts show. */
+function Actions({ list }: { list: string }) {
+  return (
+    <>
+      <CsvLink url={`/api/v1/monitoring/${list}?format=csv`} />
+      <SpanSelect />
+    </>
+  );
+}
+
+/** Groups of texts for codes: the door has some of its own beside those of the ledger. */
+const CODES: readonly string[] = ["code", "problem"];
+
+/** A label in words, from the first group that knows it. */
+function worded(name: Texts["name"], groups: readonly string[], label: string): string {
+  return groups.map((group) => name(group, label)).find((words) => words !== label) ?? label;
+}
+
 /** A chart of one kept series: a line per node, or per label. */
 function SeriesCard(props: {
   series: string;
   title: Key;
   format?: (value: number) => string;
   node?: string;
+  /** Groups of the texts for what the series tells apart. */
+  labels?: readonly string[];
 }) {
-  const { t } = useText();
+  const { t, name } = useText();
   const { chosen } = useSpan();
   const step = Math.ceil(SPANS[chosen] / 240);
+  const labelled = (label: string | null): string | null =>
+    label && props.labels ? worded(name, props.labels, label) : label;
   const query = useQuery({
     queryKey: ["monitoring", "series", props.series, props.node, chosen],
     queryFn: ({ signal }) =>
@@ -85,7 +107,7 @@ function SeriesCard(props: {
         {(found) => {
           const lines = found.items.map(
             (one): Line => ({
-              name: [text(one, "node"), text(one, "label")].filter(Boolean).join(" · "),
+              name: [text(one, "node"), labelled(text(one, "label"))].filter(Boolean).join(" · "),
               points: (Array.isArray(one.points) ? (one.points as unknown[][]) : []).map(
                 (point) =>
                   [Number(point[0]), point[2] === null ? null : Number(point[2])] as const,
@@ -117,7 +139,7 @@ export function Nodes() {
         name={t("nav.nodes")}
         title={t("nav.nodes")}
         text={t("nodes.text")}
-        actions={<SpanSelect />}
+        actions={<Actions list="nodes" />}
       />
       <div className="stack">
         <Answered query={query}>
@@ -204,9 +226,21 @@ export function Nodes() {
         </Answered>
         <div className="grid">
           <SeriesCard series="height" title="series.height" />
-          <SeriesCard series="transactions_per_second" title="series.transactions" />
+          <SeriesCard
+            series="transactions_per_second"
+            title="series.transactions"
+            labels={["outcome"]}
+          />
           <SeriesCard series="time_to_final_p95_seconds" title="series.final" format={span} />
           <SeriesCard series="pool_transactions" title="series.pool" />
+          <SeriesCard series="outcomes_per_second" title="series.outcomes" labels={CODES} />
+          <SeriesCard series="refused_per_second" title="series.refused" labels={CODES} />
+          <SeriesCard series="verified_per_second" title="series.verified" />
+          <SeriesCard
+            series="verification_backlog_bytes"
+            title="series.backlog"
+            format={bytesText}
+          />
         </div>
       </div>
     </>
@@ -222,7 +256,7 @@ export function Hosts() {
         name={t("nav.hosts")}
         title={t("nav.hosts")}
         text={t("hosts.text")}
-        actions={<SpanSelect />}
+        actions={<Actions list="hosts" />}
       />
       <div className="stack">
         <Answered query={query}>
@@ -245,9 +279,24 @@ export function Hosts() {
         </Answered>
         <div className="grid">
           <SeriesCard series="cpu_ratio" title="series.cpu" format={percent} />
-          <SeriesCard series="memory_bytes" title="series.memory" format={bytesText} />
-          <SeriesCard series="disk_bytes" title="series.disk" format={bytesText} />
-          <SeriesCard series="fsync_p99_seconds" title="series.fsync" format={span} />
+          <SeriesCard
+            labels={["host_part"]}
+            series="memory_bytes"
+            title="series.memory"
+            format={bytesText}
+          />
+          <SeriesCard
+            labels={["host_part"]}
+            series="disk_bytes"
+            title="series.disk"
+            format={bytesText}
+          />
+          <SeriesCard
+            labels={["host_part"]}
+            series="fsync_p99_seconds"
+            title="series.fsync"
+            format={span}
+          />
           <SeriesCard series="clock_offset_seconds" title="series.clock" format={span} />
           <SeriesCard series="open_files" title="series.files" />
         </div>
@@ -330,7 +379,7 @@ export function Consensus() {
         name={t("nav.consensus")}
         title={t("nav.consensus")}
         text={t("consensus.text")}
-        actions={<SpanSelect />}
+        actions={<Actions list="consensus" />}
       />
       <Answered query={query}>
         {(found) => {
@@ -450,6 +499,7 @@ export function Consensus() {
                 <SeriesCard
                   series="phase_p95_seconds"
                   title="series.phases"
+                  labels={["phase"]}
                   format={span}
                   node={text(item, "name") ?? undefined}
                 />
@@ -462,6 +512,17 @@ export function Consensus() {
       </Answered>
     </>
   );
+}
+
+/** Why a connection ended or was refused, in words. */
+function PeerReason({ of }: { of: Row }) {
+  const { t, name } = useText();
+  const code = text(of, "reason");
+  if (!code) return <>–</>;
+  const own = code.replace(/^peer_/, "");
+  const known = name("peer_reason", own);
+  const words = known === own ? t("peer_reason.other", { reason: own }) : known;
+  return <>{own === code ? words : t("peer_reason.peer", { reason: words })}</>;
 }
 
 function heat(ms: number | null): string {
@@ -478,7 +539,7 @@ export function Peers() {
         name={t("nav.peers")}
         title={t("nav.peers")}
         text={t("peers.text")}
-        actions={<SpanSelect />}
+        actions={<Actions list="peers" />}
       />
       <Answered query={query}>
         {(found) => {
@@ -575,12 +636,24 @@ export function Peers() {
                         return days === null ? "–" : t("days.n", { n: Math.floor(days) });
                       },
                     },
-                    { title: t("peers.reason"), cell: (one) => text(one, "reason") ?? "–" },
+                    { title: t("peers.reason"), cell: (one) => <PeerReason of={one} /> },
                   ]}
                 />
               </Card>
               <div className="grid">
                 <SeriesCard series="rtt_seconds" title="series.rtt" format={span} node={from[0]} />
+                <SeriesCard
+                  series="bytes_in_per_second"
+                  title="series.bytes_in"
+                  format={bytesText}
+                  node={from[0]}
+                />
+                <SeriesCard
+                  series="bytes_out_per_second"
+                  title="series.bytes_out"
+                  format={bytesText}
+                  node={from[0]}
+                />
                 <SeriesCard
                   series="peer_queue_bytes"
                   title="series.queue"
@@ -598,7 +671,8 @@ export function Peers() {
 
 /** What was refused at the door and what was rejected in a block, by code. */
 function Refusals({ of }: { of: Row }) {
-  const { t } = useText();
+  const { t, name } = useText();
+  const inWords = (code: string): string => worded(name, CODES, code);
   const kinds = [
     ["refused", "client.refused"],
     ["rejected", "client.rejected"],
@@ -611,7 +685,7 @@ function Refusals({ of }: { of: Row }) {
     <span className="row">
       {found.map((one) => (
         <Pill key={`${one.kind} ${one.code}`} tone="warn">
-          {t(one.label)} <span className="mono">{one.code}</span>: {grouped(String(one.count))}
+          {t(one.label)} {inWords(one.code)}: {grouped(String(one.count))}
         </Pill>
       ))}
     </span>
@@ -627,7 +701,7 @@ export function Clients() {
         name={t("nav.clients")}
         title={t("nav.clients")}
         text={t("clients.text")}
-        actions={<SpanSelect />}
+        actions={<Actions list="clients" />}
       />
       <div className="stack">
         <Card flush>

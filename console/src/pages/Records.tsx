@@ -1,7 +1,7 @@
 /** Records: list, one record with its versions and where it comes from. */
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "react-router";
-import { DataTable, List } from "../components/DataTable";
+import { List } from "../components/DataTable";
 import { DocumentCheck } from "../components/Document";
 import {
   AccountId,
@@ -49,6 +49,7 @@ export function Records() {
             { name: "namespace", label: "filter.namespace", choices },
             { name: "key", label: "filter.key" },
             { name: "digest", label: "filter.digest" },
+            { name: "writer", label: "record.writer" },
           ]}
           rowKey={(one, at) =>
             `${text(one, "namespace")} ${text(one, "key")} ${text(one, "version")} ${at}`
@@ -126,28 +127,23 @@ export function RecordPage() {
 
 function Newest({ found }: { found: Row }) {
   const { t, name } = useText();
-  const version = { ...found, ...row(row(found.value).v1) };
-  const content = row(version.content);
-  const plain = text(content, "plain") ?? text(version, "plain");
-  const kind =
-    typeof version.content === "string"
-      ? version.content
-      : (text(version, "content_kind") ?? Object.keys(content)[0]);
-  const size = text(version, "content_size");
+  const plain = text(found, "content");
+  const kind = text(found, "content_kind");
+  const size = text(found, "content_size");
   return (
     <>
       <Card title={t("record.newest")}>
         <Facts
           items={[
-            [t("version"), text(version, "version", "newest")],
-            [t("record.writer"), <AccountId key="writer" value={text(version, "writer")} />],
-            [t("time"), <Time key="time" ms={text(version, "time")} exact />],
-            [t("digest"), <Id key="digest" value={digestOf(version)} whole />],
-            [t("algorithm"), name("digest", algorithmOf(version))],
+            [t("version"), text(found, "version")],
+            [t("record.writer"), <AccountId key="writer" value={text(found, "writer")} />],
+            [t("time"), <Time key="time" ms={text(found, "time")} exact />],
+            [t("digest"), <Id key="digest" value={digestOf(found)} whole />],
+            [t("algorithm"), name("digest", algorithmOf(found))],
             [t("content"), name("content", kind)],
             size ? [t("size"), bytesText(size)] : null,
-            text(version, "height")
-              ? [t("block"), <BlockLink key="height" height={text(version, "height")} />]
+            text(found, "height")
+              ? [t("block"), <BlockLink key="height" height={text(found, "height")} />]
               : null,
           ]}
         />
@@ -155,10 +151,7 @@ function Newest({ found }: { found: Row }) {
         {kind === "cipher" && <Pill tone="info">{t("record.private")}</Pill>}
       </Card>
       <Card title={t("record.compare")}>
-        <DocumentCheck
-          digest={digestOf(version) ?? ""}
-          algorithm={algorithmOf(version) ?? "sha256"}
-        />
+        <DocumentCheck digest={digestOf(found) ?? ""} algorithm={algorithmOf(found) ?? "sha256"} />
       </Card>
     </>
   );
@@ -166,48 +159,24 @@ function Newest({ found }: { found: Row }) {
 
 function Versions(props: { namespace: string; record: string }) {
   const { t } = useText();
-  const query = useQuery({
-    queryKey: ["record-versions", props.namespace, props.record],
-    queryFn: ({ signal }) =>
-      get<Page<Row>>(
-        address("/api/v1/records/{namespace}/{key}/versions", {
-          namespace: props.namespace,
-          key: props.record,
-        }),
-        signal,
-      ),
-  });
   return (
-    <Answered query={query}>
-      {(found) =>
-        found.items.length === 0 ? (
-          <Nothing />
-        ) : (
-          <DataTable
-            caption={t("record.versions")}
-            rows={found.items}
-            rowKey={(one, at) => text(one, "version") ?? String(at)}
-            columns={[
-              { title: t("version"), cell: (one) => text(one, "version") },
-              { title: t("digest"), cell: (one) => <Id value={digestOf(one)} /> },
-              {
-                title: t("record.writer"),
-                cell: (one) => <AccountId value={text(one, "writer")} />,
-              },
-              {
-                title: t("block"),
-                right: true,
-                cell: (one) => <BlockLink height={text(one, "height")} />,
-              },
-              {
-                title: t("time"),
-                right: true,
-                cell: (one) => <Time ms={text(one, "time")} exact />,
-              },
-            ]}
-          />
-        )
-      }
-    </Answered>
+    <List<Row>
+      name="record-versions"
+      caption={t("record.versions")}
+      route="/api/v1/records/{namespace}/{key}/versions"
+      places={{ namespace: props.namespace, key: props.record }}
+      rowKey={(one, at) => text(one, "version") ?? String(at)}
+      columns={[
+        { title: t("version"), cell: (one) => text(one, "version") },
+        { title: t("digest"), cell: (one) => <Id value={digestOf(one)} /> },
+        { title: t("record.writer"), cell: (one) => <AccountId value={text(one, "writer")} /> },
+        {
+          title: t("block"),
+          right: true,
+          cell: (one) => <BlockLink height={text(one, "height")} />,
+        },
+        { title: t("time"), right: true, cell: (one) => <Time ms={text(one, "time")} exact /> },
+      ]}
+    />
   );
 }

@@ -26,8 +26,10 @@ export function pathOf(one: Row): string {
     account: "accounts",
     asset: "assets",
     proposal: "proposals",
+    evidence: "evidence",
+    organisation: "organisations",
   };
-  return folder[kind] ? `/${folder[kind]}/${id}` : `/${kind}s`;
+  return folder[kind] ? `/${folder[kind]}/${encodeURIComponent(id)}` : `/${kind}s`;
 }
 
 export function Search() {

@@ -258,10 +258,7 @@ function Where({ found }: { found: Detail }) {
 function Signatures({ found }: { found: Detail }) {
   const { t, name } = useText();
   const signatures = rows(found.signatures) as unknown as SignatureRow[];
-  const thresholds = found.thresholds;
-  const needed = rows(thresholds).length
-    ? rows(thresholds)
-    : Object.entries(row(thresholds)).map(([operation, weight]) => ({ operation, weight }));
+  const needed = rows(found.thresholds);
   return (
     <Card title={t("signatures")} flush>
       {signatures.length === 0 ? (
@@ -296,14 +293,14 @@ function Signatures({ found }: { found: Detail }) {
       )}
       {needed.length > 0 && (
         <div style={{ padding: "10px 18px 14px" }} className="muted">
-          {needed.map((one) => {
-            const operation = text(one, "operation", "kind", "operations") ?? "default";
-            const weight = text(one, "threshold", "weight", "needed") ?? JSON.stringify(one);
-            const had = text(one, "reached", "weight_reached", "given");
+          {needed.map((one, at) => {
+            const operation = text(one, "operation") ?? "default";
+            const weight = text(one, "threshold") ?? "–";
+            const had = text(one, "weight");
             return (
-              <div key={`${operation} ${weight}`}>
+              <div key={at}>
                 {t("threshold.of", { operation: name("operation", operation), weight })}
-                {had ? ` (${t("threshold.reached", { weight: had })})` : ""}
+                {had === null ? "" : ` (${t("threshold.reached", { weight: had })})`}
               </div>
             );
           })}

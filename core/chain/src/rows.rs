@@ -395,6 +395,9 @@ impl Rows {
             }
             Event::HolderFrozen { asset, holder, frozen: set } => self.flag(place, asset, holder, 0, *set),
             Event::HolderAuthorised { asset, holder, authorised: set } => self.flag(place, asset, holder, 1, *set),
+            Event::MembershipChanged { account, organisation, asks } => {
+                self.membership(place, account, organisation.as_deref(), asks.as_deref());
+            }
             _ => {}
         }
         Ok(())
@@ -409,6 +412,13 @@ impl Rows {
             Cell::Number(i64::from(set)),
         ];
         self.push("flags", row);
+    }
+
+    /// Which organisation took an account in, and which one it asks; without both it belongs to none.
+    fn membership(&mut self, place: Place, account: &Address, organisation: Option<&str>, asks: Option<&str>) {
+        let name = |one: Option<&str>| one.map_or(Cell::Null, text_cell);
+        let cells = [Cell::Account(self.account(account)), name(organisation), name(asks)];
+        self.push("memberships_set", [&[Cell::Number(place.height)], cells.as_slice()].concat());
     }
 
     /// What operations of a final transaction made, with the identifiers that its events name.

@@ -613,6 +613,9 @@ pub struct ScheduleV1 {
     pub round: u64,
     /// Index of the validator that leads that round.
     pub leader: u32,
+    /// Height of the block that wrote it.
+    #[serde(with = "crate::text::decimal")]
+    pub changed: u64,
     /// Validators whose turns ended in a change of the round, ascending.
     pub strikes: Vec<Strike>,
 }

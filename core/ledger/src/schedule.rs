@@ -81,25 +81,42 @@ impl Walk {
         *level = level.saturating_add(1).min(LEVEL_MAX);
     }
 
-    fn schedule(self) -> ScheduleV1 {
+    fn schedule(self, changed: u64) -> ScheduleV1 {
         let strikes = self.strikes.into_iter();
         ScheduleV1 {
             round: self.round,
             leader: self.leader,
+            changed,
             strikes: strikes.map(|(validator, (level, skip))| Strike { validator, level, skip }).collect(),
         }
     }
 }
 
-/// The schedule after the block of an epoch at this `place`, from 1, whose header records `parent_round`. The first block of an
-/// epoch records a round of the epoch before, which counts for nothing.
-pub fn fold(before: &ScheduleV1, members: u32, turn_blocks: u32, place: u64, parent_round: u64) -> ScheduleV1 {
-    let turn_ended = place > 2 && (place - 2).is_multiple_of(u64::from(turn_blocks.max(1)));
+/// Where a block stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Its height.
+    pub height: u64,
+    /// First height of its epoch.
+    pub epoch_start: u64,
+}
+
+/// The schedule after the block at this place, whose header records `parent_round`. The first block of an epoch records a round
+/// of the epoch before, which counts for nothing.
+pub fn fold(before: &ScheduleV1, members: u32, turn_blocks: u32, place: Place, parent_round: u64) -> ScheduleV1 {
+    // Heights of this epoch below the parent, whose round is recorded here.
+    let Some(below) = place.height.saturating_sub(place.epoch_start).checked_sub(1) else { return before.clone() };
+    let turn_ended = below > 0 && below.is_multiple_of(u64::from(turn_blocks.max(1)));
     let expected = before.round.saturating_add(u64::from(turn_ended));
-    if place < 2 || parent_round < expected || parent_round == before.round {
+    if parent_round < expected || parent_round == before.round {
         return before.clone();
     }
     let mut walk = Walk::new(before, members);
+    if before.changed.saturating_add(1) == place.height {
+        // The parent was decided under the schedule that it replaced: who led its rounds is known no more.
+        walk.advance(parent_round);
+        return walk.schedule(place.height);
+    }
     walk.advance(expected.max(parent_round.saturating_sub(JUDGED_ROUNDS_MAX)));
     let mut failed = Vec::new();
     while walk.round < parent_round {
@@ -112,7 +129,7 @@ pub fn fold(before: &ScheduleV1, members: u32, turn_blocks: u32, place: u64, par
     for validator in failed {
         walk.strike(validator);
     }
-    walk.schedule()
+    walk.schedule(place.height)
 }
 
 /// Leaders of the round that a schedule counts from and of those after it.
@@ -147,7 +164,7 @@ pub(crate) fn record(cells: &mut Scratch<'_>, context: &Context) -> Result<(), D
     let cell = cells.cell(system, key::SCHEDULE);
     let before = cells.read::<Arc<ScheduleV1>>(cell)?.cloned().unwrap_or_default();
     let turn_blocks = context.parameters.turn_blocks;
-    let place = (context.height + 1).saturating_sub(context.epoch_start);
+    let place = Place { height: context.height, epoch_start: context.epoch_start };
     let after = fold(&before, context.members(), turn_blocks, place, context.parent_round);
     if after != *before {
         cells.write(cell, Arc::new(after));

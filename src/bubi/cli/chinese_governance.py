@@ -6,6 +6,9 @@ GOVERNANCE: Final[dict[str, str]] = {
     "A risk that you accept: no_fault_tolerance, or the name of a heavy validator.": (
         "你接受的风险：no_fault_tolerance，或权重过大的验证节点名称。"
     ),
+    "A quorum takes it back with `bubi governance vote {proposal} --no`.": (
+        "达到法定权重的组织可用 `bubi governance vote {proposal} --no` 将其撤回。"
+    ),
     "Action": "处置",
     "Add or replace an organisation: its governance address, its authority's file.": (
         "新增或替换一个组织：其治理账户地址、其证书颁发机构的文件。"
@@ -109,6 +112,7 @@ GOVERNANCE: Final[dict[str, str]] = {
     ),
     "Votes": "投票",
     "Votes needed": "所需票数",
+    "Weight against": "反对权重",
     "What it changes": "变更内容",
     "Why, for the others to read.": "理由，供其他组织阅读。",
     "`--help` lists them.": "`--help` 可列出全部变更。",

@@ -220,7 +220,7 @@ def vote(
     data: DataOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Votes on a proposal; a later vote replaces an earlier one while it is open."""
+    """Votes on a proposal; a later vote replaces an earlier one until it ends or is in force."""
     acting = Acting(signer, source, url, data, password_stdin)
     proposing.vote(acting, proposal, approve=approve, as_json=as_json)
 
@@ -341,6 +341,7 @@ def show(
             _("Memo"): fields["memo"] or "-",
             _("Expires"): when(fields["expires"]),
             _("Approving weight"): f"{fields['approving']} / {fields['quorum']}",
+            _("Weight against"): f"{fields['rejecting']} / {fields['quorum']}",
             _("In force from"): fields["activation_height"] or "-",
         },
     )
@@ -367,6 +368,13 @@ def show(
         )
     if fields["state"] == "open":
         say(_("Vote with `bubi governance vote {proposal} --yes`.", proposal=fields["id"]))
+    if fields["state"] == "approved":
+        say(
+            _(
+                "A quorum takes it back with `bubi governance vote {proposal} --no`.",
+                proposal=fields["id"],
+            )
+        )
 
 
 def _table_of(

@@ -33,7 +33,8 @@ class Configuration:
     """What a height is decided under. `own` is this node's index, None for an observer.
 
     `leaders` are the members that lead `first_round`, `first_round` + 1 and so on, from the
-    schedule in the ledger's state (spec/consensus/schedule.md); the list repeats.
+    schedule in the ledger's state (spec/consensus/schedule.md); after them each round is led by
+    the member after the one before. `epoch_start` is the first height of the epoch.
     """
 
     epoch: int
@@ -46,6 +47,7 @@ class Configuration:
     first_round: int = 0
     leaders: tuple[int, ...] = ()
     turn_blocks: int = 128
+    epoch_start: int = 1
 
     @property
     def total(self) -> int:
@@ -54,12 +56,16 @@ class Configuration:
 
     def leader(self, round_: int) -> int:
         """Index of the member that leads a round; in turn where there is no schedule."""
-        leaders = self.leaders or range(len(self.members))
-        return leaders[(round_ - self.first_round) % len(leaders)]
+        ahead = round_ - self.first_round
+        if 0 <= ahead < len(self.leaders):
+            return self.leaders[ahead]
+        after = self.leaders[-1] + 1 - len(self.leaders) if self.leaders else 0
+        return (after + ahead) % len(self.members)
 
     def turn_ends(self, height: int) -> bool:
         """Whether a height begins one round above the one below, with another leader."""
-        return height > 1 and (height - 1) % self.turn_blocks == 0
+        place = height - self.epoch_start
+        return place > 0 and place % self.turn_blocks == 0
 
     def views_left(self, before: "VoteRequest | None", decided: "VoteRequest") -> int:
         """Rounds of a height that ended without a decision; `before` decided the height below."""

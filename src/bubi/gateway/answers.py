@@ -162,17 +162,24 @@ async def listed(
 def answer(page: Page, form: str) -> Response:
     """A page, as JSON or CSV; the cursor of a table is in the header `Bubi-Next`."""
     if form == "csv":
-        headers = {
-            "Bubi-Height": str(page.height),
-            "Content-Disposition": 'attachment; filename="list.csv"',
-        }
-        if page.next is not None:
-            headers["Bubi-Next"] = page.next
-        return Response(as_csv(page.items), headers=headers, media_type="text/csv; charset=utf-8")
+        answered: Response = table({"items": page.items, "next": page.next}, form)
+        answered.headers["Bubi-Height"] = str(page.height)
+        return answered
     return JSONResponse(
         {"items": page.items, "next": page.next, "height": str(page.height)},
         headers={"Bubi-Height": str(page.height)},
     )
+
+
+def table(document: dict[str, Any], form: str) -> Any:
+    """The document of a list that comes in one piece, or its items as CSV."""
+    if form != "csv":
+        return document
+    headers = {"Content-Disposition": 'attachment; filename="list.csv"'}
+    if document["next"] is not None:
+        headers["Bubi-Next"] = document["next"]
+    text = as_csv(document["items"])
+    return Response(text, headers=headers, media_type="text/csv; charset=utf-8")
 
 
 def as_csv(items: Sequence[Mapping[str, Any]]) -> str:

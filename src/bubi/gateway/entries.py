@@ -1,4 +1,4 @@
-"""Questions about what stands with an account: data, claims, holds, items, now and before."""
+"""What stands with an account: data, claims, holds, items, memberships, now and before."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from bubi.gateway.index import schema
 from bubi.gateway.index.paging import Asked, Order, Page
 from bubi.gateway.index.reader import Json, Reader, View
 
-Kind = Literal["claims", "data", "holds", "items"]
+Kind = Literal["claims", "data", "holds", "items", "memberships"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,11 @@ def _items(view: View, rows: Sequence[Any]) -> list[Json]:
     ]
 
 
+def _memberships(view: View, rows: Sequence[Any]) -> list[Json]:
+    del view
+    return [{"organisation": row.organisation, "asks": row.asks} for row in rows]
+
+
 LISTINGS: Mapping[Kind, Listing] = {
     "data": Listing(schema.data, "account", {"name": str, "since": int}, "since", "until", _data),
     "claims": Listing(
@@ -138,5 +143,8 @@ LISTINGS: Mapping[Kind, Listing] = {
         "since",
         "until",
         _items,
+    ),
+    "memberships": Listing(
+        schema.memberships, "account", {"since": int}, "since", "until", _memberships
     ),
 }

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bubi.gateway import answers, entries, governance, records, stream, words
+from bubi.gateway import answers, entries, governance, organisations, records, stream, words
 from bubi.gateway.access import Role, principal_of, reader
 from bubi.gateway.answers import (
     DEFAULT,
@@ -28,7 +28,8 @@ from bubi.gateway.answers import (
     listed,
     read,
 )
-from bubi.gateway.index.reader import CODES, KINDS, Filters
+from bubi.gateway.index.paging import Asked, Page
+from bubi.gateway.index.reader import CODES, KINDS, Filters, Reader
 from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import gateway_of
 
@@ -125,7 +126,7 @@ async def overview(request: Request) -> dict[str, Any]:
 async def search(
     request: Request, q: Annotated[str, Query(min_length=1, max_length=256)]
 ) -> dict[str, Any]:
-    """What a text may mean: height, hash, digest, address, asset, namespace, record key."""
+    """What a text may mean: height, hash, digest, address, asset, name, record key, id."""
     if "\0" in q:
         raise ProblemError("parameter_invalid", "a text holds no NUL")
     return {"items": await read(request, lambda index: index.search(q.strip()))}
@@ -266,9 +267,11 @@ async def accounts(
 
 @router.get("/accounts/{address}")
 async def account(request: Request, address: Account) -> dict[str, Any]:
-    """One account: signers, thresholds, when it was opened and by whom."""
+    """One account: signers, thresholds, its organisation, when it was opened and by whom."""
     await answers.address_of(request, address)
     one = await found(request, lambda index: index.account(address))
+    height = int(one["indexed_height"])
+    one |= await read(request, lambda index: organisations.belonging(index, address, height))
     if one["thresholds"] is None and one["closed"] is None:
         # A validator's account that a vote opened: its signers are in no operation.
         full = await gateway_of(request).node.get(f"/v1/accounts/{address}")
@@ -313,6 +316,13 @@ async def account_transactions(
     )
 
 
+@router.get("/accounts/{address}/quota")
+async def account_quota(request: Request, address: Account) -> dict[str, Any]:
+    """What an account and its organisation used of their quotas, as the node has it now."""
+    await answers.address_of(request, address)
+    return await organisations.account_quota(gateway_of(request).node, address)
+
+
 @router.get("/accounts/{address}/proof")
 async def account_proof(request: Request, address: Account) -> dict[str, Any]:
     """A proof of all cells of an account, with the trust file that it is checked against."""
@@ -333,7 +343,7 @@ async def account_list(
     height: Height = None,
     history: History = "0",
 ) -> Response:
-    """Claims about an account, its data entries, its holds, its items: now or at a height.
+    """Claims about an account, its data, holds, items, memberships: now or at a height.
 
     `history=1` lists what no longer stands, too: each from block `since` to before `until`.
     """
@@ -488,16 +498,80 @@ async def record_graph(
     return await found(request, lambda index: records.graph(index, namespace, key, version))
 
 
+# --- organisations -------------------------------------------------------------------------------
+
+
+@router.get("/organisations", response_model=Listed)
+async def organisation_list(
+    request: Request,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+    height: Height = None,
+) -> Response:
+    """Organisations by name, now or at a height."""
+    return await listed(
+        request,
+        cursor,
+        limit,
+        format,
+        lambda index, asked: organisations.organisations(index, asked, height),
+    )
+
+
+@router.get("/organisations/{organisation}")
+async def organisation(
+    request: Request, organisation: answers.Key, height: Height = None
+) -> dict[str, Any]:
+    """One organisation: who votes for it, its validators, how many belong to it."""
+    return await found(
+        request, lambda index: organisations.organisation(index, organisation, height)
+    )
+
+
+@router.get("/organisations/{organisation}/members", response_model=Listed)
+async def organisation_members(
+    request: Request,
+    organisation: answers.Key,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT,
+    format: Format = "json",  # noqa: A002
+    height: Height = None,
+    state: Annotated[organisations.Kind, Query(description="asks: who asks for it")] = "member",
+    history: History = "0",
+) -> Response:
+    """Accounts that belong to an organisation, or ask for it: now or at a height.
+
+    `history=1` lists who no longer does, too: each from block `since` to before `until`.
+    """
+    whole = history == "1"
+
+    def work(index: Reader, asked: Asked) -> Page:
+        page = organisations.members(index, organisation, asked, height, state, history=whole)
+        if page is None:
+            raise ProblemError("not_found")
+        return page
+
+    return await listed(request, cursor, limit, format, work)
+
+
+@router.get("/organisations/{organisation}/quota")
+async def organisation_quota(request: Request, organisation: answers.Key) -> dict[str, Any]:
+    """What the accounts of an organisation used of the quota that they share, as of now."""
+    await found(request, lambda index: organisations.organisation(index, organisation))
+    return await organisations.quota(gateway_of(request).node, organisation)
+
+
 # --- consensus and governance --------------------------------------------------------------------
 
 
-@router.get("/validators")
-async def validators(request: Request) -> dict[str, Any]:
+@router.get("/validators", response_model=dict[str, Any])
+async def validators(request: Request, format: Format = "json") -> Any:  # noqa: A002
     """Validators in force, and what the node sees of them."""
     now = await found(request, governance.epoch)
     consensus = await gateway_of(request).node.get("/v1/consensus")
     seen = {one["name"]: one for one in consensus["validators"]}
-    return {
+    document = {
         "items": [{**seen.get(one["name"], {}), **one} for one in now["validators"]],
         "next": None,
         "height": now["indexed_height"],
@@ -506,6 +580,7 @@ async def validators(request: Request) -> dict[str, Any]:
         "quorum": now["quorum"],
         "total": now["total"],
     }
+    return answers.table(document, format)
 
 
 @router.get("/epochs", response_model=Listed)

@@ -20,6 +20,8 @@ class Index:
     def __init__(self, gateway: Gateway, engine: Engine) -> None:
         self._gateway = gateway
         self._engine = engine
+        self._level: int | None = None
+        """Number of pauses when the index had all that the node has; None while it has not."""
 
     async def run(self) -> None:
         """Works until it is cancelled.
@@ -53,9 +55,13 @@ class Index:
     def _announce(self, progress: Progress) -> None:
         follower = self._gateway.follower
         assert follower is not None
-        if follower.state.node_height <= progress.height and progress.height > 0:
+        state = follower.state
+        is_level = state.node_height <= progress.height and progress.height > 0
+        if is_level and self._level == state.pauses:
+            # What was caught up says nothing of how long a block took.
             delay = time.time_ns() // 1_000_000 - progress.time
             self._gateway.delays.append(max(0, delay))
+        self._level = state.pauses if is_level else None
         self._gateway.news.tell(
             "block",
             {

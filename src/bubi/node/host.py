@@ -209,6 +209,7 @@ class ReplicaHost:
         self._watches_at: int | None = None
         self._last_block = self._decided_at = time.monotonic()
         self._newest: VoteRequest | None = None
+        self._configuration = ledger.configuration()
         self._in_work = 0
         self._halted = False
         self._stopping = False
@@ -309,9 +310,10 @@ class ReplicaHost:
         ]
         tip: Tip = self._ledger.tip()
         self._newest = None if tip.certificate is None else tip.certificate.request
+        self._configuration = self._ledger.configuration()
         return Opened(
             tip,
-            self._ledger.configuration(),
+            self._configuration,
             self._ledger.limits(),
             tuple(records),
             tuple(chain.pending_bodies()),
@@ -645,13 +647,13 @@ class ReplicaHost:
         self._door.set_block_limits(self._ledger.limits())
         self.on_block()
         tip: Tip = self._ledger.tip()
-        configuration = self._ledger.configuration()
         if tip.certificate is not None:
             decided = tip.certificate.request
-            left = configuration.views_left(self._newest, decided)
+            left = self._configuration.views_left(self._newest, decided)
             self._metrics.consensus.view_changes.inc(left)
             self._newest = decided
-        self.put(Committed(tip, configuration, self._ledger.limits()))
+        self._configuration = self._ledger.configuration()
+        self.put(Committed(tip, self._configuration, self._ledger.limits()))
 
     def _count_codes(self, execution: core.Execution) -> None:
         codes: Counter[int] = Counter()

@@ -62,7 +62,7 @@ class Choices:
             known.supports.setdefault((request.round, request.digest), set()).add(member)
         if request.phase is Phase.COMMIT:
             # H1: the next height begins where this one may have been decided.
-            turns = request.height % configuration.turn_blocks == 0
+            turns = configuration.turn_ends(request.height + 1)
             self._leave(request.epoch, request.height + 1, member, request.round + turns)
 
     def sent(

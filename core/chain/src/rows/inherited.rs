@@ -1,6 +1,6 @@
 //! The state that a new era begins with, as rows of a block 0: what an index of its chain begins with.
 
-use super::{change, counted, hash, signed, text, text_cell, wrong, Cell, Rows, Setting};
+use super::{change, counted, hash, signed, text, text_cell, wrong, Cell, Place, Rows, Setting};
 use crate::error::Result;
 use bubi_codec::{
     block::Genesis,
@@ -8,7 +8,8 @@ use bubi_codec::{
     governance::NodeListing,
     identity::{Address, AssetId, NamespaceId},
     state::{
-        key, AccountHeader, AssetDefinition, Claim, DataEntry, Hold, Holding, Item, Namespace, OwnerKind, RecordVersion,
+        key, AccountHeader, AssetDefinition, Claim, DataEntry, Hold, Holding, Item, Membership, Namespace, OwnerKind,
+        RecordVersion,
     },
 };
 use bubi_crypto::{to_hex, Hash};
@@ -86,6 +87,12 @@ impl Rows {
     ) -> Result<()> {
         let account = Cell::Account(self.account(&address));
         match first {
+            _ if [first] == *key::MEMBERSHIP => {
+                let Membership::V1(found) = decode(value)?;
+                let place = Place { height: 0, position: 0 };
+                self.membership(place, &address, found.organisation.as_deref(), found.asks.as_deref());
+                Ok(())
+            }
             0 => self.inherit_header(setting, account, &decode(value)?),
             key::HOLDING_PREFIX => self.inherit_holding(&address, AssetId(key_hash(rest)?.0), decode(value)?),
             key::DATA_PREFIX => {

@@ -86,7 +86,7 @@ pub(super) fn open(run: &mut Run<'_, '_>, id: &ProposalId, proposal: ChangePropo
     run.events.push(Event::ProposalChanged { proposal: *id, status });
 }
 
-/// A proposal on which may be voted.
+/// An open proposal on which may be voted.
 fn find_open(run: &mut Run<'_, '_>, id: &ProposalId) -> Result<Stored, ResultCode> {
     let found = find(run, id)?.ok_or(ResultCode::ProposalMissing)?;
     if found.1.status != Status::Open || found.1.expires <= run.context.time {
@@ -95,10 +95,49 @@ fn find_open(run: &mut Run<'_, '_>, id: &ProposalId) -> Result<Stored, ResultCod
     Ok(found)
 }
 
+/// An approved proposal that may still be taken back: its change waits for the next validators or for its height, and the block
+/// in work is not the last one before it.
+fn find_waiting(run: &mut Run<'_, '_>, id: &ProposalId) -> Result<Option<(Stored, PendingChange)>, ResultCode> {
+    let found = find(run, id)?.ok_or(ResultCode::ProposalMissing)?;
+    let (time, next_height) = (run.context.time, run.context.height.saturating_add(1));
+    let waits = |change: &PendingChange| match change.activation {
+        Some(height) => height > next_height,
+        None => change.until > time,
+    };
+    let change = current(run)?.pending.filter(|change| change.proposal == *id && waits(change));
+    Ok(change.map(|change| (found, change)))
+}
+
 /// Operation 25.
 pub(crate) fn vote(run: &mut Run<'_, '_>, actor: &Actor, id: &ProposalId, approve: bool) -> Done {
     let organisation = organisation_of(run, actor)?;
-    let (cell, found) = find_open(run, id)?;
+    if let Some((stored, change)) = find_waiting(run, id)? {
+        let stored = cast(run, id, stored, organisation, approve);
+        let against = tally(run, &stored.1)?.against;
+        return if against >= run.context.validators.quorum() {
+            Ok(take_back(run, id, &stored, &change)?)
+        } else {
+            Ok(())
+        };
+    }
+    let stored = find_open(run, id)?;
+    let stored = cast(run, id, stored, organisation, approve);
+    let Tally { approving, undecided, .. } = tally(run, &stored.1)?;
+    let quorum = run.context.validators.quorum();
+    if approving >= quorum {
+        if current(run)?.pending.is_some() {
+            return Err(ResultCode::ChangePending);
+        }
+        return approve_proposal(run, id, &stored, &actor.address);
+    }
+    if approving + undecided < quorum {
+        end_open(run, id, &stored, Status::Rejected)?;
+    }
+    Ok(())
+}
+
+/// Adds or replaces the vote of an organisation.
+fn cast(run: &mut Run<'_, '_>, id: &ProposalId, (cell, found): Stored, organisation: String, approve: bool) -> Stored {
     let mut proposal = found.as_ref().clone();
     let vote = OrganisationVote { organisation: organisation.clone(), approve };
     match proposal.votes.binary_search_by(|one| one.organisation.cmp(&organisation)) {
@@ -108,23 +147,39 @@ pub(crate) fn vote(run: &mut Run<'_, '_>, actor: &Actor, id: &ProposalId, approv
     let proposal = Arc::new(proposal);
     run.cells.write(cell, Arc::clone(&proposal));
     run.events.push(Event::Voted { proposal: *id, organisation, approve });
-    let (mut approving, mut undecided) = (0, 0);
+    (cell, proposal)
+}
+
+/// Weights of the organisations that voted for a proposal, against it, and not at all though they can.
+#[derive(Default)]
+struct Tally {
+    approving: u64,
+    against: u64,
+    undecided: u64,
+}
+
+fn tally(run: &mut Run<'_, '_>, proposal: &ChangeProposalV1) -> Result<Tally, Defect> {
+    let mut found = Tally::default();
     for (name, weight) in weights(run.context) {
         match proposal.votes.iter().find(|one| one.organisation == name) {
-            Some(vote) => approving += if vote.approve { weight } else { 0 },
-            None => undecided += if Settings::has_voice(run, &name)? { weight } else { 0 },
+            Some(vote) if vote.approve => found.approving += weight,
+            Some(_) => found.against += weight,
+            None if Settings::has_voice(run, &name)? => found.undecided += weight,
+            None => {}
         }
     }
-    let quorum = run.context.validators.quorum();
-    if approving >= quorum {
-        if current(run)?.pending.is_some() {
-            return Err(ResultCode::ChangePending);
-        }
-        return approve_proposal(run, id, &(cell, proposal), &actor.address);
+    Ok(found)
+}
+
+/// Ends an approved change before it is in force.
+fn take_back(run: &mut Run<'_, '_>, id: &ProposalId, stored: &Stored, change: &PendingChange) -> Result<(), Defect> {
+    let mut governance = current(run)?;
+    governance.pending = None;
+    store(run, governance);
+    if change.activation.is_none() {
+        move_due(run, id, Some(change.until), None);
     }
-    if approving + undecided < quorum {
-        end_open(run, id, &(cell, proposal), Status::Rejected)?;
-    }
+    set_status(run, id, stored, Status::Withdrawn);
     Ok(())
 }
 

@@ -275,7 +275,10 @@ pub(crate) fn life(suite: HashSuite) -> Seen {
     assert_eq!((events.len(), world.epoch()), (3, 0));
     let pending = world.governance().pending.unwrap();
     assert_eq!((pending.members.len(), pending.quorum, pending.activation), (5, 5, None));
-    world.fails(Code::ProposalClosed, 4, Op::Vote { proposal: id, approve: true });
+    // What is voted afterwards changes nothing but, by a quorum against it, that it comes into force.
+    world.votes(id, &[4], true);
+    world.votes(id, &[1, 3], false);
+    assert_eq!(world.status(&id), Status::Approved);
     world.fails(Code::NotValidator, 1, Op::Ready { proposal: id });
     // Ready weight 5 of 6.
     world.ready(id, &[5, 1]);
@@ -384,6 +387,51 @@ pub(crate) fn endings(suite: HashSuite) -> Seen {
     world.until_activation();
     assert_eq!((world.height, world.context().parameters.due_per_block), (not_before, 9));
     world.seen
+}
+
+#[test]
+fn a_quorum_takes_back_what_was_approved() {
+    let mut world = World::governed(HashSuite::Standard, ParametersV1::default(), &[1, 1, 1, 1]);
+    let far = |world: &World| {
+        let (changes, acknowledged, memo) = (vec![parameter("due_per_block", 9)], Vec::new(), String::new());
+        Op::Propose {
+            changes,
+            expires: world.time + 60_000,
+            not_before: Some(world.height + 1_000),
+            acknowledged,
+            memo,
+        }
+    };
+    for ready in [&[][..], &[1, 2, 3]] {
+        let operation = far(&world);
+        world.done(1, operation);
+        let id = world.last_proposal(1);
+        world.votes(id, &[1, 2, 3], true);
+        world.ready(id, ready);
+        assert_eq!(world.governance().pending.unwrap().activation.is_some(), !ready.is_empty());
+        world.votes(id, &[2, 4], false);
+        world.votes(id, &[2], true);
+        world.votes(id, &[3], false);
+        assert_eq!(world.status(&id), Status::Approved);
+        let events = world.done(1, Op::Vote { proposal: id, approve: false });
+        assert!(matches!(events[..], [_, Event::ProposalChanged { status: Status::Withdrawn, .. }]), "{events:?}");
+        assert_eq!((world.status(&id), world.governance()), (Status::Withdrawn, GovernanceV1::default()));
+        world.fails(Code::ProposalClosed, 1, Op::Vote { proposal: id, approve: true });
+    }
+    // Nothing is left that would fall due, and another change takes its way.
+    world.time += ParametersV1::default().ready_lifetime;
+    world.block(&[]);
+    let id = world.proposed(1, vec![parameter("due_per_block", 7)], &[]);
+    world.votes(id, &[1, 2, 3], true);
+    world.votes(id, &[1, 2], false);
+    world.ready(id, &[1, 2, 3]);
+    let activation = world.governance().pending.unwrap().activation.unwrap();
+    while world.height + 1 < activation {
+        world.block(&[]);
+    }
+    // This block is the last one before it.
+    world.expect(Code::ProposalClosed, 3, vec![Op::Vote { proposal: id, approve: false }]);
+    assert_eq!((world.context().parameters.due_per_block, world.height), (7, activation));
 }
 
 /// Organisations could vote after this change, with keys of another algorithm, but no validator could get ready any more.

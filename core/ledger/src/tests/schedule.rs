@@ -1,7 +1,7 @@
 //! Leaders: who fails is passed over longer and longer, and nobody else loses a turn.
 
 use super::world::World;
-use crate::schedule::{fold, leaders};
+use crate::schedule::{fold, leaders, Place};
 use crate::tree::{OwnerKey, View};
 use bubi_codec::{
     decode,
@@ -12,6 +12,11 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 const TURN: u32 = 4;
+
+/// A place in epoch 0.
+fn at(height: u64) -> Place {
+    Place { height, epoch_start: 1 }
+}
 
 /// Decides heights as correct members would, while those in `down` never lead one; who led each, and the schedule then.
 fn run(members: u32, heights: u64, down: &[u32]) -> (Vec<u32>, ScheduleV1) {
@@ -27,7 +32,7 @@ fn run(members: u32, heights: u64, down: &[u32]) -> (Vec<u32>, ScheduleV1) {
             now += 1;
         }
         led.push(leader(now));
-        schedule = fold(&schedule, members, TURN, height, parent_round);
+        schedule = fold(&schedule, members, TURN, at(height), parent_round);
         round = now;
     }
     (led, schedule)
@@ -59,7 +64,7 @@ fn a_member_that_fails_is_passed_over_longer_and_longer() {
         } else if turn_ended && known[place] == 0 {
             turns += 1;
         }
-        schedule = fold(&schedule, 4, TURN, height, parent_round);
+        schedule = fold(&schedule, 4, TURN, at(height), parent_round);
     }
     // Round trips between its turns: 1 more than the times it was passed over.
     assert_eq!(waits.first(), Some(&0), "{waits:?}");
@@ -71,30 +76,60 @@ fn a_member_that_fails_is_passed_over_longer_and_longer() {
 
 #[test]
 fn a_clean_turn_clears_the_record() {
-    let before = ScheduleV1 { round: 9, leader: 2, strikes: vec![Strike { validator: 2, level: 3, skip: 0 }] };
-    let inside = fold(&before, 4, TURN, 7, 9);
+    let before =
+        ScheduleV1 { round: 9, leader: 2, changed: 4, strikes: vec![Strike { validator: 2, level: 3, skip: 0 }] };
+    let inside = fold(&before, 4, TURN, at(7), 9);
     assert_eq!(inside, before, "a turn that goes on changes nothing");
-    let ended = fold(&before, 4, TURN, 6, 10);
-    assert_eq!(ended, ScheduleV1 { round: 10, leader: 3, strikes: Vec::new() });
-    let failed = fold(&before, 4, TURN, 7, 10);
+    let ended = fold(&before, 4, TURN, at(6), 10);
+    assert_eq!(ended, ScheduleV1 { round: 10, leader: 3, changed: 6, strikes: Vec::new() });
+    let failed = fold(&before, 4, TURN, at(7), 10);
     let strikes = vec![Strike { validator: 2, level: 4, skip: 8 }];
-    assert_eq!(failed, ScheduleV1 { round: 10, leader: 3, strikes });
+    assert_eq!(failed, ScheduleV1 { round: 10, leader: 3, changed: 7, strikes });
+}
+
+#[test]
+fn turns_are_counted_from_the_first_height_of_the_epoch() {
+    let before = ScheduleV1 { round: 9, leader: 2, ..ScheduleV1::default() };
+    for epoch_start in [1, 2, 3, 4, 5, 77] {
+        for below in 1..20 {
+            let place = Place { height: epoch_start + below + 1, epoch_start };
+            let strikes = if below.is_multiple_of(u64::from(TURN)) {
+                Vec::new()
+            } else {
+                vec![Strike { validator: 2, level: 1, skip: 1 }]
+            };
+            let expected = ScheduleV1 { round: 10, leader: 3, changed: place.height, strikes };
+            assert_eq!(fold(&before, 4, TURN, place, 10), expected);
+        }
+    }
+}
+
+#[test]
+fn nobody_is_judged_by_a_schedule_that_was_not_in_force() {
+    // Block 6 wrote it, so that block 6 itself was decided under another one.
+    let strikes = vec![Strike { validator: 3, level: 1, skip: 1 }];
+    let before = ScheduleV1 { round: 9, leader: 2, changed: 6, strikes };
+    let moved = fold(&before, 4, TURN, at(7), 11);
+    let strikes = vec![Strike { validator: 3, level: 1, skip: 0 }];
+    assert_eq!(moved, ScheduleV1 { round: 11, leader: 1, changed: 7, strikes });
+    let later = fold(&before, 4, TURN, at(8), 11);
+    assert_eq!(later.strikes.iter().map(|strike| strike.validator).collect::<Vec<_>>(), [0, 2, 3]);
 }
 
 #[test]
 fn rounds_that_lie_behind_and_the_first_heights_change_nothing() {
-    let before = ScheduleV1 { round: 9, leader: 2, strikes: Vec::new() };
+    let before = ScheduleV1 { round: 9, leader: 2, changed: 4, strikes: Vec::new() };
     for (height, parent_round) in [(1, 50), (6, 9), (6, 0), (7, 8), (7, 9)] {
-        assert_eq!(fold(&before, 4, TURN, height, parent_round), before);
+        assert_eq!(fold(&before, 4, TURN, at(height), parent_round), before);
     }
-    assert_eq!(fold(&ScheduleV1::default(), 1, TURN, 6, 0), ScheduleV1::default(), "an engine without rounds");
+    assert_eq!(fold(&ScheduleV1::default(), 1, TURN, at(6), 0), ScheduleV1::default(), "an engine without rounds");
 }
 
 #[test]
 fn a_round_that_no_engine_reaches_costs_no_time() {
     let strikes = (0..256).map(|validator| Strike { validator, level: 7, skip: 64 }).collect();
-    let before = ScheduleV1 { round: 3, leader: 255, strikes };
-    let after = fold(&before, 256, TURN, 7, u64::MAX);
+    let before = ScheduleV1 { round: 3, leader: 255, changed: 2, strikes };
+    let after = fold(&before, 256, TURN, at(7), u64::MAX);
     assert_eq!(after.round, u64::MAX);
     assert!(after.strikes.len() == 256 && after.strikes.iter().all(|strike| strike.skip == 64));
 }
@@ -116,7 +151,7 @@ fn the_cell_is_written_only_when_it_changes() {
     assert_eq!(block(0), None);
     assert_eq!(block(0), None);
     let strikes = vec![Strike { validator: 0, level: 2, skip: 2 }];
-    let expected = Schedule::V1(ScheduleV1 { round: 2, leader: 0, strikes });
+    let expected = Schedule::V1(ScheduleV1 { round: 2, leader: 0, changed: 4, strikes });
     assert_eq!(block(2), Some(expected.clone()), "the only member failed twice");
     assert_eq!(block(1), Some(expected));
 }
@@ -125,7 +160,7 @@ fn any_schedule(members: u32) -> impl Strategy<Value = ScheduleV1> {
     let strikes = proptest::collection::btree_map(0..members, (0_u8..8, 0_u32..65), 0..=members as usize);
     (0_u64..1_000, 0..members, strikes).prop_map(|(round, leader, strikes): (u64, u32, BTreeMap<u32, (u8, u32)>)| {
         let strikes = strikes.into_iter().map(|(validator, (level, skip))| Strike { validator, level, skip });
-        ScheduleV1 { round, leader, strikes: strikes.collect() }
+        ScheduleV1 { round, leader, changed: 1, strikes: strikes.collect() }
     })
 }
 
@@ -137,8 +172,8 @@ proptest! {
         steps in 0_u64..300,
     ) {
         let round = schedule.round + steps;
-        let after = fold(&schedule, members, TURN, height, round);
-        prop_assert_eq!(&after, &fold(&schedule, members, TURN, height, round));
+        let after = fold(&schedule, members, TURN, at(height), round);
+        prop_assert_eq!(&after, &fold(&schedule, members, TURN, at(height), round));
         let place = usize::try_from(after.round - schedule.round).unwrap();
         prop_assert_eq!(leaders(&schedule, members, place + 1)[place], after.leader);
         prop_assert!(after.strikes.windows(2).all(|pair| pair[0].validator < pair[1].validator));

@@ -418,6 +418,7 @@ class Schedule(Shape):
     VERSION: ClassVar[str] = "v1"
     round: U64
     leader: U32
+    changed: U64
     strikes: tuple[Strike, ...]
 
 

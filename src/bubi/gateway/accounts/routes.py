@@ -18,7 +18,7 @@ from bubi.gateway.accounts.records import (
     UserUnknownError,
 )
 from bubi.gateway.accounts.service import accounts_of, address_of, check_origin
-from bubi.gateway.answers import RESPONSES, StrictRoute
+from bubi.gateway.answers import RESPONSES, Format, StrictRoute, table
 from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import gateway_of
 
@@ -162,12 +162,12 @@ async def _hashed(request: Request, password: str) -> str:
 # --- users ---------------------------------------------------------------------------------------
 
 
-@router.get("/users")
-async def users(request: Request, who: Administrator) -> dict[str, Any]:
+@router.get("/users", response_model=dict[str, Any])
+async def users(request: Request, who: Administrator, format: Format = "json") -> Any:  # noqa: A002
     """All users."""
     del who
     items = [_user(one) for one in accounts_of(request).records.users()]
-    return {"items": items, "next": None}
+    return table({"items": items, "next": None}, format)
 
 
 @router.post("/users", status_code=201)
@@ -237,12 +237,13 @@ async def make_link(request: Request, name: str, who: Administrator) -> dict[str
 # --- audit ---------------------------------------------------------------------------------------
 
 
-@router.get("/audit", dependencies=[auditor])
+@router.get("/audit", dependencies=[auditor], response_model=dict[str, Any])
 async def audit_log(
     request: Request,
     cursor: Annotated[str | None, Query(pattern="^[0-9]{1,18}$")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> dict[str, Any]:
+    format: Format = "json",  # noqa: A002 - the name of the parameter
+) -> Any:
     """Who changed what, newest first; `intact`: no line was changed or taken out."""
     records = accounts_of(request).records
     lines = records.audit_lines(int(cursor) if cursor else None, limit)
@@ -260,7 +261,7 @@ async def audit_log(
     ]
     following = str(lines[-1].id) if len(lines) == limit else None
     intact = await run_in_threadpool(records.audit_intact)
-    return {"items": items, "next": following, "intact": intact}
+    return table({"items": items, "next": following, "intact": intact}, format)
 
 
 def _user(user: User) -> dict[str, Any]:

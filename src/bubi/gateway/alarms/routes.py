@@ -16,7 +16,7 @@ from bubi.gateway.alarms.channels import KINDS, SECRET, ChannelError, check
 from bubi.gateway.alarms.records import Channel, Delivery, Silence, UnknownError
 from bubi.gateway.alarms.rules import BY_CODE, Rule, Severity
 from bubi.gateway.alarms.service import Alarms
-from bubi.gateway.answers import RESPONSES, StrictRoute
+from bubi.gateway.answers import RESPONSES, Format, StrictRoute, table
 from bubi.gateway.monitoring.service import monitor_of
 from bubi.gateway.problems import ProblemError
 
@@ -30,6 +30,7 @@ Administrator = Annotated[Principal, Depends(administrator)]
 
 Number = Annotated[int, Path(ge=1, le=2**53)]
 
+Document = dict[str, Any]
 SILENCE_HOURS_MAX = 24 * 90
 Result = TypeVar("Result")
 
@@ -98,32 +99,35 @@ def _found(action: Callable[[], Result]) -> Result:
 # --- alarms --------------------------------------------------------------------------------------
 
 
-@router.get("/alarms", dependencies=[reader])
+@router.get("/alarms", dependencies=[reader], response_model=Document)
 async def alarms(
     request: Request,
     state: Literal["active", "history"] = "active",
     cursor: Annotated[str | None, Query(pattern="^[0-9]{1,18}$")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> dict[str, Any]:
+    format: Format = "json",  # noqa: A002 - the name of the parameter
+) -> Any:
     """Alarms that are active, or those that ended, newest first."""
     service = _alarms(request)
     if state == "active":
-        found, following = service.records.active(), None
+        listed, following = service.records.active(), None
     else:
-        found = service.records.history(int(cursor) if cursor else None, limit)
-        following = str(found[-1].id) if len(found) == limit else None
-    items = [service.document(one) for one in found]
-    return {"items": items, "next": following, "height": monitor_of(request).height()}
+        listed = service.records.history(int(cursor) if cursor else None, limit)
+        following = str(listed[-1].id) if len(listed) == limit else None
+    items = [service.document(one) for one in listed]
+    found = {"items": items, "next": following, "height": monitor_of(request).height()}
+    return table(found, format)
 
 
-@router.get("/alarms/rules", dependencies=[reader])
-async def rules(request: Request) -> dict[str, Any]:
+@router.get("/alarms/rules", dependencies=[reader], response_model=Document)
+async def rules(request: Request, format: Format = "json") -> Any:  # noqa: A002
     """The rules in force."""
-    return {"items": [_rule(one) for one in _alarms(request).records.rules()], "next": None}
+    items = [_rule(one) for one in _alarms(request).records.rules()]
+    return table({"items": items, "next": None}, format)
 
 
-@router.put("/alarms/rules")
-async def change_rules(request: Request, changes: RuleChanges, who: Operator) -> dict[str, Any]:
+@router.put("/alarms/rules", response_model=Document)
+async def change_rules(request: Request, changes: RuleChanges, who: Operator) -> Any:
     """Changes rules; in force at once."""
     service = _alarms(request)
     old = {rule.code: rule for rule in service.records.rules()}
@@ -139,12 +143,12 @@ async def change_rules(request: Request, changes: RuleChanges, who: Operator) ->
     return await rules(request)
 
 
-@router.get("/alarms/silences", dependencies=[reader])
-async def silences(request: Request) -> dict[str, Any]:
+@router.get("/alarms/silences", dependencies=[reader], response_model=Document)
+async def silences(request: Request, format: Format = "json") -> Any:  # noqa: A002
     """Silences in force."""
     monitor = monitor_of(request)
     found = monitor.alarms.records.silences(monitor.clock())
-    return {"items": [_silence(one) for one in found], "next": None}
+    return table({"items": [_silence(one) for one in found], "next": None}, format)
 
 
 @router.post("/alarms/silences", status_code=201)

@@ -46,6 +46,8 @@ class State:
     reason: str | None = "starting"
     begun: bool = False
     """Whether the tables are there, so that they can be read."""
+    pauses: int = 0
+    """How often the node or the database was away."""
 
     @property
     def lag(self) -> int:
@@ -241,6 +243,7 @@ class Follower:
         if self.state.reason != reason:
             log.warning("the index waits: %s", reason)
         self.state.reason = reason
+        self.state.pauses += 1
         self._stopping.wait(RETRY_SECONDS)
 
     def _write(

@@ -180,6 +180,9 @@ class _Meeting:
         self._update(one, status=status, changed=one.height)
         if status == "approved":
             self._update(one, approved=one.height)
+        elif status == "withdrawn":
+            # Also one that was approved for a height: nothing begins there.
+            self._update(one, activation=None)
         elif status == "active":
             self.active = bytes.fromhex(one.fields["proposal"])
 

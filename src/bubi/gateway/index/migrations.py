@@ -41,7 +41,16 @@ def remember(connection: Connection) -> None:
     schema.metadata.create_all(connection)
 
 
-STEPS: tuple[Step, ...] = (create, govern, remember)
+def belong(connection: Connection) -> None:
+    """Number 4: to which organisation accounts belong.
+
+    That begins at the genesis, and so does the index again.
+    """
+    schema.metadata.drop_all(connection)
+    schema.metadata.create_all(connection)
+
+
+STEPS: tuple[Step, ...] = (create, govern, remember, belong)
 
 
 def migrate(engine: Engine, steps: Sequence[Step] = STEPS, table: str = "index_schema") -> int:

@@ -44,7 +44,7 @@ class Order:
     def apply(self, query: Select[Any], asked: Asked) -> Select[Any]:
         """The query for the rows behind the cursor, and one more."""
         if asked.cursor is not None:
-            query = query.where(self._behind(self._values(asked.cursor)))
+            query = query.where(self._behind(self.values(asked.cursor)))
         ways = [column.desc() if self.down else column.asc() for column in self.columns]
         return query.order_by(*ways).limit(asked.limit + 1)
 
@@ -58,7 +58,12 @@ class Order:
         bound = first <= values[0] if self.down else first >= values[0]
         return and_(bound, or_(*steps))
 
-    def _values(self, cursor: str) -> list[Any]:
+    def values(self, cursor: str) -> list[Any]:
+        """What a row that the cursor stands behind has in the order's columns.
+
+        Raises:
+            CursorError: the cursor is not of such a list.
+        """
         types = list(self.types) * (len(self.columns) if len(self.types) == 1 else 1)
         try:
             values = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=="))

@@ -335,7 +335,7 @@ class Reader:
     # --- search ----------------------------------------------------------------------------
 
     def search(self, words: str) -> list[Json]:
-        """Everything that a text may mean: height, hash, address, code, name, record key."""
+        """All that a text may mean: height, hash, id, address, code, name, record key."""
         with self.view() as view:
             return _search(view, words)
 
@@ -677,9 +677,19 @@ def _search(view: View, words: str) -> list[Json]:
         select(spaces.c.namespace, spaces.c.name).where(spaces.c.name == words)
     ):
         found.append({"kind": "namespace", "id": namespace.hex(), "title": name})
+    if words in _organisations(view):
+        found.append({"kind": "organisation", "id": words, "title": words})
     records = schema.records
     keyed = select(records).where(records.c.key == words, records.c.version == 1).limit(10)
     return found + [_record_hit(row) for row in run(keyed)]
+
+
+def _organisations(view: View) -> set[str]:
+    """Names of the organisations in force."""
+    table = schema.epochs
+    newest = select(table.c.settings).order_by(table.c.epoch.desc()).limit(1)
+    text_ = view.connection.execute(newest).scalar()
+    return set() if text_ is None else set(json.loads(text_)["organisations"])
 
 
 def _search_hash(view: View, value: bytes) -> list[Json]:
@@ -690,6 +700,8 @@ def _search_hash(view: View, value: bytes) -> list[Json]:
         ("block", schema.blocks.c.digest),
         ("asset", schema.asset_ids.c.asset),
         ("namespace", schema.namespaces.c.namespace),
+        ("proposal", schema.proposals.c.proposal),
+        ("evidence", schema.evidence.c.evidence),
     )
     for kind, column in tables:
         if run(select(column).where(column == value).limit(1)).first() is not None:

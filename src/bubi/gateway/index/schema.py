@@ -205,6 +205,39 @@ claims = Table(
 )
 """`account` is the subject; `expires` may be any 64 bits."""
 
+memberships = Table(
+    "memberships",
+    metadata,
+    _number("account", key=True),
+    _number("since", key=True),
+    _number("until"),
+    _text("organisation", empty=True),
+    _text("asks", empty=True),
+    sqlite_with_rowid=False,
+)
+"""Which organisation took an account in, and which one it asks to. To which it belongs depends on
+the epoch, too: on who votes for whom, and which organisations exist (spec/ledger.md 3.1)."""
+_took_in = memberships.c.organisation.is_not(None)
+Index(
+    "memberships_by_organisation",
+    memberships.c.organisation,
+    memberships.c.account,
+    memberships.c.since,
+    memberships.c.until,
+    sqlite_where=_took_in,
+    postgresql_where=_took_in,
+)
+_asked = memberships.c.asks.is_not(None)
+Index(
+    "memberships_by_asked",
+    memberships.c.asks,
+    memberships.c.account,
+    memberships.c.since,
+    memberships.c.until,
+    sqlite_where=_asked,
+    postgresql_where=_asked,
+)
+
 holdings = Table(
     "holdings",
     metadata,

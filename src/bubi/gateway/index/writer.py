@@ -131,7 +131,7 @@ class Writer:
             records=0,
         )
         if genesis["predecessor"] is None:
-            self._open(connection)
+            self._open(connection, genesis["accounts"])
             governance.begin(connection, genesis)
         else:
             denied, revoked = self._inherit(connection)
@@ -139,13 +139,17 @@ class Writer:
         bulk(connection).insert(schema.progress, [(1, *_progress_values(self.progress))])
         return self.progress
 
-    def _open(self, connection: Connection) -> None:
-        """The accounts of a genesis."""
+    def _open(self, connection: Connection, listed: Sequence[Any]) -> None:
+        """The accounts of a genesis; those that it lists may belong to an organisation."""
         opened = list(enumerate(core.genesis_accounts(self._origin.genesis), 1))
         out = bulk(connection)
         out.insert(schema.addresses, [(number, one[0]) for number, one in opened])
         out.insert(schema.accounts, [(number, 0, 0, None, None) for number, _ in opened])
         out.insert(schema.signers, [(number, 0, 0, 0, one[1], one[2]) for number, one in opened])
+        belongs = {one["address"]: one["organisation"] for one in listed}
+        found = [(number, belongs.get(one[0])) for number, one in opened]
+        members = [(number, 0, schema.OPEN, name, None) for number, name in found if name]
+        out.insert(schema.memberships, members)
         count = len(opened)
         self.progress = replace(self.progress, addresses=count, accounts=count)
 
@@ -359,18 +363,21 @@ class _Group:
         return list(rows.values())
 
     def _entries(self) -> None:
-        """Data entries and claims."""
+        """Data entries, claims and memberships."""
         entries = [(row[0], row[3:5], row[5:]) for row in self.rows("data_set")]
         self._follow_values(schema.data, ("account", "name"), entries)
         claims = [(row[0], row[3:6], row[6:]) for row in self.rows("claims_set")]
         self._follow_values(schema.claims, ("account", "issuer", "kind"), claims)
+        belongs = [(row[0], row[1:2], row[2:]) for row in self.rows("memberships_set")]
+        self._follow_values(schema.memberships, ("account",), belongs)
 
     def _follow_values(
         self, table: Table, keys: tuple[str, ...], changes: Sequence[tuple[int, Row, Row]]
     ) -> None:
         """Rows with validity: of each key the last value in a block counts.
 
-        A change is (height, key, values); values without what the table demands are an end.
+        A change is (height, key, values); values without what the table demands, or none at all,
+        are an end.
         """
         columns = [table.c[name] for name in keys]
         open_: dict[Row, int] = {}
@@ -619,7 +626,7 @@ class _Versions:
 def _stands(table: Table, values: Row) -> bool:
     """Whether all columns have a value that must have one; the values are the last columns."""
     columns = list(table.columns)[-len(values) :]
-    return all(
+    return any(value is not None for value in values) and all(
         column.nullable or value is not None for column, value in zip(columns, values, strict=True)
     )
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
 from bubi.gateway.access import Role, require
-from bubi.gateway.answers import RESPONSES, StrictRoute
+from bubi.gateway.answers import RESPONSES, Format, StrictRoute, table
 from bubi.gateway.monitoring.catalogue import CATALOGUE
 from bubi.gateway.monitoring.figures import Scrape, quantile
 from bubi.gateway.monitoring.poller import Watched
@@ -24,6 +24,7 @@ reader = Depends(require(Role.READ_ONLY))
 auditor = Depends(require(Role.AUDITOR))
 operator = Depends(require(Role.OPERATOR))
 
+Document = dict[str, Any]
 HOUR_MS = 3_600_000
 Time = Annotated[int | None, Query(ge=0, le=2**53)]
 
@@ -32,8 +33,8 @@ def _list(monitor: Monitor, items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"items": items, "next": None, "height": monitor.height()}
 
 
-@router.get("/nodes", dependencies=[reader])
-async def nodes(request: Request) -> dict[str, Any]:
+@router.get("/nodes", dependencies=[reader], response_model=Document)
+async def nodes(request: Request, format: Format = "json") -> Any:  # noqa: A002
     """Every node: watched ones with what they answer, others with what they say of themselves."""
     monitor = monitor_of(request)
     found = {name: _node(node, monitor.clock()) for name, node in monitor.poller.nodes.items()}
@@ -41,7 +42,7 @@ async def nodes(request: Request) -> dict[str, Any]:
         for peer in node.peers:
             found.setdefault(str(peer["name"]), _other(peer))
     _add_validators(monitor, found)
-    return _list(monitor, [found[name] for name in sorted(found)])
+    return table(_list(monitor, [found[name] for name in sorted(found)]), format)
 
 
 def _node(node: Watched, now: int) -> dict[str, Any]:
@@ -99,8 +100,8 @@ def _add_validators(monitor: Monitor, found: dict[str, dict[str, Any]]) -> None:
                     entry["reachable"] = not one["missing"]
 
 
-@router.get("/hosts", dependencies=[reader])
-async def hosts(request: Request) -> dict[str, Any]:
+@router.get("/hosts", dependencies=[reader], response_model=Document)
+async def hosts(request: Request, format: Format = "json") -> Any:  # noqa: A002
     """Machines of the nodes whose operator listener the gateway may ask."""
     monitor = monitor_of(request)
     items = [
@@ -108,22 +109,22 @@ async def hosts(request: Request) -> dict[str, Any]:
         for name, node in monitor.poller.nodes.items()
         if node.target.operator is not None
     ]
-    return _list(monitor, items)
+    return table(_list(monitor, items), format)
 
 
-@router.get("/consensus", dependencies=[reader])
-async def consensus(request: Request) -> dict[str, Any]:
+@router.get("/consensus", dependencies=[reader], response_model=Document)
+async def consensus(request: Request, format: Format = "json") -> Any:  # noqa: A002
     """Who voted when, as each watched node sees it."""
     monitor = monitor_of(request)
     items = [
         {"name": name, "reachable": node.reachable, "view": node.consensus or None}
         for name, node in monitor.poller.nodes.items()
     ]
-    return _list(monitor, items)
+    return table(_list(monitor, items), format)
 
 
-@router.get("/peers", dependencies=[reader])
-async def peers(request: Request) -> dict[str, Any]:
+@router.get("/peers", dependencies=[reader], response_model=Document)
+async def peers(request: Request, format: Format = "json") -> Any:  # noqa: A002
     """The matrix of connections: round trips, bytes and queues from each watched node."""
     monitor = monitor_of(request)
     items = [
@@ -143,11 +144,11 @@ async def peers(request: Request) -> dict[str, Any]:
         for name, node in monitor.poller.nodes.items()
         for peer in node.peers
     ]
-    return _list(monitor, items)
+    return table(_list(monitor, items), format)
 
 
-@router.get("/clients", dependencies=[auditor])
-async def clients(request: Request) -> dict[str, Any]:
+@router.get("/clients", dependencies=[auditor], response_model=Document)
+async def clients(request: Request, format: Format = "json") -> Any:  # noqa: A002
     """Who uses the interface of each watched node, and how the routes fare."""
     monitor = monitor_of(request)
     items: list[dict[str, Any]] = []
@@ -157,7 +158,7 @@ async def clients(request: Request) -> dict[str, Any]:
             continue
         before = node.history[0] if node.history else scrape
         items += [_client(name, client, scrape, before) for client in _clients(scrape)]
-    return _list(monitor, items)
+    return table(_list(monitor, items), format)
 
 
 def _clients(scrape: Scrape) -> list[str]:
@@ -197,8 +198,8 @@ def _by(samples: Samples, label: str) -> dict[str, str]:
     return {labels[label]: str(int(value)) for labels, value in samples}
 
 
-@router.get("/logs", dependencies=[operator])
-async def logs(
+@router.get("/logs", dependencies=[operator], response_model=Document)
+async def logs(  # noqa: PLR0913, PLR0917 - one per filter
     request: Request,
     node: Annotated[str, Query(max_length=64)],
     level: Literal["debug", "info", "warning", "error", "critical"] = "info",
@@ -207,7 +208,8 @@ async def logs(
     cursor: Annotated[str | None, Query(pattern="^[0-9]{1,18}$")] = None,
     after: Annotated[str | None, Query(pattern="^[0-9]{1,18}$")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> dict[str, Any]:
+    format: Format = "json",  # noqa: A002
+) -> Any:
     """The newest lines of a node's log, newest first; `after` gives only what is new."""
     query = {"level": level, "part": part, "contains": contains, "limit": str(limit)}
     query |= {"before": cursor} if cursor is not None else {}
@@ -222,11 +224,12 @@ async def logs(
     except (httpx.HTTPError, ValueError) as error:
         detail = f"{node}: {type(error).__name__}"
         raise ProblemError("node_unreachable", detail) from error
-    return {
+    found = {
         "items": document["items"],
         "next": document["next"],
         "height": monitor.height(),
     }
+    return table(found, format)
 
 
 @router.get("/series", dependencies=[reader])

@@ -18,7 +18,8 @@ from bubi.network.addresses import IpRules, as_ip
 from bubi.node.api import governing, openapi, reading, transactions
 from bubi.node.api.problems import ProblemError, problem_response
 from bubi.node.api.services import Services
-from bubi.node.monitoring.requests import Metered
+from bubi.node.metrics import DoorMetrics
+from bubi.node.monitoring.requests import Metered, note_outside
 from bubi.node.monitoring.stages import DOOR, LoopClock
 
 log = logging.getLogger("bubi.api")
@@ -62,7 +63,7 @@ def build(services: Services) -> FastAPI:
     app.add_middleware(EncodedSlashes)
     rules = IpRules(services.settings.allow, services.settings.deny) if services else IpRules()
     if rules != IpRules():
-        app.add_middleware(IpFilter, rules=rules)
+        app.add_middleware(IpFilter, rules=rules, metrics=services.metrics.door)
     schema: dict[str, Any] = {}
 
     async def describe(request: Request) -> Response:
@@ -95,16 +96,19 @@ class OnTheClock:
 class IpFilter:
     """Lets only addresses in that the configuration permits."""
 
-    def __init__(self, app: ASGIApp, rules: IpRules) -> None:
+    def __init__(self, app: ASGIApp, rules: IpRules, metrics: DoorMetrics) -> None:
         self.app = app
         self.rules = rules
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request, or refuses it."""
         client = scope.get("client")
         address = as_ip(client[0]) if client else None
         if scope["type"] == "http" and (address is None or not self.rules.permits(address)):
-            await problem_response(ProblemError("ip_denied"))(scope, receive, send)
+            refusal = problem_response(ProblemError("ip_denied"))
+            note_outside(self._metrics, scope, refusal.status_code, "ip_denied")
+            await refusal(scope, receive, send)
             return
         await self.app(scope, receive, send)
 

@@ -142,6 +142,7 @@ def _whole_proposal(node: Services, identity: str) -> dict[str, Any] | None:
             for name in names
         ],
         "approving": sum(weights.get(name, 0) for name in names if given.get(name)),
+        "rejecting": sum(weights.get(name, 0) for name in names if given.get(name) is False),
         "quorum": set_quorum(members),
         "total": sum(weights.values()),
         "ready": ready,

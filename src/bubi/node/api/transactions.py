@@ -8,7 +8,7 @@ import base64
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -31,10 +31,11 @@ _FINAL = bytes(2)
 async def submit(request: Request) -> Response:
     """POST /v1/transactions."""
     node = requests.services(request)
-    requests.check_query(request, {"wait", "timeout"})
-    with _waiting(node, requests.wait_seconds(request)) as seconds:
-        origin = requests.origin(request)
+    origin = requests.origin(request)
+    with ExitStack() as waiting:
         with _counting(node, origin):
+            requests.check_query(request, {"wait", "timeout"})
+            seconds = waiting.enter_context(_waiting(node, requests.wait_seconds(request)))
             requests.check_chain(request, node)
             transaction = await _read_transaction(request, node)
             single = await node.door.single(transaction, origin)
@@ -48,10 +49,11 @@ async def submit(request: Request) -> Response:
 async def submit_bulk(request: Request) -> Response:
     """POST /v1/transactions/bulk."""
     node = requests.services(request)
-    requests.check_query(request, {"wait", "timeout"})
-    with _waiting(node, requests.wait_seconds(request)) as seconds:
-        origin = requests.origin(request)
+    origin = requests.origin(request)
+    with ExitStack() as waiting:
         with _counting(node, origin):
+            requests.check_query(request, {"wait", "timeout"})
+            seconds = waiting.enter_context(_waiting(node, requests.wait_seconds(request)))
             requests.check_chain(request, node)
             requests.content_type(request, {requests.TRANSACTIONS, requests.OCTETS})
             body = await requests.read_body(request, node.settings.bulk_bytes_max)

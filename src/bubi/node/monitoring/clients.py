@@ -6,7 +6,8 @@ from typing import Any
 CLIENT = "bubi.client"
 """Where a request's scope has the name in the client's certificate."""
 NAMES_MAX = 64
-"""Certificates, and addresses without one, that are told apart; the rest counts as `other`."""
+"""Certificates, addresses without one, and addresses that are kept outside, that are told apart;
+the rest counts as `other`."""
 NAME_CHARACTERS_MAX = 100
 OTHER = "other"
 UNKNOWN = "unknown"
@@ -18,14 +19,20 @@ class Clients:
     def __init__(self) -> None:
         self._certificates: set[str] = set()
         self._addresses: set[str] = set()
+        self._outside: set[str] = set()
 
-    def label(self, scope: Mapping[str, Any]) -> str:
-        """The label of a request: the name in its certificate, else its address."""
+    def label(self, scope: Mapping[str, Any], *, outside: bool = False) -> str:
+        """The label of a request: the name in its certificate, else its address.
+
+        Addresses that the rules keep `outside` take no room from those that are let in.
+        """
         certified = scope.get(CLIENT)
         if certified is not None:
             return _known(self._certificates, str(certified))
         client = scope.get("client")
-        return _known(self._addresses, str(client[0])) if client else UNKNOWN
+        if client is None:
+            return UNKNOWN
+        return _known(self._outside if outside else self._addresses, str(client[0]))
 
 
 def _known(names: set[str], name: str) -> str:

@@ -9,6 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bubi.node.metrics import DoorMetrics
 
 UNKNOWN = "unknown"
+SUBMISSIONS = frozenset(("/v1/transactions", "/v1/transactions/bulk"))
+"""Paths whose POST hands transactions in."""
 
 
 class Metered:
@@ -50,8 +52,7 @@ class Metered:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = self._route(scope)
-        # A method is free text of the client: only known ones become a label.
-        method = scope["method"] if scope["method"] in {"GET", "POST", "HEAD"} else "other"
+        method = _method(scope)
         client = self._metrics.names.label(scope)
         self._metrics.requests.labels(route, method, str(status)).inc()
         self._metrics.latency.labels(route, method).observe(seconds)
@@ -68,3 +69,19 @@ class Metered:
             if found is not Match.NONE:
                 return str(getattr(route, "path", UNKNOWN))
         return UNKNOWN
+
+
+def note_outside(metrics: DoorMetrics, scope: Scope, status: int, code: str) -> None:
+    """Counts a request that the rules keep outside: no route and no door sees it."""
+    method = _method(scope)
+    client = metrics.names.label(scope, outside=True)
+    metrics.requests.labels(UNKNOWN, method, str(status)).inc()
+    metrics.clients.labels(client, f"{status // 100}xx").inc()
+    if method == "POST" and scope["path"] in SUBMISSIONS:
+        metrics.refused([(client, code)])
+
+
+def _method(scope: Scope) -> str:
+    """A method is free text of the client: only known ones become a label."""
+    method: str = scope["method"]
+    return method if method in {"GET", "POST", "HEAD"} else "other"
