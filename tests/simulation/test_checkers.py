@@ -324,6 +324,13 @@ def test_a_node_proposes_what_its_own_ledger_accepts(world: World) -> None:
     assert world.failed == ["own_proposals_hold"]
 
 
+def test_a_node_does_not_go_round_in_circles(world: World) -> None:
+    world.checkers.repeats(world.place(0, faulty=True), 1, 200)
+    assert world.failed == []
+    world.checkers.repeats(world.place(0), 1, 200)
+    assert world.failed == ["bounded_work"]
+
+
 def test_the_certificate_of_every_node_is_judged(world: World) -> None:
     world.commit(0, tip())
     world.commit(1, tip(certificate=certificate(request(), (1, 2))))

@@ -267,6 +267,11 @@ class Checkers:
         if not place.faulty:
             self.fail("own_proposals_hold", f"{place.name}: {reason}", height)
 
+    def repeats(self, place: "Place", height: int, times: int) -> None:
+        """A node's ledger refused blocks of a height so many times."""
+        if not place.faulty:
+            self.fail("bounded_work", f"{place.name}: {times} wrong blocks", height)
+
     def guard_silent(self, place: "Place", reason: str) -> None:
         """A guard found its records in disagreement."""
         self._marks["guard_silent"] += 1

@@ -5,7 +5,7 @@ as on the writer thread of a node; the rest overlaps.
 """
 
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,8 @@ SEAL_BATCH = 100
 EXECUTE = 1 * MILLISECOND
 POOL = PoolLimits(10_000, 16 << 20)
 HEARTBEAT = 1_500 * MILLISECOND
+REFUSALS_MAX = 200
+"""Wrong blocks of one height that a node may be given: each costs its giver the connection."""
 
 
 @dataclass(slots=True)
@@ -138,6 +140,7 @@ class Host:
         self._bodies: dict[bytes, bytes] = {}
         self._on_their_way: dict[int, Entry[core.Admission]] = {}
         self._proposed = b""
+        self._refused: Counter[int] = Counter()
         self._busy_until = 0
         self._beat = 0
 
@@ -489,6 +492,9 @@ class Host:
             self.applying = False
             return
         self.cluster.marks["sync_block_refused"] += 1
+        self._refused[action.parts.height] += 1
+        if self._refused[action.parts.height] == REFUSALS_MAX:
+            self.cluster.checkers.repeats(self.place, action.parts.height, REFUSALS_MAX)
         diverged = reason == "diverged"
         self.feed(events.ApplyFailed(action.parts.height, reason, diverged))
 

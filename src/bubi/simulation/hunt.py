@@ -21,8 +21,8 @@ BEHIND = ("partition", "crash", "lost_write", "slow_node", "replay", "fake_sync"
 """Nodes fall behind and fetch what they missed from liars too."""
 FEW_LINKS = ("drop", "partition", "crash")
 """Most members hear each other through others only."""
-TWINS = 10
-ATTACKS = 40
+TWINS = 5
+ATTACKS = 20
 """Scenarios of twins, and attacks on such, between two seeds of a cluster. Most bugs of consensus
 fall to these within seconds; what is wrong around it takes a cluster."""
 NODES = (4, 4, 7)
