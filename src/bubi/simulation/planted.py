@@ -258,6 +258,8 @@ PLANTED: tuple[Planted, ...] = (
         "            any(low > high_ for low, high_ in itertools.pairwise(members))\n",
         "raft",
     ),
+    # Votes of a quorum that hold make their entry safe all the same; it is the order of the proof
+    # by induction that breaks.
     Planted(
         "raft_high_of_a_later_term",
         RAFT,
@@ -365,6 +367,7 @@ PLANTED: tuple[Planted, ...] = (
         "            any(low > high for low, high in itertools.pairwise(members))\n",
         "paxos",
     ),
+    # As with `raft_high_of_a_later_term`.
     Planted(
         "paxos_evidence_of_a_later_ballot",
         PAXOS,
