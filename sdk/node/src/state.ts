@@ -185,6 +185,7 @@ export const scheduleKind = cell(
     struct({
       round: u64,
       leader: u32,
+      changed: u64,
       strikes: list(struct({ validator: u32, level: u8, skip: u32 })),
     }),
   ),
