@@ -57,6 +57,7 @@ def test_a_report_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
     # What did not run, and what was asked otherwise, is no verdict.
     assert again.find(third, 120) is None
     assert again.find(first, 60) is None
+    assert planting.Report(file, seed=7).find(first, 120) is None
     assert again.find(replace(first, replace="something else"), 120) is None
     again.add(third, 120, planting.Verdict(third.name, "sim", "agreement", 2.0))
     assert planting.Report(file).find(third, 120) is not None

@@ -587,6 +587,7 @@ CHINESE: Final[dict[str, str]] = {
         "在副本中植入错误，检验模拟器能否发现。"
     ),
     "Only these planted bugs.": "仅这些植入的错误。",
+    "Another one leads to other hunts.": "换一个种子即换一批搜寻。",
     "Most seconds for one planted bug.": "每个植入错误的最长秒数。",
     "There is no planted bug {name}.": "没有名为 {name} 的植入错误。",
     "Planted bugs": "植入的错误",

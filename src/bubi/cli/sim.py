@@ -159,6 +159,10 @@ def mutants(
     seconds: Annotated[
         int, typer.Option("--seconds", min=10, help=_("Most seconds for one planted bug."))
     ] = 120,
+    seed: Annotated[
+        int,
+        typer.Option("--seed", min=0, max=2**32 - 1, help=_("Another one leads to other hunts.")),
+    ] = 0,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -180,8 +184,8 @@ def mutants(
     def tell(verdict: planting.Verdict) -> None:
         note(f"{verdict.name}: {verdict.caught_by or '-'} {verdict.seconds:.1f} s")
 
-    kept = None if report is None else planting.Report(report)
-    totals = planting.run_all(names or planting.names(), jobs, seconds, tell, kept)
+    kept = None if report is None else planting.Report(report, seed)
+    totals = planting.run_all(names or planting.names(), jobs, seconds, tell, kept, seed)
     if as_json:
         emit(totals.fields())
     else:

@@ -133,13 +133,13 @@ def plant(bug: Planted, target: Path) -> None:
     path.write_text(text.replace(bug.find, bug.replace), encoding="utf-8")
 
 
-def try_bug(bug: Planted, seconds: int, *, unit: bool = True) -> Verdict:
-    """Plants a bug and hunts it on seeds that follow from its name."""
+def try_bug(bug: Planted, seconds: int, seed: int = 0, *, unit: bool = True) -> Verdict:
+    """Plants a bug and hunts it on seeds that follow from its name and this one."""
     with tempfile.TemporaryDirectory(prefix="bubi-planted-") as directory:
         target = Path(directory)
         plant(bug, target)
         environment = {**os.environ, "PYTHONPATH": f"{target}{os.pathsep}{_path()}"}
-        seed = zlib.crc32(bug.name.encode()) % 1_000_000
+        first = zlib.crc32(bug.name.encode(), seed) % 1_000_000
         start = time.monotonic()
         try:
             answer = subprocess.run(  # noqa: S603 - this interpreter on our own module
@@ -148,7 +148,7 @@ def try_bug(bug: Planted, seconds: int, *, unit: bool = True) -> Verdict:
                     "-m",
                     "bubi.simulation.hunt",
                     bug.engine,
-                    str(seed),
+                    str(first),
                     str(seconds),
                 ],
                 env=environment,
@@ -201,12 +201,13 @@ def _unit_tests_fail(environment: dict[str, str], engine: str) -> bool:
 class Report:
     """Verdicts in a file, one JSON object a line, so that a run that was broken off can go on.
 
-    A verdict counts as long as bug, time and every source that could matter are the same. A hunt
-    that did not run leaves none.
+    A verdict counts as long as bug, time, seed and every source that could matter are the same. A
+    hunt that did not run leaves none.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seed: int = 0) -> None:
         self._path = path
+        self._seed = seed
         self._known: dict[str, Verdict] = {}
         self._sources = _sources()
         text = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -233,7 +234,9 @@ class Report:
             file.write(json.dumps({"case": case, **asdict(verdict)}) + "\n")
 
     def _case(self, bug: Planted, seconds: int) -> str:
-        return blake2b(f"{self._sources} {seconds} {bug!r}".encode(), digest_size=16).hexdigest()
+        return blake2b(
+            f"{self._sources} {seconds} {self._seed} {bug!r}".encode(), digest_size=16
+        ).hexdigest()
 
 
 def _sources() -> str:
@@ -252,6 +255,7 @@ def run_all(
     seconds: int,
     tell: Callable[[Verdict], None] | None = None,
     report: Report | None = None,
+    seed: int = 0,
 ) -> Totals:
     """Tries the named bugs and the canary; with a report only what it has no verdict about."""
     totals = Totals()
@@ -262,7 +266,9 @@ def run_all(
         totals.control = not control.result().caught_by
         totals.canary = bool(pool.submit(try_bug, CANARY, seconds).result().caught_by)
         waiting = {
-            pool.submit(try_bug, bug, seconds): bug for bug in bugs if known.get(bug.name) is None
+            pool.submit(try_bug, bug, seconds, seed): bug
+            for bug in bugs
+            if known.get(bug.name) is None
         }
         for done in as_completed(waiting):
             verdict = known[waiting[done].name] = done.result()
