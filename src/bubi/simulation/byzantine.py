@@ -7,7 +7,7 @@ changes what leaves it. It holds its own key only: it can sign anything, but for
 from collections import deque
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bubi import core, messages
 from bubi.consensus.engine import (
@@ -20,6 +20,7 @@ from bubi.consensus.engine import (
 )
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.ledger import encode_certificate
+from bubi.simulation import nonsense
 from bubi.simulation.accusing import false_evidence
 from bubi.simulation.governing import transaction
 from bubi.simulation.lies import PBFT, Round, Words
@@ -120,7 +121,10 @@ class Behaviour:
                 peers = peers[:1] if self._random.random() < 0.5 else ()
             case messages.Blocks() if self._acts_now("fake_sync"):
                 self._count("fake_sync")
-                message = self._spoil(message) if message.blocks else self._forged(host, message)
+                if message.blocks:
+                    message = nonsense.spoilt(message, self._random)
+                else:
+                    message = self._forged(host, message)
             case messages.Status() if "fake_sync" in self._acts and (
                 message.node == self._place.peer
             ):
@@ -472,26 +476,6 @@ class Behaviour:
         digest = self._cluster.signatures.hash(kind.encode() + b"\0" + body)
         return EngineMessage(self._signed(replace(request, digest=digest)), kind, body)
 
-    def _spoil(self, message: messages.Blocks) -> messages.Blocks:
-        """An answer to a request for blocks with something wrong in it."""
-        at = self._random.randrange(len(message.blocks))
-        parts = message.blocks[at]
-        match self._random.randrange(6):
-            case 0:
-                spoilt = replace(parts, height=parts.height + 1)
-            case 1:
-                spoilt = replace(parts, certificate=_flip(parts.certificate, self._random))
-            case 2:
-                spoilt = replace(parts, proposal=_flip(parts.proposal, self._random))
-            case 3:
-                spoilt = replace(parts, headers=(), bodies=())
-            case 4:
-                spoilt = replace(parts, bodies=tuple(b"\x00" for _ in parts.bodies))
-            case _:
-                return replace(message, blocks=message.blocks[: at // 2])
-        blocks = (*message.blocks[:at], spoilt, *message.blocks[at + 1 :])
-        return replace(message, blocks=blocks)
-
     def _forged(self, host: "Host", message: messages.Blocks) -> messages.Blocks:
         """A block that nobody decided, for who asks for more than there is.
 
@@ -571,6 +555,15 @@ class Behaviour:
             return self._random.choice(self._batches)
         return None if recent is None else messages.Consensus(recent)
 
+    def _garbage(
+        self, recent: ConsensusMessage | None, host: "Host"
+    ) -> messages.PeerMessage | None:
+        made = nonsense.garbage(recent, host.ledger.height, self._signed, self._random)
+        if made is None:
+            # The decoder refused it, as at the transport.
+            self._count("garbage")
+        return made
+
     def _unasked_change(self, request: VoteRequest, host: "Host") -> messages.PeerMessage:
         """Asks for a later round without a reason, with what it can make up."""
         random = self._random
@@ -579,68 +572,3 @@ class Behaviour:
         body = self._words.body(random, b"\x00", height, round_, tuple(self._heard)) or b"\x00"
         asked = replace(request, height=height, round=round_, phase=Phase.CHANGE, outcome=b"")
         return messages.Consensus(self._engine_message(asked, self._words.kind, body))
-
-    def _garbage(  # noqa: PLR0911 - one line per kind of nonsense
-        self, recent: ConsensusMessage | None, host: "Host"
-    ) -> messages.PeerMessage | None:
-        """Small changes of real messages, nonsense of the right shape, and plain noise."""
-        random = self._random
-        choice = random.randrange(7)
-        if choice == 0:
-            return messages.BatchHave(tuple(random.randbytes(32) for _ in range(8)))
-        if choice == 1:
-            return messages.BatchWant(tuple(random.randbytes(32) for _ in range(8)))
-        if choice == 2:
-            first = random.randrange(host.ledger.height + 5)
-            return messages.BlocksRequest(random.randrange(100), first, first + 10_000)
-        if choice == 3:
-            return messages.BatchBody(random.randbytes(32), random.randbytes(90), b"\x00")
-        if recent is None:
-            return messages.BlockWanted(random.randrange(1 << 62))
-        if choice == 4:
-            return self._noise(recent)
-        request = self._mutated(recent.signed.request)
-        if choice == 5:
-            # Somebody else's name under bytes that this key signed.
-            forged = replace(self._signed(request), validator=recent.signed.validator)
-            return messages.Consensus(forged)
-        return messages.Consensus(_with_signed(recent, self._signed(request)))
-
-    def _mutated(self, request: VoteRequest) -> VoteRequest:
-        changes: list[dict[str, Any]] = [
-            {"round": request.round + 1},
-            {"round": max(0, request.round - 1)},
-            {"round": request.round + (1 << 40)},
-            {"height": request.height + 1},
-            {"height": max(1, request.height - 1)},
-            {"height": request.height + 1_000},
-            {"epoch": request.epoch + 1},
-            {"digest": self._random.randbytes(32)},
-            {"phase": self._random.choice(list(Phase))},
-        ]
-        changed = replace(request, **self._random.choice(changes))
-        if changed.phase is not Phase.COMMIT:
-            return replace(changed, outcome=b"")
-        return replace(changed, outcome=changed.outcome or self._random.randbytes(32))
-
-    def _noise(self, recent: ConsensusMessage) -> messages.PeerMessage | None:
-        """A frame with a flipped bit: most are refused by the decoder, as at the transport."""
-        data = _flip(messages.encode(messages.Consensus(recent)), self._random)
-        try:
-            return messages.decode(data)
-        except ValueError:
-            self._count("garbage")
-            return None
-
-
-def _flip(data: bytes, random: Random) -> bytes:
-    if not data:
-        return b"\x01"
-    at = random.randrange(len(data))
-    return data[:at] + bytes([data[at] ^ 1 << random.randrange(8)]) + data[at + 1 :]
-
-
-def _with_signed(message: ConsensusMessage, signed: VoteMessage) -> ConsensusMessage:
-    if isinstance(message, VoteMessage):
-        return signed
-    return replace(message, signed=signed)
