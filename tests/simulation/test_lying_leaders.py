@@ -16,7 +16,7 @@ from bubi.consensus.engine import (
     VoteMessage,
 )
 from bubi.consensus.guard import VoteRequest
-from bubi.simulation import lies_paxos, lies_raft, lying_leaders, twins
+from bubi.simulation import lies, lies_paxos, lies_raft, lying_leaders, twins
 from bubi.simulation.lying_leaders import Liar
 from bubi.simulation.new_rounds import new_round_fault, quorum_fault
 
@@ -149,3 +149,29 @@ def test_a_member_of_raft_passes_on_what_nobody_appended() -> None:
         if passed > 20:
             return
     pytest.fail("nothing was passed on")
+
+
+def test_who_usurps_a_round_leaves_out_whom_the_set_does_not_know() -> None:
+    heard = Heard("pbft", 0)
+    changes = [one for one in heard.messages if isinstance(one, EngineMessage)]
+    heights = {one.height for one in changes}
+    assert heights
+    strangers = [
+        replace(one, signed=replace(one.signed, validator=len(heard.configuration.members)))
+        for one in changes
+    ]
+    heard.messages[:] = strangers
+    for height in heights:
+        for seed in range(20):
+            liar = Liar(
+                Random(seed),
+                0,
+                heard.configuration,
+                heard.messages,
+                lambda request: VoteMessage(0, request, heard.run.table.sign(0, request)),
+                heard.run.table.hash,
+                lambda _: None,
+            )
+            begun = lies.usurped_round(liar, height, None)
+            # Nobody whom the set knows asked for a round: only the first of the epoch is left.
+            assert begun is not None and begun.round == 0

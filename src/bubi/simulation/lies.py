@@ -281,16 +281,20 @@ def reasoned_by_its_answers(liar: Liar, message: ProposalMessage) -> ProposalMes
 def usurped_round(liar: Liar, height: int, parent: Certificate | None) -> Round | None:
     """A round that others asked for, or the first of the height: as its leader would begin it."""
     configuration = liar.configuration
+    members = configuration.members
     asked: dict[int, dict[int, SignedChange]] = {}
     for one in liar.heard:
         if isinstance(one, EngineMessage) and one.height == height:
             signed = one.signed
+            if signed.validator >= len(members):
+                # A member of another epoch, or a name that nobody bears.
+                continue
             change = SignedChange(signed.validator, signed.signature, one.body)
             asked.setdefault(signed.request.round, {})[signed.validator] = change
     complete = {
         round_: changes
         for round_, changes in asked.items()
-        if sum(configuration.members[member].weight for member in changes) >= configuration.quorum
+        if sum(members[member].weight for member in changes) >= configuration.quorum
     }
     begins = parent_round(configuration, parent)
     parent = parent if begins is not None else None
