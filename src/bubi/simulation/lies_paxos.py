@@ -28,7 +28,7 @@ from bubi.consensus.paxos_bytes import (
 )
 from bubi.encoding import EncodingError
 from bubi.simulation.lies import Words
-from bubi.simulation.lying_leaders import Asked, Liar, Place, Proof, answers, lies, spoilt_votes
+from bubi.simulation.lying_leaders import Asked, Liar, Place, Proof, answers, spoilt_votes, told
 
 
 def next_body(
@@ -48,11 +48,9 @@ def safe(liar: Liar, message: ProposalMessage) -> list[ProposalMessage]:
     shown = _decoded(message, liar.configuration)
     if shown is None:
         return []
-    told = lies(liar, message, _as_proof(shown), _ask)
-    base = liar.other(message) if any(one.other for one in told) else message
-    if base is None:
-        return []
-    return [replace(base, justification=encode_proof(_as_phase_1(one.proof))) for one in told]
+    return told(
+        liar, message, _as_proof(shown), _ask, lambda proof: encode_proof(_as_phase_1(proof))
+    )
 
 
 def safe_by_its_answers(liar: Liar, message: ProposalMessage) -> ProposalMessage | None:

@@ -29,7 +29,7 @@ from bubi.consensus.raft_bytes import (
 )
 from bubi.encoding import EncodingError
 from bubi.simulation.lies import Words
-from bubi.simulation.lying_leaders import Asked, Liar, Place, answers, lies, spoilt_votes
+from bubi.simulation.lying_leaders import Asked, Liar, Place, answers, spoilt_votes, told
 from bubi.simulation.lying_leaders import Proof as LeadersProof
 
 
@@ -69,11 +69,9 @@ def elected(liar: Liar, message: ProposalMessage) -> list[ProposalMessage]:
     shown = _decoded(message, liar.configuration)
     if not isinstance(shown, Election):
         return []
-    told = lies(liar, message, _as_proof(shown), _ask)
-    base = liar.other(message) if any(one.other for one in told) else message
-    if base is None:
-        return []
-    return [replace(base, justification=encode_proof(_as_election(one.proof))) for one in told]
+    return told(
+        liar, message, _as_proof(shown), _ask, lambda proof: encode_proof(_as_election(proof))
+    )
 
 
 def elected_by_its_answers(liar: Liar, message: ProposalMessage) -> ProposalMessage | None:

@@ -77,7 +77,7 @@ def lies(liar: Liar, message: ProposalMessage, proof: Proof, ask: Ask) -> list[L
     """What one peer is told one after another: about one block, since only the first counts."""
     chosen = liar.random.sample(LIES, len(LIES))
     other = liar.random.randrange(3) == 0
-    told: list[Lie] = []
+    found: list[Lie] = []
     for make in chosen:
         lie = make(liar, message, proof, ask)
         if lie is None or lie == Lie(proof):
@@ -86,8 +86,23 @@ def lies(liar: Liar, message: ProposalMessage, proof: Proof, ask: Ask) -> list[L
             # Nothing binds the leader to a block.
             lie = replace(lie, other=True)
         if lie.other == other:
-            told.append(lie)
-    return told[:TOLD_MAX]
+            found.append(lie)
+    return found[:TOLD_MAX]
+
+
+def told(
+    liar: Liar,
+    message: ProposalMessage,
+    proof: Proof,
+    ask: Ask,
+    encode: Callable[[Proof], bytes],
+) -> list[ProposalMessage]:
+    """The messages that tell these lies; `encode` makes a justification of a proof."""
+    found = lies(liar, message, proof, ask)
+    base = liar.other(message) if any(one.other for one in found) else message
+    if base is None:
+        return []
+    return [replace(base, justification=encode(one.proof)) for one in found]
 
 
 # --- who asked -----------------------------------------------------------------------------------
