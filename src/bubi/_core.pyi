@@ -352,7 +352,9 @@ class Chain:
     def guard_read(self) -> bytes:
         """Newest record of the second place of the guard; empty if none."""
     def guard_write(self, record: bytes) -> None:
-        """Replaces the record in the second place; durable on return (temporary name, sync, rename)."""
+        """Replaces the record in the second place; a later sync makes it durable (every 16 blocks)."""
+    def guard_settle(self, record: bytes) -> None:
+        """As `guard_write`, durable on return."""
     def log_records(self, kind: int, from_height: int) -> list[tuple[int, bytes]]:
         """Records of one kind from a height on (guard records after a restart)."""
     def status_json(self, transaction: bytes, proof: bool) -> bytes | None:

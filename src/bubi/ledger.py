@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bubi import core
+from bubi.consensus import guard
 from bubi.consensus.engine import Certificate, Configuration, Member, VoteMessage
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.consensus.quorum import quorum
@@ -27,6 +28,32 @@ SHARE_VALIDATORS_MIN = 4
 BARRIER_BLOCKS = 100
 """So many blocks before a change comes into force they are made though nothing waits."""
 """From so many validators on, one author may fill half a block at most (protocol.md 4)."""
+
+
+def guard_records(chain: core.Chain) -> tuple[list[bytes], bytes]:
+    """Records of the guard in the log, as `guard.restore` wants them, and its second place.
+
+    Raises:
+        CoreError: the log is damaged.
+    """
+    start = max(0, chain.height - guard.HEIGHTS_BELOW)
+    records = chain.log_records(core.RecordKind.GUARD, start)
+    return [data for _, data in records], chain.guard_read()
+
+
+def restored_guard(chain: core.Chain) -> guard.GuardState:
+    """The signer guard from its two places, of which the second is made whole again.
+
+    Where they disagree it stays silent.
+
+    Raises:
+        CoreError: the log is damaged, or the second place cannot be written.
+    """
+    restored = guard.restore(*guard_records(chain), chain.height)
+    record = guard.settled(restored)
+    if record is not None:
+        chain.guard_settle(record)
+    return restored
 
 
 class CoreSignatures:

@@ -234,6 +234,9 @@ class Node:
         ]
         restored = guard.restore(votes, disk.mirror, self.height)
         assert restored.silent is None, restored.silent
+        # Opening the log made it durable, and the second place is made whole.
+        disk.mirror = guard.settled(restored) or disk.mirror
+        disk.synced = len(disk.records)
         self.state = driver.initial(self.cluster.engine, restored)
         self.timers = {}
         self.asked = None

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from bubi import core
+from bubi.consensus import guard
+from bubi.consensus.guard import Phase, VoteRequest
+from bubi.ledger import restored_guard
 
 TIME = 1_700_000_000_000
 KEYS = [core.SigningKey.generate(0, bytes([number + 1]) * 32) for number in range(4)]
@@ -377,3 +380,33 @@ def test_batches_that_wait_together_get_a_verdict_each() -> None:
             chain.decode_batch(*pair)
         assert alone.value.args == refusal.args
     assert chain.decode_batches([]) == []
+
+
+def test_a_guard_is_whole_again_after_each_start() -> None:
+    """However often power fails: the second place lacks nothing that was signed before a start."""
+    disk = core.SimulatedDisk(1)
+    request = VoteRequest(0, "pbft", 1, 0, Phase.FIRST, bytes(32))
+    record = guard.encode(guard.GuardRecord(request, b"signature"))
+    chain = open_chain(disk)
+    chain.append(core.RecordKind.GUARD, 1, record)
+    chain.sync()
+    # The log is durable; its copy was never written.
+    disk.crash("lost")
+    chain = open_chain(disk)
+    assert chain.guard_read() == b""
+    restored = restored_guard(chain)
+    assert restored.newest is not None
+    disk.crash("lost")
+    assert open_chain(disk).guard_read() == record
+
+
+def test_a_silent_guard_changes_nothing() -> None:
+    disk = core.SimulatedDisk(1)
+    request = VoteRequest(0, "pbft", 7, 0, Phase.FIRST, bytes(32))
+    record = guard.encode(guard.GuardRecord(request, b"signature"))
+    chain = open_chain(disk)
+    chain.guard_write(record)
+    disk.crash("process")
+    chain = open_chain(disk)
+    assert restored_guard(chain).silent is not None
+    assert chain.guard_read() == record

@@ -825,6 +825,15 @@ impl<D: Disk> Chain<D> {
         Ok(writer.guard.note(mark, Some(record))?)
     }
 
+    /// Makes the second place hold this record of the log durably, as a start must before anything is signed.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn guard_settle(&self, record: &[u8]) -> Result<()> {
+        self.guard_write(record)?;
+        Ok(self.writer().guard.sync()?)
+    }
+
     /// Waits until everything behind the log is durable; for a clean stop.
     ///
     /// # Errors

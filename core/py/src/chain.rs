@@ -627,6 +627,11 @@ impl Chain {
         run(py, || chain.guard_write(record))
     }
 
+    fn guard_settle(&self, py: Python<'_>, record: &[u8]) -> PyResult<()> {
+        let chain = self.chain()?;
+        run(py, || chain.guard_settle(record))
+    }
+
     fn log_records<'py>(
         &self,
         py: Python<'py>,

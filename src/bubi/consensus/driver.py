@@ -210,10 +210,10 @@ class DriverState(Generic[State]):
 def initial(engine: Engine[State], restored: guards.GuardState) -> DriverState[State]:
     """The state of a driver whose guard was restored from its records.
 
-    These may not be durable yet (a process that was killed leaves them to the operating system),
-    and the second place may lag behind them: the first sync makes good for both.
+    Both places hold them durably: opening the log makes it durable, and the host has written what
+    `guard.settled` says.
     """
-    return DriverState(engine.initial(), restored, dirty=restored.newest is not None)
+    return DriverState(engine.initial(), restored, mirrored=restored.newest)
 
 
 def step(

@@ -197,6 +197,17 @@ def restore(log: Sequence[bytes], second: bytes, decided: int) -> GuardState:
     return state
 
 
+def settled(state: GuardState) -> bytes | None:
+    """What the second place must hold durably before a restored guard signs.
+
+    So it lags behind the log by what one run of the node has signed, however often power failed
+    before. None: a silent guard changes nothing, and a new one has nothing to write.
+    """
+    if state.silent is not None or state.newest is None:
+        return None
+    return encode(state.newest)
+
+
 def _disagreement(
     records: list[GuardRecord], mirror: GuardRecord | None, decided: int
 ) -> str | None:

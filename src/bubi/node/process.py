@@ -25,7 +25,7 @@ from bubi.comet.home import reason_against
 from bubi.comet.server import SOCKET_PATH_BYTES_MAX
 from bubi.consensus import OURS, Registry, guard
 from bubi.consensus.engine import Configuration
-from bubi.ledger import CoreSignatures, LedgerView, key_bytes, set_quorum
+from bubi.ledger import CoreSignatures, LedgerView, key_bytes, restored_guard, set_quorum
 from bubi.mempool import Limits, Mempool, Recent
 from bubi.network import certificates as network_certificates
 from bubi.node import config, files, tolerance
@@ -380,7 +380,7 @@ def _native_engine(shared: _Shared, configuration: Configuration) -> _Engine:
         registry.in_force(signatures),
         signatures,
         _replica_settings(settings, clock, registry),
-        _restored_guard(chain, health),
+        _guard(chain, health),
         door.pool,
         _node_id(settings),
     )
@@ -461,12 +461,9 @@ def _replica_settings(
     )
 
 
-def _restored_guard(chain: core.Chain, health: Health) -> guard.GuardState:
-    """The signer guard from its two places; where they disagree it stays silent."""
-    height = chain.height
-    start = max(0, height - guard.HEIGHTS_BELOW)
-    records = [data for _, data in chain.log_records(core.RecordKind.GUARD, start)]
-    restored = guard.restore(records, chain.guard_read(), height)
+def _guard(chain: core.Chain, health: Health) -> guard.GuardState:
+    """The signer guard from its two places; a silent one is said."""
+    restored = restored_guard(chain)
     if restored.silent is not None:
         log.error("guard_silent: %s", restored.silent)
         health.raise_reason("guard_silent", restored.silent)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bubi import core
 from bubi.consensus import guard
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.ledger import guard_records
 from bubi.node import files
 from bubi.node.config import Config
 
@@ -72,11 +73,11 @@ def recover(settings: Config, newest: int) -> Recovered:
         vote = VoteRequest(
             int(engine_set["epoch"]), found.engine, newest + 1, 0, Phase.CHANGE, bytes(32)
         )
-        floor = guard.floor_above(_records(chain), chain.guard_read(), vote)
+        floor = guard.floor_above(*guard_records(chain), vote)
         record = guard.encode(floor)
         chain.append(core.RecordKind.GUARD, floor.request.height, record)
         chain.sync()
-        chain.guard_write(record)
+        chain.guard_settle(record)
         return Recovered(floor.request.height, floor.request.round)
     finally:
         chain.close()
@@ -92,13 +93,8 @@ def _open(settings: Config) -> core.Chain:
     return core.Chain.open(str(settings.node.data), genesis, segment_bytes=store.segment_bytes)
 
 
-def _records(chain: core.Chain) -> list[bytes]:
-    start = max(0, chain.height - guard.HEIGHTS_BELOW)
-    return [data for _, data in chain.log_records(core.RecordKind.GUARD, start)]
-
-
 def _look(chain: core.Chain) -> Silent:
-    state = guard.restore(_records(chain), chain.guard_read(), chain.height)
+    state = guard.restore(*guard_records(chain), chain.height)
     if state.silent is None:
         raise RecoveryError("guard_sound", "the guard is not silent: there is nothing to recover")
     fields = core.decode_json(core.validator_set_to_json(chain.validator_set))["v1"]

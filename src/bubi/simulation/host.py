@@ -92,10 +92,8 @@ class Host:
         self.ledger = Ledger(place.disk, cluster.genesis, place.key)
         self.pool: Mempool[core.Admission] = Mempool(POOL)
         self.peers: dict[bytes, int] = {}
-        records, mirror = self.ledger.guard_records()
-        restored = guard.restore(records, mirror, self.ledger.height)
-        self.restored = restored
-        self.replica: Replica = cluster.make_replica(place, restored, self.pool)
+        self.restored = self.ledger.restored_guard()
+        self.replica: Replica = cluster.make_replica(place, self.restored, self.pool)
         self.configuration = self.ledger.configuration()
         purpose = f"declarations {place.index} {place.incarnations}"
         self.declaring = Declaring(self, self.ledger.view, cluster.random(purpose))
@@ -132,8 +130,8 @@ class Host:
         self._timer_number = 0
         self._writes: deque[tuple[int, Callable[[Any], None], Any]] = deque()
         self._writing = False
-        # What was found after a crash of the process may stand in memory of the machine only.
-        self._unsynced: list[bytes] = [guard.encode(entry) for entry in restored.entries]
+        # Opening the log made durable what it held.
+        self._unsynced: list[bytes] = [guard.encode(entry) for entry in self.restored.entries]
         self._unsynced_kinds = [
             (kind, self.ledger.height + 1) for kind, _ in self.ledger.records()
         ]
@@ -156,6 +154,7 @@ class Host:
             self.cluster.checkers.guard_silent(self.place, self.restored.silent)
         self.cluster.follow(self)
         self.cluster.checkers.opened(self.place, ledger, self.restored)
+        self._durable()
         self.feed(
             events.Opened(
                 ledger.tip(),

@@ -125,6 +125,12 @@ class _Machine:
     steps: int = 0
     life: int = 0
 
+    def settle(self, restored: guard.GuardState) -> None:
+        """What a start makes durable: the log as it was found, the second place as it must be."""
+        self.durable = len(self.log)
+        self.mirror = guard.settled(restored) or self.mirror
+        self.mirrored = self.mirror
+
 
 class _Books(Checkers):
     """The checkers of the cluster; what they find is a violation of the scenario."""
@@ -242,6 +248,7 @@ class Run(twins.Run):
         if restored.silent is not None:
             self.checkers.guard_silent(cast("Place", seat), restored.silent)
         self.checkers.restored(cast("Place", seat), decided, restored)
+        machine.settle(restored)
         instance.down = False
         instance.wanted = 0
         instance.state = driver.initial(self.engine, restored)

@@ -12,7 +12,7 @@ from typing import Any
 from bubi import core
 from bubi.consensus import guard
 from bubi.consensus.engine import Certificate, Configuration
-from bubi.ledger import LedgerView, decode_certificate, encode_certificate
+from bubi.ledger import LedgerView, decode_certificate, encode_certificate, restored_guard
 from bubi.mempool import Entry
 from bubi.messages import BlockParts
 from bubi.replica.events import Limits, Tip
@@ -150,12 +150,13 @@ class Ledger:
         """Digests of batches that blocks ordered within the longest lifetime."""
         return tuple(digest for _, digest in self._chain.ordered_batches())
 
-    def guard_records(self) -> tuple[list[bytes], bytes]:
-        """Records of the guard in the log from the tip on, and the one in its second place."""
-        records = self._chain.log_records(
-            GUARD_RECORD, max(0, self._chain.height - guard.HEIGHTS_BELOW)
-        )
-        return [data for _, data in records], self._chain.guard_read()
+    def restored_guard(self) -> guard.GuardState:
+        """The signer guard from its two places.
+
+        Raises:
+            CoreError: the log is damaged, or the second place cannot be written.
+        """
+        return restored_guard(self._chain)
 
     # --- actions -----------------------------------------------------------------------------
 
