@@ -20,7 +20,7 @@ from bubi.consensus.guard import Phase, VoteRequest
 from bubi.consensus.parts import signed_bytes
 from bubi.simulation import faults, runner, twins
 from bubi.simulation.contract import Watched, snapshot
-from bubi.simulation.parallel import load_factory
+from bubi.simulation.parallel import end_with_parent, load_factory
 from bubi.simulation.scheduler import SECOND
 
 IMPURE = frozenset(
@@ -207,7 +207,7 @@ def _imports(tree: ast.AST) -> Iterator[str]:
 def _determinism(name: str, _: Extent, result: Result) -> None:
     """Three interpreters, each with hashes of its own, make every step alike."""
     # Fresh interpreters draw the seed of their hashes: what depends on the order of a set differs.
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(2, get_context("spawn"), end_with_parent) as pool:
         others = list(pool.map(trace, [name, name]))
     own = trace(name)
     for number in range(TRACED_SCENARIOS):

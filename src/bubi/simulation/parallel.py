@@ -2,6 +2,8 @@
 
 import importlib
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any
@@ -48,6 +50,21 @@ def switching_engine(
     return SwitchingEngine(named)
 
 
+def end_with_parent() -> None:
+    """Lets a worker die with the process that started it, also when that was killed.
+
+    Such a worker would otherwise finish all that was handed to it, for nobody.
+    """
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
 def each(call: Callable[[Any], Any], arguments: Sequence[Any], processes: int) -> Iterator[Any]:
     """Results in the order in which they come."""
     if processes <= 1:
@@ -55,7 +72,7 @@ def each(call: Callable[[Any], Any], arguments: Sequence[Any], processes: int) -
         return
     # A fresh interpreter each: threads of the core do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(processes, context, end_with_parent) as pool:
         waiting: set[Future[Any]] = set()
         for argument in arguments:
             waiting.add(pool.submit(call, argument))
