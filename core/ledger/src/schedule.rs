@@ -7,7 +7,7 @@ use crate::{
 };
 use bubi_codec::{
     decode,
-    state::{key, Schedule, ScheduleV1, Strike},
+    state::{key, FormerSchedule, Schedule, ScheduleV1, Strike},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -31,11 +31,21 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(schedule: &ScheduleV1, members: u32) -> Self {
-        let strikes = schedule.strikes.iter().map(|strike| (strike.validator, (strike.level, strike.skip)));
+    fn new(round: u64, leader: u32, strikes: &[Strike], members: u32) -> Self {
+        let strikes = strikes.iter().map(|strike| (strike.validator, (strike.level, strike.skip)));
         let members = members.max(1);
-        let leader = schedule.leader % members;
-        Self { members, round: schedule.round, leader, visited: 0, strikes: strikes.collect() }
+        Self { members, round, leader: leader % members, visited: 0, strikes: strikes.collect() }
+    }
+
+    /// By this schedule.
+    fn by(schedule: &ScheduleV1, members: u32) -> Self {
+        Self::new(schedule.round, schedule.leader, &schedule.strikes, members)
+    }
+
+    /// By the schedule that this one replaced.
+    fn by_former(schedule: &ScheduleV1, members: u32) -> Self {
+        let former = &schedule.former;
+        Self::new(former.round, former.leader, &former.strikes, members)
     }
 
     /// To the next round.
@@ -81,14 +91,19 @@ impl Walk {
         *level = level.saturating_add(1).min(LEVEL_MAX);
     }
 
-    fn schedule(self, changed: u64) -> ScheduleV1 {
-        let strikes = self.strikes.into_iter();
-        ScheduleV1 {
-            round: self.round,
-            leader: self.leader,
-            changed,
-            strikes: strikes.map(|(validator, (level, skip))| Strike { validator, level, skip }).collect(),
+    /// Leaders of the rounds up to a later one, which it reaches.
+    fn pass(&mut self, round: u64) -> Vec<u32> {
+        let mut led = Vec::new();
+        while self.round < round {
+            led.push(self.leader);
+            self.step();
         }
+        led
+    }
+
+    fn strikes(self) -> Vec<Strike> {
+        let strikes = self.strikes.into_iter();
+        strikes.map(|(validator, (level, skip))| Strike { validator, level, skip }).collect()
     }
 }
 
@@ -111,30 +126,32 @@ pub fn fold(before: &ScheduleV1, members: u32, turn_blocks: u32, place: Place, p
     if parent_round < expected || parent_round == before.round {
         return before.clone();
     }
-    let mut walk = Walk::new(before, members);
-    if before.changed.saturating_add(1) == place.height {
-        // The parent was decided under the schedule that it replaced: who led its rounds is known no more.
-        walk.advance(parent_round);
-        return walk.schedule(place.height);
-    }
-    walk.advance(expected.max(parent_round.saturating_sub(JUDGED_ROUNDS_MAX)));
-    let mut failed = Vec::new();
-    while walk.round < parent_round {
-        failed.push(walk.leader);
-        walk.step();
-    }
+    // The parent wrote this schedule: it was itself decided under the one before, and so was its leader's failure.
+    let replaced = before.changed.saturating_add(1) == place.height;
+    let mut decided = if replaced { Walk::by_former(before, members) } else { Walk::by(before, members) };
+    decided.advance(expected.max(parent_round.saturating_sub(JUDGED_ROUNDS_MAX)));
+    let failed = decided.pass(parent_round);
+    let mut walk = Walk::by(before, members);
+    walk.advance(parent_round);
     if turn_ended {
-        walk.strikes.remove(&before.leader);
+        walk.strikes.remove(if replaced { &before.decider } else { &before.leader });
     }
     for validator in failed {
         walk.strike(validator);
     }
-    walk.schedule(place.height)
+    ScheduleV1 {
+        round: walk.round,
+        leader: walk.leader,
+        changed: place.height,
+        strikes: walk.strikes(),
+        decider: decided.leader,
+        former: FormerSchedule { round: before.round, leader: before.leader, strikes: before.strikes.clone() },
+    }
 }
 
 /// Leaders of the round that a schedule counts from and of those after it.
 pub fn leaders(schedule: &ScheduleV1, members: u32, count: usize) -> Vec<u32> {
-    let mut walk = Walk::new(schedule, members);
+    let mut walk = Walk::by(schedule, members);
     (0..count)
         .map(|_| {
             let leader = walk.leader;
