@@ -1,4 +1,5 @@
 //! Who leads which round (`spec/consensus/schedule.md`): computed from what proposals record of the rounds of their parents.
+//! S1 to S15 are the points of that page.
 
 use crate::{
     cells::{system_key, Defect, Scratch},
@@ -11,19 +12,19 @@ use bubi_codec::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Most turns that a member is passed over for one failure.
+/// Most turns that a member is passed over for one failure (S9).
 const SKIP_MAX: u32 = 64;
-/// The level at which the turns to pass over no longer grow.
+/// The level at which the turns to pass over no longer grow (S2).
 const LEVEL_MAX: u8 = 7;
-/// Of the rounds before the one that decided, so many are looked at: a bound on the work that one header can ask for.
+/// Of the rounds before the one that decided, so many are looked at: a bound on the work that one header can ask for (S7).
 const JUDGED_ROUNDS_MAX: u64 = 1_024;
 
-/// A schedule on its way through the rounds.
+/// A schedule on its way through the rounds (S3).
 struct Walk {
     members: u32,
     round: u64,
     leader: u32,
-    /// Members visited since the walk began. Once all others were, nobody is passed over any more: a network that has not
+    /// Members visited since the walk began. Once all others were, nobody is passed over any more (S13): a network that has not
     /// decided for that long must not wait for those with the fewest failures again and again.
     visited: u32,
     /// By validator: level, turns to pass over.
@@ -85,6 +86,7 @@ impl Walk {
         }
     }
 
+    /// A member failed (S9).
     fn strike(&mut self, validator: u32) {
         let (level, skip) = self.strikes.entry(validator).or_default();
         *skip = (1_u32 << (*level).min(LEVEL_MAX - 1)).min(SKIP_MAX);
@@ -117,28 +119,31 @@ pub struct Place {
 }
 
 /// The schedule after the block at this place, whose header records `parent_round`. The first block of an epoch records a round
-/// of the epoch before, which counts for nothing.
+/// of the epoch before, which counts for nothing (S5).
 pub fn fold(before: &ScheduleV1, members: u32, turn_blocks: u32, place: Place, parent_round: u64) -> ScheduleV1 {
     // Heights of this epoch below the parent, whose round is recorded here.
     let Some(below) = place.height.saturating_sub(place.epoch_start).checked_sub(1) else { return before.clone() };
     let turn_ended = below > 0 && below.is_multiple_of(u64::from(turn_blocks.max(1)));
     let expected = before.round.saturating_add(u64::from(turn_ended));
+    // S6.
     if parent_round < expected || parent_round == before.round {
         return before.clone();
     }
-    // The parent wrote this schedule: it was itself decided under the one before, and so was its leader's failure.
+    // The parent wrote this schedule: it was itself decided under the one before, and so was its leader's failure (S7, S14, S15).
     let replaced = before.changed.saturating_add(1) == place.height;
     let mut decided = if replaced { Walk::by_former(before, members) } else { Walk::by(before, members) };
     decided.advance(expected.max(parent_round.saturating_sub(JUDGED_ROUNDS_MAX)));
     let failed = decided.pass(parent_round);
     let mut walk = Walk::by(before, members);
     walk.advance(parent_round);
+    // S8.
     if turn_ended {
         walk.strikes.remove(if replaced { &before.decider } else { &before.leader });
     }
     for validator in failed {
         walk.strike(validator);
     }
+    // S10, S11: the rounds up to the parent's keep the leaders that they have here.
     ScheduleV1 {
         round: walk.round,
         leader: walk.leader,
@@ -149,7 +154,7 @@ pub fn fold(before: &ScheduleV1, members: u32, turn_blocks: u32, place: Place, p
     }
 }
 
-/// Leaders of the round that a schedule counts from and of those after it.
+/// Leaders of the round that a schedule counts from and of those after it (S4).
 pub fn leaders(schedule: &ScheduleV1, members: u32, count: usize) -> Vec<u32> {
     let mut walk = Walk::by(schedule, members);
     (0..count)
@@ -161,7 +166,7 @@ pub fn leaders(schedule: &ScheduleV1, members: u32, count: usize) -> Vec<u32> {
         .collect()
 }
 
-/// The schedule of a state.
+/// The schedule of a state (S1).
 ///
 /// # Errors
 /// Its cell cannot be read.

@@ -48,6 +48,7 @@ fn run(members: u32, heights: u64, down: &[u32]) -> (Vec<u32>, ScheduleV1) {
     (led, schedule)
 }
 
+/// S12.
 #[test]
 fn every_member_leads_if_nobody_fails() {
     let (led, schedule) = run(5, 40, &[]);
@@ -215,7 +216,7 @@ proptest! {
         prop_assert!(after.round == round || after == schedule);
     }
 
-    /// A network whose members all failed while it was cut apart must not wait for the one that is dead now.
+    /// S13: a network whose members all failed while it was cut apart must not wait for the one that is dead now.
     #[test]
     fn every_member_leads_soon_and_nobody_twice_in_a_row(
         (members, schedule) in (2_u32..14).prop_flat_map(|members| (Just(members), any_schedule(members))),
