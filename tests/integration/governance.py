@@ -56,9 +56,9 @@ class Governed:
             outcome = client.submit_and_wait(transaction.sign(signer), within=PATIENCE)
         return transaction, outcome
 
-    def propose(self, *changes, acknowledged=(), by=None):
+    def propose(self, *changes, acknowledged=(), by=None, days=1.0):
         """Opens a proposal; its id, or the code with which it is refused."""
-        expires = int(time.time() * 1000) + 3_600_000
+        expires = int((time.time() + days * 86_400) * 1000)
 
         def add(builder):
             builder.propose(*changes, expires=expires, acknowledged=acknowledged)

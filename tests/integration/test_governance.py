@@ -17,6 +17,7 @@ from governance import PATIENCE, Governed, Load
 from network import Net, command, environment, get, wait_for
 
 from bubi.consensus import ENGINES
+from bubi.node.certificates import make_authority
 from tests.ports import free_port
 
 ORGANISATIONS = [f"organisation{number}" for number in range(1, 5)]
@@ -102,9 +103,18 @@ def test_what_must_not_be_proposed_is_refused_with_its_code(governed):
         changes.RemoveValidator("node9"): "validator_missing",
         changes.ChangeValidator("node1", 2): "not_acknowledged",
         changes.SetProtocolVersion(7): "version_invalid",
+        changes.SetEngine("cometbft"): "engine_unknown",
+        changes.SetEngine("solo"): "validators_invalid",
+        changes.SetQuorum(9, 8): "quorum_invalid",
+        changes.RemoveOrganisation("organisation1"): "organisation_in_use",
+        changes.RemoveOrganisation("organisation9"): "organisation_missing",
+        changes.ClearNode(bytes(32)): "listing_invalid",
+        changes.SetAlgorithms((0,), (3,), 0): "algorithm_disabled",
     }
     for change, code in refused.items():
         assert governed.propose(change) == code, change
+    without = [changes.RemoveValidator(f"node{number}") for number in (1, 2, 3)]
+    assert governed.propose(*without) == "validators_invalid"
     done = governed.net.command(
         "governance", "propose", "--engine", "raft", "--as", "alice", "--json"
     )
@@ -119,6 +129,19 @@ def test_what_must_not_be_proposed_is_refused_with_its_code(governed):
     rejected = governed.propose(changes.SetEngine("raft"))
     governed.vote(rejected, "organisation2", "organisation3", approve=False)
     assert governed.show(rejected)["state"] == "rejected"
+
+
+def test_what_nobody_decides_in_time_expires(governed):
+    proposal = governed.propose(changes.SetEngine("raft"), days=3 / 86_400)
+    # A due moment is no reason for a block: transactions go on until one comes after it.
+    wait_for(
+        lambda: governed.net.transact("node1") and governed.show(proposal)["state"] == "expired",
+        PATIENCE,
+    )
+    vote = governed.net.command(
+        "governance", "vote", proposal, "--yes", "--as", "organisation2", "--json"
+    )
+    assert (vote.status, vote.json["code"]) == (1, "proposal_closed")
 
 
 def test_a_change_for_a_far_height_is_taken_back(governed):
@@ -305,29 +328,45 @@ def test_lists_and_revocations_drop_live_connections(governed, tmp_path):
     net = governed.net
     with newcomer(governed, tmp_path / "node6", 6) as url:
 
-        def seen(connected, reason):
-            peers = [_peer(net.url(name), "node6") for name in net.nodes]
-            states = {one["state"] == "connected" for one in peers}
-            return states == {connected} and {one["reason"] for one in peers} == {reason}
+        def stands(reason=""):
+            """Waits until all refuse it for this reason, or are connected if there is none."""
+            wanted = (not reason, reason)
+            wait_for(
+                lambda: (
+                    {
+                        (one["state"] == "connected", one["reason"])
+                        for one in (_peer(net.url(name), "node6") for name in net.nodes)
+                    }
+                    == {wanted}
+                ),
+                PATIENCE,
+            )
 
-        wait_for(lambda: seen(connected=True, reason=""), PATIENCE)
+        stands()
         one, other = (_peer(net.url("node1"), name)["id"] for name in ("node2", "node6"))
         governed.enact_by_command("--allow-node", one)
         assert validators(governed)["allowed"] == [one]
-        wait_for(lambda: seen(connected=False, reason="not_white_listed"), PATIENCE)
-        held = int(_answer(url, "/v1/network")["height"])
+        stands("not_white_listed")
         level_and_sound(governed)
-        assert int(_answer(url, "/v1/network")["height"]) == held < net.state("node1")[0]
+        height = net.state("node1")[0]
+        assert int(_answer(url, "/v1/network")["height"]) < height
         governed.enact_by_command("--allow-node", other)
-        wait_for(lambda: seen(connected=True, reason=""), PATIENCE)
-        wait_for(lambda: int(_answer(url, "/v1/network")["height"]) > held, PATIENCE)
+        stands()
+        wait_for(lambda: int(_answer(url, "/v1/network")["height"]) > height, PATIENCE)
         governed.enact_by_command("--clear-node", one, "--clear-node", other)
         assert validators(governed)["allowed"] == []
-        # The connections that stand on its certificate end, and there are no others.
-        assert seen(connected=True, reason="")
-        governed.enact_by_command("--revoke-certificate", tmp_path / "node6" / "cert.pem")
+        # Another authority of its organisation: what the old one signed is worth nothing.
+        ours, address = tmp_path / "node6", governed.accounts["organisation6"][0]
+        make_authority(tmp_path / "other", "organisation6")
+        for certificate, reason in (
+            (tmp_path / "other" / "cert.pem", "authority"),
+            (ours / "authority.pem", ""),
+        ):
+            governed.enact_by_command("--organisation", f"organisation6,{address},{certificate}")
+            stands(reason)
+        governed.enact_by_command("--revoke-certificate", ours / "cert.pem")
         assert len(validators(governed)["revoked"]) == 1
-        wait_for(lambda: seen(connected=False, reason="revoked"), PATIENCE)
+        stands("revoked")
         level_and_sound(governed)
 
 

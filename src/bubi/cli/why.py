@@ -181,6 +181,10 @@ def cure(reasons: list[str], missing: list[dict[str, Any]], votes: list[dict[str
             _("The nodes computed different outcomes: compare their versions and logs."),
         ),
         (
+            "engine_unknown" in codes,
+            _("Install a version that has the engine in force; the ledger is kept."),
+        ),
+        (
             codes <= {"stalled", "catching_up"},
             _("Wait for the next view; if it lasts, look at `bubi peers` and `bubi logs`."),
         ),
