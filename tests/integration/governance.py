@@ -20,6 +20,7 @@ class Governed:
         self.net = net
         self.voters = list(voters)
         password = (net.folder / "accounts" / "password").read_text(encoding="utf-8").strip()
+        self._password = password
         accounts = command("status", "--data", net.folder, "--json").json["accounts"]
         self.accounts = {
             one["name"]: (one["address"], KeystoreSigner.open(one["keystore"], password))
@@ -38,6 +39,13 @@ class Governed:
         assert done.status == 0, (arguments, done.out, done.err)
         return done.json
 
+    def open_account(self, name, algorithm="ed25519"):
+        """Opens an account that `act` knows from then on; the path of its keystore."""
+        made = self.said("account", "create", name, "--algorithm", algorithm)
+        signer = KeystoreSigner.open(made["keystore"], self._password)
+        self.accounts[name] = (made["address"], signer)
+        return made["keystore"]
+
     def act(self, name, add):
         """A transaction of an account; its hash holds the ids that it makes."""
         address, signer = self.accounts[name]
@@ -48,9 +56,9 @@ class Governed:
             outcome = client.submit_and_wait(transaction.sign(signer), within=PATIENCE)
         return transaction, outcome
 
-    def propose(self, *changes, acknowledged=(), by=None):
+    def propose(self, *changes, acknowledged=(), by=None, days=1.0):
         """Opens a proposal; its id, or the code with which it is refused."""
-        expires = int(time.time() * 1000) + 3_600_000
+        expires = int((time.time() + days * 86_400) * 1000)
 
         def add(builder):
             builder.propose(*changes, expires=expires, acknowledged=acknowledged)
@@ -72,6 +80,12 @@ class Governed:
         self.vote(proposal, *(voters or self.voters[:3]))
         return self.in_force(proposal)
 
+    def enact_by_command(self, *options):
+        """Proposes what the options of `bubi governance propose` say, votes, and waits."""
+        proposed = self.said("governance", "propose", *options, "--as", self.voters[0])
+        self.vote(proposed["proposal"], *self.voters[:3])
+        return self.in_force(proposed["proposal"])
+
     def in_force(self, proposal):
         """Waits until a proposal is in force at every node."""
         for node in self.net.nodes.values():
@@ -84,16 +98,17 @@ class Governed:
 
 
 class Load:
-    """Transactions one after another, to each node in turn, each until its outcome is known."""
+    """Transactions of some clients, to each node in turn, each until its outcome is known."""
 
-    def __init__(self, net):
+    def __init__(self, net, clients=2):
         self.net = net
         self.outcomes = []
         self.failures = []
         self.longest = 0.0
         self._stop = threading.Event()
         self._threads = [
-            threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(2)
+            threading.Thread(target=self._run, args=(number,), daemon=True)
+            for number in range(clients)
         ]
 
     def __enter__(self):

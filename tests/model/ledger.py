@@ -293,30 +293,26 @@ class Ledger:
         expected = before.round + turn_over
         if parent_round < expected or parent_round == before.round:
             return
-        skips = {one.validator: one.skip for one in before.strikes}
-        levels = {one.validator: one.level for one in before.strikes}
+        replaced = before.changed + 1 == self.height
         members = len(self.cells[VALIDATORS].validators)
-        leader, failed, visited = before.leader, [], 0
-        judged = before.changed + 1 != self.height
-        for round_ in range(before.round, parent_round):
-            if judged and round_ >= max(expected, parent_round - 1_024):
-                failed.append(leader)
-            place, chosen = leader, None
-            while chosen is None and visited < members - 1:
-                place, visited = (place + 1) % members, visited + 1
-                if skips.get(place, 0):
-                    skips[place] -= 1
-                else:
-                    chosen = place
-            leader = (leader + 1) % members if chosen is None else chosen
-        if turn_over and judged:
-            skips.pop(before.leader, None)
-            levels.pop(before.leader, None)
+        decided = before.former if replaced else before
+        led, _ = leaders_until(decided, members, parent_round)
+        failed = led[max(expected, parent_round - 1_024) - decided.round : -1]
+        leaders, skips = leaders_until(before, members, parent_round)
+        levels = {one.validator: one.level for one in before.strikes}
+        if turn_over:
+            levels.pop(before.decider if replaced else before.leader, None)
         for member in failed:
             skips[member] = min(64, 2 ** levels.get(member, 0))
             levels[member] = min(7, levels.get(member, 0) + 1)
-        strikes = tuple(v.Strike(one, levels[one], skips[one]) for one in sorted(levels))
-        self.cells[SCHEDULE] = v.Schedule(parent_round, leader, self.height, strikes)
+        self.cells[SCHEDULE] = v.Schedule(
+            parent_round,
+            leaders[-1],
+            self.height,
+            tuple(v.Strike(one, levels[one], skips[one]) for one in sorted(levels)),
+            led[-1],
+            v.FormerSchedule(before.round, before.leader, before.strikes),
+        )
 
     def live_ids(self, source: bytes, identifier: bytes) -> list[v.IdEntry]:
         """Entries of live buckets with this source and id."""
@@ -628,6 +624,24 @@ class Execution:
         self.charge_amount_limits(operation)
         handler: Callable[[Any], None] = getattr(step, METHODS[type(operation.body)])
         handler(operation.body)
+
+
+def leaders_until(
+    schedule: v.Schedule | v.FormerSchedule, members: int, last: int
+) -> tuple[list[int], dict[int, int]]:
+    """Who leads the rounds of a walk up to this one, and the turns to pass over that remain."""
+    skips = {one.validator: one.skip for one in schedule.strikes}
+    leaders, visited = [schedule.leader], 0
+    for _ in range(schedule.round, last):
+        place, chosen = leaders[-1], None
+        while chosen is None and visited < members - 1:
+            place, visited = (place + 1) % members, visited + 1
+            if skips.get(place, 0):
+                skips[place] -= 1
+            else:
+                chosen = place
+        leaders.append((leaders[-1] + 1) % members if chosen is None else chosen)
+    return leaders, skips
 
 
 def weight(signers: Iterable[v.Signer]) -> int:

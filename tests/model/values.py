@@ -867,11 +867,20 @@ class Strike:
 
 
 @dataclass(frozen=True)
+class FormerSchedule:
+    round: U64 = 0
+    leader: U32 = 0
+    strikes: tuple[Strike, ...] = ()
+
+
+@dataclass(frozen=True)
 class Schedule:
     round: U64 = 0
     leader: U32 = 0
     changed: U64 = 0
     strikes: tuple[Strike, ...] = ()
+    decider: U32 = 0
+    former: FormerSchedule = FormerSchedule()
 
 
 # State of governance

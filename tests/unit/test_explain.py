@@ -104,6 +104,17 @@ def test_the_missing_are_named_since_the_halt_began() -> None:
     assert world.explainer.consensus()["since"] is None
 
 
+def test_a_warning_is_no_halt() -> None:
+    world = World()
+    world.health.warn("change_unsupported", "install a newer version")
+    told = world.explainer.consensus()
+    assert (told["halted"], told["reasons"]) == (False, [])
+    assert told["warnings"] == [{"code": "change_unsupported", "text": "install a newer version"}]
+    assert world.health.ready
+    world.health.clear_warning("change_unsupported")
+    assert world.explainer.consensus()["warnings"] == []
+
+
 def test_different_outcomes_are_listed_by_validator() -> None:
     seen = ((1, "commit", 3, b"\1" * 32), (2, "commit", 3, b"\2" * 32))
     progress = Progress(8, 3, 1, "waiting", seen)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from bubi.consensus.switching import NOT_STARTED
 from bubi.ledger import statement_json
 from bubi.node.differences import Present, differences
 from bubi.node.governance import Governance, authorities_of
+from bubi.node.health import Health
 from tests.replica.cluster import Checks, configuration_of
 
 # --- the engine in force -------------------------------------------------------------------------
@@ -92,7 +94,12 @@ CASES: list[tuple[dict[str, Any], str, str | None, str | None]] = [
         None,
     ),
     ({"set_engine": {"name": "raft"}}, "engine", "pbft", "raft"),
-    ({"set_quorum": {"numerator": 9, "denominator": 10}}, "quorum", "0/1", "9/10"),
+    (
+        {"set_quorum": {"numerator": 9, "denominator": 10}},
+        "quorum",
+        "0/1 (weight 1 of 1)",
+        "9/10 (weight 1 of 1)",
+    ),
     (
         {"set_algorithms": {"accounts": [0], "votes": [0, 1], "old_until": "5"}},
         "algorithms",
@@ -116,6 +123,23 @@ def test_each_change_is_told_with_what_is_in_force(
     assert differences([change], PRESENT) == [told]
     (closed,) = differences([change], None)
     assert (closed["name"], closed["before"]) == (name, None)
+
+
+@pytest.mark.parametrize(
+    ("numerator", "denominator", "after"),
+    [(9, 10, "9/10 (weight 4 of 4)"), (1, 2, "1/2 (weight 3 of 4)")],
+)
+def test_a_quorum_is_told_as_the_weight_that_it_asks(
+    numerator: int, denominator: int, after: str
+) -> None:
+    """Half of the votes asks for no less than the floor of more than two thirds: it is told."""
+    four = [{"weight": 1}] * 4
+    present = replace(PRESENT, validators={**PRESENT.validators, "validators": four})
+    change = {"set_quorum": {"numerator": numerator, "denominator": denominator}}
+    (told,) = differences([change], present)
+    assert (told["before"], told["after"]) == ("0/1 (weight 3 of 4)", after)
+    (closed,) = differences([change], None)
+    assert closed["after"] == f"{numerator}/{denominator}"
 
 
 # --- what the node says --------------------------------------------------------------------------
@@ -226,6 +250,7 @@ class World:
         self.ledger = Ledger(self.chain, own)
         self.door, self.admission = Door(), Admission()
         self.alarms: list[str] = []
+        self.health = Health()
         self.governance = Governance(
             self.chain,  # type: ignore[arg-type]
             self.ledger,  # type: ignore[arg-type]
@@ -233,6 +258,7 @@ class World:
             self.door,  # type: ignore[arg-type]
             Clock(),
             frozenset({"pbft"}),
+            self.health,
             lambda code, _text: self.alarms.append(code),
         )
         self.governance.connect(self.admission)
@@ -302,8 +328,14 @@ def test_what_this_version_cannot_follow_is_an_alarm_and_no_ready(change: dict[s
         world.governance.look()
         world.governance.look()
         assert world.alarms == ["change_unsupported"]
+        (warning,) = world.health.warnings
+        assert warning.code == "change_unsupported"
+        assert "install a newer one" in warning.text
         await asyncio.sleep(0.2)
         assert world.door.bodies == []
+        world.chain.pending = None
+        world.governance.look()
+        assert world.health.warnings == []
         running.cancel()
 
     asyncio.run(test())

@@ -129,6 +129,70 @@ def test_every_page_of_the_specification_is_in_its_index() -> None:
         assert place == "README.md" or f"]({place})" in index
 
 
+ENGINE_LETTERS = {"pbft": "P", "raft": "R", "paxos": "B"}
+"""Of the numbers of its rules."""
+
+
+def without_docstring(path: Path) -> str:
+    """A module's source below its docstring, which may name all rules at once."""
+    source = path.read_text(encoding="utf-8")
+    first = ast.parse(source).body[0]
+    assert isinstance(first, ast.Expr)
+    return "\n".join(source.splitlines()[first.end_lineno :])
+
+
+def cited(letter: str, text: str) -> set[int]:
+    return {int(number) for number in re.findall(rf"\b{letter}(\d+)\b", text)}
+
+
+def rules(letter: str, name: str) -> list[int]:
+    """Numbers of the rules of a page, in its order."""
+    return [int(one) for one in re.findall(rf"(?m)^\*\*{letter}(\d+) ", page(name))]
+
+
+@pytest.mark.parametrize("engine", ENGINE_LETTERS)
+def test_every_rule_of_an_engine_is_cited_by_its_code_and_its_tests(engine: str) -> None:
+    letter = ENGINE_LETTERS[engine]
+    written = rules(letter, f"spec/consensus/{engine}.md")
+    assert written == list(range(1, len(written) + 1))
+    files = sorted((ROOT / "src/bubi/consensus").glob(f"{engine}*.py"))
+    assert len(files) > 1
+    shared = without_docstring(ROOT / "src/bubi/consensus/height.py")
+    code = "\n".join([shared, *map(without_docstring, files)])
+    assert cited(letter, code) == set(written)
+    tests = re.findall(
+        rf"def test_((?:{letter}\d+_)+)".lower(), page(f"tests/unit/test_{engine}.py")
+    )
+    assert {int(one) for found in tests for one in re.findall(r"\d+", found)} == set(written)
+
+
+def test_the_rules_that_engines_share_are_cited_by_the_code() -> None:
+    written = rules("H", "spec/consensus/README.md")
+    assert written == list(range(1, len(written) + 1))
+    shared = without_docstring(ROOT / "src/bubi/consensus/height.py")
+    assert cited("H", shared) == set(written)
+    others = (ROOT / "src/bubi/consensus").glob("*.py")
+    assert cited("H", "\n".join(map(without_docstring, others))) == set(written)
+
+
+def test_no_page_of_consensus_names_a_rule_that_does_not_exist() -> None:
+    known = {"H": set(rules("H", "spec/consensus/README.md"))}
+    for engine, letter in ENGINE_LETTERS.items():
+        known[letter] = set(rules(letter, f"spec/consensus/{engine}.md"))
+        text = page(f"spec/consensus/{engine}.md")
+        assert cited(letter, text) == known[letter]
+        assert cited("H", text) <= known["H"]
+    assert cited("H", page("spec/consensus/schedule.md")) <= known["H"]
+
+
+def test_the_points_of_the_schedule_are_cited_by_the_code() -> None:
+    points = re.findall(r"(?m)^(\d+)\. ", page("spec/consensus/schedule.md"))
+    assert points == [str(number) for number in range(1, len(points) + 1)]
+    code = page("core/ledger/src/schedule.rs").partition("\n\n")[2]
+    tests = page("core/ledger/src/tests/schedule.rs")
+    assert cited("S", code + tests) == set(map(int, points))
+
+
 # --- docs ----------------------------------------------------------------------------------------
 
 

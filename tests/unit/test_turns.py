@@ -22,7 +22,8 @@ FAILURES = (0, 0, 0, 0, 0, 0, 1, 1, 2, 6)
 class Led(Chain):
     """A chain of the model beside one of the core, decided in rounds that the engines begin.
 
-    `levels` are the strikes that follow from what happened: failures since the last clean turn.
+    `levels` are the strikes that follow from what happened, nothing else: failures since the last
+    clean turn.
     """
 
     def __init__(self, seed: int) -> None:
@@ -32,10 +33,14 @@ class Led(Chain):
         self.view = LedgerView(self.network.chain, None)
         self.levels: dict[int, int] = {}
         self.judged = 0
-        self.decided = self.view.configuration()
-        """What the newest block was decided under."""
+        self.second_in_turn = self.right_after_another = 0
+        """Failures at these places."""
+        self.epoch = self.view.configuration().epoch
+        """Of the newest block."""
         self.owed: tuple[int | None, list[int]] = (None, [])
         """Of the newest block: who had a clean turn before it, and who failed."""
+        self.decider: int | None = None
+        """Who decided it."""
 
     def block(self, *transactions: Transaction, after: int = 1) -> BlockResult:
         """The next block, in the model and in the core."""
@@ -49,24 +54,24 @@ class Led(Chain):
         self.network.decide(self.time, batches, parent, round_)
         assert self.network.chain.state_root == result.outcome.state_root
         self.pay(configuration)
-        clean = configuration.leader(parent) if start > parent else None
-        self.owed = clean, [configuration.leader(one) for one in range(start, round_)]
+        failed = [configuration.leader(one) for one in range(start, round_)]
+        first = height - configuration.epoch_start
+        self.second_in_turn += first > TURN and first % TURN == 1 and bool(failed)
+        self.right_after_another += bool(failed and self.owed[1])
+        self.owed = (self.decider if start > parent else None), failed
+        self.decider, self.epoch = configuration.leader(round_), configuration.epoch
         return result
 
     def pay(self, configuration: Configuration) -> None:
-        """What the block below led to is in the schedule now.
-
-        Unless it was of another epoch, or the leaders of before were in force there.
-        """
+        """What the block below led to is in the schedule now, unless it was of another epoch."""
         clean, failed = self.owed
-        if configuration.epoch != self.decided.epoch:
-            self.levels = {}
-        elif configuration == self.decided:
+        if configuration.epoch != self.epoch:
+            self.levels, self.decider, self.owed = {}, None, (None, [])
+        else:
             self.levels.pop(-1 if clean is None else clean, None)
             for member in failed:
                 self.levels[member] = min(7, self.levels.get(member, 0) + 1)
             self.judged += len(failed)
-        self.decided = configuration
         if self.council.validators.epoch != configuration.epoch:
             # The last block of an epoch: the next one begins with nobody struck.
             assert SCHEDULE not in self.ledger.cells
@@ -109,6 +114,8 @@ def test_turns_are_counted_from_the_first_height_of_each_epoch(seed: int) -> Non
         chain.block()
     assert turns == 6
     assert chain.judged > 10
+    assert chain.second_in_turn
+    assert chain.right_after_another
     assert any(start % TURN != 1 for start in starts), "it would not show"
 
 

@@ -618,6 +618,23 @@ pub struct ScheduleV1 {
     pub changed: u64,
     /// Validators whose turns ended in a change of the round, ascending.
     pub strikes: Vec<Strike>,
+    /// Index of the validator that led the round when it decided, under the schedule in force then.
+    pub decider: u32,
+    /// What this schedule replaced: the block that wrote it was itself decided under that one.
+    pub former: FormerSchedule,
+}
+
+/// A leader schedule that is in force no more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormerSchedule {
+    /// The round that it counts from.
+    #[serde(with = "crate::text::decimal")]
+    pub round: u64,
+    /// Index of the validator that leads that round.
+    pub leader: u32,
+    /// Validators whose turns ended in a change of the round, ascending.
+    pub strikes: Vec<Strike>,
 }
 
 /// A validator that failed as a leader.

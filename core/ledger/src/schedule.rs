@@ -1,4 +1,5 @@
 //! Who leads which round (`spec/consensus/schedule.md`): computed from what proposals record of the rounds of their parents.
+//! S1 to S15 are the points of that page.
 
 use crate::{
     cells::{system_key, Defect, Scratch},
@@ -7,23 +8,23 @@ use crate::{
 };
 use bubi_codec::{
     decode,
-    state::{key, Schedule, ScheduleV1, Strike},
+    state::{key, FormerSchedule, Schedule, ScheduleV1, Strike},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Most turns that a member is passed over for one failure.
+/// Most turns that a member is passed over for one failure (S9).
 const SKIP_MAX: u32 = 64;
-/// The level at which the turns to pass over no longer grow.
+/// The level at which the turns to pass over no longer grow (S2).
 const LEVEL_MAX: u8 = 7;
-/// Of the rounds before the one that decided, so many are looked at: a bound on the work that one header can ask for.
+/// Of the rounds before the one that decided, so many are looked at: a bound on the work that one header can ask for (S7).
 const JUDGED_ROUNDS_MAX: u64 = 1_024;
 
-/// A schedule on its way through the rounds.
+/// A schedule on its way through the rounds (S3).
 struct Walk {
     members: u32,
     round: u64,
     leader: u32,
-    /// Members visited since the walk began. Once all others were, nobody is passed over any more: a network that has not
+    /// Members visited since the walk began. Once all others were, nobody is passed over any more (S13): a network that has not
     /// decided for that long must not wait for those with the fewest failures again and again.
     visited: u32,
     /// By validator: level, turns to pass over.
@@ -31,11 +32,21 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(schedule: &ScheduleV1, members: u32) -> Self {
-        let strikes = schedule.strikes.iter().map(|strike| (strike.validator, (strike.level, strike.skip)));
+    fn new(round: u64, leader: u32, strikes: &[Strike], members: u32) -> Self {
+        let strikes = strikes.iter().map(|strike| (strike.validator, (strike.level, strike.skip)));
         let members = members.max(1);
-        let leader = schedule.leader % members;
-        Self { members, round: schedule.round, leader, visited: 0, strikes: strikes.collect() }
+        Self { members, round, leader: leader % members, visited: 0, strikes: strikes.collect() }
+    }
+
+    /// By this schedule.
+    fn by(schedule: &ScheduleV1, members: u32) -> Self {
+        Self::new(schedule.round, schedule.leader, &schedule.strikes, members)
+    }
+
+    /// By the schedule that this one replaced.
+    fn by_former(schedule: &ScheduleV1, members: u32) -> Self {
+        let former = &schedule.former;
+        Self::new(former.round, former.leader, &former.strikes, members)
     }
 
     /// To the next round.
@@ -75,20 +86,26 @@ impl Walk {
         }
     }
 
+    /// A member failed (S9).
     fn strike(&mut self, validator: u32) {
         let (level, skip) = self.strikes.entry(validator).or_default();
         *skip = (1_u32 << (*level).min(LEVEL_MAX - 1)).min(SKIP_MAX);
         *level = level.saturating_add(1).min(LEVEL_MAX);
     }
 
-    fn schedule(self, changed: u64) -> ScheduleV1 {
-        let strikes = self.strikes.into_iter();
-        ScheduleV1 {
-            round: self.round,
-            leader: self.leader,
-            changed,
-            strikes: strikes.map(|(validator, (level, skip))| Strike { validator, level, skip }).collect(),
+    /// Leaders of the rounds up to a later one, which it reaches.
+    fn pass(&mut self, round: u64) -> Vec<u32> {
+        let mut led = Vec::new();
+        while self.round < round {
+            led.push(self.leader);
+            self.step();
         }
+        led
+    }
+
+    fn strikes(self) -> Vec<Strike> {
+        let strikes = self.strikes.into_iter();
+        strikes.map(|(validator, (level, skip))| Strike { validator, level, skip }).collect()
     }
 }
 
@@ -102,39 +119,44 @@ pub struct Place {
 }
 
 /// The schedule after the block at this place, whose header records `parent_round`. The first block of an epoch records a round
-/// of the epoch before, which counts for nothing.
+/// of the epoch before, which counts for nothing (S5).
 pub fn fold(before: &ScheduleV1, members: u32, turn_blocks: u32, place: Place, parent_round: u64) -> ScheduleV1 {
     // Heights of this epoch below the parent, whose round is recorded here.
     let Some(below) = place.height.saturating_sub(place.epoch_start).checked_sub(1) else { return before.clone() };
     let turn_ended = below > 0 && below.is_multiple_of(u64::from(turn_blocks.max(1)));
     let expected = before.round.saturating_add(u64::from(turn_ended));
+    // S6.
     if parent_round < expected || parent_round == before.round {
         return before.clone();
     }
-    let mut walk = Walk::new(before, members);
-    if before.changed.saturating_add(1) == place.height {
-        // The parent was decided under the schedule that it replaced: who led its rounds is known no more.
-        walk.advance(parent_round);
-        return walk.schedule(place.height);
-    }
-    walk.advance(expected.max(parent_round.saturating_sub(JUDGED_ROUNDS_MAX)));
-    let mut failed = Vec::new();
-    while walk.round < parent_round {
-        failed.push(walk.leader);
-        walk.step();
-    }
+    // The parent wrote this schedule: it was itself decided under the one before, and so was its leader's failure (S7, S14, S15).
+    let replaced = before.changed.saturating_add(1) == place.height;
+    let mut decided = if replaced { Walk::by_former(before, members) } else { Walk::by(before, members) };
+    decided.advance(expected.max(parent_round.saturating_sub(JUDGED_ROUNDS_MAX)));
+    let failed = decided.pass(parent_round);
+    let mut walk = Walk::by(before, members);
+    walk.advance(parent_round);
+    // S8.
     if turn_ended {
-        walk.strikes.remove(&before.leader);
+        walk.strikes.remove(if replaced { &before.decider } else { &before.leader });
     }
     for validator in failed {
         walk.strike(validator);
     }
-    walk.schedule(place.height)
+    // S10, S11: the rounds up to the parent's keep the leaders that they have here.
+    ScheduleV1 {
+        round: walk.round,
+        leader: walk.leader,
+        changed: place.height,
+        strikes: walk.strikes(),
+        decider: decided.leader,
+        former: FormerSchedule { round: before.round, leader: before.leader, strikes: before.strikes.clone() },
+    }
 }
 
-/// Leaders of the round that a schedule counts from and of those after it.
+/// Leaders of the round that a schedule counts from and of those after it (S4).
 pub fn leaders(schedule: &ScheduleV1, members: u32, count: usize) -> Vec<u32> {
-    let mut walk = Walk::new(schedule, members);
+    let mut walk = Walk::by(schedule, members);
     (0..count)
         .map(|_| {
             let leader = walk.leader;
@@ -144,7 +166,7 @@ pub fn leaders(schedule: &ScheduleV1, members: u32, count: usize) -> Vec<u32> {
         .collect()
 }
 
-/// The schedule of a state.
+/// The schedule of a state (S1).
 ///
 /// # Errors
 /// Its cell cannot be read.

@@ -179,6 +179,8 @@ function checkSpan(what: string, value: string | number, low: bigint, high: bigi
   }
 }
 
+const strikes = list(struct({ validator: u32, level: u8, skip: u32 }));
+
 export const scheduleKind = cell(
   "Schedule",
   versioned(
@@ -186,7 +188,9 @@ export const scheduleKind = cell(
       round: u64,
       leader: u32,
       changed: u64,
-      strikes: list(struct({ validator: u32, level: u8, skip: u32 })),
+      strikes,
+      decider: u32,
+      former: struct({ round: u64, leader: u32, strikes }),
     }),
   ),
 );

@@ -345,7 +345,14 @@ TOP_LEVEL: dict[str, tuple[str, Shape]] = {
     "id bucket": ("IdBucket", state.IdBucket(2, HASHES[3])),
     "leader schedule": (
         "Schedule",
-        state.Schedule(2**64 - 1, 3, 8, (state.Strike(0, 7, 64), state.Strike(2, 1, 0))),
+        state.Schedule(
+            2**64 - 1,
+            3,
+            8,
+            (state.Strike(0, 7, 64), state.Strike(2, 1, 0)),
+            1,
+            state.FormerSchedule(7, 2, (state.Strike(0, 6, 32),)),
+        ),
     ),
     "parameters": ("Parameters", PARAMETERS),
     "parameters of a vote": ("Parameters", OTHER_PARAMETERS),

@@ -5,6 +5,10 @@ from typing import Final
 REASONS: Final[dict[str, str]] = {
     "CometBFT gave something that the ledger refuses": "CometBFT 给出的内容被账本拒绝",
     "CometBFT is not connected": "CometBFT 未连接",
+    "Install a version that has the engine in force; the ledger is kept.": (
+        "请安装支持当前生效引擎的版本；账本会保留。"
+    ),
+    "an approved change needs a newer version of this node": "已通过的变更需要更新本节点的版本",
     "at height {height} of {target}, fetching the rest": (
         "当前高度 {height}，目标高度 {target}，正在获取其余区块"
     ),

@@ -89,6 +89,7 @@ def _meaning(code: str) -> str:
         "engine_down": _("CometBFT is not connected"),
         "engine_refused": _("CometBFT gave something that the ledger refuses"),
         "failed": _("the node failed"),
+        "change_unsupported": _("an approved change needs a newer version of this node"),
     }
     return known[code]
 
@@ -108,6 +109,7 @@ _WORDS: Final[Mapping[str, Callable[[Told], str]]] = {
             "engine_down",
             "engine_refused",
             "failed",
+            "change_unsupported",
         ),
         _only_its_words,
     ),

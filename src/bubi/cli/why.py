@@ -43,6 +43,8 @@ def why(url: UrlOption = None, data: DataOption = None, as_json: AsJson = False)
         emit(fields)
     else:
         show(fields, [in_words(one, consensus) for one in _told(health, consensus)])
+        for one in consensus.get("warnings") or ():
+            say(_("Warning: {text}", text=in_words(one, consensus)))
     finish(FINDING if fields["halted"] else GOOD)
 
 
@@ -127,6 +129,7 @@ def explanation(health: Mapping[str, Any], consensus: Mapping[str, Any]) -> dict
         "evidence": consensus.get("evidence") or [],
         "catching_up": None if target is None else int(target["height"]),
         "reasons": reasons,
+        "warnings": [f"{one['code']}: {one['text']}" for one in consensus.get("warnings") or ()],
         "cure": cure(reasons, missing, votes),
     }
 
@@ -176,6 +179,10 @@ def cure(reasons: list[str], missing: list[dict[str, Any]], votes: list[dict[str
         (
             "stalled" in codes and several,
             _("The nodes computed different outcomes: compare their versions and logs."),
+        ),
+        (
+            "engine_unknown" in codes,
+            _("Install a version that has the engine in force; the ledger is kept."),
         ),
         (
             codes <= {"stalled", "catching_up"},

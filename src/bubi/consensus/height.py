@@ -3,7 +3,8 @@
 It finds the first round, has proposals checked and executed, counts votes, decides by commit
 votes, suspects a slow leader, keeps who asks for which round, and says again what may be lost. How
 a proposal is accepted, what is voted on it and how a later round begins is each engine's own: the
-methods without a body. The rules H1 to H9 are those of spec/consensus/README.md.
+methods without a body. The rules H1 to H9 are those of spec/consensus/README.md; behind them stand
+the numbers that the pages of the engines give them: P (PBFT), R (Raft), B (Paxos).
 """
 
 from abc import ABC, abstractmethod
@@ -121,11 +122,11 @@ class HeightRules(ABC, Generic[S]):
                 self.state.work = True
                 self._watch()
             case Suspect():
-                # H6: overtaking.
+                # H6 (P10, R9, B8): overtaking.
                 if self.state.mode is Mode.NORMAL and event.round == self.state.round:
                     self._change(self.state.round + 1)
             case VoteRefused() | Persisted() | Start():
-                # H9: without its signature a member follows in silence.
+                # H9 (P20, R16, B17): without its signature a member follows in silence.
                 pass
 
     # --- what each engine does its own way -------------------------------------------------------
@@ -189,7 +190,10 @@ class HeightRules(ABC, Generic[S]):
     # --- a height begins -------------------------------------------------------------------------
 
     def start(self, event: Start, before: HeightState[Any]) -> None:
-        """H1: the first round of a height; H8: what was done before a restart is taken up."""
+        """H1 (P1, R1, B1): the first round of a height.
+
+        H8 (P18, R15, B16): what was done before a restart is taken up.
+        """
         state = self.state
         configuration = state.configuration
         state.height = event.height
@@ -275,7 +279,7 @@ class HeightRules(ABC, Generic[S]):
     # --- proposals -------------------------------------------------------------------------------
 
     def _payload_ready(self, event: PayloadReady) -> None:
-        """H2: the leader has what it asked for."""
+        """H2 (P2, R2, B2): the leader has what it asked for."""
         state = self.state
         if (
             state.mode is not Mode.NORMAL
@@ -384,7 +388,7 @@ class HeightRules(ABC, Generic[S]):
     # --- validation, execution, votes ------------------------------------------------------------
 
     def _consider(self) -> None:
-        """H3: supports the accepted proposal, if need be after a check."""
+        """H3 (P4, R4, B4): supports the accepted proposal, if need be after a check."""
         state = self.state
         known = state.proposals[state.accepted]
         if known.check is Check.VALID:
@@ -430,7 +434,7 @@ class HeightRules(ABC, Generic[S]):
         ) or self._decided_vote(digest) is not None
 
     def _invalid(self, digest: bytes) -> None:
-        """H3: a proposal that cannot be supported ends its round here."""
+        """H3 (P5, R5, B5): a proposal that cannot be supported ends its round here."""
         state = self.state
         request = self._decided_vote(digest)
         if request is not None:
@@ -535,7 +539,7 @@ class HeightRules(ABC, Generic[S]):
         return None
 
     def _decide(self, request: VoteRequest) -> None:
-        """H4: a quorum of commit votes stands behind a statement."""
+        """H4 (P7, R8, B7): a quorum of commit votes stands behind a statement."""
         state = self.state
         known = state.proposals.get(request.digest)
         if known is None or (known.check is Check.INVALID and not known.strict):
@@ -588,7 +592,7 @@ class HeightRules(ABC, Generic[S]):
             self._change_heard(message)
 
     def _count(self, vote: VoteMessage) -> int:
-        """H9: counts a vote; weight behind its statement, 0 if it changed nothing."""
+        """H9 (P19, R16, B17): counts a vote; weight behind its statement, 0 if nothing changed."""
         state = self.state
         round_ = vote.request.round
         if not state.round - ROUNDS_KEPT <= round_ <= state.round + ROUNDS_KEPT:
@@ -599,7 +603,7 @@ class HeightRules(ABC, Generic[S]):
         )
         if earlier is not None:
             self.effects.append(ReportEvidence(earlier, vote))
-            # H6: a leader that signs two proposals is not waited for.
+            # H6 (P10, R9, B8): a leader that signs two proposals is not waited for.
             if (
                 vote.request.phase in {Phase.FIRST, self.proposal_phase}
                 and state.mode is Mode.NORMAL
@@ -651,7 +655,7 @@ class HeightRules(ABC, Generic[S]):
         return min(configuration.timeout_ms << doublings, configuration.timeout_ms_max)
 
     def _watch(self) -> None:
-        """H5: arms the timers of a round in which something is to be decided."""
+        """H5 (P8, R9, B8): arms the timers of a round in which something is to be decided."""
         state = self.state
         if state.mode is not Mode.NORMAL or state.configuration.own is None:
             return
@@ -666,7 +670,7 @@ class HeightRules(ABC, Generic[S]):
             return
         state.armed -= {timer.kind}
         if timer.kind in {PROGRESS, CHANGE}:
-            # H5, H7.
+            # H5 (P8, R9, B8), H7 (P14, R11, B10).
             self._change(state.round + 1)
         elif timer.kind == LAG:
             self._lagged()
@@ -674,7 +678,7 @@ class HeightRules(ABC, Generic[S]):
             self._resend()
 
     def _lagged(self) -> None:
-        """H5: the leader let a tick pass without a proposal."""
+        """H5 (P9, R9, B8): the leader let a tick pass without a proposal."""
         state = self.state
         if state.accepted or state.mode is not Mode.NORMAL:
             return
@@ -686,7 +690,7 @@ class HeightRules(ABC, Generic[S]):
             self._arm(LAG, LAG_MS)
 
     def _resend(self) -> None:
-        """H8: the same bytes again; they may have been lost."""
+        """H8 (P17, R14, B15): the same bytes again; they may have been lost."""
         state = self.state
         self.effects += state.own
         if state.syncing or self._is_waiting_for_a_decided_block():
@@ -722,7 +726,7 @@ class HeightRules(ABC, Generic[S]):
         state.ticks = state.strikes = 0
 
     def _change(self, round_: int) -> None:
-        """H7: works in no lower round any more and asks for this one."""
+        """H7 (P11, R10, B9): works in no lower round any more and asks for this one."""
         state = self.state
         if state.configuration.own is None or round_ > ROUND_MAX:
             return
@@ -747,7 +751,7 @@ class HeightRules(ABC, Generic[S]):
         self._weigh_changes()
 
     def _change_heard(self, message: EngineMessage) -> None:
-        """H7: takes a member's newest request if what it carries holds."""
+        """H7 (P12, R11, B10): takes a member's newest request if what it carries holds."""
         state = self.state
         vote = message.signed
         request = vote.request
@@ -818,7 +822,7 @@ class HeightRules(ABC, Generic[S]):
         )
 
     def _joinable(self) -> int | None:
-        """H7: the highest round that weight N − q + 1 asks for or has passed, if it matters."""
+        """H7 (P13, R11, B10): the highest round that weight N − q + 1 asks for or has passed."""
         state = self.state
         configuration = state.configuration
         needed = catch_up_weight(configuration.total, configuration.quorum)

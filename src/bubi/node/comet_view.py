@@ -125,6 +125,7 @@ class CometExplainer:
             "catching_up": None,
             "evidence": [],
             "reasons": [{"code": one.code, "text": one.text} for one in reasons],
+            "warnings": [{"code": one.code, "text": one.text} for one in self._health.warnings],
         }
 
     def halted(self) -> bool:

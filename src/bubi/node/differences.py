@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from bubi.consensus.quorum import quorum
+
 ALGORITHMS = ("ed25519", "secp256k1", "p256", "sm2")
 
 Fields = Mapping[str, Any]
@@ -45,6 +47,15 @@ class Present:
         value = self.parameters.get(name)
         return None if value is None else str(value)
 
+    def ratio(self, numerator: int, denominator: int) -> str:
+        """A quorum ratio with the weight that it asks of the validators in force.
+
+        The floor of more than two thirds is in it: a lower ratio is allowed and asks for no less.
+        """
+        total = sum(one["weight"] for one in self.validators["validators"])
+        needed = quorum(total, numerator, denominator)
+        return f"{numerator}/{denominator} (weight {needed} of {total})"
+
     def listing(self, node: str) -> str | None:
         """The list on which a node stands."""
         if node in self.governance["denied"]:
@@ -73,6 +84,8 @@ def differences(changes: Sequence[Fields], present: Present | None) -> list[dict
         after = told.after(fields)
         if present is not None and kind == "change_validator":
             after = present.changed(fields)
+        if present is not None and kind == "set_quorum":
+            after = present.ratio(fields["numerator"], fields["denominator"])
         before = None if present is None else told.before(fields, present)
         found.append({"change": kind, "name": told.name(fields), "before": before, "after": after})
     return found
@@ -118,10 +131,6 @@ def _nothing(_fields: Fields) -> None:
     return None
 
 
-def _ratio(fields: Fields, numerator: str, denominator: str) -> str:
-    return f"{fields[numerator]}/{fields[denominator]}"
-
-
 _KINDS: dict[str, _Kind] = {
     "set_parameter": _Kind(
         _own_name, lambda one: str(one["value"]), lambda one, now: now.parameter(one["name"])
@@ -140,8 +149,10 @@ _KINDS: dict[str, _Kind] = {
     ),
     "set_quorum": _Kind(
         lambda _one: "quorum",
-        lambda one: _ratio(one, "numerator", "denominator"),
-        lambda _one, now: _ratio(now.validators, "quorum_numerator", "quorum_denominator"),
+        lambda one: f"{one['numerator']}/{one['denominator']}",
+        lambda _one, now: now.ratio(
+            now.validators["quorum_numerator"], now.validators["quorum_denominator"]
+        ),
     ),
     "set_algorithms": _Kind(
         lambda _one: "algorithms",

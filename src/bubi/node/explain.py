@@ -126,6 +126,7 @@ class Explainer:
             "reasons": [
                 {"code": reason.code, "text": reason.text} for reason in self._health.reasons
             ],
+            "warnings": [{"code": one.code, "text": one.text} for one in self._health.warnings],
         }
 
     def missing(self) -> list[str]:

@@ -19,12 +19,14 @@ from bubi.ledger import LedgerView
 from bubi.network.certificates import Authority
 from bubi.network.peers import NodeLists
 from bubi.node.door import Door, DoorError, Ticket
+from bubi.node.health import Health
 from bubi.node.ports import Clock
 from bubi.node.shares import Origin
 
 log = logging.getLogger("bubi.governance")
 
 RETRY_SECONDS = 1.0
+CHANGE_UNSUPPORTED = "change_unsupported"
 ORIGIN = Origin("this node")
 
 
@@ -65,6 +67,7 @@ class Governance:
         door: Door,
         clock: Clock,
         engines: frozenset[str],
+        health: Health,
         alarm: Callable[[str, str], None],
     ) -> None:
         self._chain = chain
@@ -73,6 +76,7 @@ class Governance:
         self._door = door
         self._clock = clock
         self._engines = engines
+        self._health = health
         self._alarm = alarm
         self._admission: Admission | None = None
         self._admitted: tuple[bytes, Any, frozenset[str]] = (b"", None, frozenset())
@@ -95,13 +99,14 @@ class Governance:
         self._play(observer=configuration.own is None)
         pending = governance["pending"]
         if pending is None:
-            self._unsupported = None
+            self._supported()
             self._declarations.nothing_pending()
             return
         missing = self._missing(bytes.fromhex(pending["proposal"]))
         if missing:
             self._tell_unsupported(pending, missing)
         else:
+            self._supported()
             self._declarations.ready(pending)
             self._wake.set()
 
@@ -147,15 +152,21 @@ class Governance:
                     missing.append(f"protocol version {version}")
         return missing
 
+    def _supported(self) -> None:
+        """No change is under way that this version cannot follow."""
+        self._unsupported = None
+        self._health.clear_warning(CHANGE_UNSUPPORTED)
+
     def _tell_unsupported(self, pending: Mapping[str, Any], missing: list[str]) -> None:
         if self._unsupported == pending["proposal"]:
             return
         self._unsupported = pending["proposal"]
-        self._alarm(
-            "change_unsupported",
+        text = (
             f"the approved change {pending['proposal'][:16]} needs {' and '.join(missing)}, which "
-            "this version does not have: install a newer one before it is in force",
+            "this version does not have: install a newer one before it is in force"
         )
+        self._health.warn(CHANGE_UNSUPPORTED, text)
+        self._alarm(CHANGE_UNSUPPORTED, text)
 
     # --- evidence ------------------------------------------------------------------------
 

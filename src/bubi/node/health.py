@@ -1,4 +1,7 @@
-"""Why this node is, or is not, able to do its work, in words for the operator."""
+"""Why this node is, or is not, able to do its work, in words for the operator.
+
+A warning is no such reason: the node works, and will not for long unless somebody acts.
+"""
 
 from dataclasses import dataclass
 
@@ -22,6 +25,7 @@ class Health:
         self._reasons: dict[str, Reason] = {
             "starting": Reason("starting", "the node has not opened its ledger yet")
         }
+        self._warnings: dict[str, Reason] = {}
 
     @property
     def reasons(self) -> list[Reason]:
@@ -40,6 +44,19 @@ class Health:
     def clear(self, code: str) -> None:
         """States that it is over."""
         self._reasons.pop(code, None)
+
+    @property
+    def warnings(self) -> list[Reason]:
+        """What will be wrong unless somebody acts."""
+        return list(self._warnings.values())
+
+    def warn(self, code: str, text: str) -> None:
+        """States that something will be wrong."""
+        self._warnings[code] = Reason(code, text, blocking=False)
+
+    def clear_warning(self, code: str) -> None:
+        """States that it will not."""
+        self._warnings.pop(code, None)
 
     def blocking(self) -> Reason | None:
         """The reason to refuse a transaction now, if any."""

@@ -363,7 +363,7 @@ def _comet_engine(shared: _Shared) -> _Engine:
         parts.settings.block.heartbeat_ms,
     )
     only = frozenset({COMETBFT})
-    governance = Governance(chain, ledger, parts.key, door, clock, only, host.alarm)
+    governance = Governance(chain, ledger, parts.key, door, clock, only, health, host.alarm)
     host.on_block = governance.look
     governance.look()
     return host, CometExplainer(host, chain, ledger, health, clock), governance, None
@@ -396,7 +396,9 @@ def _native_engine(shared: _Shared, configuration: Configuration) -> _Engine:
         metrics,
         settings.block.heartbeat_ms,
     )
-    governance = Governance(chain, ledger, parts.key, door, clock, registry.names, host.alarm)
+    governance = Governance(
+        chain, ledger, parts.key, door, clock, registry.names, health, host.alarm
+    )
     host.on_block = governance.look
     host.on_evidence = governance.report
     links: Links | None = None

@@ -5,7 +5,7 @@ use crate::schedule::{fold, leaders, Place};
 use crate::tree::{OwnerKey, View};
 use bubi_codec::{
     decode,
-    state::{key, ParametersV1, Schedule, ScheduleV1, Strike},
+    state::{key, FormerSchedule, ParametersV1, Schedule, ScheduleV1, Strike},
 };
 use bubi_crypto::HashSuite;
 use proptest::prelude::*;
@@ -16,6 +16,16 @@ const TURN: u32 = 4;
 /// A place in epoch 0.
 fn at(height: u64) -> Place {
     Place { height, epoch_start: 1 }
+}
+
+fn struck(validator: u32, level: u8, skip: u32) -> Strike {
+    Strike { validator, level, skip }
+}
+
+/// What replaces a schedule at this height, where the leader is who decided.
+fn follows(before: &ScheduleV1, changed: u64, round: u64, leader: u32, strikes: Vec<Strike>) -> ScheduleV1 {
+    let former = FormerSchedule { round: before.round, leader: before.leader, strikes: before.strikes.clone() };
+    ScheduleV1 { round, leader, changed, strikes, decider: leader, former }
 }
 
 /// Decides heights as correct members would, while those in `down` never lead one; who led each, and the schedule then.
@@ -38,6 +48,7 @@ fn run(members: u32, heights: u64, down: &[u32]) -> (Vec<u32>, ScheduleV1) {
     (led, schedule)
 }
 
+/// S12.
 #[test]
 fn every_member_leads_if_nobody_fails() {
     let (led, schedule) = run(5, 40, &[]);
@@ -77,14 +88,13 @@ fn a_member_that_fails_is_passed_over_longer_and_longer() {
 #[test]
 fn a_clean_turn_clears_the_record() {
     let before =
-        ScheduleV1 { round: 9, leader: 2, changed: 4, strikes: vec![Strike { validator: 2, level: 3, skip: 0 }] };
+        ScheduleV1 { round: 9, leader: 2, changed: 4, strikes: vec![struck(2, 3, 0)], ..ScheduleV1::default() };
     let inside = fold(&before, 4, TURN, at(7), 9);
     assert_eq!(inside, before, "a turn that goes on changes nothing");
     let ended = fold(&before, 4, TURN, at(6), 10);
-    assert_eq!(ended, ScheduleV1 { round: 10, leader: 3, changed: 6, strikes: Vec::new() });
+    assert_eq!(ended, follows(&before, 6, 10, 3, Vec::new()));
     let failed = fold(&before, 4, TURN, at(7), 10);
-    let strikes = vec![Strike { validator: 2, level: 4, skip: 8 }];
-    assert_eq!(failed, ScheduleV1 { round: 10, leader: 3, changed: 7, strikes });
+    assert_eq!(failed, follows(&before, 7, 10, 3, vec![struck(2, 4, 8)]));
 }
 
 #[test]
@@ -93,32 +103,57 @@ fn turns_are_counted_from_the_first_height_of_the_epoch() {
     for epoch_start in [1, 2, 3, 4, 5, 77] {
         for below in 1..20 {
             let place = Place { height: epoch_start + below + 1, epoch_start };
-            let strikes = if below.is_multiple_of(u64::from(TURN)) {
-                Vec::new()
-            } else {
-                vec![Strike { validator: 2, level: 1, skip: 1 }]
-            };
-            let expected = ScheduleV1 { round: 10, leader: 3, changed: place.height, strikes };
+            let strikes = if below.is_multiple_of(u64::from(TURN)) { Vec::new() } else { vec![struck(2, 1, 1)] };
+            let expected = follows(&before, place.height, 10, 3, strikes);
             assert_eq!(fold(&before, 4, TURN, place, 10), expected);
         }
     }
 }
 
+/// Five members, of which 0 failed in round 9 and 1 was passed over, so that 2 decided; written at this height.
+fn after_a_failure(height: u64) -> ScheduleV1 {
+    let before = ScheduleV1 { round: 9, strikes: vec![struck(1, 1, 1)], ..ScheduleV1::default() };
+    let after = fold(&before, 5, TURN, at(height), 10);
+    assert_eq!(after, follows(&before, height, 10, 2, vec![struck(0, 1, 1), struck(1, 1, 0)]));
+    after
+}
+
 #[test]
-fn nobody_is_judged_by_a_schedule_that_was_not_in_force() {
-    // Block 6 wrote it, so that block 6 itself was decided under another one.
-    let strikes = vec![Strike { validator: 3, level: 1, skip: 1 }];
-    let before = ScheduleV1 { round: 9, leader: 2, changed: 6, strikes };
-    let moved = fold(&before, 4, TURN, at(7), 11);
-    let strikes = vec![Strike { validator: 3, level: 1, skip: 0 }];
-    assert_eq!(moved, ScheduleV1 { round: 11, leader: 1, changed: 7, strikes });
-    let later = fold(&before, 4, TURN, at(8), 11);
-    assert_eq!(later.strikes.iter().map(|strike| strike.validator).collect::<Vec<_>>(), [0, 2, 3]);
+fn a_failure_right_after_another_is_that_of_the_leader_in_force() {
+    let first = after_a_failure(7);
+    // Block 7 was decided before that failure was known: 2, 3, 4 and 0 failed in rounds 10 to 13, and 1 decided.
+    let second = fold(&first, 5, TURN, at(8), 14);
+    assert_eq!((second.leader, second.decider), (2, 1));
+    let once = [struck(1, 1, 0), struck(2, 1, 1), struck(3, 1, 1), struck(4, 1, 1)];
+    assert_eq!(second.strikes, [[struck(0, 2, 2)].as_slice(), once.as_slice()].concat());
+    // Block 8 was decided under what block 7 wrote, by which 2 failed in round 14: the round before it.
+    assert_eq!(leaders(&first, 5, 6), [2, 3, 4, 1, 2, 3]);
+    let third = fold(&second, 5, TURN, at(9), 15);
+    assert_eq!((third.decider, third.strikes.get(2)), (3, Some(&struck(2, 2, 2))));
+}
+
+#[test]
+fn a_failure_at_the_second_height_of_a_turn_counts() {
+    let before = ScheduleV1 { round: 9, leader: 2, changed: 3, ..ScheduleV1::default() };
+    let turned = fold(&before, 4, TURN, at(6), 10);
+    assert_eq!((turned.leader, turned.strikes.as_slice()), (3, [].as_slice()));
+    let failed = fold(&turned, 4, TURN, at(7), 11);
+    assert_eq!(failed, follows(&turned, 7, 11, 0, vec![struck(3, 1, 1)]));
+}
+
+#[test]
+fn a_clean_turn_is_that_of_the_member_that_decided_its_last_block() {
+    // Block 4, the last of its turn, was decided by 0 in round 13; now that its failure at block 3 is known, 1 leads that round.
+    let second = fold(&after_a_failure(4), 5, TURN, at(5), 13);
+    assert_eq!((second.leader, second.decider), (1, 0));
+    let ended = fold(&second, 5, TURN, at(6), 14);
+    let others = vec![struck(1, 1, 0), struck(2, 1, 0), struck(3, 1, 0), struck(4, 1, 0)];
+    assert_eq!((ended.leader, ended.strikes), (0, others));
 }
 
 #[test]
 fn rounds_that_lie_behind_and_the_first_heights_change_nothing() {
-    let before = ScheduleV1 { round: 9, leader: 2, changed: 4, strikes: Vec::new() };
+    let before = ScheduleV1 { round: 9, leader: 2, changed: 4, ..ScheduleV1::default() };
     for (height, parent_round) in [(1, 50), (6, 9), (6, 0), (7, 8), (7, 9)] {
         assert_eq!(fold(&before, 4, TURN, at(height), parent_round), before);
     }
@@ -128,7 +163,7 @@ fn rounds_that_lie_behind_and_the_first_heights_change_nothing() {
 #[test]
 fn a_round_that_no_engine_reaches_costs_no_time() {
     let strikes = (0..256).map(|validator| Strike { validator, level: 7, skip: 64 }).collect();
-    let before = ScheduleV1 { round: 3, leader: 255, changed: 2, strikes };
+    let before = ScheduleV1 { round: 3, leader: 255, changed: 2, strikes, ..ScheduleV1::default() };
     let after = fold(&before, 256, TURN, at(7), u64::MAX);
     assert_eq!(after.round, u64::MAX);
     assert!(after.strikes.len() == 256 && after.strikes.iter().all(|strike| strike.skip == 64));
@@ -150,8 +185,8 @@ fn the_cell_is_written_only_when_it_changes() {
     };
     assert_eq!(block(0), None);
     assert_eq!(block(0), None);
-    let strikes = vec![Strike { validator: 0, level: 2, skip: 2 }];
-    let expected = Schedule::V1(ScheduleV1 { round: 2, leader: 0, changed: 4, strikes });
+    let after = follows(&ScheduleV1::default(), 4, 2, 0, vec![struck(0, 2, 2)]);
+    let expected = Schedule::V1(after);
     assert_eq!(block(2), Some(expected.clone()), "the only member failed twice");
     assert_eq!(block(1), Some(expected));
 }
@@ -160,7 +195,7 @@ fn any_schedule(members: u32) -> impl Strategy<Value = ScheduleV1> {
     let strikes = proptest::collection::btree_map(0..members, (0_u8..8, 0_u32..65), 0..=members as usize);
     (0_u64..1_000, 0..members, strikes).prop_map(|(round, leader, strikes): (u64, u32, BTreeMap<u32, (u8, u32)>)| {
         let strikes = strikes.into_iter().map(|(validator, (level, skip))| Strike { validator, level, skip });
-        ScheduleV1 { round, leader, changed: 1, strikes: strikes.collect() }
+        ScheduleV1 { round, leader, changed: 1, strikes: strikes.collect(), ..ScheduleV1::default() }
     })
 }
 
@@ -181,7 +216,7 @@ proptest! {
         prop_assert!(after.round == round || after == schedule);
     }
 
-    /// A network whose members all failed while it was cut apart must not wait for the one that is dead now.
+    /// S13: a network whose members all failed while it was cut apart must not wait for the one that is dead now.
     #[test]
     fn every_member_leads_soon_and_nobody_twice_in_a_row(
         (members, schedule) in (2_u32..14).prop_flat_map(|members| (Just(members), any_schedule(members))),

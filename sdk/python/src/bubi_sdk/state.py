@@ -412,14 +412,25 @@ class Strike(Shape):
 
 
 @dataclass(frozen=True, slots=True)
+class FormerSchedule(Shape):
+    """A leader schedule that is in force no more."""
+
+    round: U64
+    leader: U32
+    strikes: tuple[Strike, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule(Shape):
-    """Who leads which round (spec/consensus/schedule.md)."""
+    """Who leads which round (spec/consensus/schedule.md); `former` is what it replaced."""
 
     VERSION: ClassVar[str] = "v1"
     round: U64
     leader: U32
     changed: U64
     strikes: tuple[Strike, ...]
+    decider: U32
+    former: FormerSchedule
 
 
 @dataclass(frozen=True, slots=True)

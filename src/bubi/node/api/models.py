@@ -172,6 +172,7 @@ class ConsensusReport(_Strict):
     catching_up: Target | None
     evidence: list[EvidenceSeen]
     reasons: list[HealthReason]
+    warnings: list[HealthReason]
 
 
 class PeerList(BaseModel):
