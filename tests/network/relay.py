@@ -81,11 +81,16 @@ class Relay:
 
 
 class Proxy(Relay):
-    """Goes where CONNECT says, if it is permitted."""
+    """Goes where CONNECT says, if it is permitted.
+
+    With `failure`, a status line, it says that it reached nobody, and keeps the connection open.
+    """
 
     def __init__(self, permitted: set[str]) -> None:
         super().__init__(None)
         self.permitted = permitted
+        self.failure = ""
+        self.refused: list[str] = []
         self.asked: list[str] = []
 
     async def meet(
@@ -97,6 +102,13 @@ class Proxy(Relay):
         if method != "CONNECT" or place not in self.permitted:
             writer.write(b"HTTP/1.1 403 Forbidden\r\n\r\n")
             await writer.drain()
+            return None
+        if self.failure:
+            self.refused.append(place)
+            body = b"<html>nobody is there</html>"
+            head = f"HTTP/1.1 {self.failure}\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
+            await reader.read(1)
             return None
         self.asked.append(place)
         writer.write(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
