@@ -146,6 +146,8 @@ class Explainer:
         heard += [one.status for one in view.observers]
         for status in heard:
             entry = found.setdefault(status.node.hex(), _heard_of(status))
+            if not entry["organisation"]:
+                entry["name"], entry["organisation"] = status.name, status.organisation
             entry["height"] = str(status.height)
             entry["role"] = "observer" if status.validator is None else "validator"
             entry["certificate_days"] = status.certificate_days

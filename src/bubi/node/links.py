@@ -253,14 +253,17 @@ class Links:
     # --- what people ask -----------------------------------------------------------------
 
     def snapshot(self) -> list[dict[str, Any]]:
-        """Nodes that are or were connected, and addresses that never answered."""
+        """Nodes that are or were connected, and addresses that never answered.
+
+        Of those some are told by others as a node's; they have its id, and no name yet.
+        """
         shown: Any = self._network.snapshot()
         self._fill_clocks()
         items = [self._item(one) for one in shown["peers"]]
-        known = {one["address"] for one in items}
+        known = {one[key] for one in items for key in ("address", "id")}
         items += [
             {
-                "id": one["address"],
+                "id": one["node"] or one["address"],
                 "name": one["address"],
                 "organisation": "",
                 "state": "dialling" if one["dialling"] else "waiting",
@@ -269,7 +272,7 @@ class Links:
                 "address": one["address"],
             }
             for one in shown["addresses"]
-            if one["node"] is None and one["address"] not in known
+            if one["address"] not in known and one["node"] not in known
         ]
         return items
 
