@@ -282,6 +282,7 @@ class Links:
             **one,
             "role": "validator" if one["validator"] else "observer",
             "misdeeds": count,
+            "misdeed": reason,
             "reason": one["reason"] or reason,
         }
 
