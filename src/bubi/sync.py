@@ -4,8 +4,9 @@ A peer's height is what its own status says. Heights above the tip are asked for
 several peers at once, and applied strictly in order; the ledger verifies each block against its
 own validator set (protocol.md 4; research/reliability.md 2.0 rule 7). A peer that gives a wrong
 block, whose height falls, or that twice says that it has none of what it claims is banned. One
-that does not answer may only be cut off: it loses its chunk to another, is asked last, and in the
-end its claims count for nothing for a while. Serving others is here too, bounded per peer.
+that does not answer may only be cut off: it loses its chunk to another, is asked last, and then
+its claims count for nothing for a while; the third time, without a block in between, it is banned
+as well. Serving others is here too, bounded per peer.
 """
 
 from collections.abc import Callable
@@ -44,6 +45,8 @@ SLOW_MAX = 2
 DISTRUST_TICKS = 5
 """Seconds for which it is not believed; doubled each time, up to the cap."""
 DISTRUST_TICKS_MAX = 80
+STALLS_MAX = 3
+"""Times that a peer is not believed any more, without a block of it in between, until its ban."""
 STRAY_PER_SECOND_MAX = 8
 """Answers that nobody waits for; an honest peer has a few when it was slow."""
 READS_PER_PEER_MAX = 4
@@ -62,7 +65,8 @@ class _Source:
 
     `stated` is the height of its newest status; its votes may have shown a later one.
     `resting`: it lacked a height that it had not claimed; it is not asked again in this beat.
-    `distrusted` are the seconds for which its claims still count for nothing.
+    `distrusted` are the seconds for which its claims still count for nothing, `stalls` how often
+    that began since it delivered a block.
     """
 
     height: int = -1
@@ -72,6 +76,7 @@ class _Source:
     slow: int = 0
     distrusted: int = 0
     distrust: int = DISTRUST_TICKS
+    stalls: int = 0
     banned: bool = False
     resting: bool = False
     reads: int = 0
@@ -257,6 +262,7 @@ class Sync:
         source.undelivered = 0
         source.distrusted = 0
         source.distrust = DISTRUST_TICKS
+        source.stalls = 0
         for parts in message.blocks:
             if parts.height > self._tip and parts.height not in self._arrived:
                 size = len(parts.proposal) + len(parts.certificate)
@@ -321,11 +327,19 @@ class Sync:
             source.requests -= 1
             source.slow += 1
             if source.slow == SLOW_MAX:
-                source.slow = 0
-                source.distrusted = source.distrust
-                source.distrust = min(2 * source.distrust, DISTRUST_TICKS_MAX)
-                self.out.append(PenalisePeer(request.peer, "delivers blocks too slowly"))
+                self._stalled(request.peer, source)
         self._advance()
+
+    def _stalled(self, peer: Peer, source: _Source) -> None:
+        """It let several requests run out in a row."""
+        source.slow = 0
+        source.stalls += 1
+        if source.stalls == STALLS_MAX:
+            self._ban(peer, source, "does not deliver the blocks that it was asked for")
+            return
+        source.distrusted = source.distrust
+        source.distrust = min(2 * source.distrust, DISTRUST_TICKS_MAX)
+        self.out.append(PenalisePeer(peer, "delivers blocks too slowly"))
 
     # --- serving -----------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -96,6 +97,25 @@ class Net:
         """Height and state root of a node."""
         fields = get(f"{self.url(name)}/v1/network").json()
         return int(fields["height"]), fields["state_root"]
+
+    def peers(self, name):
+        """What a node says of its peers, by their names."""
+        return {one["name"]: one for one in get(f"{self.url(name)}/v1/peers").json()["items"]}
+
+    def connected(self, name):
+        """Those of them that it is connected with."""
+        found = self.peers(name)
+        return {other: one for other, one in found.items() if one["state"] == "connected"}
+
+    def counter(self, name, what):
+        """A total of a node's network since its start; 0 if it counts nothing of this name."""
+        text = get(f"{self.url(name)}/metrics").text
+        found = re.search(rf'(?m)^bubi_network{{what="{what}"}} (\S+)$', text)
+        return float(found[1]) if found else 0.0
+
+    def log(self, name):
+        """What a node wrote to its log so far."""
+        return (Path(self.nodes[name]["data"]) / "node.log").read_text(encoding="utf-8")
 
     def level(self, *names, seconds=PATIENCE):
         """Waits until these nodes have the same height and state root, and gives them."""

@@ -12,11 +12,19 @@ PIECE = 16_384
 
 
 class Relay:
-    """Passes bytes on to an address, at most `rate` bytes per second in each direction."""
+    """Passes bytes on to an address, at most `rate` bytes per second in each direction.
 
-    def __init__(self, target: Address | None, rate: float | None = None) -> None:
+    It connects from the IP address `source`, so that who is reached sees whom it came through.
+    """
+
+    def __init__(
+        self, target: Address | None, rate: float | None = None, source: str = "127.0.0.1"
+    ) -> None:
         self._target = target
         self._rate = rate
+        self._source = source
+        self.came_from: set[str] = set()
+        """IP addresses of those who connected."""
         self.passed = 0
         """Bytes, in both directions."""
         self.address = Address("127.0.0.1", free_port())
@@ -26,6 +34,7 @@ class Relay:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
+        self.loop = asyncio.get_running_loop()
         # Small buffers: what stands in them would not stand in a link.
         listener = socket.create_server((self.address.host, self.address.port))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * PIECE)
@@ -50,10 +59,13 @@ class Relay:
         assert task is not None
         self._tasks.add(task)
         self._writers.add(writer)
+        self.came_from.add(writer.get_extra_info("peername")[0])
         with contextlib.suppress(OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
             target = await self.meet(reader, writer)
             if target is not None:
-                far = await asyncio.open_connection(target.host, target.port, limit=PIECE)
+                far = await asyncio.open_connection(
+                    target.host, target.port, limit=PIECE, local_addr=(self._source, 0)
+                )
                 self._writers.add(far[1])
                 near = far[1].get_extra_info("socket")
                 near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * PIECE)
@@ -81,11 +93,16 @@ class Relay:
 
 
 class Proxy(Relay):
-    """Goes where CONNECT says, if it is permitted."""
+    """Goes where CONNECT says, if it is permitted.
 
-    def __init__(self, permitted: set[str]) -> None:
-        super().__init__(None)
+    With `failure`, a status line, it says that it reached nobody, and keeps the connection open.
+    """
+
+    def __init__(self, permitted: set[str], source: str = "127.0.0.1") -> None:
+        super().__init__(None, source=source)
         self.permitted = permitted
+        self.failure = ""
+        self.refused: list[str] = []
         self.asked: list[str] = []
 
     async def meet(
@@ -97,6 +114,13 @@ class Proxy(Relay):
         if method != "CONNECT" or place not in self.permitted:
             writer.write(b"HTTP/1.1 403 Forbidden\r\n\r\n")
             await writer.drain()
+            return None
+        if self.failure:
+            self.refused.append(place)
+            body = b"<html>nobody is there</html>"
+            head = f"HTTP/1.1 {self.failure}\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
+            await reader.read(1)
             return None
         self.asked.append(place)
         writer.write(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")

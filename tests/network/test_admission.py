@@ -6,7 +6,14 @@ import pytest
 
 from bubi.network.addresses import IPAddress, IpRules
 from bubi.network.admission import STRANGERS_MAX, Door, DoorLimits
-from bubi.network.rates import Bucket, Rate
+from bubi.network.rates import (
+    REPEATS_MAX,
+    REPEATS_SECONDS,
+    SAYINGS,
+    Bucket,
+    Rate,
+    Repeats,
+)
 
 MANY = Rate(1_000, 1_000)
 
@@ -79,6 +86,22 @@ def test_memory_is_bounded_and_who_is_connected_is_not_forgotten() -> None:
     assert len(one.snapshot()) <= STRANGERS_MAX
     one.closed(ip(1), greeted=False, reason="tls", now=1)
     assert refusals(one, 1) == {"tls": 1}
+
+
+def test_what_others_cause_is_said_once_in_a_while() -> None:
+    said = Repeats()
+    assert [said.say("a", 0), said.say("a", 1), said.say("a", 2), said.say("b", 2)] == [
+        0,
+        None,
+        None,
+        0,
+    ]
+    assert said.say("a", REPEATS_SECONDS) == 2
+    # All together are bounded, and so is what is remembered.
+    lines = sum(said.say(number, 100) is not None for number in range(2 * REPEATS_MAX))
+    assert lines == SAYINGS.burst
+    assert said.say(2 * REPEATS_MAX - 1, 101) == 1
+    assert said.say(0, 101 + REPEATS_SECONDS) == 0
 
 
 def test_bucket() -> None:

@@ -290,7 +290,9 @@ async def flood(hostile: Hostile, victim: Node, piece: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_flood_of_small_messages(tmp_path: Path, loop: str) -> None:
+def test_flood_of_small_messages(
+    tmp_path: Path, loop: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def attack(hostile: Hostile, victim: Node) -> None:
         await hostile.greet(victim)
         hostile.answer()
@@ -301,6 +303,8 @@ def test_flood_of_small_messages(tmp_path: Path, loop: str) -> None:
         assert seen["messages_in"] <= 1_000 + 2_000 * (seconds + 0.3)
 
     under_attack(tmp_path, attack, loop=loop, limits=replace(VICTIM, silence=60, answer=60))
+    told = [line for line in caplog.messages if "hostile of Alpha Bank is throttled" in line]
+    assert len(told) == 1
 
 
 def test_flood_of_bytes(tmp_path: Path) -> None:
@@ -318,7 +322,7 @@ def test_flood_of_bytes(tmp_path: Path) -> None:
     under_attack(tmp_path, attack, limits=replace(VICTIM, silence=60, answer=60, bytes=slow))
 
 
-def test_invented_reasons(tmp_path: Path) -> None:
+def test_invented_reasons(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What a peer says at its end is shown, but does not fill our tables."""
 
     async def attack(hostile: Hostile, victim: Node) -> None:
@@ -331,6 +335,10 @@ def test_invented_reasons(tmp_path: Path) -> None:
         assert victim.network.counters()["closed_by_peer"] == 20
 
     under_attack(tmp_path, attack)
+    told = [
+        line for line in caplog.messages if "hostile of Alpha Bank (127.0.0.2): peer_x" in line
+    ]
+    assert [line[:18] for line in told] == ["no connection from"]
 
 
 def test_more_than_the_window(tmp_path: Path) -> None:

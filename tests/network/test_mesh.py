@@ -21,6 +21,7 @@ from bubi.network import (
 )
 from bubi.network import certificates as x509
 from bubi.network.channels import QUEUE_LIMITS, QueueLimits
+from bubi.network.transport import SourceError
 
 from .relay import Proxy, Relay
 from .world import (
@@ -42,6 +43,11 @@ BOTH = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 
 def reason(one: Node, other: Node | bytes) -> str:
     return str(one.peer(other).get("reason", ""))
+
+
+def days_left(one: Node, other: Node) -> int:
+    """Of the certificate that a connected node showed; 0 if it is not connected."""
+    return one.peer(other).get("certificate_days") or 0
 
 
 # --- connecting ----------------------------------------------------------------------------------
@@ -213,6 +219,59 @@ def test_through_a_proxy(tmp_path: Path, loop: str) -> None:
 def _address(one: Node, other: Node) -> dict[str, Any]:
     addresses: Any = one.network.snapshot()["addresses"]
     return next(entry for entry in addresses if entry["address"] == str(other.address))
+
+
+@pytest.mark.parametrize("failure", ["502 Bad Gateway", "503 Service Unavailable"])
+def test_a_proxy_that_reaches_nobody_is_asked_again(tmp_path: Path, failure: str) -> None:
+    async def test(world: World) -> None:
+        far = await world.start("far")
+        async with Proxy({str(far.address)}) as proxy:
+            proxy.failure = failure
+            near = await world.start("near", far, listening=False, proxy=proxy.address)
+            await until(lambda: len(proxy.refused) >= 3)
+            assert _address(near, far)["reason"] == "proxy_unreachable"
+            assert near.network.counters()["undialled_proxy_unreachable"] >= 2
+            proxy.failure = ""
+            await until(lambda: connected(near, far))
+
+    run(tmp_path, test)
+
+
+def test_a_node_that_moved_is_found_again_by_hearsay(tmp_path: Path) -> None:
+    """It cannot dial who waits for it: that one only dials out."""
+
+    async def test(world: World) -> None:
+        between = await world.start("between")
+        moving = await world.start("moving", between)
+        waiting = await world.start("waiting", between, listening=False)
+        await until(lambda: connected(waiting, moving))
+        old = moving.address
+        await moving.network.stop()
+        await until(lambda: waiting.peer(moving)["state"] != "connected")
+        place = Address("127.0.0.1", free_port())
+        settings = replace(
+            world.settings("other", between),
+            certificate=world.folder / "moving.cert.pem",
+            key=world.folder / "moving.key.pem",
+            listen=place,
+            advertised=place,
+        )
+        moved = await world.run(settings)
+        assert moved.id == moving.id
+        assert place != old
+        await until(lambda: connected(waiting, moved))
+        assert waiting.peer(moved)["address"] == str(place)
+        assert waiting.peer(moved)["direction"] == "out"
+
+    run(tmp_path, test)
+
+
+def test_an_address_to_dial_from_that_is_not_of_this_machine(tmp_path: Path) -> None:
+    async def test(world: World) -> None:
+        with pytest.raises(SourceError, match=r"192\.0\.2\.1"):
+            await world.start("one", source="192.0.2.1")
+
+    run(tmp_path, test)
 
 
 def test_dialling_from_one_interface(tmp_path: Path) -> None:
@@ -602,23 +661,48 @@ def test_an_expired_certificate_raises_an_alarm_and_is_accepted(tmp_path: Path, 
 
 def test_a_renewed_certificate_is_taken_without_a_restart(tmp_path: Path) -> None:
     async def test(world: World) -> None:
-        alpha = world.organisation()
-        one = await world.start("one", days=3)
+        one = await world.start("one", days=3, certificate_every=0.02)
         settings = world.settings("other", one)
         other = await world.run(settings)
-        await until(lambda: connected(one, other))
-        key = x509.load_key((world.folder / "one.key.pem").read_bytes())
-        request = x509.create_request("one", "Alpha Bank", key)
-        renewed = x509.sign_request(request, alpha.certificate, alpha.key, now_ms(), 300)
+        third = await world.start("third", other, listening=False, days=3, certificate_every=0.02)
+        await until(lambda: connected(one, other) and connected(third, other))
+        await until(lambda: connected(one, third))
+        before, file = one.id, world.folder / "one.cert.pem"
+        # What cannot be used is told and left.
+        file.write_bytes(file.read_bytes()[:100])
+        await until(lambda: [code for code, _ in one.host.alarms][-1] == "own_certificate_refused")
+        file.write_bytes(x509.pem(world.renew("one", 300)))
+        await until(lambda: one.network.certificate.days(now_ms()) > 290)
+        await until(lambda: days_left(other, one) > 290)
+        await until(lambda: days_left(third, one) > 290)
+        assert one.id == before
+        # Who was dialled is asked to come again; who dialled replaces the connection.
+        assert "peer_renewed" in other.host.reasons(one.id)
+        (world.folder / "third.cert.pem").write_bytes(x509.pem(world.renew("third", 300)))
+        await until(lambda: days_left(other, third) > 290)
+        assert {"replaced", "peer_replaced"} & set(other.host.reasons(third.id))
+        # Nobody has a reason to raise the alarm again.
+        for node in (one, other, third):
+            node.host.alarms.clear()
+            node.network.set_authorities(world.authorities)
+        await until(lambda: connected(one, other) and connected(one, third))
+        await until(lambda: connected(third, other))
+        await asyncio.sleep(0.1)
+        assert [node.host.alarms for node in (one, other, third)] == [[], [], []]
+
+    run(tmp_path, test)
+
+
+def test_a_new_key_is_a_new_node_and_needs_a_restart(tmp_path: Path) -> None:
+    async def test(world: World) -> None:
+        one = await world.start("one", certificate_every=0.02)
         before = one.id
-        (world.folder / "one.cert.pem").write_bytes(x509.pem(renewed))
-        one.network.set_authorities(world.authorities)
+        other = await world.start("other", one)
+        await until(lambda: connected(one, other))
+        world.organisation().issue(world.folder, "one")
+        await until(lambda: any("start the node again" in text for _, text in one.host.alarms))
         assert one.id == before
         assert connected(one, other)
-        other.network.penalise(one.id, "test", ban=0)
-        await until(lambda: not connected(one, other))
-        await until(lambda: connected(one, other))
-        assert other.peer(one)["certificate_days"] > 290
 
     run(tmp_path, test)
 

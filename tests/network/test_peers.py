@@ -169,6 +169,30 @@ def test_hearsay_about_a_connected_node_adds_nothing() -> None:
     assert one.learn(node(9), [Neighbour(node(1), 1, place(77))], 0) == 1
 
 
+def test_hearsay_about_a_node_that_is_away_is_tried_and_forgotten_if_it_is_wrong() -> None:
+    one = table(dial_first=1, dial_max=1)
+    up(one, 9)
+    up(one, 1)
+    one.down(node(1), "lost", 1)
+    assert one.learn(node(9), [Neighbour(node(1), 1, place(77))], 1) == 0
+    # The place of before and the new one are tried in turn, never at once.
+    tried = []
+    for attempt in range(2 * LEARNED_ATTEMPTS_MAX):
+        (address,) = one.due(100 + attempt * 10)
+        tried.append(address)
+        one.dial_ended(address, None, "refused", 100 + attempt * 10)
+    assert tried.count(place(77)) == LEARNED_ATTEMPTS_MAX
+    # What the node said itself is kept, however long it is away.
+    assert {entry["address"] for entry in one.addresses(0)} == {str(place(9)), str(place(1))}
+    assert row(one, 9, 0)["bogus_addresses"] == 1
+
+
+def test_behind_a_proxy_a_node_that_is_being_started_is_tried_again_soon() -> None:
+    one = table(dial_first=1, dial_max=64, dial_refused_max=2)
+    assert one.delay(place(1), 20, "proxy_unreachable") <= 2
+    assert one.delay(place(1), 20, "proxy_refused") >= 32
+
+
 def test_a_node_that_moved_is_looked_for_at_its_new_place() -> None:
     one = table()
     up(one, 1)

@@ -137,6 +137,13 @@ class World:
     def authorities(self) -> tuple[Authority, ...]:
         return tuple(one.authority for one in self.organisations.values())
 
+    def renew(self, name: str, days: int, organisation: str = "Alpha Bank") -> bytes:
+        """A new certificate (DER) for the key that a node has."""
+        issuer = self.organisation(organisation)
+        key = x509.load_key((self.folder / f"{name}.key.pem").read_bytes())
+        request = x509.create_request(name, organisation, key)
+        return x509.sign_request(request, issuer.certificate, issuer.key, now_ms(), days)
+
     def settings(
         self,
         name: str,

@@ -186,6 +186,45 @@ def test_one_that_does_not_answer_is_not_believed_for_a_while_but_not_banned() -
     assert bench.requests()
 
 
+def stall(bench: Bench) -> list[bool]:
+    """The peer answers nothing until it is not believed; what it gets for that."""
+    bench.taken()
+    for _ in range(2 * REQUEST_BEATS):
+        bench.sync.elapsed()
+    return [a.ban for a in bench.taken() if isinstance(a, PenalisePeer)]
+
+
+def forgive(bench: Bench) -> list[tuple[bytes, BlocksRequest]]:
+    """Time passes until it is believed again; what it is asked then."""
+    for _ in range(module.DISTRUST_TICKS_MAX):
+        bench.sync.tick()
+    return bench.requests()
+
+
+def test_one_that_never_answers_is_banned_in_the_end() -> None:
+    bench = Bench()
+    bench.up((ONE, 10**9))
+    for _ in range(module.STALLS_MAX - 1):
+        assert stall(bench) == [False]
+        assert forgive(bench)
+    assert stall(bench) == [True]
+    assert bench.sync.counters.bans == 1
+    # A ban lasts, whatever it says.
+    bench.sync.claimed(ONE, 10**9 + 1)
+    assert bench.sync.target == 0
+    assert forgive(bench) == []
+
+
+def test_one_that_is_slow_and_delivers_is_not_banned() -> None:
+    bench = Bench()
+    bench.up((ONE, 10**9))
+    for _ in range(2 * module.STALLS_MAX):
+        assert stall(bench) == [False]
+        peer, request = forgive(bench)[0]
+        bench.give(peer, request)
+    assert bench.sync.counters.bans == 0
+
+
 def test_a_slow_peer_loses_its_chunk_to_another() -> None:
     bench = Bench()
     bench.up((ONE, 32), (TWO, 32))

@@ -195,7 +195,7 @@ def test_no_double_signing_across_restarts(world: World) -> None:
     for wanted in (first, second):
         made = vote(0, wanted)
         world.checkers.sent(world.place(0), made, made)
-    assert world.failed == ["no_double_signing"]
+    assert world.failed == ["guard_holds", "no_double_signing"]
 
 
 def test_what_is_relayed_is_not_ones_own(world: World) -> None:
@@ -269,6 +269,41 @@ def test_a_guard_that_was_needed_is_a_finding(world: World) -> None:
     assert world.failed == []
     world.checkers.refused(world.place(0), "x")
     assert world.failed == ["guard_not_needed"]
+
+
+def test_a_guard_lets_one_statement_per_slot_pass(world: World) -> None:
+    def records(number: int) -> list[bytes]:
+        return [guard.encode(GuardRecord(request(number=number), b"s"))]
+
+    for index, faulty in ((0, False), (1, True), (2, True)):
+        place = world.place(index, faulty=faulty)
+        world.checkers.durable(place, records(1))
+        # A restart finds the same.
+        world.checkers.durable(place, records(1))
+    world.checkers.durable(world.place(3), records(2))
+    assert world.failed == []
+    world.checkers.durable(world.place(1, faulty=True), records(2))
+    assert world.failed == ["guard_holds"]
+    # One whose disk loses what was durable proves nothing.
+    owners = {member.key: member.index for member in MEMBERS}
+    world.checkers.watch(owners, frozenset({0, 1, 3}), frozenset({2}))
+    world.checkers.durable(world.place(2, faulty=True), records(2))
+    assert world.failed == ["guard_holds"]
+
+
+def test_what_a_guard_refused_is_never_signed(world: World) -> None:
+    speaking = SimpleNamespace(restored=guard.GuardState())
+    place = world.place(0, faulty=True, host=speaking)
+    world.checkers.refused_again(place, request(number=2))
+    assert world.checkers._marks["double_vote_refused"] == 1
+    silent = SimpleNamespace(restored=guard.GuardState(silent="lost"))
+    world.checkers.refused_again(world.place(1, faulty=True, host=silent), request(number=2))
+    assert world.checkers._marks["double_vote_refused"] == 1
+    assert world.failed == []
+    world.checkers.durable(place, [guard.encode(GuardRecord(request(number=2), b"s"))])
+    assert world.failed == ["guard_holds"]
+    world.checkers.signed_again(place, request(number=3))
+    assert world.failed == ["guard_holds", "guard_holds"]
 
 
 def test_what_a_member_accepts_is_justified(world: World) -> None:

@@ -32,6 +32,7 @@ MARKS = (
     "proposed_weight",
     "proposed_quorum",
     "key_changed",
+    "double_vote_refused",
 )
 """Situations without which a batch of seeds has tested less than it seems."""
 

@@ -57,6 +57,10 @@ def test_defaults_and_relative_paths(tmp_path: Path) -> None:
         (with_("pool", bytes_max=1), "pool.bytes_max must be a whole number"),
         (with_("block", heartbeat_ms=-1), "block.heartbeat_ms must be a whole number"),
         (with_("store", leases_max=0), "store.leases_max must be a whole number"),
+        (with_("network", source="eth0"), "network.source must be an IP address"),
+        (with_("network", source="0.0.0.0"), "network.source must be one address of this machine"),
+        (with_("network", source="::"), "network.source must be one address of this machine"),
+        (with_("network", source="224.0.0.1"), "network.source must be one address"),
         (with_("log", level="verbose"), "log.level must be one of debug, info"),
     ],
 )

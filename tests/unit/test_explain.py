@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bubi.consensus.engine import Progress
-from bubi.messages import Status
+from bubi.messages import Link, Status
 from bubi.node.explain import Explainer
 from bubi.node.health import Health
 from bubi.replica.view import HeardStatus, MemberView, ReplicaView
@@ -113,6 +113,56 @@ def test_a_warning_is_no_halt() -> None:
     assert world.health.ready
     world.health.clear_warning("change_unsupported")
     assert world.explainer.consensus()["warnings"] == []
+
+
+OWN = b"\xaa" * 32
+
+
+def left(shown: ReplicaView, index: int, *, knew: bool = True) -> ReplicaView:
+    """The same, and the connection to a member has ended that its last status still named."""
+    members = list(shown.members)
+    before = members[index].heard
+    assert before is not None
+    links = (Link(OWN if knew else b"\xbb" * 32, 100),)
+    said = HeardStatus(replace(before.status, links=links), before.seconds_ago)
+    members[index] = replace(members[index], connected=False, heard=said)
+    return replace(shown, members=tuple(members), node=OWN)
+
+
+def stuck(*spoke: int, quiet: int = 4, **more: object) -> ReplicaView:
+    """A height that stands still, at which these members have said something."""
+    seen = tuple((index, "change", 3, b"") for index in spoke)
+    progress = Progress(8, 3, 1, "waiting", seen)
+    fields = {"work": True, "quiet_seconds": quiet, "progress": progress, **more}
+    return view(3, 1, **fields)
+
+
+@pytest.mark.parametrize(
+    ("shown", "missing"),
+    [
+        # Its connection ended, and with the next status it is not heard either.
+        (left(view(7), 1), ["b"]),
+        (left(view(6), 1), []),
+        (view(7), []),
+        # Only its link to this node: what it said since does not name this node.
+        (left(view(7), 1, knew=False), []),
+        (left(view(13), 1, knew=False), ["b"]),
+        # Nothing is decided, the others have spoken: told at once.
+        (left(stuck(0, 2, 3), 1), ["b"]),
+        (left(stuck(0, 1, 3), 2), []),
+        (left(stuck(0, 1, 2, 3), 1), []),
+        (left(stuck(0), 1), []),
+        (left(stuck(0, 2, quiet=3), 1), []),
+        (left(stuck(0, 2, work=False), 1), []),
+        (left(stuck(0, 2, in_sync=False), 1), []),
+        (left(stuck(0, 2), 1, knew=False), []),
+        (stuck(0, 2), []),
+    ],
+)
+def test_who_left_is_missed_soon(shown: ReplicaView, missing: list[str]) -> None:
+    world = World()
+    world.shown = shown
+    assert world.explainer.missing() == missing
 
 
 def test_different_outcomes_are_listed_by_validator() -> None:

@@ -157,6 +157,7 @@ CHINESE: Final[dict[str, str]] = {
     "Let a stopped validator sign again whose guard fell silent; you answer for it.": (
         "让签名守卫已静默的已停止验证者恢复签名；后果由您负责。"
     ),
+    "Misdeeds": "不当行为",
     "Newest height that anybody holds; asked for if not given.": (
         "任何人所持有的最新高度；未给出时会询问。"
     ),

@@ -32,6 +32,7 @@ def peers(url: UrlOption = None, data: DataOption = None, as_json: AsJson = Fals
             _("Round trip"),
             _("Height"),
             _("Reason"),
+            _("Misdeeds"),
         ),
         [
             (
@@ -42,6 +43,7 @@ def peers(url: UrlOption = None, data: DataOption = None, as_json: AsJson = Fals
                 "-" if one["rtt_ms"] is None else f"{one['rtt_ms']:.1f} ms",
                 one.get("height") or "-",
                 one["reason"] or "",
+                f"{one['misdeeds']}: {one['misdeed']}" if one.get("misdeeds") else "",
             )
             for one in items
         ],

@@ -168,6 +168,7 @@ class Connection(asyncio.Protocol):
         self.peer: Hello | None = None
         self.statistics = PeerStatistics()
         self.round_trip: float | None = None
+        self.throttled_told = 0
         self.neighbours_sent: tuple[float, int] = (0.0, -1)
         self._transport: asyncio.Transport | None = None
         self._decoder = frames.Decoder()

@@ -36,7 +36,9 @@ from bubi.network.handshake import (
     replaces,
 )
 from bubi.network.peers import NodeLists, PeerTable, Policy
-from bubi.network.transport import Dialler
+from bubi.network.rates import Repeats
+from bubi.network.renewal import OwnFiles
+from bubi.network.transport import Contexts, Dialler
 
 log = logging.getLogger("bubi.network")
 
@@ -45,9 +47,17 @@ NEIGHBOURS_EVERY = 30.0
 NEIGHBOURS_SOONEST = 2.0
 ALARMS_EVERY = 3_600.0
 ALARMED_MAX = 4_096
+RENEWED_EVERY = 2.0
+"""Seconds between two connections that are made anew with a renewed certificate: never all."""
 TAKEOVERS = 4
 TAKEOVER_SECONDS = 60.0
 """So many take-overs of a live connection by another instance in this time raise an alarm."""
+
+
+ORDINARY = frozenset(
+    {"stopping", "duplicate", "replaced", f"{PEER_SAID}duplicate", f"{PEER_SAID}replaced"}
+)
+"""Ends of a handshake that mean nothing: two connections of one pair met, or the node stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +104,8 @@ class Settings:
     `listen` None: it only dials out. `advertised` None: the address is not told to others.
     `source` is the local IP address that it dials from. `proxy` is an HTTP proxy that knows
     CONNECT. `observer` says that it does not vote. `queued_bytes_max` is what may wait for all
-    peers together.
+    peers together. Every `certificate_every` seconds the files of the certificate are looked at,
+    and taken if they changed.
     """
 
     chain: bytes
@@ -111,6 +122,7 @@ class Settings:
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
     tick: float = 0.1
     queued_bytes_max: int = QUEUED_BYTES_MAX
+    certificate_every: float = 5.0
 
 
 def directly(work: Callable[[], None]) -> None:
@@ -149,7 +161,9 @@ class Network:
         self._host = host
         self._clock_ms = clock_ms
         self.work = work
-        self._load(tuple(authorities), frozenset(revoked))
+        self._files = OwnFiles(settings.certificate, settings.key)
+        self._authorities, self._revoked = tuple(authorities), frozenset(revoked)
+        self.certificate, self._tls = self._read_own(self._authorities, self._revoked)
         own = self.certificate
         self._hello = Hello(
             chain=settings.chain,
@@ -174,6 +188,10 @@ class Network:
         self._listener: socket.socket | None = None
         self._serial = 0
         self._alarms_due = 0.0
+        self._certificate_due = 0.0
+        self._stale: deque[Connection] = deque()
+        self._stale_due = 0.0
+        self._repeats = Repeats()
         self._restarts: dict[bytes, deque[float]] = {}
         self._alarmed: dict[bytes, str] = {}
         self._counters: Counter[str] = Counter()
@@ -181,23 +199,71 @@ class Network:
 
     # --- start and stop --------------------------------------------------------------------------
 
-    def _load(self, authorities: tuple[Authority, ...], revoked: frozenset[bytes]) -> None:
-        """Own certificate and TLS; nothing has changed if it fails."""
+    def _read_own(
+        self, authorities: tuple[Authority, ...], revoked: frozenset[bytes]
+    ) -> tuple[NodeCertificate, Contexts]:
+        """Own certificate and TLS as the files say now."""
         settings = self._settings
         for one in authorities:
             certificates.check_authority(one)
         own = certificates.der(settings.certificate.read_bytes())
         found = certificates.check(own, authorities, revoked)
-        tls = transport.contexts(authorities, settings.certificate, settings.key)
+        return found, transport.contexts(authorities, settings.certificate, settings.key)
+
+    def _load(self, authorities: tuple[Authority, ...], revoked: frozenset[bytes]) -> None:
+        """Takes authorities and the own certificate; nothing has changed if it fails."""
+        found, tls = self._read_own(authorities, revoked)
+        before = self.certificate
+        if found.node != before.node:
+            text = "it has another key, which makes another node: start the node again with it"
+            raise CertificateError("node_id", text)
         self._authorities, self._revoked = authorities, revoked
         self.certificate, self._tls = found, tls
+        if found.fingerprint != before.fingerprint:
+            self._renewed()
+
+    def _renewed(self) -> None:
+        """New connections show the new certificate; those that stand are made anew in turn."""
+        found = self.certificate
+        self._hello = replace(self._hello, name=found.name, organisation=found.organisation)
+        self._stale = deque(self._peers.values())
+        self._alarms_due = 0.0
+        days = found.days(self._clock_ms())
+        log.info("the renewed certificate is in use: it is valid for %d days", days)
+
+    def _look_at_certificate(self) -> None:
+        """Takes a certificate whose files were replaced; a bad one is told once and left."""
+        if not self._files.replaced():
+            return
+        try:
+            self._load(self._authorities, self._revoked)
+        except (CertificateError, OSError) as error:
+            text = f"the replaced certificate is not used, the one before stays: {error}"
+            self._host.on_alarm("own_certificate_refused", text)
+
+    def _renew_connection(self) -> None:
+        """One of the connections that still show the certificate of before.
+
+        Where this side dialled, a second connection takes the place of the first without a gap;
+        elsewhere the peer is asked to dial again.
+        """
+        stale = self._stale.popleft()
+        if stale not in self._connections or stale.state is not State.ESTABLISHED:
+            return
+        if stale.dialled is not None:
+            self._spawn(self._dial(stale.dialled))
+        else:
+            stale.close("renewed")
 
     async def start(self) -> None:
         """Listens and dials.
 
         Raises:
+            SourceError: If the address to dial from is not one of this machine.
             OSError: If the address cannot be listened on.
         """
+        if self._settings.source is not None:
+            transport.check_source(self._settings.source)
         if self._settings.listen is not None:
             self._listener = transport.listen(self._settings.listen)
             self._spawn(transport.accept(self._listener, self._admit, self._take))
@@ -305,8 +371,6 @@ class Network:
         self, authorities: Iterable[Authority], revoked: Iterable[bytes] = ()
     ) -> None:
         """Takes new authorities and revocations; connections that they do not cover are ended.
-
-        Also reads the own certificate again, so it serves to renew it.
 
         Raises:
             CertificateError: As when the network was made; then nothing has changed.
@@ -542,6 +606,8 @@ class Network:
         if connection.dialled is not None and not established:
             node = found.node if found is not None else None
             self._table.dial_ended(connection.dialled, node, reason, now)
+        if not established and reason not in ORDINARY:
+            self._tell_refused(connection, reason, counted)
         if record is None:
             return
         record.statistics.add(connection.totals())
@@ -558,12 +624,39 @@ class Network:
         elif not record.connected:
             record.reason = reason
 
+    # --- what the log tells of others ------------------------------------------------------------
+
+    def _say(self, key: tuple[str, ...], text: str) -> None:
+        """A line in the log, unless the same was said a moment ago: others cannot fill it."""
+        kept_back = self._repeats.say(key, self._now())
+        if kept_back is not None:
+            log.warning("%s%s", text, f" ({kept_back} times more before)" if kept_back else "")
+
+    def _tell_refused(self, connection: Connection, reason: str, counted: str) -> None:
+        """A handshake that this side or the other one ended."""
+        found = connection.certificate
+        place = str(connection.dialled or connection.ip)
+        who = place if found is None else f"{found.name} of {found.organisation} ({place})"
+        way = "to" if connection.outbound else "from"
+        key = place if found is None else found.node.hex()
+        self._say(("handshake", key, counted), f"no connection {way} {who}: {reason}")
+
+    def _tell_throttled(self, connection: Connection) -> None:
+        """A peer that is ahead of its rates, and is read more slowly."""
+        times, found = connection.statistics.throttled, connection.certificate
+        if times == connection.throttled_told or found is None:
+            return
+        connection.throttled_told = times
+        text = f"{found.name} of {found.organisation} is throttled: it sends more than its share"
+        self._say(("throttled", found.node.hex()), f"{text} ({times} times on this connection)")
+
     # --- listening -------------------------------------------------------------------------------
 
     def _admit(self, ip: IPAddress) -> bool:
         reason = self._door.admit(ip, self._now())
         if reason is not None:
             self._counters[f"refused_{reason}"] += 1
+            self._say(("door", str(ip), reason), f"a connection from {ip} is refused: {reason}")
         return reason is None
 
     def _take(self, taken: socket.socket, ip: IPAddress) -> None:
@@ -598,11 +691,18 @@ class Network:
                 connection.tick(now)
             for peer in tuple(self._peers.values()):
                 self._tell_neighbours(peer, now)
+                self._tell_throttled(peer)
             for address in self._table.due(now):
                 self._spawn(self._dial(address))
             if now >= self._alarms_due:
                 self._alarms_due = now + ALARMS_EVERY
                 self._alarm_all()
+            if now >= self._certificate_due:
+                self._certificate_due = now + self._settings.certificate_every
+                self._look_at_certificate()
+            if self._stale and now >= self._stale_due:
+                self._stale_due = now + RENEWED_EVERY
+                self._renew_connection()
             await asyncio.sleep(self._settings.tick)
 
     def _tell_neighbours(self, connection: Connection, now: float) -> None:
@@ -628,6 +728,7 @@ class Network:
                 self._counters[f"undialled_{reason}"] += 1
                 self._table.dial_ended(address, None, reason, self._now())
         if reason is not None:
+            self._say(("dial", str(address), reason), f"{address} is not reached: {reason}")
             return
         self._serial += 1
         ip = transport.remote(taken)

@@ -97,8 +97,8 @@ class Policy:
     rules: IpRules = field(default_factory=IpRules)
 
 
-REFUSED = "refused"
-"""Reason of a failed attempt: the address answers, nobody listens there."""
+REFUSED = frozenset({"refused", "proxy_unreachable"})
+"""Reasons of a failed attempt: the address answers, or a proxy does, and no node is there."""
 
 
 class Source(StrEnum):
@@ -219,9 +219,12 @@ class PeerTable:
         )
 
     def _has_better(self, node: bytes) -> bool:
-        """Whether the node itself told an address: hearsay adds nothing."""
+        """Whether the node is connected and told its address: hearsay adds nothing.
+
+        One that is away may have moved; then its new neighbours know it first.
+        """
         record = self._nodes.get(node)
-        return record is not None and record.address is not None
+        return record is not None and record.connected and record.address is not None
 
     def due(self, now: float) -> list[Address]:
         """Addresses to dial now; each is marked until `dial_ended`."""
@@ -286,18 +289,23 @@ class PeerTable:
         known.reason = reason
         known.due = now + self.delay(address, known.attempts, reason)
         known.attempts += 1
-        gone = known.node is None or known.node not in self._nodes
-        if known.source is Source.NEIGHBOUR and gone and known.attempts >= LEARNED_ATTEMPTS_MAX:
+        hearsay = known.source is Source.NEIGHBOUR and not self._is_its_own(known)
+        if hearsay and known.attempts >= LEARNED_ATTEMPTS_MAX:
             del self._known[address]
             if known.teacher is not None:
                 self._bogus[known.teacher] = self._bogus.get(known.teacher, 0) + 1
+
+    def _is_its_own(self, known: _Known) -> bool:
+        """Whether the node itself, once connected, gave this address as its own."""
+        record = self._nodes.get(known.node) if known.node is not None else None
+        return record is not None and record.address == known.address
 
     def delay(self, address: Address, attempt: int, reason: str = "") -> float:
         """How long to wait after an attempt: doubling to a cap, half of it jitter.
 
         Where the machine answers and the node does not, it is being started, most likely.
         """
-        cap = self.policy.dial_refused_max if reason == REFUSED else self.policy.dial_max
+        cap = self.policy.dial_refused_max if reason in REFUSED else self.policy.dial_max
         longest = min(cap, self.policy.dial_max, self.policy.dial_first * 2 ** min(attempt, 30))
         data = self._own + str(address).encode() + attempt.to_bytes(8, "little")
         share = int.from_bytes(hashlib.sha256(data).digest()[:4], "little") / 2**32

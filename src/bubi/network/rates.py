@@ -1,6 +1,10 @@
 """Token buckets: how fast something may happen. Pure; time (s) is given."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+
+REPEATS_MAX = 1_024
+REPEATS_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +43,31 @@ class Bucket:
             return False
         self._tokens -= 1
         return True
+
+
+SAYINGS = Rate(2, 64)
+
+
+class Repeats:
+    """Lets each thing be said once in a while, and all together not too often.
+
+    What is said concerns others, who may do it without end.
+    """
+
+    def __init__(self) -> None:
+        self._said: dict[Hashable, tuple[float, int]] = {}
+        self._bucket: Bucket | None = None
+
+    def say(self, key: Hashable, now: float) -> int | None:
+        """Whether to say it now.
+
+        Returns:
+            How often it was kept back since it was said last; None: it is kept back now.
+        """
+        self._bucket = self._bucket or Bucket(SAYINGS, now)
+        last, kept_back = self._said.pop(key, (now - REPEATS_SECONDS, 0))
+        quiet = now - last < REPEATS_SECONDS or not self._bucket.allow(now)
+        self._said[key] = (last, kept_back + 1) if quiet else (now, 0)
+        if len(self._said) > REPEATS_MAX:
+            del self._said[next(iter(self._said))]
+        return None if quiet else kept_back

@@ -26,6 +26,8 @@ BACKLOG = 64
 ACCEPT_PAUSE = 0.1
 SHUTDOWN_SECONDS = 1.0
 PROXY_ANSWER_BYTES_MAX = 4_096
+PROXY_REACHED_NOBODY = (b"502", b"503", b"504")
+"""Statuses of a proxy that permits the target and got no answer from it (RFC 9110, 15.6)."""
 RESOLVED_MAX = 4
 
 
@@ -35,6 +37,10 @@ class DialError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class SourceError(OSError):
+    """The address to dial from is not one of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,21 @@ def listen(address: Address) -> socket.socket:
     return listener
 
 
+def check_source(source: str) -> None:
+    """Finds out now, not at every attempt, that an address cannot be dialled from.
+
+    Raises:
+        SourceError: If it is not an address of this machine.
+    """
+    family = socket.AF_INET6 if ":" in source else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((source, 0))
+        except OSError as error:
+            msg = f"cannot connect from {source} ({error.strerror})"
+            raise SourceError(msg) from error
+
+
 async def accept(
     listener: socket.socket,
     admit: Callable[[IPAddress], bool],
@@ -191,7 +212,7 @@ class Dialler:
         """A connected socket.
 
         Raises:
-            DialError: `ip_denied`, `unresolved`, `proxy_refused`.
+            DialError: `ip_denied`, `unresolved`, `proxy_refused`, `proxy_unreachable`.
             OSError: If nobody answers.
         """
         if address.ip is not None and not self.rules.permits(address.ip):
@@ -239,13 +260,18 @@ async def _ask_proxy(taken: socket.socket, address: Address) -> None:
     request = f"CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\n"
     await loop.sock_sendall(taken, request.encode())
     answer = b""
-    while not answer.endswith(b"\r\n\r\n"):
+    while b"\r\n\r\n" not in answer:
         part = await loop.sock_recv(taken, PROXY_ANSWER_BYTES_MAX - len(answer))
         if not part:
             raise DialError("proxy_refused")
         answer += part
     status = answer.split(b"\r\n", 1)[0].split(b" ")
-    if len(status) < 2 or not status[0].startswith(b"HTTP/1.") or status[1] != b"200":
+    if len(status) < 2 or not status[0].startswith(b"HTTP/1."):
+        raise DialError("proxy_refused")
+    if status[1] in PROXY_REACHED_NOBODY:
+        raise DialError("proxy_unreachable")
+    # Bytes behind the answer cannot be the peer's.
+    if status[1] != b"200" or not answer.endswith(b"\r\n\r\n"):
         raise DialError("proxy_refused")
 
 

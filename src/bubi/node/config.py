@@ -63,8 +63,9 @@ class NetworkSection:
     """How this node meets others. Without `certificate` and `key` it meets none.
 
     `advertise` is what others are told to dial, `seeds` whom this node dials first. `trust` is a
-    file with authorities that this node accepts beside those of the ledger. If organisations,
-    nodes or certificates are allowed by name, this node talks to these only; denying wins.
+    file with authorities that this node accepts beside those of the ledger. `source` is the own IP
+    address that this node dials from. If organisations, nodes or certificates are allowed by name,
+    this node talks to these only; denying wins.
     """
 
     host: str
@@ -82,6 +83,7 @@ class NetworkSection:
     allow: tuple[IPNetwork, ...]
     deny: tuple[IPNetwork, ...]
     outbound_only: bool
+    source: str | None
     proxy: Address | None
     peers_max: int
 
@@ -191,6 +193,15 @@ def _host(key: str, value: Any) -> str:
         raise ConfigError(msg) from None
 
 
+def _source(key: str, value: Any) -> str:
+    host = _host(key, value)
+    found = ipaddress.ip_address(host)
+    if found.is_unspecified or found.is_multicast:
+        msg = f"{key} must be one address of this machine, not {value!r}"
+        raise ConfigError(msg)
+    return host
+
+
 def address(key: str, value: Any) -> Address:
     """A host and a port written as one text.
 
@@ -295,6 +306,7 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "allow": ((), _list(_ip_network)),
         "deny": ((), _list(_ip_network)),
         "outbound_only": (False, _flag),
+        "source": (None, _source),
         "proxy": (None, address),
         "peers_max": (64, _number(1, 1_024)),
     },

@@ -18,6 +18,11 @@ from bubi.replica.view import MemberView, ReplicaView
 LOOK_SECONDS = 1.0
 SILENT_SECONDS = 12
 """A validator of which nothing was heard for so long is missing: two statuses and a bit."""
+LEFT_SECONDS = 6
+"""The same for one whose connection to this node ended: one status and a bit."""
+STUCK_SECONDS = 3
+"""The same for such a one that has said nothing at a height where nothing is decided for so long,
+although there is work and others have spoken."""
 QUIET_SECONDS = 15
 """So long without a decision although there is work is a halt, whoever is there."""
 BEHIND_MIN = 3
@@ -65,7 +70,7 @@ class Explainer:
     def look(self) -> None:
         """Brings the health up to date."""
         view = self._replica.view()
-        absent = [one for one in view.members if is_missing(one)]
+        absent = [one for one in view.members if is_missing(one, view)]
         present = sum(one.weight for one in view.members) - sum(one.weight for one in absent)
         reasons: dict[str, str] = {}
         if present < view.quorum:
@@ -119,7 +124,7 @@ class Explainer:
             "phase": view.phase,
             "work_waiting": view.work,
             "quorum": view.quorum,
-            "validators": [_member(one, said.get(one.index)) for one in view.members],
+            "validators": [_member(one, said.get(one.index), view) for one in view.members],
             "missing_batches": view.missing,
             "catching_up": {"height": str(view.target)} if _is_behind(view) else None,
             "evidence": [_evidence(one, names) for one in self._evidence()],
@@ -131,7 +136,8 @@ class Explainer:
 
     def missing(self) -> list[str]:
         """Names of the validators whose votes are missing."""
-        return [one.name for one in self._replica.view().members if is_missing(one)]
+        view = self._replica.view()
+        return [one.name for one in view.members if is_missing(one, view)]
 
     def totals(self) -> dict[str, int]:
         """Totals since the start, for metrics: of the network, and of sync with `sync_` before."""
@@ -147,6 +153,8 @@ class Explainer:
         heard += [one.status for one in view.observers]
         for status in heard:
             entry = found.setdefault(status.node.hex(), _heard_of(status))
+            if not entry["organisation"]:
+                entry["name"], entry["organisation"] = status.name, status.organisation
             entry["height"] = str(status.height)
             entry["role"] = "observer" if status.validator is None else "validator"
             entry["certificate_days"] = status.certificate_days
@@ -158,16 +166,40 @@ def _is_behind(view: ReplicaView) -> bool:
     return not view.in_sync and view.target > view.tip
 
 
-def is_missing(member: MemberView) -> bool:
-    """Whether nothing was heard of a validator lately."""
+def is_missing(member: MemberView, view: ReplicaView) -> bool:
+    """Whether nothing was heard of a validator lately.
+
+    One that ends ends its connections as well, which is noticed at once. Only its link to this
+    node may have ended; then the others pass on what it says, and its next status does not name
+    this node any more.
+    """
     if member.own:
         return False
     if member.heard is None:
         return not member.connected
-    return member.heard.seconds_ago > SILENT_SECONDS
+    silence = member.heard.seconds_ago
+    if member.connected or not _named_this_node(member.heard.status, view):
+        return silence > SILENT_SECONDS
+    return silence > LEFT_SECONDS or (silence >= STUCK_SECONDS and _is_mute(member, view))
 
 
-def _member(member: MemberView, said: tuple[int, str, int, bytes] | None) -> dict[str, Any]:
+def _named_this_node(status: Status, view: ReplicaView) -> bool:
+    """Whether its sender was connected with this node when it said it."""
+    return any(link.peer == view.node for link in status.links)
+
+
+def _is_mute(member: MemberView, view: ReplicaView) -> bool:
+    """Whether a height stands still and others have said something at it, unlike this member."""
+    if view.progress is None or not view.work or not view.in_sync:
+        return False
+    own = {one.index for one in view.members if one.own}
+    spoke = {index for index, *_ in view.progress.seen}
+    return view.quiet_seconds > STUCK_SECONDS and bool(spoke - own) and member.index not in spoke
+
+
+def _member(
+    member: MemberView, said: tuple[int, str, int, bytes] | None, view: ReplicaView
+) -> dict[str, Any]:
     status = None if member.heard is None else member.heard.status
     vote = None
     if said is not None:
@@ -179,7 +211,7 @@ def _member(member: MemberView, said: tuple[int, str, int, bytes] | None) -> dic
         "weight": member.weight,
         "own": member.own,
         "connected": member.connected,
-        "missing": is_missing(member),
+        "missing": is_missing(member, view),
         "last_seen": None if status is None else str(status.time),
         "seconds_ago": None if member.heard is None else member.heard.seconds_ago,
         "height": None if status is None else str(status.height),

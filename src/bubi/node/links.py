@@ -17,6 +17,7 @@ from bubi.network.channels import TooLongError
 from bubi.network.connection import PEER_SAID, Delivery
 from bubi.network.mesh import Network, PeerInfo, Settings
 from bubi.network.peers import NodeLists, Policy, TrustRules
+from bubi.network.transport import SourceError
 from bubi.node.certificates import organisation_of, read_certificates, to_der
 from bubi.node.config import NetworkSection
 from bubi.node.files import FileError
@@ -123,10 +124,13 @@ class Links:
         """Listens and dials.
 
         Raises:
-            FileError: the address cannot be listened on.
+            FileError: the address cannot be listened on, or not be dialled from.
         """
         try:
             await self._network.start()
+        except SourceError as error:
+            msg = f"{error}: set network.source to an address of this machine, or leave it out"
+            raise FileError(msg) from error
         except OSError as error:
             msg = f"cannot listen for nodes ({error}): set another network.host or network.port"
             raise FileError(msg) from error
@@ -249,14 +253,17 @@ class Links:
     # --- what people ask -----------------------------------------------------------------
 
     def snapshot(self) -> list[dict[str, Any]]:
-        """Nodes that are or were connected, and addresses that never answered."""
+        """Nodes that are or were connected, and addresses that never answered.
+
+        Of those some are told by others as a node's; they have its id, and no name yet.
+        """
         shown: Any = self._network.snapshot()
         self._fill_clocks()
         items = [self._item(one) for one in shown["peers"]]
-        known = {one["address"] for one in items}
+        known = {one[key] for one in items for key in ("address", "id")}
         items += [
             {
-                "id": one["address"],
+                "id": one["node"] or one["address"],
                 "name": one["address"],
                 "organisation": "",
                 "state": "dialling" if one["dialling"] else "waiting",
@@ -265,7 +272,7 @@ class Links:
                 "address": one["address"],
             }
             for one in shown["addresses"]
-            if one["node"] is None and one["address"] not in known
+            if one["address"] not in known and one["node"] not in known
         ]
         return items
 
@@ -275,6 +282,7 @@ class Links:
             **one,
             "role": "validator" if one["validator"] else "observer",
             "misdeeds": count,
+            "misdeed": reason,
             "reason": one["reason"] or reason,
         }
 
@@ -315,6 +323,7 @@ def _settings(section: NetworkSection, place: Place) -> Settings:
         advertised=None if section.outbound_only else section.advertise,
         seeds=section.seeds,
         observer=place.observer,
+        source=section.source,
         proxy=section.proxy,
         policy=Policy(target=section.peers_max, trust=trust, rules=rules),
         door=DoorLimits(total=2 * section.peers_max),

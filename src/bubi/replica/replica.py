@@ -300,6 +300,7 @@ class Replica:
             quiet_seconds=self._ticks - self._tip_tick,
             silent=self._driver.guard.silent,
             halted=self._halted,
+            node=self._node,
         )
 
     def _credible_target(self) -> int:

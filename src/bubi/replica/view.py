@@ -48,6 +48,7 @@ class PeerView:
 class ReplicaView:
     """A moment of a replica.
 
+    `node` is the id of its node.
     `height` is the one in work, `tip` the newest decided. `quiet_seconds` counts since a block was
     decided here, `work` says whether anything waits to be decided. `missing` are batches of the
     current proposal that nobody has delivered yet. `halted` is the reason for which it decides
@@ -74,3 +75,4 @@ class ReplicaView:
     quiet_seconds: int
     silent: str | None
     halted: str | None
+    node: bytes = b""

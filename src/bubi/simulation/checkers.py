@@ -37,6 +37,8 @@ TABLE_ENTRIES_PER_PEER = 6_000
 """Most entries that all tables of a replica may hold per connected peer; the bounds of its own
 tables (replica.Settings) add up to less."""
 TABLE_DEPTH = 6
+GUARDED_MAX = 512
+"""Statements of one guard that are kept, beyond which those of decided heights are forgotten."""
 PRODUCTION = (
     "bubi.replica",
     "bubi.consensus",
@@ -97,6 +99,9 @@ class Checkers:
         self._certified: set[tuple[int, Certificate]] = set()
         self._sent: dict[Slot, VoteRequest] = {}
         self._durable: dict[int, set[VoteRequest]] = {}
+        self._guarded: dict[int, dict[Slot, VoteRequest]] = {}
+        self._refused: dict[int, set[VoteRequest]] = {}
+        self._damaged: frozenset[int] = frozenset()
         self._recorded: dict[int, set[tuple[int, int]]] = {}
         self._heights: dict[int, int] = {}
         self._proposed: dict[int, dict[bytes, int]] = {}
@@ -148,7 +153,38 @@ class Checkers:
         self._recorded.setdefault(place.index, set()).update(kinds)
         known = self._durable.setdefault(place.index, set())
         for record in records:
-            known.add(guard.decode(record).request)
+            request = guard.decode(record).request
+            known.add(request)
+            self._judge_guard(place, request)
+
+    def _judge_guard(self, place: "Place", request: VoteRequest) -> None:
+        """What one guard let pass: one statement per slot, and nothing that it had refused."""
+        if place.index in self._damaged:
+            # What was signed may have been wiped off its disk: that is what makes it faulty.
+            return
+        book = self._guarded.setdefault(place.index, {})
+        first = book.setdefault(_slot(place.index, request), request)
+        if first != request or request in self._refused.get(place.index, ()):
+            self.fail("guard_holds", f"{place.name}: {first} and {request}", request.height)
+        if len(book) > GUARDED_MAX:
+            for slot in [one for one in book if book[one].height < request.height - 1]:
+                del book[slot]
+
+    def refused_again(self, place: "Place", request: VoteRequest) -> None:
+        """A guard refused a second statement for a slot."""
+        host = place.host
+        if host is not None and host.restored.silent is None:
+            self._marks["double_vote_refused"] += 1
+        refused = self._refused.setdefault(place.index, set())
+        refused.add(request)
+        if len(refused) > GUARDED_MAX:
+            self._refused[place.index] = {
+                one for one in refused if one.height >= request.height - 1
+            }
+
+    def signed_again(self, place: "Place", request: VoteRequest) -> None:
+        """A guard let a second statement for a slot pass."""
+        self.fail("guard_holds", f"{place.name} signs once more: {request}", request.height)
 
     def sent(self, place: "Place", message: ConsensusMessage, signed: VoteMessage) -> None:
         """A node sends or relays a message of an engine."""
@@ -304,11 +340,18 @@ class Checkers:
 
     _correct: frozenset[int] = frozenset()
 
-    def watch(self, owners: Mapping[bytes, int], correct: frozenset[int]) -> None:
+    def watch(
+        self,
+        owners: Mapping[bytes, int],
+        correct: frozenset[int],
+        damaged: frozenset[int] = frozenset(),
+    ) -> None:
         """Says whose place a key belongs to, and which places follow the protocol.
 
-        `owners` may grow: members get other keys.
+        `owners` may grow: members get other keys. The disks of those that are `damaged` lose what
+        was durable.
         """
+        self._damaged = damaged
         self._owners = owners
         self._correct = correct
 

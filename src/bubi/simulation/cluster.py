@@ -14,7 +14,7 @@ from typing import Any
 
 from bubi import core, messages
 from bubi.consensus import ENGINES, guard
-from bubi.consensus.engine import ProposalMessage, VoteMessage
+from bubi.consensus.engine import Engine, ProposalMessage, VoteMessage
 from bubi.consensus.guard import VoteRequest
 from bubi.consensus.quorum import live_faults, quorum, safe_faults
 from bubi.ledger import vote_bytes
@@ -22,7 +22,7 @@ from bubi.mempool import Mempool
 from bubi.replica import events
 from bubi.replica.replica import Replica
 from bubi.replica.settings import ReplicaSettings
-from bubi.simulation import faults
+from bubi.simulation import faults, forgetful
 from bubi.simulation.byzantine import Behaviour
 from bubi.simulation.checkers import Checkers, Violation
 from bubi.simulation.governing import Governing
@@ -161,7 +161,12 @@ class Cluster:
         self.owners = {key.public: index for index, key in enumerate(keys)}
         """Place of each vote key that ever was, twins left out."""
         correct = frozenset(place.index for place in self.places if not place.faulty)
-        self.checkers.watch(self.owners, correct)
+        damaged = frozenset(
+            place.index
+            for place in self.places
+            if "bit_flip" in self.plan.faulty.get(place.member, ())
+        )
+        self.checkers.watch(self.owners, correct, damaged)
 
     def _engines(self) -> tuple[str, ...]:
         """Engines that a change may name."""
@@ -266,10 +271,18 @@ class Cluster:
         pool: Mempool[core.Admission],
     ) -> Replica:
         """The production replica of a node."""
-        made = switching_engine(self.engine_name, self.signatures, self._engine_factory)
+        made = self._engine_of(place)
         first = self.scheduler.now // MILLISECOND + 1
         settings = ReplicaSettings(place.name, place.organisation, first_number=first)
         return Replica(made, self.signatures, settings, restored, pool, place.peer)
+
+    def _engine_of(self, place: Place) -> Engine[Any]:
+        """What decides in a node; the engine of a faulty one may forget what it signed."""
+        made = switching_engine(self.engine_name, self.signatures, self._engine_factory)
+        if forgetful.ACT not in self.plan.faulty.get(place.member, ()):
+            return made
+        random = self.random(f"forgetful {place.index} {place.incarnations}")
+        return forgetful.Forgetful(made, self, place, random)
 
     def sign_status(self, place: Place, status: messages.Status) -> messages.Status:
         """A status with the signature of its node's vote key."""

@@ -28,7 +28,8 @@ GOVERNANCE = ("epoch_change", "exclusion", "accuse")
 LEADERS = ("leader_cut",)
 LEADING = ("mute_leader", "usurp")
 KEYS = ("slow_key",)
-APART = (*GOVERNANCE, *LEADERS, *LEADING, *KEYS)
+SIGNING = ("sign_again",)
+APART = (*GOVERNANCE, *LEADERS, *LEADING, *KEYS, *SIGNING)
 """Classes with draws of their own, which change nothing of what a seed meant without them."""
 CLASSES = (*NETWORK, *PARTITIONS, *CRASHES, *DISK, *CLOCK, *SPEED, *BYZANTINE, *APART)
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -38,12 +39,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "crashes": CRASHES,
     "disk": DISK,
     "clock": CLOCK,
-    "byzantine": (*BYZANTINE, *LEADING),
+    "byzantine": (*BYZANTINE, *LEADING, *SIGNING),
     "governance": GOVERNANCE,
 }
 """Names that `--faults` takes beside the classes themselves."""
 
-FAULTY_ONLY = frozenset((*BYZANTINE, *LEADING)) | {"bit_flip", "exclusion", "accuse"}
+FAULTY_ONLY = frozenset((*BYZANTINE, *LEADING, *SIGNING)) | {"bit_flip", "exclusion", "accuse"}
 """Classes that only ever strike a member counted as faulty."""
 NEEDS_PEERS = frozenset(NETWORK + PARTITIONS + BYZANTINE + APART) - frozenset(KEYS)
 CHOSEN_MIN = 3
@@ -59,6 +60,7 @@ APART_ONE_IN = {
     "mute_leader": 8,
     "usurp": 6,
     "slow_key": 6,
+    "sign_again": 6,
 }
 EXCLUSION_NODES_MIN = 5
 """A set of four that loses a member bears no fault any more, so that the ledger keeps it."""
@@ -67,6 +69,7 @@ ACTS = {
     "accuse": ("accuse",),
     "mute_leader": ("mute_leader",),
     "usurp": ("usurp",),
+    "sign_again": ("sign_again",),
 }
 """What a faulty member does in a run of these classes, beside what else was drawn for it."""
 POLICIES = (1, 1, 2, 3)

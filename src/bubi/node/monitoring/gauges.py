@@ -81,7 +81,7 @@ def fill_consensus(metrics: ConsensusMetrics, view: ReplicaView) -> None:
         gauge.clear()
     present = 0
     for member in view.members:
-        missing = is_missing(member)
+        missing = is_missing(member, view)
         present += 0 if missing else member.weight
         metrics.validator_up.labels(member.name).set(not missing)
         if member.own:
