@@ -14,7 +14,7 @@ from bubi.gateway.alarms import service
 from bubi.gateway.alarms.channels import Message
 from bubi.gateway.alarms.machine import Reading
 from bubi.gateway.alarms.readings import readings
-from bubi.gateway.alarms.records import Channel, Records
+from bubi.gateway.alarms.records import Channel, Records, Wish
 from bubi.gateway.alarms.rules import BY_CODE, Severity
 from bubi.gateway.alarms.service import Alarms
 from bubi.gateway.index.reader import CODES
@@ -89,7 +89,7 @@ async def test_an_alarm_is_told_once_when_it_begins_and_once_when_it_ends(
         ("english", "[Bubi] [over] The validator node2 is down"),
     ]
     assert told == ["fired", "resolved"]
-    (ended,) = alarms.records.history(None, 10)
+    (ended,) = alarms.records.alarms(Wish(active=False), None, 10)
     assert ended.resolved is not None
 
 
