@@ -31,11 +31,6 @@ const COMMAND_MS = 2 * PATIENCE_MS;
 const PAGES_MS = 5 * PATIENCE_MS;
 /** Of what is looked at again and again until it fits. */
 const PATIENT = { timeout: PATIENCE_MS, interval: 200 };
-/**
- * Every page stands in both themes: light in English, dark in Chinese. These, which have parts of every kind between them,
- * are looked at in both themes in both languages.
- */
-const ALSO_THE_OTHER_THEME = new Set(["transaction", "nodes", "alarms", "sandbox"]);
 const LANGUAGES: readonly Language[] = ["en", "zh"];
 let browser: Browser;
 /** What the newcomer made; the pages show it. */
@@ -325,10 +320,16 @@ describe("every page", () => {
     await page.context().close();
   });
 
-  /** Looks at every page in a language; what was found. */
+  /** A picture of a page, named by language and theme. */
+  async function shot(page: Page, name: string, language: Language): Promise<void> {
+    await still(page);
+    const theme = await page.locator("html").getAttribute("data-theme");
+    await page.screenshot({ path: `${SHOTS}/${name}-${language}-${theme}.png`, fullPage: true });
+  }
+
+  /** Looks at every page in a language and both themes; what was found. */
   async function look(language: Language): Promise<string[]> {
-    const theme = language === "zh" ? "dark" : "light";
-    const { page, complaints } = await visitor(browser, { language, theme });
+    const { page, complaints } = await visitor(browser, { language });
     await page.context().addCookies(JSON.parse(made.cookie));
     // Each page is opened by its address in one language, and follows on another page in the other one.
     const first = LANGUAGES.indexOf(language);
@@ -343,16 +344,14 @@ describe("every page", () => {
         await page.locator("main .state").waitFor();
       } else if ((at + first) % 2 === 0) await watch.time("opening", open(page, path));
       else await watch.time("turning", turn(page, path));
-      await still(page);
-      const shot = `${SHOTS}/${name}-${language}.png`;
-      await watch.time("screenshots", page.screenshot({ path: shot, fullPage: true }));
+      await watch.time("screenshots", shot(page, name, language));
       const part = at === 0 ? "all" : "page";
       note(name, await watch.time("axe", barriers(page, part)));
-      note(name, complaints);
-      if (!ALSO_THE_OTHER_THEME.has(name)) continue;
+      // The next page begins in the theme in which this one ends.
       await watch.time("themes", otherTheme(page));
+      await watch.time("screenshots", shot(page, name, language));
       note(`${name}, the other theme,`, await watch.time("axe", barriers(page, "colours")));
-      await watch.time("themes", otherTheme(page));
+      note(name, complaints);
     }
     await page.context().close();
     console.log(`${language}: ${watch}`);
