@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { type Browser, chromium, type Page } from "playwright-core";
 
 export const SHOTS = `${import.meta.dirname}/../screenshots`;
-export const PATIENCE_MS = Number(process.env.BUBI_PATIENCE_MS ?? 60_000);
+export const PATIENCE_MS = Number(process.env.BUBI_PATIENCE_MS ?? 120_000);
 export type Language = "en" | "zh";
 
 /** A setting that the caller of these tests gives. */
@@ -65,6 +65,39 @@ export async function visitor(
     }
   });
   return { page, complaints };
+}
+
+const AGAIN_MS = 200;
+
+/** Asks again and again until there is an answer; what it was. Fails with what was waited for. */
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T | null | undefined | false>,
+): Promise<T> {
+  const end = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== null && answer !== undefined && answer !== false) return answer;
+    if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+/** What the gateway answers, as soon as it has it: its index follows the node, and may be behind. */
+export function answered<T>(path: string): Promise<T> {
+  return until(path, async () => {
+    const answer = await fetch(gateway() + path);
+    if (answer.ok) return (await answer.json()) as T;
+    if (answer.status === 404 || answer.status === 503) return null;
+    throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+  });
+}
+
+/** The first entry of a list that fits, as soon as there is one. */
+export function listed<T>(path: string, fits: (one: T) => boolean): Promise<T> {
+  return until(`an entry of ${path}`, async () =>
+    (await answered<{ items: T[] }>(path)).items.find(fits),
+  );
 }
 
 /** Opens a page and waits until it stands. */
@@ -128,14 +161,28 @@ export async function otherTheme(page: Page): Promise<void> {
     await settled(page);
   }
   await page.locator(`html[data-theme="${after}"]`).waitFor();
-  // Colours on their way from one to the other have no contrast of their own.
-  await page.evaluate(() =>
-    Promise.all(
-      document
-        .getAnimations()
-        .filter((one) => one.effect?.getComputedTiming().iterations !== Number.POSITIVE_INFINITY)
-        .map((one) => one.finished.catch(() => undefined)),
-    ),
+  await still(page);
+}
+
+/**
+ * Waits until nothing loads and nothing moves: colours on their way from one to the other have no contrast of their own.
+ * What moves for ever, such as the placeholder of a page that is held back, does not count; nor does what just came by the
+ * event stream, for the next may follow before the first has settled.
+ */
+export async function still(page: Page): Promise<void> {
+  await page.waitForFunction(
+    () => {
+      const moves = document.getAnimations().some((one) => {
+        const timing = one.effect?.getComputedTiming();
+        const ends = timing?.iterations !== Number.POSITIVE_INFINITY;
+        const news = one instanceof CSSAnimation && one.animationName === "arrive";
+        return ends && !news && one.playState === "running";
+      });
+      const loads = document.querySelector(".ant-spin-spinning, .ant-btn-loading") !== null;
+      return !(moves || loads || document.fonts.status === "loading");
+    },
+    undefined,
+    { timeout: PATIENCE_MS, polling: "raf" },
   );
 }
 
@@ -161,6 +208,7 @@ export async function barriers(
   page: Page,
   part: "all" | "page" | "colours" = "all",
 ): Promise<string[]> {
+  await still(page);
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeSource);
   // What passes is not described, and what is on no page is not looked for.
   const options = {

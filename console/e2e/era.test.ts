@@ -33,12 +33,15 @@ describe.each(["en", "zh"] as const)("a new era in %s", (language: Language) => 
       .locator("section.card")
       .filter({ has: page.getByRole("heading", { name: t["era.title"] }) });
     await card.getByText(t["era.text"]).waitFor();
-    expect(await card.locator(".id").first().getAttribute("title")).toBe(before.chain);
-    const facts = (await card.locator("dl").textContent()) ?? "";
-    expect(facts).toContain(`${t["era.height"]}${grouped(before.height)}${t["era.time"]}`);
-    expect(facts).toMatch(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/);
-    const link = card.getByRole("link", { name: before.url });
-    expect(await link.getAttribute("href")).toBe(before.url);
+    await card.locator(`.id[title="${before.chain}"]`).first().waitFor();
+    const facts = card.locator("dl");
+    const height = `${t["era.height"]}${grouped(before.height)}${t["era.time"]}`;
+    await facts.filter({ hasText: height }).waitFor();
+    await facts.filter({ hasText: /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/ }).waitFor();
+    await card
+      .getByRole("link", { name: before.url })
+      .and(card.locator(`[href="${before.url}"]`))
+      .waitFor();
     await page.screenshot({ path: `${SHOTS}/predecessor-${language}.png`, fullPage: true });
     expect(await barriers(page)).toEqual([]);
     expect(complaints).toEqual([]);

@@ -6,7 +6,8 @@ export default defineConfig({
     include: ["*.test.ts"],
     environment: "node",
     fileParallelism: false,
-    testTimeout: 90_000,
-    hookTimeout: 120_000,
+    // Machines that run these are slow and busy.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 });

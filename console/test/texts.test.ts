@@ -18,6 +18,49 @@ const SAME = new Set([
   "digest.sm3",
 ]);
 
+/** Texts in which an English word does not mean what the glossary explains. */
+const OTHERWISE: Record<string, readonly string[]> = {
+  // Of a login, not of the ledger.
+  account: ["login.provider"],
+  // A hold expires at its time; what the glossary means is a transaction without a receipt.
+  expired: [
+    "code.hold_expired",
+    "event.hold_expired",
+    "happened.hold_expired",
+    "hold_state.expired",
+    "meaning.hold_expired",
+    "transaction.due.text",
+  ],
+  // The verb.
+  hold: [
+    "account.holdings.empty",
+    "account.items.empty",
+    "asset.holders.empty",
+    "csv.cut",
+    "does.authorise_holder",
+    "happened.holder_authorised",
+    "meaning.account_not_empty",
+    "meaning.precondition_failed",
+    "proof.cell",
+  ],
+  // What convinces people, not what a program checks.
+  proof: ["evidence.text"],
+  // By votes.
+  rejected: ["proposal_state.rejected"],
+};
+
+/** Words of docs/glossary.md in both languages, without what stands in brackets. */
+function glossary(): { word: string; chinese: string }[] {
+  const page = readFileSync(new URL("../../docs/glossary.md", import.meta.url), "utf8");
+  const found = page
+    .split("\n")
+    .map((line) => line.split("|").map((cell) => cell.replace(/[（(].*/, "").trim()))
+    .filter((cells) => cells.length > 4 && /^[a-z][a-z -]+$/.test(cells[1] ?? ""))
+    .map((cells) => ({ word: cells[1] ?? "", chinese: cells[2] ?? "" }));
+  expect(found.length).toBeGreaterThan(50);
+  return found;
+}
+
 function sources(folder: URL): string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
     .filter((name) => /\.tsx?$/.test(name) && !name.startsWith("generated"))
@@ -63,5 +106,32 @@ describe("the dictionaries", () => {
       [...source.matchAll(/>\s*([A-Z][a-z]+(?: [a-z]+)+[^<>{}()=;]*)\s*</g)].map((one) => one[1]),
     );
     expect(found).toEqual([]);
+  });
+
+  it("call things by the words of the glossary", () => {
+    const wrong: string[] = [];
+    const used = new Set<string>();
+    for (const { word, chinese: term } of glossary()) {
+      const named = new RegExp(`\\b${word}(?:s|es)?\\b`, "i");
+      for (const [key, text] of Object.entries(english)) {
+        if (!named.test(text.replace(/\{\w+\}/g, ""))) continue;
+        used.add(word);
+        if (OTHERWISE[word]?.includes(key)) continue;
+        if (!chinese[key]?.includes(term)) wrong.push(`${key}: ${word} is ${term}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+    for (const word of ["organisation", "threshold", "hold", "record", "quorum", "final"]) {
+      expect(used).toContain(word);
+    }
+  });
+
+  it("name no exception that is none", () => {
+    const terms = new Map(glossary().map((one) => [one.word, one.chinese]));
+    for (const [word, keys] of Object.entries(OTHERWISE)) {
+      const term = terms.get(word) ?? "";
+      expect(term, word).not.toBe("");
+      for (const key of keys) expect(chinese[key], `${word} in ${key}`).not.toContain(term);
+    }
   });
 });

@@ -40,6 +40,7 @@ class HttpSink(Sink):
         sink = self
         self.requests: list[Request] = []
         self.status, self.answer = 200, b"{}"
+        self.headers: dict[str, str] = {}
 
         class Handler(BaseHTTPRequestHandler):
             def take(self) -> None:
@@ -47,6 +48,8 @@ class HttpSink(Sink):
                 sink.requests.append(Request(self.path, dict(self.headers), body))
                 self.send_response(sink.status)
                 self.send_header("Content-Length", str(len(sink.answer)))
+                for name, value in sink.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(sink.answer)
 

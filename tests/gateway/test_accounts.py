@@ -171,12 +171,43 @@ def test_limits_of_names_and_addresses() -> None:
         attempts.failed("ann", "10.0.0.3", 100)
     attempts.succeeded("ann", "10.0.0.3")
     attempts.failed("ann", "10.0.0.3", 100)
-    assert attempts.wait_ms("ann", "10.0.0.4", 100) == 0
+    assert attempts.wait_ms("ann", "10.0.0.3", 100) == 0
     # Any number of people may come in from one address.
     for number in range(2 * FAILURES_OF_ADDRESS):
         assert attempts.wait_ms(f"user{number}", "10.0.0.5", 100) == 0
         attempts.failed(f"user{number}", "10.0.0.5", 100)
         attempts.succeeded(f"user{number}", "10.0.0.5")
+
+
+def test_nobody_is_kept_out_by_what_others_try_elsewhere(world: World) -> None:
+    world.add_user("ann", Role.ADMINISTRATOR)
+    attacker, owner = world.visitor(), world.visitor()
+    attacker.address = "10.9.9.9"
+    tries = [code(attacker.log_in("ann", "wrong")) for _ in range(FAILURES_OF_NAME + 1)]
+    assert tries == ["login_failed"] * FAILURES_OF_NAME + ["too_many_requests"]
+    assert owner.log_in("ann").status_code == 200
+    # Nor does the owner's success open the door to the others again.
+    assert code(attacker.log_in("ann")) == "too_many_requests"
+
+
+def test_whoever_has_many_addresses_of_one_network_is_one(world: World) -> None:
+    world.add_user("ann", Role.ADMINISTRATOR)
+    attacker = world.visitor()
+    for number in range(FAILURES_OF_NAME):
+        attacker.address = f"2001:db8::{number}"
+        assert code(attacker.log_in("ann", "wrong")) == "login_failed"
+    for address, status in (
+        ("2001:db8::ffff", 429),
+        ("2001:db8:0:0:1::", 429),
+        ("2001:db8:0:1::", 200),
+    ):
+        attacker.address = address
+        assert attacker.log_in("ann").status_code == status, address
+    mapped, plain = world.visitor(), world.visitor()
+    mapped.address, plain.address = "::ffff:10.0.0.7", "10.0.0.7"
+    for _ in range(FAILURES_OF_NAME):
+        mapped.log_in("ann", "wrong")
+    assert plain.log_in("ann").status_code == 429
 
 
 def test_one_changes_the_own_password(world: World) -> None:

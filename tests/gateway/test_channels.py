@@ -4,16 +4,23 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from bubi.gateway import config
 from bubi.gateway.alarms.channels import ChannelError, Message, check, deliver, form
+from bubi.gateway.alarms.reach import REFUSED, InternalAddressError, limited, permitted
 from bubi.gateway.alarms.records import Channel
 from bubi.gateway.alarms.rules import Severity
 from tests.gateway.sinks import HttpSink, MailSink
 
+LOOPBACK = (ip_network("127.0.0.0/8"),)
 MESSAGE = Message("[Bubi] [critical] down", "value 12", {"event": "fired"})
 
 
@@ -32,7 +39,7 @@ def test_mail_arrives() -> None:
     with MailSink() as sink:
         settings = {"host": "127.0.0.1", "port": str(sink.port), "from": "bubi@example.org",
                     "to": "operator@example.org"}  # fmt: skip
-        assert deliver(channel("mail", **settings), MESSAGE) == ""
+        assert deliver(channel("mail", **settings), MESSAGE, LOOPBACK) == ""
         (mail,) = sink.mails
         assert mail["Subject"] == MESSAGE.head
         assert mail["To"] == "operator@example.org"
@@ -46,7 +53,7 @@ def test_mail_arrives() -> None:
 )  # fmt: skip
 def test_robots_get_their_own_form(web: HttpSink, kind: str, path: tuple[str, str]) -> None:
     web.answer = b'{"errcode": 0, "code": 0}'
-    assert deliver(channel(kind, url=f"{web.url}/robot?access_token=abc"), MESSAGE) == ""
+    assert deliver(channel(kind, url=f"{web.url}/robot?access_token=abc"), MESSAGE, LOOPBACK) == ""
     (request,) = web.requests
     document = json.loads(request.body)
     assert request.path == "/robot?access_token=abc"
@@ -62,12 +69,15 @@ def test_a_robot_that_says_no_with_status_200_has_not_taken_it(
 ) -> None:
     web.answer = answer
     assert str(json.loads(answer).popitem()[1]) in deliver(
-        channel("feishu", url=f"{web.url}/robot"), MESSAGE
+        channel("feishu", url=f"{web.url}/robot"), MESSAGE, LOOPBACK
     )
 
 
 def test_a_plain_webhook_is_signed(web: HttpSink) -> None:
-    assert deliver(channel("webhook", url=f"{web.url}/hook", secret="s3cret"), MESSAGE) == ""
+    assert (
+        deliver(channel("webhook", url=f"{web.url}/hook", secret="s3cret"), MESSAGE, LOOPBACK)
+        == ""
+    )
     (request,) = web.requests
     wanted = hmac.new(b"s3cret", request.body, hashlib.sha256).hexdigest()
     assert request.headers["Bubi-Signature"] == f"sha256={wanted}"
@@ -90,22 +100,26 @@ def test_signatures_of_robots() -> None:
 def test_failures_are_told_without_the_secret(web: HttpSink) -> None:
     web.status = 500
     secret = f"{web.url}/robot?access_token=topsecret"
-    said = deliver(channel("wecom", url=secret), MESSAGE)
+    said = deliver(channel("wecom", url=secret), MESSAGE, LOOPBACK)
     assert "500" in said
     assert "topsecret" not in said
-    assert deliver(channel("wecom", url="http://127.0.0.1:1/x"), MESSAGE) == "ConnectError"
+    assert (
+        deliver(channel("wecom", url="http://127.0.0.1:1/x"), MESSAGE, LOOPBACK) == "ConnectError"
+    )
     settings = {"host": "127.0.0.1", "port": "1", "from": "a@example.org", "to": "b@example.org"}
-    assert deliver(channel("mail", **settings), MESSAGE)
+    assert deliver(channel("mail", **settings), MESSAGE, LOOPBACK)
 
 
 def test_a_heartbeat_is_a_plain_call(web: HttpSink) -> None:
-    assert deliver(channel("heartbeat", url=f"{web.url}/alive"), Message("", "", {})) == ""
+    assert (
+        deliver(channel("heartbeat", url=f"{web.url}/alive"), Message("", "", {}), LOOPBACK) == ""
+    )
     assert [one.path for one in web.requests] == ["/alive"]
 
 
 def test_any_address_of_apprise(web: HttpSink) -> None:
     address = f"json://{urlsplit(web.url).netloc}/hook"
-    assert deliver(channel("apprise", url=address), MESSAGE) == ""
+    assert deliver(channel("apprise", url=address), MESSAGE, LOOPBACK) == ""
     (request,) = web.requests
     assert json.loads(request.body)["title"] == MESSAGE.head
 
@@ -128,3 +142,110 @@ def test_settings_that_cannot_work_are_refused(
 ) -> None:
     with pytest.raises(ChannelError, match=said):
         check(kind, settings)
+
+
+# --- what may be reached -------------------------------------------------------------------------
+
+
+def ways(port: int, host: str = "127.0.0.1") -> list[Channel]:
+    """A channel of every kind that leads to a port."""
+    url = f"http://{host}:{port}/x"
+    mail = {"host": host, "port": str(port), "from": "a@example.org", "to": "b@example.org"}
+    made = [channel(kind, url=url) for kind in ("webhook", "dingtalk", "wecom", "feishu",
+                                                "heartbeat")]  # fmt: skip
+    made += [channel("mail", **mail), channel("apprise", url=f"json://{host}:{port}/x")]
+    made.append(
+        channel("apprise", url=f"mailto://{host}:{port}?from=a@example.org&to=b@example.org")
+    )
+    return made
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_channel_reaches_an_internal_address(host: str) -> None:
+    reached: list[Any] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        for one in ways(server.getsockname()[1], host):
+            assert deliver(one, MESSAGE) == REFUSED, one
+            with pytest.raises(BlockingIOError):
+                reached.append(server.accept())
+    assert reached == []
+
+
+def test_a_server_cannot_send_a_channel_on_to_an_internal_address(web: HttpSink) -> None:
+    with HttpSink() as inner:
+        web.status, web.headers = 302, {"Location": f"http://127.0.0.2:{inner.port}/secret"}
+        address = f"json://{urlsplit(web.url).netloc}/hook"
+        allowed = (ip_network("127.0.0.1/32"),)
+        assert deliver(channel("apprise", url=address), MESSAGE, allowed) == REFUSED
+        assert len(web.requests) == 1
+        assert inner.requests == []
+
+
+def test_what_counts_is_the_address_that_is_connected(
+    web: HttpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that means a public address when it is looked at and another one later."""
+    port = urlsplit(web.url).port
+    answers = iter(["203.0.113.1", "127.0.0.1"])
+    ask = socket.getaddrinfo
+
+    def rebound(host: Any, *rest: Any, **more: Any) -> Any:
+        if host == "rebound.example":
+            host = next(answers)
+        return ask(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebound)
+    assert socket.getaddrinfo("rebound.example", port)[0][4][0] == "203.0.113.1"
+    assert deliver(channel("webhook", url=f"http://rebound.example:{port}/x"), MESSAGE) == REFUSED
+    assert web.requests == []
+
+
+@pytest.mark.parametrize(
+    ("address", "good"),
+    [
+        ("93.184.216.34", True), ("2606:2800:220:1::1", True), ("64:ff9b::5db8:d822", True),
+        ("127.0.0.1", False), ("10.0.0.1", False), ("172.16.0.1", False), ("192.168.1.1", False),
+        ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False),
+        ("255.255.255.255", False), ("224.0.0.1", False), ("239.1.1.1", False), ("::1", False),
+        ("::", False), ("fe80::1", False), ("fc00::1", False), ("ff02::1", False),
+        ("::ffff:10.0.0.1", False), ("64:ff9b::a00:1", False), ("2002:a00:1::", False),
+    ],
+)  # fmt: skip
+def test_public_addresses_and_others(address: str, good: bool) -> None:
+    assert permitted(ip_address(address), ()) is good
+    assert permitted(ip_address("10.1.2.3"), (ip_network("10.1.0.0/16"),))
+    assert not permitted(ip_address("10.2.2.3"), (ip_network("10.1.0.0/16"),))
+    assert permitted(ip_address("::ffff:10.1.2.3"), (ip_network("10.1.0.0/16"),))
+
+
+def test_datagrams_and_local_sockets_are_watched_as_well(tmp_path: Path) -> None:
+    with limited(()) as refused, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for send in (
+            lambda: sender.sendto(b"x", ("127.0.0.1", 514)),
+            lambda: sender.sendto(b"x", 0, ("localhost", 514)),
+            lambda: sender.sendmsg([b"x"], [], 0, ("127.0.0.1", 514)),
+            lambda: sender.connect_ex(("127.0.0.1", 514)),
+        ):
+            with pytest.raises(InternalAddressError):
+                send()
+        assert refused()
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as local,
+            pytest.raises(InternalAddressError),
+        ):
+            local.connect(str(tmp_path / "socket"))
+    # Outside of it, sockets are as ever.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname()).close()
+
+
+def test_the_configuration_opens_networks(tmp_path: Path) -> None:
+    node = {"node": {"url": "http://127.0.0.1:1"}}
+    assert config.parse(node, tmp_path).alarms.internal_networks == ()
+    opened = {**node, "alarms": {"internal_networks": ["10.1.0.0/16", "fd00::/8"]}}
+    found = config.parse(opened, tmp_path).alarms.internal_networks
+    assert found == (ip_network("10.1.0.0/16"), ip_network("fd00::/8"))
+    for wrong in ("10.1.0.0/16", ["10.1.0.1/16"], ["inside"], [7]):
+        with pytest.raises(config.ConfigError, match=r"alarms\.internal_networks"):
+            config.parse({**node, "alarms": {"internal_networks": wrong}}, tmp_path)

@@ -1,5 +1,6 @@
 """Data, claims, holds and items of accounts, now and as of every height, against the ledger."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from bubi.gateway.entries import entries
 from bubi.gateway.index.paging import Asked
-from bubi.gateway.index.reader import AheadError
+from bubi.gateway.index.reader import AheadError, Reader
 
 from ..model.generator import PROFILES
 from .conftest import Databases
@@ -42,6 +43,9 @@ def test_entries_as_of_every_height(tmp_path: Path) -> None:
             seen[kind] += len(items)
     assert all(seen.values()), seen
     # The history has everything that ever stood, each with the blocks between which it did.
+    accounts = {address for address, _ in past[-1]}
+    some = {kind for kind, name in OF_ROWS if narrowed(index, kind, name, accounts)}
+    assert some >= {"holds", "items"}
     ended = 0
     for address, kind in past[-1]:
         whole = entries(index, address, kind, None, True, ALL).items
@@ -63,3 +67,30 @@ def test_entries_as_of_every_height(tmp_path: Path) -> None:
     with pytest.raises(AheadError):
         entries(index, "", "data", HEIGHTS + 1, False, ALL)
     databases.close()
+
+
+OF_ROWS: dict[tuple[str, str], Callable[[Any], Any]] = {
+    ("data", "name"): lambda row: row["name"],
+    ("claims", "issuer"): lambda row: row["issuer"],
+    ("claims", "name"): lambda row: row["kind"],
+    ("holds", "asset"): lambda row: row["asset"]["id"],
+    ("holds", "state"): lambda row: row["state"],
+    ("items", "asset"): lambda row: row["asset"]["id"],
+    ("items", "name"): lambda row: row["item"],
+}
+
+
+def narrowed(index: Reader, kind: Any, name: str, accounts: set[str]) -> bool:
+    """Whether a filter leaves the rows that fit, and left some out of a list."""
+    value = OF_ROWS[kind, name]
+    some = False
+    for address in sorted(accounts):
+        every = entries(index, address, kind, None, True, ALL).items
+        for wanted in {value(one) for one in every}:
+            found = entries(index, address, kind, None, True, ALL, {name: wanted}).items
+            assert found == [one for one in every if value(one) == wanted]
+            some = some or len(found) < len(every)
+        # Here, too, something is left out, whatever the ledger has.
+        nothing = {"asset": "00" * 32, "issuer": "nobody"}.get(name, "nothing")
+        assert entries(index, address, kind, None, True, ALL, {name: nothing}).items == []
+    return some

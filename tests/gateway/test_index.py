@@ -1,11 +1,11 @@
 """The index against ledgers that hold operations of every kind."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, inspect, select, text
 
 from bubi import core
 from bubi.gateway import records
@@ -19,6 +19,7 @@ from .conftest import Databases
 from .ledgers import Ledger
 
 ALL = Asked(limit=100_000)
+EVERY = Filters()
 SEED = 4
 BLOCKS = 70
 BLOCKS_MAX = 200
@@ -399,6 +400,114 @@ def test_migrations_run_once_each_and_never_backwards(database: Databases) -> No
     assert done == [1, 2]
     with pytest.raises(migrations.SchemaError, match="newer"):
         migrations.migrate(engine, steps[:1])
+
+
+def test_an_index_of_before_gets_what_finds_things_by_their_makers(
+    ledger: Ledger, database: Databases
+) -> None:
+    engine = database.engine()
+    write(engine, ledger)
+    before = check.check(engine)
+    owned = {"accounts": "accounts_by_creator", "namespaces": "namespaces_by_owner",
+             "records": "records_by_writer", "proposals": "proposals_by_organisation",
+             "evidence": "evidence_by_validator"}  # fmt: skip
+
+    def there() -> set[str | None]:
+        return {one["name"] for table in owned for one in inspect(engine).get_indexes(table)}
+
+    assert there() >= set(owned.values())
+    with engine.begin() as connection:
+        for name in owned.values():
+            connection.execute(text(f"DROP INDEX {name}"))
+        connection.execute(text("DELETE FROM index_schema WHERE version > 4"))
+    assert not there() & set(owned.values())
+    assert migrations.migrate(engine) == 5
+    assert there() >= set(owned.values())
+    assert check.check(engine) == before, "nothing has to be read again"
+
+
+def test_lists_are_narrowed_by_what_their_rows_say(ledger: Ledger, database: Databases) -> None:
+    engine, chain = database.engine(), ledger.chain
+    write(engine, ledger)
+    index = reader(engine, ledger)
+
+    def narrowed(ask: Any, value: Callable[[Any], Any], some: int = 4) -> None:
+        """Each value of a column leaves the rows that have it, and not all rows have the same."""
+        every = ask(None).items
+        values = list(dict.fromkeys(value(one) for one in every if value(one) is not None))
+        assert len(values) > 1
+        for wanted in values[:some]:
+            assert ask(wanted).items == [one for one in every if value(one) == wanted]
+
+    narrowed(lambda one: index.accounts(ALL, one), lambda row: row["creator"])
+    ended = [one["closed"] is not None for one in index.accounts(ALL).items]
+    for closed in (True, False):
+        found = index.accounts(ALL, closed=closed).items
+        assert len(found) == ended.count(closed) > 0
+        assert {one["closed"] is not None for one in found} == {closed}
+    narrowed(lambda one: index.assets(ALL, code=one), lambda row: row["code"])
+    narrowed(lambda one: records.namespaces(index, ALL, owner=one), lambda row: row["owner"])
+    narrowed(lambda one: records.namespaces(index, ALL, name=one), lambda row: row["name"])
+    narrowed(lambda one: records.records(index, ALL, writer=one), lambda row: row["writer"])
+    richest = max(
+        (one["address"] for one in index.accounts(ALL).items),
+        key=lambda one: len(index.holdings(one, None, ALL).items),
+    )
+    narrowed(lambda one: index.holdings(richest, None, ALL, one), lambda row: row["asset"]["id"])
+    kinds = {"fungible": False, "unique": False, "dated": False}
+    for asset in index.assets(ALL).items:
+        holders = index.holders(asset["id"], None, ALL).items
+        if len({one["address"] for one in holders}) < 2:
+            continue
+        kinds[asset["kind"]] = True
+        narrowed(
+            lambda one, asset=asset["id"]: index.holders(asset, None, ALL, one),
+            lambda row: row["address"],
+        )
+    assert all(kinds.values()), kinds
+    issued = max(
+        (one["id"] for one in index.assets(ALL).items),
+        key=lambda one: len(index.supply(one, ALL).items),
+    )
+    steps = index.supply(issued, ALL).items
+    middle = int(steps[len(steps) // 2]["time"])
+    later = index.supply(issued, ALL, since=middle).items
+    earlier = index.supply(issued, ALL, until=middle - 1).items
+    assert later + earlier == steps
+    assert later
+    assert earlier
+    full = max(range(1, chain.height + 1), key=lambda h: len(transactions(index, h)))
+    narrowed(
+        lambda one: index.block_transactions(full, ALL, Filters(code=one)),
+        lambda row: row["code"],
+    )
+    every = transactions(index, full)
+    kind = every[0]["first"][0]["kind"]
+    found_kind = [one["hash"] for one in transactions(index, full, Filters(kind=kind))]
+    assert every[0]["hash"] in found_kind
+    assert len(found_kind) < len(every)
+    source = every[0]["source"]
+    named = [one["hash"] for one in transactions(index, full, Filters(account=source))]
+    assert {one["hash"] for one in every if one["source"] == source} <= set(named)
+    assert len(named) < len(every)
+
+
+def transactions(index: Reader, height: int, filters: Filters = EVERY) -> list[Any]:
+    return index.block_transactions(height, ALL, filters).items
+
+
+def test_a_standing_reader_sees_one_moment(ledger: Ledger, database: Databases) -> None:
+    engine = database.engine()
+    writer = Writer(engine, ledger.origin)
+    writer.write(writer.decode(ledger.chain.export(0, 10, 1 << 30)))
+    index = reader(engine, ledger)
+    with index.standing() as standing:
+        before = standing.blocks(Asked(limit=3))
+        writer.write(writer.decode(ledger.chain.export(10, 10, 1 << 30)))
+        after = standing.blocks(Asked(before.next, 3))
+        assert index.blocks(ALL).height == 20
+        assert (before.height, after.height) == (10, 10)
+        assert standing.blocks(ALL).items[0]["height"] == "10"
 
 
 def test_a_cut_export_is_refused(ledger: Ledger, database: Databases) -> None:

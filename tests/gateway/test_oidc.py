@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from bubi.gateway import config
 from bubi.gateway.access import Role
 from bubi.gateway.accounts.oidc import BEGUN_MS
-from bubi.gateway.accounts.records import AccountRecords
+from bubi.gateway.accounts.records import AccountRecords, AuditWish
 
 from .provider import CLIENT, SECRET, Claims, IdentityProvider
 from .world import PORT, Visitor, World, code
@@ -74,7 +74,7 @@ def test_a_login_by_the_provider(site: Site) -> None:
     ann.csrf = session["csrf"]
     refused = ann.ask("POST", "/session/password", {"old": "", "new": "a long password"})
     assert code(refused) == "conflict"
-    last = site.world.accounts.records.audit_lines(None, 1)[0]
+    last = site.world.accounts.records.audit_lines(AuditWish(), None, 1)[0]
     assert (last.name, last.action, last.detail) == ("oidc:ann", "login", {"how": "oidc"})
 
 

@@ -115,7 +115,7 @@ def test_lists_behind_a_login_come_as_tables(tmp_path: Path) -> None:
         and any(one["name"] == "format" for one in operations["get"].get("parameters", ()))
     }
     assert set(tables) == {
-        "/users", "/audit", "/alarms", "/alarms/rules", "/alarms/silences",
+        "/users", "/audit", "/alarms", "/alarms/rules", "/alarms/silences", "/alarms/channels",
         *(f"/monitoring/{name}" for name in ("nodes", "hosts", "consensus", "peers", "clients")),
         "/monitoring/logs",
     }  # fmt: skip

@@ -4,8 +4,9 @@ import { useQuery } from "@tanstack/react-query";
 import { Button, Input, Select } from "antd";
 import { type ReactNode, useId, useState } from "react";
 import { useLocation, useNavigate, useSearchParams } from "react-router";
-import { address, get, type Query } from "../lib/api";
+import { address, get, type Query, send } from "../lib/api";
 import { grouped } from "../lib/format";
+import { save } from "../lib/save";
 import { type Key, useText } from "../lib/text";
 import type { Page } from "../lib/types";
 import { Bones, Nothing, Trouble } from "./parts";
@@ -52,13 +53,38 @@ export function DataTable<T>(props: {
   );
 }
 
-/** The list as a file for spreadsheets. */
+/** The whole list as a file for spreadsheets; it says where the gateway cut it. */
 export function CsvLink({ url }: { url: string }) {
   const { t } = useText();
+  const [said, setSaid] = useState("");
+  const load = async (): Promise<void> => {
+    setSaid("");
+    try {
+      const answer = await send(url);
+      const named = answer.headers.get("content-disposition") ?? "";
+      const name = /filename="([^"]+)"/.exec(named)?.[1] ?? "list.csv";
+      save(name, await answer.text(), "text/csv;charset=utf-8");
+      const rows = /-first-(\d+)\.csv$/.exec(name)?.[1];
+      if (rows) setSaid(t("csv.cut", { n: grouped(rows) }));
+    } catch {
+      setSaid(t("csv.failed"));
+    }
+  };
   return (
-    <a href={url} download className="nowrap">
-      <DownloadOutlined /> {t("csv")}
-    </a>
+    <span className="row">
+      {said && <span role="status">{said}</span>}
+      <a
+        href={url}
+        download
+        className="nowrap"
+        onClick={(event) => {
+          event.preventDefault();
+          void load();
+        }}
+      >
+        <DownloadOutlined /> {t("csv")}
+      </a>
+    </span>
   );
 }
 
@@ -128,6 +154,18 @@ function FilterInput(props: { filter: Filter; value: string; onChange: (value: s
   );
 }
 
+/** Filters of lists that are bounded by time. */
+export const TIMES: readonly Filter[] = [
+  { name: "from", label: "filter.from", hint: "2026-01-31", send: dayStart() },
+  { name: "to", label: "filter.to", hint: "2026-02-28", send: dayStart(1) },
+];
+
+/** Choices whose texts are those of a group of codes. */
+export const worded =
+  (name: (group: string, code: string) => string) =>
+  (group: string, codes: readonly string[]): readonly (readonly [string, string])[] =>
+    codes.map((one) => [one, name(group, one)] as const);
+
 /** A list of the gateway. `name` begins the query key, so that live events refresh it. */
 export function List<T>(props: {
   name: string;
@@ -141,6 +179,8 @@ export function List<T>(props: {
   empty?: ReactNode;
   /** Prefix of this list's parameters where a page has several lists. */
   scope?: string;
+  /** Milliseconds after which it is asked for again, where no event tells of changes. */
+  refresh?: number;
 }) {
   const { t } = useText();
   const [search, setSearch] = useSearchParams();
@@ -157,6 +197,7 @@ export function List<T>(props: {
   const query = useQuery({
     queryKey: [props.name, url],
     queryFn: ({ signal }) => get<Page<T>>(url, signal),
+    refetchInterval: props.refresh,
     placeholderData: (before, earlier) =>
       earlier && String(earlier.queryKey[1]).split("?")[0] === url.split("?")[0]
         ? before

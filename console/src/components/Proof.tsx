@@ -6,19 +6,11 @@ import { type ReactNode, useState } from "react";
 import { get } from "../lib/api";
 import { dateTime } from "../lib/format";
 import { row, text } from "../lib/rows";
+import { save } from "../lib/save";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
 import type { Row } from "../lib/types";
 import { Card, Facts, Pill } from "./parts";
-
-export function save(name: string, content: string | Uint8Array, type = "application/json"): void {
-  const url = URL.createObjectURL(new Blob([content as BlobPart], { type }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
 
 interface Shown {
   height: string;

@@ -26,6 +26,8 @@ export interface Texts {
   rich: (key: Key, values: Record<string, ReactNode>) => ReactNode;
   /** The text of a name that comes from the ledger, or the name itself. */
   name: (group: string, name: string | null | undefined) => string;
+  /** All codes of a group. */
+  codes: (group: string) => string[];
 }
 
 const Context = createContext<Texts | null>(null);
@@ -63,6 +65,10 @@ export function TextProvider({ children }: { children: ReactNode }) {
       setLanguage,
       t: (key, values) => plain(texts[key] ?? key, values),
       rich: (key, values) => filled(texts[key] ?? key, values),
+      codes: (group) =>
+        Object.keys(texts)
+          .filter((key) => key.startsWith(`${group}.`))
+          .map((key) => key.slice(group.length + 1)),
       name: (group, name) => (name ? (texts[`${group}.${name}`] ?? name) : "–"),
     };
   }, [language, setLanguage]);

@@ -17,6 +17,9 @@ export interface NetworkInfo {
   epoch: string;
   version: string;
   parameters?: Record<string, unknown>;
+  /** Names of the operations, and codes of the results. */
+  operations: string[];
+  codes: { code: string }[];
   development: boolean;
   sandbox: boolean;
   public: boolean;

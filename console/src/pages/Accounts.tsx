@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Tabs } from "antd";
 import { useParams, useSearchParams } from "react-router";
-import { type Column, DataTable, type Filter, List } from "../components/DataTable";
+import { type Column, DataTable, type Filter, List, worded } from "../components/DataTable";
 import { StateProofPanel } from "../components/Proof";
 import {
   AccountId,
@@ -17,6 +17,7 @@ import {
   Time,
 } from "../components/parts";
 import { AccountQuota } from "../components/Quota";
+import { useTransactionFilters } from "../components/TransactionFilters";
 import { Amount, AssetName, HoldingState, OrganisationLink } from "../components/Words";
 import { get } from "../lib/api";
 import { dateTime, readable } from "../lib/format";
@@ -35,6 +36,17 @@ export function Accounts() {
           name="accounts"
           caption={t("nav.accounts")}
           route="/api/v1/accounts"
+          filters={[
+            { name: "creator", label: "account.creator" },
+            {
+              name: "state",
+              label: "state",
+              choices: [
+                ["open", t("account.open")],
+                ["closed", t("account.closed")],
+              ],
+            },
+          ]}
           rowKey={(one, at) => text(one, "address") ?? String(at)}
           columns={[
             {
@@ -226,7 +238,7 @@ function Memberships({ address }: { address: string }) {
       caption={t("account.memberships")}
       route="/api/v1/accounts/{address}/memberships"
       places={place(address)}
-      filters={spans.filters}
+      filters={[{ name: "organisation", label: "organisation" }, ...spans.filters]}
       rowKey={(one, at) => `${text(one, "since")} ${at}`}
       empty={<Nothing title={t("account.memberships.empty")} />}
       columns={[
@@ -254,7 +266,10 @@ function Holdings({ address }: { address: string }) {
       caption={t("account.holdings")}
       route="/api/v1/accounts/{address}/holdings"
       places={place(address)}
-      filters={[{ name: "height", label: "filter.height" }]}
+      filters={[
+        { name: "asset", label: "filter.asset" },
+        { name: "height", label: "filter.height" },
+      ]}
       rowKey={(one, at) => assetOf(one) || String(at)}
       empty={<Nothing title={t("account.holdings.empty")} />}
       columns={[
@@ -306,7 +321,11 @@ function Items({ address }: { address: string }) {
       caption={t("account.items")}
       route="/api/v1/accounts/{address}/items"
       places={place(address)}
-      filters={spans.filters}
+      filters={[
+        { name: "asset", label: "filter.asset" },
+        { name: "name", label: "item" },
+        ...spans.filters,
+      ]}
       rowKey={(one, at) => `${assetOf(one)} ${text(one, "item")} ${at}`}
       empty={<Nothing title={t("account.items.empty")} />}
       columns={[
@@ -322,12 +341,14 @@ function Items({ address }: { address: string }) {
 function History({ address }: { address: string }) {
   const { t } = useText();
   const columns = useTransactionColumns();
+  const filters = useTransactionFilters(["asset", "kind", "code", "times"]);
   return (
     <List<TransactionRow>
       name="account-transactions"
       caption={t("nav.transactions")}
       route="/api/v1/accounts/{address}/transactions"
       places={place(address)}
+      filters={filters}
       rowKey={(one, at) => one.hash ?? one.id ?? String(at)}
       columns={columns}
       empty={<Nothing title={t("transactions.empty")} />}
@@ -344,7 +365,11 @@ function Claims({ address }: { address: string }) {
       caption={t("account.claims")}
       route="/api/v1/accounts/{address}/claims"
       places={place(address)}
-      filters={spans.filters}
+      filters={[
+        { name: "issuer", label: "claim.issuer" },
+        { name: "name", label: "claim.kind" },
+        ...spans.filters,
+      ]}
       rowKey={(one, at) => `${text(one, "issuer")} ${text(one, "kind")} ${at}`}
       empty={<Nothing title={t("account.claims.empty")} text={t("account.claims.text")} />}
       columns={[
@@ -367,7 +392,7 @@ function DataEntries({ address }: { address: string }) {
       caption={t("account.data")}
       route="/api/v1/accounts/{address}/data"
       places={place(address)}
-      filters={spans.filters}
+      filters={[{ name: "name", label: "name" }, ...spans.filters]}
       rowKey={(one, at) => `${text(one, "name")} ${at}`}
       empty={<Nothing title={t("account.data.empty")} />}
       columns={[
@@ -395,7 +420,15 @@ function Holds({ address }: { address: string }) {
       caption={t("account.holds")}
       route="/api/v1/accounts/{address}/holds"
       places={place(address)}
-      filters={spans.filters}
+      filters={[
+        { name: "asset", label: "filter.asset" },
+        {
+          name: "state",
+          label: "state",
+          choices: worded(name)("hold_state", ["open", "captured", "released", "expired"]),
+        },
+        ...spans.filters,
+      ]}
       rowKey={(one, at) => text(one, "hold") ?? String(at)}
       empty={<Nothing title={t("account.holds.empty")} text={t("account.holds.text")} />}
       columns={[

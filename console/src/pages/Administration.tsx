@@ -2,33 +2,20 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Button, Input, Modal, Select } from "antd";
 import { useState } from "react";
-import { CsvLink, DataTable, List } from "../components/DataTable";
-import {
-  Answered,
-  Card,
-  CopyButton,
-  Nothing,
-  PageHead,
-  Pill,
-  Time,
-  Trouble,
-} from "../components/parts";
+import { List, TIMES, worded } from "../components/DataTable";
+import { Card, CopyButton, Nothing, PageHead, Pill, Time, Trouble } from "../components/parts";
 import { change, get } from "../lib/api";
 import { dateTime } from "../lib/format";
 import { linkOf } from "../lib/link";
 import { shown, text } from "../lib/rows";
 import { useText } from "../lib/text";
-import type { Page, Row } from "../lib/types";
+import type { Row } from "../lib/types";
 
 const ROLES = ["read_only", "auditor", "operator", "administrator"] as const;
 
 export function Users() {
   const { t, name } = useText();
   const queries = useQueryClient();
-  const query = useQuery({
-    queryKey: ["users"],
-    queryFn: ({ signal }) => get<Page<Row>>("/api/v1/users", signal),
-  });
   const [error, setError] = useState<unknown>(null);
   const [link, setLink] = useState<{ user: string; url: string; expires: string } | null>(null);
   const [draft, setDraft] = useState<{ name: string; role: string } | null>(null);
@@ -56,7 +43,6 @@ export function Users() {
         text={t("users.text")}
         actions={
           <>
-            <CsvLink url="/api/v1/users?format=csv" />
             <Button type="primary" onClick={() => setDraft({ name: "", role: "read_only" })}>
               {t("user.add")}
             </Button>
@@ -73,81 +59,80 @@ export function Users() {
         </div>
       )}
       <Card flush>
-        <Answered query={query}>
-          {(found) => (
-            <DataTable
-              caption={t("nav.users")}
-              rows={found.items}
-              rowKey={(one) => text(one, "name") ?? ""}
-              columns={[
-                { title: t("login.name"), cell: (one) => <b>{text(one, "name")}</b> },
-                {
-                  title: t("user.role"),
-                  cell: (one) => (
-                    <Select
-                      size="small"
-                      aria-label={`${t("user.role")} ${text(one, "name")}`}
-                      value={text(one, "role")}
-                      options={ROLES.map((role) => ({ value: role, label: name("role", role) }))}
-                      onChange={(role: string | null) =>
-                        run(
-                          "PUT",
-                          `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`,
-                          { role },
-                        )
-                      }
-                      popupMatchSelectWidth={false}
-                    />
-                  ),
-                },
-                {
-                  title: t("state"),
-                  cell: (one) =>
-                    one.disabled ? (
-                      <Pill>{t("user.disabled")}</Pill>
-                    ) : (
-                      <Pill tone="good">{t("user.active")}</Pill>
-                    ),
-                },
-                { title: t("user.seen"), cell: (one) => <Time ms={text(one, "seen")} /> },
-                {
-                  title: t("actions"),
-                  cell: (one) => (
-                    <span className="row">
-                      <Button size="small" onClick={() => makeLink(text(one, "name") ?? "")}>
-                        {t("user.make_link")}
-                      </Button>
-                      <Button
-                        size="small"
-                        onClick={() =>
-                          run(
-                            "PUT",
-                            `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`,
-                            { disabled: !one.disabled },
-                          )
-                        }
-                      >
-                        {one.disabled ? t("user.enable") : t("user.disable")}
-                      </Button>
-                      <Button
-                        size="small"
-                        danger
-                        onClick={() =>
-                          run(
-                            "DELETE",
-                            `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`,
-                          )
-                        }
-                      >
-                        {t("remove")}
-                      </Button>
-                    </span>
-                  ),
-                },
-              ]}
-            />
-          )}
-        </Answered>
+        <List<Row>
+          name="users"
+          caption={t("nav.users")}
+          route="/api/v1/users"
+          filters={[
+            { name: "contains", label: "filter.contains" },
+            { name: "role", label: "user.role", choices: worded(name)("role", ROLES) },
+            {
+              name: "state",
+              label: "state",
+              choices: worded(name)("user", ["active", "disabled"]),
+            },
+          ]}
+          rowKey={(one) => text(one, "name") ?? ""}
+          columns={[
+            { title: t("login.name"), cell: (one) => <b>{text(one, "name")}</b> },
+            {
+              title: t("user.role"),
+              cell: (one) => (
+                <Select
+                  size="small"
+                  aria-label={`${t("user.role")} ${text(one, "name")}`}
+                  value={text(one, "role")}
+                  options={ROLES.map((role) => ({ value: role, label: name("role", role) }))}
+                  onChange={(role: string | null) =>
+                    run("PUT", `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`, {
+                      role,
+                    })
+                  }
+                  popupMatchSelectWidth={false}
+                />
+              ),
+            },
+            {
+              title: t("state"),
+              cell: (one) =>
+                one.disabled ? (
+                  <Pill>{t("user.disabled")}</Pill>
+                ) : (
+                  <Pill tone="good">{t("user.active")}</Pill>
+                ),
+            },
+            { title: t("user.seen"), cell: (one) => <Time ms={text(one, "seen")} /> },
+            {
+              title: t("actions"),
+              cell: (one) => (
+                <span className="row">
+                  <Button size="small" onClick={() => makeLink(text(one, "name") ?? "")}>
+                    {t("user.make_link")}
+                  </Button>
+                  <Button
+                    size="small"
+                    onClick={() =>
+                      run("PUT", `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`, {
+                        disabled: !one.disabled,
+                      })
+                    }
+                  >
+                    {one.disabled ? t("user.enable") : t("user.disable")}
+                  </Button>
+                  <Button
+                    size="small"
+                    danger
+                    onClick={() =>
+                      run("DELETE", `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`)
+                    }
+                  >
+                    {t("remove")}
+                  </Button>
+                </span>
+              ),
+            },
+          ]}
+        />
       </Card>
       <Modal
         open={draft !== null}
@@ -190,7 +175,7 @@ export function Users() {
 }
 
 export function Audit() {
-  const { t, name } = useText();
+  const { t, name, codes } = useText();
   const newest = useQuery({
     queryKey: ["audit-intact"],
     queryFn: ({ signal }) => get<{ intact?: boolean }>("/api/v1/audit?limit=1", signal),
@@ -214,6 +199,16 @@ export function Audit() {
           name="audit"
           caption={t("nav.audit")}
           route="/api/v1/audit"
+          filters={[
+            { name: "name", label: "login.name" },
+            {
+              name: "action",
+              label: "audit.action",
+              choices: worded(name)("audit_action", codes("audit_action")),
+            },
+            { name: "target", label: "audit.target" },
+            ...TIMES,
+          ]}
           rowKey={(one) => text(one, "id") ?? ""}
           empty={<Nothing title={t("audit.empty")} />}
           columns={[

@@ -3,17 +3,8 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Button, Input, InputNumber, Modal, Select, Switch, Tabs } from "antd";
 import { useState } from "react";
 import { useSearchParams } from "react-router";
-import { CsvLink, DataTable, List } from "../components/DataTable";
-import {
-  Answered,
-  Card,
-  Nothing,
-  PageHead,
-  Pill,
-  Time,
-  type Tone,
-  Trouble,
-} from "../components/parts";
+import { type Filter, List, TIMES, worded } from "../components/DataTable";
+import { Card, Nothing, PageHead, Pill, Time, type Tone, Trouble } from "../components/parts";
 import { change, get } from "../lib/api";
 import { dateTime, grouped } from "../lib/format";
 import { row, rows, text } from "../lib/rows";
@@ -21,6 +12,7 @@ import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
 import type { Page, Row } from "../lib/types";
 
+const REFRESH_MS = 5_000;
 const SEVERITIES: Record<string, Tone> = { info: "info", warning: "warn", critical: "bad" };
 
 function Severity({ value }: { value: string | null }) {
@@ -33,12 +25,31 @@ export function useTitle(): (one: Row) => string {
   return (one) => text(row(one.title), language) ?? name("rule", text(one, "code"));
 }
 
-/** Lists that come in one piece, as files; the history has its own link. */
-const FILES: Record<string, string> = {
-  active: "?format=csv",
-  rules: "/rules?format=csv",
-  silences: "/silences?format=csv",
-};
+const LAYERS = ["host", "network", "consensus", "business", "gateway"];
+
+/** The rules to choose from. */
+function useRuleChoices() {
+  const { name } = useText();
+  const rules = useAlarms("/rules");
+  return worded(name)(
+    "rule",
+    (rules.data?.items ?? []).map((one) => text(one, "code") ?? ""),
+  );
+}
+
+/** Filters of alarms, active or not. */
+function useAlarmFilters(): Filter[] {
+  const { name } = useText();
+  const rules = useRuleChoices();
+  const choices = worded(name);
+  return [
+    { name: "severity", label: "severity", choices: choices("severity", Object.keys(SEVERITIES)) },
+    { name: "layer", label: "rule.layer", choices: choices("layer", LAYERS) },
+    { name: "code", label: "rule", choices: rules },
+    { name: "key", label: "silence.key" },
+    ...TIMES,
+  ];
+}
 
 export function Alarms() {
   const { t } = useText();
@@ -56,12 +67,7 @@ export function Alarms() {
   ];
   return (
     <>
-      <PageHead
-        name={t("nav.alarms")}
-        title={t("nav.alarms")}
-        text={t("alarms.text")}
-        actions={tab in FILES && <CsvLink url={`/api/v1/alarms${FILES[tab]}`} />}
-      />
+      <PageHead name={t("nav.alarms")} title={t("nav.alarms")} text={t("alarms.text")} />
       <Card flush>
         <Tabs
           activeKey={tab}
@@ -79,7 +85,7 @@ function useAlarms(path: string) {
   return useQuery({
     queryKey: ["alarms", path],
     queryFn: ({ signal }) => get<Page<Row>>(`/api/v1/alarms${path}`, signal),
-    refetchInterval: 5_000,
+    refetchInterval: REFRESH_MS,
   });
 }
 
@@ -108,80 +114,76 @@ function Active() {
   const { t, name } = useText();
   const { may } = useSession();
   const title = useTitle();
-  const query = useAlarms("");
+  const filters = useAlarmFilters();
   const { run, error } = useChange();
   const [taking, setTaking] = useState<Row | null>(null);
   const [comment, setComment] = useState("");
   return (
     <>
       {error !== null && <Trouble error={error} />}
-      <Answered query={query}>
-        {(found) =>
-          found.items.length === 0 ? (
-            <Nothing title={t("alarms.empty")} text={t("alarms.empty.text")} />
-          ) : (
-            <DataTable
-              caption={t("alarms.active")}
-              rows={found.items}
-              rowKey={(one) => text(one, "id") ?? ""}
-              columns={[
-                {
-                  title: t("severity"),
-                  cell: (one) => <Severity value={text(one, "severity")} />,
-                },
-                { title: t("alarm"), cell: (one) => <b>{title(one)}</b> },
-                {
-                  title: t("alarm.value"),
-                  cell: (one) => {
-                    const unit = text(one, "unit");
-                    const value = grouped(Math.round(Number(one.value) * 1000) / 1000);
-                    return unit ? `${value} ${name("rule_unit", unit)}` : value;
-                  },
-                },
-                { title: t("alarm.since"), cell: (one) => <Time ms={text(one, "fired")} /> },
-                {
-                  title: t("state"),
-                  cell: (one) =>
-                    one.acknowledged ? (
-                      <Pill tone="info">
-                        {t("alarm.taken", { name: text(row(one.acknowledged), "by") ?? "" })}
-                      </Pill>
-                    ) : one.silenced ? (
-                      <Pill>{t("alarm.silenced")}</Pill>
-                    ) : (
-                      <Pill tone="bad">{t("alarm.open")}</Pill>
-                    ),
-                },
-                {
-                  title: t("actions"),
-                  cell: (one) =>
-                    may("operator") && (
-                      <span className="row">
-                        {!one.acknowledged && (
-                          <Button size="small" onClick={() => setTaking(one)}>
-                            {t("alarm.acknowledge")}
-                          </Button>
-                        )}
-                        <Button
-                          size="small"
-                          onClick={() =>
-                            run("POST", "/api/v1/alarms/silences", {
-                              code: text(one, "code"),
-                              key: text(one, "key"),
-                              minutes: 60,
-                            })
-                          }
-                        >
-                          {t("alarm.silence")}
-                        </Button>
-                      </span>
-                    ),
-                },
-              ]}
-            />
-          )
-        }
-      </Answered>
+      <List<Row>
+        name="alarms"
+        caption={t("alarms.active")}
+        route="/api/v1/alarms"
+        refresh={REFRESH_MS}
+        filters={filters}
+        empty={<Nothing title={t("alarms.empty")} text={t("alarms.empty.text")} />}
+        rowKey={(one) => text(one, "id") ?? ""}
+        columns={[
+          {
+            title: t("severity"),
+            cell: (one) => <Severity value={text(one, "severity")} />,
+          },
+          { title: t("alarm"), cell: (one) => <b>{title(one)}</b> },
+          {
+            title: t("alarm.value"),
+            cell: (one) => {
+              const unit = text(one, "unit");
+              const value = grouped(Math.round(Number(one.value) * 1000) / 1000);
+              return unit ? `${value} ${name("rule_unit", unit)}` : value;
+            },
+          },
+          { title: t("alarm.since"), cell: (one) => <Time ms={text(one, "fired")} /> },
+          {
+            title: t("state"),
+            cell: (one) =>
+              one.acknowledged ? (
+                <Pill tone="info">
+                  {t("alarm.taken", { name: text(row(one.acknowledged), "by") ?? "" })}
+                </Pill>
+              ) : one.silenced ? (
+                <Pill>{t("alarm.silenced")}</Pill>
+              ) : (
+                <Pill tone="bad">{t("alarm.open")}</Pill>
+              ),
+          },
+          {
+            title: t("actions"),
+            cell: (one) =>
+              may("operator") && (
+                <span className="row">
+                  {!one.acknowledged && (
+                    <Button size="small" onClick={() => setTaking(one)}>
+                      {t("alarm.acknowledge")}
+                    </Button>
+                  )}
+                  <Button
+                    size="small"
+                    onClick={() =>
+                      run("POST", "/api/v1/alarms/silences", {
+                        code: text(one, "code"),
+                        key: text(one, "key"),
+                        minutes: 60,
+                      })
+                    }
+                  >
+                    {t("alarm.silence")}
+                  </Button>
+                </span>
+              ),
+          },
+        ]}
+      />
       <Modal
         open={taking !== null}
         title={t("alarm.acknowledge")}
@@ -213,12 +215,14 @@ function Active() {
 function History() {
   const { t } = useText();
   const title = useTitle();
+  const filters = useAlarmFilters();
   return (
     <List<Row>
       name="alarms"
       caption={t("alarms.history")}
       route="/api/v1/alarms"
       fixed={{ state: "history" }}
+      filters={filters}
       rowKey={(one) => text(one, "id") ?? ""}
       empty={<Nothing title={t("alarms.history.empty")} />}
       columns={[
@@ -242,7 +246,6 @@ function History() {
 function Rules() {
   const { t, name } = useText();
   const { may } = useSession();
-  const query = useAlarms("/rules");
   const { run, error, busy } = useChange();
   const [editing, setEditing] = useState<Row | null>(null);
   const put = (one: Row) => {
@@ -254,66 +257,80 @@ function Rules() {
   return (
     <>
       {error !== null && <Trouble error={error} />}
-      <Answered query={query}>
-        {(found) => (
-          <DataTable
-            caption={t("alarms.rules")}
-            rows={found.items}
-            rowKey={(one) => text(one, "code") ?? ""}
-            columns={[
-              {
-                title: t("rule"),
-                cell: (one) => (
+      <List<Row>
+        name="alarms"
+        caption={t("alarms.rules")}
+        route="/api/v1/alarms/rules"
+        filters={[
+          {
+            name: "severity",
+            label: "severity",
+            choices: worded(name)("severity", Object.keys(SEVERITIES)),
+          },
+          { name: "layer", label: "rule.layer", choices: worded(name)("layer", LAYERS) },
+          {
+            name: "state",
+            label: "state",
+            choices: [
+              ["on", t("on")],
+              ["off", t("off")],
+              ["changed", t("rule.changed")],
+            ],
+          },
+        ]}
+        rowKey={(one) => text(one, "code") ?? ""}
+        columns={[
+          {
+            title: t("rule"),
+            cell: (one) => (
+              <>
+                {name("rule", text(one, "code"))}
+                {one.default === false && (
                   <>
-                    {name("rule", text(one, "code"))}
-                    {one.default === false && (
-                      <>
-                        {" "}
-                        <Pill tone="info">{t("rule.changed")}</Pill>
-                      </>
-                    )}
+                    {" "}
+                    <Pill tone="info">{t("rule.changed")}</Pill>
                   </>
-                ),
-              },
-              { title: t("rule.layer"), cell: (one) => name("layer", text(one, "layer")) },
-              { title: t("severity"), cell: (one) => <Severity value={text(one, "severity")} /> },
-              {
-                title: t("rule.threshold"),
-                right: true,
-                cell: (one) =>
-                  `${text(one, "comparison") === "above" ? "≥" : "≤"} ${text(one, "threshold")}`,
-              },
-              { title: t("unit"), cell: (one) => name("rule_unit", text(one, "unit")) },
-              {
-                title: t("rule.seconds"),
-                right: true,
-                cell: (one) => `${text(one, "seconds")} s`,
-              },
-              {
-                title: t("rule.enabled"),
-                cell: (one) => (
-                  <Switch
-                    size="small"
-                    aria-label={`${t("rule.enabled")} ${name("rule", text(one, "code"))}`}
-                    checked={one.enabled === true}
-                    disabled={!may("operator") || busy}
-                    onChange={(on) => put({ ...one, enabled: on })}
-                  />
-                ),
-              },
-              {
-                title: t("actions"),
-                cell: (one) =>
-                  may("operator") && (
-                    <Button size="small" onClick={() => setEditing(one)}>
-                      {t("change")}
-                    </Button>
-                  ),
-              },
-            ]}
-          />
-        )}
-      </Answered>
+                )}
+              </>
+            ),
+          },
+          { title: t("rule.layer"), cell: (one) => name("layer", text(one, "layer")) },
+          { title: t("severity"), cell: (one) => <Severity value={text(one, "severity")} /> },
+          {
+            title: t("rule.threshold"),
+            right: true,
+            cell: (one) =>
+              `${text(one, "comparison") === "above" ? "≥" : "≤"} ${text(one, "threshold")}`,
+          },
+          { title: t("unit"), cell: (one) => name("rule_unit", text(one, "unit")) },
+          {
+            title: t("rule.seconds"),
+            right: true,
+            cell: (one) => `${text(one, "seconds")} s`,
+          },
+          {
+            title: t("rule.enabled"),
+            cell: (one) => (
+              <Switch
+                size="small"
+                aria-label={`${t("rule.enabled")} ${name("rule", text(one, "code"))}`}
+                checked={one.enabled === true}
+                disabled={!may("operator") || busy}
+                onChange={(on) => put({ ...one, enabled: on })}
+              />
+            ),
+          },
+          {
+            title: t("actions"),
+            cell: (one) =>
+              may("operator") && (
+                <Button size="small" onClick={() => setEditing(one)}>
+                  {t("change")}
+                </Button>
+              ),
+          },
+        ]}
+      />
       <Modal
         open={editing !== null}
         title={name("rule", text(editing, "code"))}
@@ -359,47 +376,47 @@ function Rules() {
 
 function Silences() {
   const { t, name } = useText();
+  const rules = useRuleChoices();
   const { may } = useSession();
-  const query = useAlarms("/silences");
   const { run, error } = useChange();
   return (
     <>
       {error !== null && <Trouble error={error} />}
-      <Answered query={query}>
-        {(found) =>
-          found.items.length === 0 ? (
-            <Nothing title={t("silences.empty")} text={t("silences.text")} />
-          ) : (
-            <DataTable
-              caption={t("alarms.silences")}
-              rows={found.items}
-              rowKey={(one) => text(one, "id") ?? ""}
-              columns={[
-                {
-                  title: t("rule"),
-                  cell: (one) => (one.code ? name("rule", text(one, "code")) : t("any")),
-                },
-                { title: t("silence.key"), cell: (one) => text(one, "key") ?? t("any") },
-                { title: t("silence.until"), cell: (one) => dateTime(text(one, "until")) },
-                { title: t("silence.by"), cell: (one) => text(one, "by") },
-                { title: t("alarm.comment"), cell: (one) => text(one, "comment") ?? "–" },
-                {
-                  title: t("actions"),
-                  cell: (one) =>
-                    may("operator") && (
-                      <Button
-                        size="small"
-                        onClick={() => run("DELETE", `/api/v1/alarms/silences/${text(one, "id")}`)}
-                      >
-                        {t("silence.end")}
-                      </Button>
-                    ),
-                },
-              ]}
-            />
-          )
-        }
-      </Answered>
+      <List<Row>
+        name="alarms"
+        caption={t("alarms.silences")}
+        route="/api/v1/alarms/silences"
+        refresh={REFRESH_MS}
+        filters={[
+          { name: "code", label: "rule", choices: rules },
+          { name: "key", label: "silence.key" },
+          { name: "name", label: "silence.by" },
+        ]}
+        empty={<Nothing title={t("silences.empty")} text={t("silences.text")} />}
+        rowKey={(one) => text(one, "id") ?? ""}
+        columns={[
+          {
+            title: t("rule"),
+            cell: (one) => (one.code ? name("rule", text(one, "code")) : t("any")),
+          },
+          { title: t("silence.key"), cell: (one) => text(one, "key") ?? t("any") },
+          { title: t("silence.until"), cell: (one) => dateTime(text(one, "until")) },
+          { title: t("silence.by"), cell: (one) => text(one, "by") },
+          { title: t("alarm.comment"), cell: (one) => text(one, "comment") ?? "–" },
+          {
+            title: t("actions"),
+            cell: (one) =>
+              may("operator") && (
+                <Button
+                  size="small"
+                  onClick={() => run("DELETE", `/api/v1/alarms/silences/${text(one, "id")}`)}
+                >
+                  {t("silence.end")}
+                </Button>
+              ),
+          },
+        ]}
+      />
     </>
   );
 }
@@ -476,98 +493,103 @@ function Channels() {
           </Button>
         )}
       </div>
-      <Answered query={query}>
-        {(found) =>
-          found.items.length === 0 ? (
-            <Nothing title={t("channels.empty")} text={t("channels.empty.text")} />
-          ) : (
-            <DataTable
-              caption={t("alarms.channels")}
-              rows={found.items}
-              rowKey={(one) => text(one, "id") ?? ""}
-              columns={[
-                { title: t("name"), cell: (one) => <b>{text(one, "name")}</b> },
-                {
-                  title: t("channel.kind"),
-                  cell: (one) => name("channel_kind", text(one, "kind")),
-                },
-                {
-                  title: t("channel.severity"),
-                  cell: (one) => <Severity value={text(one, "severity")} />,
-                },
-                {
-                  title: t("channel.newest"),
-                  cell: (one) =>
-                    one.newest ? (
-                      <>
-                        <Pill tone={row(one.newest).delivered ? "good" : "bad"}>
-                          {row(one.newest).delivered
-                            ? t("channel.delivered")
-                            : t("channel.failed")}
-                        </Pill>{" "}
-                        {dateTime(text(row(one.newest), "time"))}
-                      </>
-                    ) : (
-                      "–"
-                    ),
-                },
-                {
-                  title: t("state"),
-                  cell: (one) => (
-                    <Pill tone={one.enabled ? "good" : ""}>
-                      {one.enabled ? t("on") : t("off")}
-                    </Pill>
-                  ),
-                },
-                {
-                  title: t("actions"),
-                  cell: (one) => (
-                    <span className="row">
-                      <Button size="small" loading={busy} onClick={() => test(one)}>
-                        {t("channel.test")}
-                      </Button>
-                      {may("administrator") && (
-                        <>
-                          <Button
-                            size="small"
-                            onClick={() =>
-                              setDraft({
-                                id: text(one, "id"),
-                                name: text(one, "name") ?? "",
-                                kind: text(one, "kind") ?? "",
-                                severity: text(one, "severity") ?? "warning",
-                                language: text(one, "language") ?? "en",
-                                enabled: one.enabled === true,
-                                settings: Object.fromEntries(
-                                  Object.entries(row(one.settings)).map(([key, value]) => [
-                                    key,
-                                    value === null ? "" : String(value),
-                                  ]),
-                                ),
-                              })
-                            }
-                          >
-                            {t("change")}
-                          </Button>
-                          <Button
-                            size="small"
-                            danger
-                            onClick={() =>
-                              run("DELETE", `/api/v1/alarms/channels/${text(one, "id")}`)
-                            }
-                          >
-                            {t("remove")}
-                          </Button>
-                        </>
-                      )}
-                    </span>
-                  ),
-                },
-              ]}
-            />
-          )
-        }
-      </Answered>
+      <List<Row>
+        name="alarms"
+        caption={t("alarms.channels")}
+        route="/api/v1/alarms/channels"
+        refresh={REFRESH_MS}
+        filters={[
+          {
+            name: "kind",
+            label: "channel.kind",
+            choices: worded(name)("channel_kind", Object.keys(kinds)),
+          },
+          {
+            name: "state",
+            label: "state",
+            choices: [
+              ["on", t("on")],
+              ["off", t("off")],
+              ["failing", t("channel.failed")],
+            ],
+          },
+        ]}
+        empty={<Nothing title={t("channels.empty")} text={t("channels.empty.text")} />}
+        rowKey={(one) => text(one, "id") ?? ""}
+        columns={[
+          { title: t("name"), cell: (one) => <b>{text(one, "name")}</b> },
+          {
+            title: t("channel.kind"),
+            cell: (one) => name("channel_kind", text(one, "kind")),
+          },
+          {
+            title: t("channel.severity"),
+            cell: (one) => <Severity value={text(one, "severity")} />,
+          },
+          {
+            title: t("channel.newest"),
+            cell: (one) =>
+              one.newest ? (
+                <>
+                  <Pill tone={row(one.newest).delivered ? "good" : "bad"}>
+                    {row(one.newest).delivered ? t("channel.delivered") : t("channel.failed")}
+                  </Pill>{" "}
+                  {dateTime(text(row(one.newest), "time"))}
+                </>
+              ) : (
+                "–"
+              ),
+          },
+          {
+            title: t("state"),
+            cell: (one) => (
+              <Pill tone={one.enabled ? "good" : ""}>{one.enabled ? t("on") : t("off")}</Pill>
+            ),
+          },
+          {
+            title: t("actions"),
+            cell: (one) => (
+              <span className="row">
+                <Button size="small" loading={busy} onClick={() => test(one)}>
+                  {t("channel.test")}
+                </Button>
+                {may("administrator") && (
+                  <>
+                    <Button
+                      size="small"
+                      onClick={() =>
+                        setDraft({
+                          id: text(one, "id"),
+                          name: text(one, "name") ?? "",
+                          kind: text(one, "kind") ?? "",
+                          severity: text(one, "severity") ?? "warning",
+                          language: text(one, "language") ?? "en",
+                          enabled: one.enabled === true,
+                          settings: Object.fromEntries(
+                            Object.entries(row(one.settings)).map(([key, value]) => [
+                              key,
+                              value === null ? "" : String(value),
+                            ]),
+                          ),
+                        })
+                      }
+                    >
+                      {t("change")}
+                    </Button>
+                    <Button
+                      size="small"
+                      danger
+                      onClick={() => run("DELETE", `/api/v1/alarms/channels/${text(one, "id")}`)}
+                    >
+                      {t("remove")}
+                    </Button>
+                  </>
+                )}
+              </span>
+            ),
+          },
+        ]}
+      />
       <Modal
         open={draft !== null}
         title={t("channel")}

@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Tabs } from "antd";
 import { Link, useParams, useSearchParams } from "react-router";
-import { List } from "../components/DataTable";
+import { List, TIMES } from "../components/DataTable";
 import { StateProofPanel } from "../components/Proof";
 import {
   AccountId,
@@ -17,6 +17,7 @@ import {
   Stat,
   Time,
 } from "../components/parts";
+import { useTransactionFilters } from "../components/TransactionFilters";
 import { Amount, HoldingState } from "../components/Words";
 import { get } from "../lib/api";
 import { amountText } from "../lib/format";
@@ -38,6 +39,7 @@ export function Assets() {
           caption={t("nav.assets")}
           route="/api/v1/assets"
           filters={[
+            { name: "code", label: "asset.code" },
             { name: "issuer", label: "asset.issuer" },
             {
               name: "kind",
@@ -198,7 +200,10 @@ function Holders({ asset, unique }: { asset: string; unique: boolean }) {
       caption={t("asset.holders")}
       route="/api/v1/assets/{id}/holders"
       places={{ id: asset }}
-      filters={[{ name: "height", label: "filter.height" }]}
+      filters={[
+        { name: "account", label: "filter.account" },
+        { name: "height", label: "filter.height" },
+      ]}
       rowKey={(one, at) =>
         `${text(one, "account", "address", "holder")} ${text(one, "item")} ${at}`
       }
@@ -237,12 +242,14 @@ function Holders({ asset, unique }: { asset: string; unique: boolean }) {
 function History({ asset }: { asset: string }) {
   const { t } = useText();
   const columns = useTransactionColumns();
+  const filters = useTransactionFilters(["account", "kind", "code", "times"]);
   return (
     <List<TransactionRow>
       name="transactions"
       caption={t("asset.history")}
       route="/api/v1/transactions"
       fixed={{ asset }}
+      filters={filters}
       rowKey={(one, at) => one.hash ?? one.id ?? String(at)}
       columns={columns}
       empty={<Nothing title={t("transactions.empty")} />}
@@ -258,6 +265,7 @@ function Supply({ asset }: { asset: string }) {
       caption={t("asset.supply")}
       route="/api/v1/assets/{id}/history"
       places={{ id: asset }}
+      filters={TIMES}
       rowKey={(one, at) => text(one, "height") ?? String(at)}
       empty={<Nothing />}
       columns={[

@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Button } from "antd";
 import { Link, useNavigate, useParams } from "react-router";
-import { dayStart, List } from "../components/DataTable";
+import { List, TIMES } from "../components/DataTable";
 import { useKinds } from "../components/Kinds";
 import {
   AccountId,
@@ -18,6 +18,7 @@ import {
   Time,
   TransactionId,
 } from "../components/parts";
+import { useTransactionFilters } from "../components/TransactionFilters";
 import { get } from "../lib/api";
 import { bytesText, grouped } from "../lib/format";
 import { row, rows, text } from "../lib/rows";
@@ -35,10 +36,7 @@ export function Blocks() {
           name="blocks"
           caption={t("nav.blocks")}
           route="/api/v1/blocks"
-          filters={[
-            { name: "from", label: "filter.from", hint: "2026-01-31", send: dayStart() },
-            { name: "to", label: "filter.to", hint: "2026-02-28", send: dayStart(1) },
-          ]}
+          filters={TIMES}
           rowKey={(one) => one.height}
           empty={<Nothing title={t("blocks.empty")} />}
           columns={[
@@ -88,6 +86,7 @@ export function BlockPage() {
     queryFn: ({ signal }) => get<Block>(`/api/v1/blocks/${encodeURIComponent(height)}`, signal),
   });
   const columns = useTransactionColumns();
+  const filters = useTransactionFilters(["account", "kind", "code"]);
   const neighbour = (step: number) => () => navigate(`/blocks/${Number(height) + step}`);
   return (
     <>
@@ -115,6 +114,7 @@ export function BlockPage() {
                 caption={t("nav.transactions")}
                 route="/api/v1/blocks/{height}/transactions"
                 places={{ height }}
+                filters={filters}
                 rowKey={(one, at) => one.hash ?? one.id ?? String(at)}
                 empty={<Nothing title={t("block.empty")} text={t("block.empty.text")} />}
                 columns={columns}

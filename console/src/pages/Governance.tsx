@@ -1,7 +1,7 @@
 /** Validators, proposals with their votes, evidence. */
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "react-router";
-import { CsvLink, DataTable, List } from "../components/DataTable";
+import { DataTable, List, worded } from "../components/DataTable";
 import {
   AccountId,
   Answered,
@@ -26,15 +26,13 @@ import { useText } from "../lib/text";
 import type { Row } from "../lib/types";
 import { useOverview } from "./Overview";
 
+/** For which statements a validator can contradict itself. */
+const EVIDENCE_KINDS = ["change", "grant", "proposal", "first", "commit"];
+
 export function Validators() {
   const { t, name } = useText();
   const { network } = useSession();
   const overview = useOverview();
-  const query = useQuery({
-    queryKey: ["validators"],
-    queryFn: ({ signal }) => get<Row>("/api/v1/validators", signal),
-    refetchInterval: 10_000,
-  });
   return (
     <>
       <PageHead
@@ -51,57 +49,59 @@ export function Validators() {
             {(found) => <QuorumBar validators={found.validators ?? []} quorum={found.quorum} />}
           </Answered>
         </Card>
-        <Card
-          flush
-          title={t("validators.now")}
-          extra={<CsvLink url="/api/v1/validators?format=csv" />}
-        >
-          <Answered query={query}>
-            {(found) => (
-              <DataTable
-                caption={t("nav.validators")}
-                rows={rows(found.items ?? found.validators)}
-                rowKey={(one, at) => text(one, "name") ?? String(at)}
-                columns={[
-                  { title: t("name"), cell: (one) => text(one, "name") },
-                  {
-                    title: t("organisation"),
-                    cell: (one) => <OrganisationLink name={text(one, "organisation")} />,
-                  },
-                  { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
-                  {
-                    title: t("state"),
-                    cell: (one) =>
-                      one.missing ? (
-                        <Pill tone="bad">{t("validator.missing")}</Pill>
-                      ) : (
-                        <Pill tone="good">{t("validator.present")}</Pill>
-                      ),
-                  },
-                  {
-                    title: t("key"),
-                    cell: (one) => {
-                      const [algorithm, key] = Object.entries(row(one.key))[0] ?? ["", ""];
-                      return (
-                        <>
-                          <span className="muted">
-                            {algorithm && name("algorithm", algorithm)}
-                          </span>{" "}
-                          <Id value={String(key)} />
-                        </>
-                      );
-                    },
-                  },
-                ]}
-              />
-            )}
-          </Answered>
+        <Card flush title={t("validators.now")}>
+          <List<Row>
+            name="validators"
+            caption={t("nav.validators")}
+            route="/api/v1/validators"
+            refresh={10_000}
+            filters={[
+              { name: "organisation", label: "organisation" },
+              {
+                name: "state",
+                label: "state",
+                choices: worded(name)("validator", ["present", "missing"]),
+              },
+            ]}
+            rowKey={(one, at) => text(one, "name") ?? String(at)}
+            columns={[
+              { title: t("name"), cell: (one) => text(one, "name") },
+              {
+                title: t("organisation"),
+                cell: (one) => <OrganisationLink name={text(one, "organisation")} />,
+              },
+              { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
+              {
+                title: t("state"),
+                cell: (one) =>
+                  one.missing ? (
+                    <Pill tone="bad">{t("validator.missing")}</Pill>
+                  ) : (
+                    <Pill tone="good">{t("validator.present")}</Pill>
+                  ),
+              },
+              {
+                title: t("key"),
+                cell: (one) => {
+                  const [algorithm, key] = Object.entries(row(one.key))[0] ?? ["", ""];
+                  return (
+                    <>
+                      <span className="muted">{algorithm && name("algorithm", algorithm)}</span>{" "}
+                      <Id value={String(key)} />
+                    </>
+                  );
+                },
+              },
+            ]}
+          />
         </Card>
         <Card flush title={t("epochs")}>
           <List<Row>
             name="epochs"
             caption={t("epochs")}
             route="/api/v1/epochs"
+            scope="epochs"
+            filters={[{ name: "engine", label: "engine" }]}
             rowKey={(one) => text(one, "epoch") ?? ""}
             empty={<Nothing title={t("epochs")} />}
             columns={[
@@ -453,7 +453,14 @@ export function Evidence() {
           name="evidence"
           caption={t("nav.evidence")}
           route="/api/v1/evidence"
-          filters={[{ name: "validator", label: "validator" }]}
+          filters={[
+            { name: "validator", label: "validator" },
+            {
+              name: "kind",
+              label: "evidence.kind",
+              choices: worded(name)("evidence_kind", EVIDENCE_KINDS),
+            },
+          ]}
           rowKey={(one, at) => text(one, "id") ?? String(at)}
           empty={<Nothing title={t("evidence.empty")} text={t("evidence.empty.text")} />}
           columns={[

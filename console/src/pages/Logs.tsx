@@ -1,6 +1,6 @@
 /** The end of a node's log, with filters, followed live. */
 import { useQuery } from "@tanstack/react-query";
-import { Input, Select, Switch } from "antd";
+import { Button, Input, Select, Switch } from "antd";
 import { useId } from "react";
 import { useSearchParams } from "react-router";
 import { CsvLink } from "../components/DataTable";
@@ -11,6 +11,7 @@ import { text } from "../lib/rows";
 import { useText } from "../lib/text";
 import type { Page, Row } from "../lib/types";
 
+const LINES = 300;
 const LEVELS = ["debug", "info", "warning", "error", "critical"] as const;
 const TONES: Record<string, Tone> = {
   warning: "warn",
@@ -37,25 +38,30 @@ export function Logs() {
     const next = new URLSearchParams(search);
     if (value) next.set(key, value);
     else next.delete(key);
+    next.delete("cursor");
     setSearch(next, { replace: true });
   };
-  const url = address(
-    "/api/v1/monitoring/logs",
-    {},
-    {
-      node,
-      level,
-      part: search.get("part"),
-      contains: search.get("contains"),
-      limit: 300,
-    },
-  );
-  const csv = `${url}&format=csv`;
+  const cursor = search.get("cursor");
+  const filters = {
+    node,
+    level,
+    part: search.get("part"),
+    contains: search.get("contains"),
+  };
+  const url = address("/api/v1/monitoring/logs", {}, { ...filters, cursor, limit: LINES });
+  const csv = address("/api/v1/monitoring/logs", {}, { ...filters, format: "csv" });
+  const go = (to: string): void => {
+    const next = new URLSearchParams(search);
+    if (to) next.set("cursor", to);
+    else next.delete("cursor");
+    setSearch(next);
+  };
   const query = useQuery({
     queryKey: ["monitoring", url],
     queryFn: ({ signal }) => get<Page<Row>>(url, signal),
     enabled: node !== "",
-    refetchInterval: paused ? false : 3_000,
+    // What is older does not change.
+    refetchInterval: paused || cursor ? false : 3_000,
   });
   return (
     <>
@@ -150,6 +156,20 @@ export function Logs() {
               )
             }
           </Answered>
+        )}
+        {(cursor || query.data?.next) && (
+          <nav className="pager" aria-label={t("pages")}>
+            {cursor && (
+              <Button size="small" onClick={() => go("")}>
+                {t("page.first")}
+              </Button>
+            )}
+            {query.data?.next && (
+              <Button size="small" onClick={() => go(query.data?.next ?? "")}>
+                {t("page.next")}
+              </Button>
+            )}
+          </nav>
         )}
       </Card>
     </>

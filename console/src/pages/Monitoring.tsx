@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Select } from "antd";
 import { useSearchParams } from "react-router";
 import { Chart, type Line } from "../components/Chart";
-import { CsvLink, DataTable } from "../components/DataTable";
+import { CsvLink, worded as choices, DataTable, List } from "../components/DataTable";
 import { Answered, Card, Nothing, PageHead, Pill, Stat, type Tone } from "../components/parts";
 import { address, get, type Query } from "../lib/api";
 import { bytesText, grouped, percent, span } from "../lib/format";
@@ -13,13 +13,15 @@ import type { Page, Row } from "../lib/types";
 
 const SPANS = { "15m": 900, "1h": 3_600, "6h": 21_600, "1d": 86_400, "15d": 1_296_000 } as const;
 type SpanName = keyof typeof SPANS;
+const REFRESH_MS = 5_000;
+const PEER_STATES = ["connected", "dialling", "waiting", "heard_of", "refused", "banned"];
 
 function useList(name: string, query: Query = {}) {
   const url = address(`/api/v1/monitoring/${name}`, {}, query);
   return useQuery({
     queryKey: ["monitoring", url],
     queryFn: ({ signal }) => get<Page<Row>>(url, signal),
-    refetchInterval: 5_000,
+    refetchInterval: REFRESH_MS,
   });
 }
 
@@ -48,16 +50,6 @@ function SpanSelect() {
         label: t(`span.${one}`),
       }))}
     />
-  );
-}
-
-/** What stands beside the headline: the list as a file, and the time that the charts show. */
-function Actions({ list }: { list: string }) {
-  return (
-    <>
-      <CsvLink url={`/api/v1/monitoring/${list}?format=csv`} />
-      <SpanSelect />
-    </>
   );
 }
 
@@ -139,7 +131,7 @@ export function Nodes() {
         name={t("nav.nodes")}
         title={t("nav.nodes")}
         text={t("nodes.text")}
-        actions={<Actions list="nodes" />}
+        actions={<SpanSelect />}
       />
       <div className="stack">
         <Answered query={query}>
@@ -155,9 +147,24 @@ export function Nodes() {
                   </div>
                 )}
                 <Card flush>
-                  <DataTable
+                  <List<Row>
+                    name="monitoring"
                     caption={t("nav.nodes")}
-                    rows={found.items}
+                    route="/api/v1/monitoring/nodes"
+                    refresh={REFRESH_MS}
+                    filters={[
+                      { name: "organisation", label: "organisation" },
+                      {
+                        name: "role",
+                        label: "node.role",
+                        choices: choices(name)("node_role", ["validator", "observer"]),
+                      },
+                      {
+                        name: "state",
+                        label: "state",
+                        choices: choices(name)("node", ["up", "not_ready", "down"]),
+                      },
+                    ]}
                     rowKey={(one, at) => text(one, "name") ?? String(at)}
                     columns={[
                       {
@@ -249,34 +256,27 @@ export function Nodes() {
 
 export function Hosts() {
   const { t } = useText();
-  const query = useList("hosts");
   return (
     <>
       <PageHead
         name={t("nav.hosts")}
         title={t("nav.hosts")}
         text={t("hosts.text")}
-        actions={<Actions list="hosts" />}
+        actions={<SpanSelect />}
       />
       <div className="stack">
-        <Answered query={query}>
-          {(found) =>
-            found.items.length === 0 ? (
-              <Card>
-                <Nothing title={t("hosts.empty")} text={t("hosts.empty.text")} />
-              </Card>
-            ) : (
-              <Card flush>
-                <DataTable
-                  caption={t("nav.hosts")}
-                  rows={found.items}
-                  rowKey={(one, at) => text(one, "name") ?? String(at)}
-                  columns={hostColumns(t)}
-                />
-              </Card>
-            )
-          }
-        </Answered>
+        <Card flush>
+          <List<Row>
+            name="monitoring"
+            caption={t("nav.hosts")}
+            route="/api/v1/monitoring/hosts"
+            refresh={REFRESH_MS}
+            filters={[{ name: "node", label: "node" }]}
+            rowKey={(one, at) => text(one, "name") ?? String(at)}
+            empty={<Nothing title={t("hosts.empty")} text={t("hosts.empty.text")} />}
+            columns={hostColumns(t)}
+          />
+        </Card>
         <div className="grid">
           <SeriesCard series="cpu_ratio" title="series.cpu" format={percent} />
           <SeriesCard
@@ -379,7 +379,12 @@ export function Consensus() {
         name={t("nav.consensus")}
         title={t("nav.consensus")}
         text={t("consensus.text")}
-        actions={<Actions list="consensus" />}
+        actions={
+          <>
+            <CsvLink url="/api/v1/monitoring/consensus?format=csv" />
+            <SpanSelect />
+          </>
+        }
       />
       <Answered query={query}>
         {(found) => {
@@ -539,7 +544,7 @@ export function Peers() {
         name={t("nav.peers")}
         title={t("nav.peers")}
         text={t("peers.text")}
-        actions={<Actions list="peers" />}
+        actions={<SpanSelect />}
       />
       <Answered query={query}>
         {(found) => {
@@ -598,9 +603,20 @@ export function Peers() {
                 </section>
               </Card>
               <Card flush title={t("peers.connections")}>
-                <DataTable
+                <List<Row>
+                  name="monitoring"
                   caption={t("peers.connections")}
-                  rows={found.items}
+                  route="/api/v1/monitoring/peers"
+                  refresh={REFRESH_MS}
+                  filters={[
+                    { name: "node", label: "peers.from" },
+                    { name: "peer", label: "peers.to" },
+                    {
+                      name: "state",
+                      label: "state",
+                      choices: choices(name)("peer_state", PEER_STATES),
+                    },
+                  ]}
                   rowKey={(one) => `${text(one, "from")} ${text(one, "to")}`}
                   columns={[
                     { title: t("peers.from"), cell: (one) => text(one, "from") },
@@ -694,85 +710,79 @@ function Refusals({ of }: { of: Row }) {
 
 export function Clients() {
   const { t } = useText();
-  const query = useList("clients");
   return (
     <>
       <PageHead
         name={t("nav.clients")}
         title={t("nav.clients")}
         text={t("clients.text")}
-        actions={<Actions list="clients" />}
+        actions={<SpanSelect />}
       />
       <div className="stack">
         <Card flush>
-          <Answered query={query}>
-            {(found) =>
-              found.items.length === 0 ? (
-                <Nothing title={t("clients.empty")} />
-              ) : (
-                <DataTable
-                  caption={t("nav.clients")}
-                  rows={found.items}
-                  rowKey={(one) => `${text(one, "node")} ${text(one, "client")}`}
-                  columns={[
-                    { title: t("node"), cell: (one) => text(one, "node") },
-                    { title: t("client"), cell: (one) => <b>{text(one, "client")}</b> },
-                    {
-                      title: t("client.requests"),
-                      right: true,
-                      cell: (one) =>
-                        grouped(
-                          Object.values(row(one.requests)).reduce(
-                            (sum: number, n) => sum + Number(n),
-                            0,
-                          ),
-                        ),
-                    },
-                    {
-                      title: t("client.statuses"),
-                      cell: (one) => (
-                        <span className="row">
-                          {Object.entries(row(one.requests)).map(([status, count]) => (
-                            <Pill
-                              key={status}
-                              tone={
-                                status.startsWith("5")
-                                  ? "bad"
-                                  : status.startsWith("4")
-                                    ? "warn"
-                                    : ""
-                              }
-                            >
-                              {status}: {grouped(String(count))}
-                            </Pill>
-                          ))}
-                        </span>
-                      ),
-                    },
-                    {
-                      title: t("client.latency"),
-                      right: true,
-                      cell: (one) => span(number(one, "p95_seconds")),
-                    },
-                    {
-                      title: t("client.admitted"),
-                      right: true,
-                      cell: (one) => grouped(text(one, "admitted") ?? "0"),
-                    },
-                    {
-                      title: t("client.final"),
-                      right: true,
-                      cell: (one) => grouped(text(one, "final") ?? "0"),
-                    },
-                    {
-                      title: t("client.bad"),
-                      cell: (one) => <Refusals of={one} />,
-                    },
-                  ]}
-                />
-              )
-            }
-          </Answered>
+          <List<Row>
+            name="monitoring"
+            caption={t("nav.clients")}
+            route="/api/v1/monitoring/clients"
+            refresh={REFRESH_MS}
+            filters={[
+              { name: "node", label: "node" },
+              { name: "client", label: "client" },
+            ]}
+            rowKey={(one) => `${text(one, "node")} ${text(one, "client")}`}
+            empty={<Nothing title={t("clients.empty")} />}
+            columns={[
+              { title: t("node"), cell: (one) => text(one, "node") },
+              { title: t("client"), cell: (one) => <b>{text(one, "client")}</b> },
+              {
+                title: t("client.requests"),
+                right: true,
+                cell: (one) =>
+                  grouped(
+                    Object.values(row(one.requests)).reduce(
+                      (sum: number, n) => sum + Number(n),
+                      0,
+                    ),
+                  ),
+              },
+              {
+                title: t("client.statuses"),
+                cell: (one) => (
+                  <span className="row">
+                    {Object.entries(row(one.requests)).map(([status, count]) => (
+                      <Pill
+                        key={status}
+                        tone={
+                          status.startsWith("5") ? "bad" : status.startsWith("4") ? "warn" : ""
+                        }
+                      >
+                        {status}: {grouped(String(count))}
+                      </Pill>
+                    ))}
+                  </span>
+                ),
+              },
+              {
+                title: t("client.latency"),
+                right: true,
+                cell: (one) => span(number(one, "p95_seconds")),
+              },
+              {
+                title: t("client.admitted"),
+                right: true,
+                cell: (one) => grouped(text(one, "admitted") ?? "0"),
+              },
+              {
+                title: t("client.final"),
+                right: true,
+                cell: (one) => grouped(text(one, "final") ?? "0"),
+              },
+              {
+                title: t("client.bad"),
+                cell: (one) => <Refusals of={one} />,
+              },
+            ]}
+          />
         </Card>
         <div className="grid">
           <SeriesCard series="requests_per_second" title="series.requests" />

@@ -38,7 +38,10 @@ export function Organisations() {
           name="organisations"
           caption={t("nav.organisations")}
           route="/api/v1/organisations"
-          filters={[{ name: "height", label: "filter.height" }]}
+          filters={[
+            { name: "contains", label: "filter.contains" },
+            { name: "height", label: "filter.height" },
+          ]}
           rowKey={(one, at) => text(one, "name") ?? String(at)}
           empty={<Nothing title={t("organisations.empty")} />}
           columns={[
@@ -138,6 +141,7 @@ function Members({ organisation }: { organisation: string }) {
             choices: [["asks", t("organisation.asking")]],
             hint: t("organisation.members"),
           },
+          { name: "account", label: "filter.account" },
           { name: "height", label: "filter.height" },
           {
             name: "history",

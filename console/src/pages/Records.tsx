@@ -165,6 +165,7 @@ function Versions(props: { namespace: string; record: string }) {
       caption={t("record.versions")}
       route="/api/v1/records/{namespace}/{key}/versions"
       places={{ namespace: props.namespace, key: props.record }}
+      filters={[{ name: "writer", label: "record.writer" }]}
       rowKey={(one, at) => text(one, "version") ?? String(at)}
       columns={[
         { title: t("version"), cell: (one) => text(one, "version") },

@@ -116,9 +116,10 @@ function Bench({ sdk, network }: { sdk: Sdk; network: NetworkInfo }) {
     const found = await get<Page<Row>>(`/api/v1/accounts/${address}/holdings`).catch(() => null);
     setHoldings(found?.items ?? []);
   };
+  const newest = feed[0]?.id;
   useEffect(() => {
     void look();
-  }, [address, feed.length]);
+  }, [address, newest]);
   return (
     <div className="columns">
       <div className="stack">
@@ -353,7 +354,11 @@ function BuildCard(props: {
             {name("field", field)}
             <Input
               value={value(field, start)}
-              onChange={(event) => setValues({ ...values, [field]: event.target.value })}
+              onChange={(event) => {
+                setValues({ ...values, [field]: event.target.value });
+                // What stands below is about other values.
+                setStep(NOTHING);
+              }}
             />
           </label>
         ))}

@@ -1,8 +1,7 @@
 /** Transactions: list and one transaction with its proof. */
 import { useQuery } from "@tanstack/react-query";
-import { OPERATION_NAMES, RESULT_CODES } from "bubi-sdk";
 import { useParams } from "react-router";
-import { DataTable, dayStart, List } from "../components/DataTable";
+import { DataTable, List } from "../components/DataTable";
 import { ReceiptProofPanel } from "../components/Proof";
 import {
   AccountId,
@@ -17,6 +16,7 @@ import {
   Pill,
   Time,
 } from "../components/parts";
+import { useTransactionFilters } from "../components/TransactionFilters";
 import { Sentence, unpacked } from "../components/Words";
 import { get } from "../lib/api";
 import { dateTime, readable } from "../lib/format";
@@ -26,8 +26,9 @@ import type { Row, SignatureRow, TransactionRow } from "../lib/types";
 import { useTransactionColumns } from "./Blocks";
 
 export function Transactions() {
-  const { t, name } = useText();
+  const { t } = useText();
   const columns = useTransactionColumns();
+  const filters = useTransactionFilters(["account", "asset", "kind", "code", "times"]);
   return (
     <>
       <PageHead
@@ -43,22 +44,7 @@ export function Transactions() {
           rowKey={(one, at) => one.hash ?? one.id ?? String(at)}
           columns={columns}
           empty={<Nothing title={t("transactions.empty")} text={t("transactions.empty.text")} />}
-          filters={[
-            { name: "account", label: "filter.account" },
-            { name: "asset", label: "filter.asset" },
-            {
-              name: "kind",
-              label: "filter.kind",
-              choices: OPERATION_NAMES.map((one) => [one, name("operation", one)] as const),
-            },
-            {
-              name: "code",
-              label: "filter.code",
-              choices: Object.values(RESULT_CODES).map((one) => [one, name("code", one)] as const),
-            },
-            { name: "from", label: "filter.from", hint: "2026-01-31", send: dayStart() },
-            { name: "to", label: "filter.to", hint: "2026-02-28", send: dayStart(1) },
-          ]}
+          filters={filters}
         />
       </Card>
     </>

@@ -161,6 +161,9 @@ def _watching(text: str, state: NetworkState) -> str:
     operators = [f"{one.name}={one.operator}" for one in state.nodes if one.operator is not None]
     if not re.search(r"(?m)^\[monitoring\]$", text):
         text += "\n[monitoring]\nnodes = []\noperators = []\n"
+    if not re.search(r"(?m)^\[alarms\]$", text):
+        # Whoever tries it out has the other end on the same machine.
+        text += '\n[alarms]\ninternal_networks = ["127.0.0.0/8", "::1/128"]\n'
     text = _with_list(text, "nodes", nodes)
     return _with_list(text, "operators", operators)
 

@@ -3,10 +3,13 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
@@ -14,7 +17,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bubi import core
-from bubi.gateway.index.paging import LIMIT_DEFAULT, LIMIT_MAX, Asked, CursorError, Page
+from bubi.gateway.index.paging import (
+    LIMIT_DEFAULT,
+    LIMIT_MAX,
+    WHOLE_MAX,
+    Asked,
+    CursorError,
+    Page,
+    whole,
+)
 from bubi.gateway.index.reader import AheadError, NotReadyError, Reader
 from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import gateway_of
@@ -33,7 +44,7 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Any]:
         """The handler with the check in front."""
         handle = super().get_route_handler()
-        known = frozenset(parameter.alias for parameter in self.dependant.query_params)
+        known = frozenset(_query_names(self.dependant))
 
         async def checked(request: Request) -> Response:
             seen: set[str] = set()
@@ -47,6 +58,14 @@ class StrictRoute(APIRoute):
             return response
 
         return checked
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    """Parameters that a route declares, and those that it depends on declare."""
+    for parameter in dependant.query_params:
+        yield parameter.alias
+    for other in dependant.dependencies:
+        yield from _query_names(other)
 
 
 class Listed(BaseModel):
@@ -99,9 +118,55 @@ def _segment(value: str) -> str:
     return value.replace(SLASH, "/")
 
 
-Cursor = Annotated[str | None, Query(max_length=1_024, pattern="^[A-Za-z0-9_-]*$")]
-Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
-Format = Annotated[Literal["json", "csv"], Query(description="csv: the page as a table")]
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which part of a list is asked for, and in which form."""
+
+    cursor: str | None
+    limit: int | None
+    form: str
+
+    @property
+    def asked(self) -> Asked:
+        """The page."""
+        return Asked(self.cursor, LIMIT_DEFAULT if self.limit is None else self.limit)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a file with all that lies behind the cursor."""
+        return self.form == "csv" and self.limit is None
+
+    def of(self, fetch: Callable[[Asked], Page]) -> Page:
+        """What is asked for.
+
+        Raises:
+            ProblemError: the cursor is not of this list.
+        """
+        try:
+            return whole(fetch, self.cursor) if self.whole else fetch(self.asked)
+        except CursorError as error:
+            raise ProblemError("cursor_invalid", str(error)) from error
+
+
+def wanted_of(
+    cursor: Annotated[str | None, Query(max_length=1_024, pattern="^[A-Za-z0-9_-]*$")] = None,
+    limit: Annotated[
+        int | None,
+        Query(ge=1, le=LIMIT_MAX, description=f"Rows of a page, {LIMIT_DEFAULT} unless given"),
+    ] = None,
+    form: Annotated[
+        Literal["json", "csv"],
+        Query(
+            alias="format",
+            description=f"csv: a table; without `limit` of all rows, {WHOLE_MAX} at most",
+        ),
+    ] = "json",
+) -> Wanted:
+    """The parameters of every list."""
+    return Wanted(cursor, limit, form)
+
+
+Part = Annotated[Wanted, Depends(wanted_of)]
 Hash = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="64 hex digits")]
 Identifier = Annotated[str | None, Query(pattern="^[0-9a-f]{64}$")]
 Height = Annotated[int | None, Query(ge=0, le=HEIGHT_MAX, description="As of this height")]
@@ -111,7 +176,6 @@ Text = Annotated[str | None, AfterValidator(_no_nul), Query(max_length=256)]
 Key = Annotated[str, AfterValidator(_segment), Path(max_length=256)]
 Account = Annotated[str, Path(max_length=128, description="Address of this network")]
 AccountFilter = Annotated[str | None, Query(max_length=128)]
-DEFAULT = LIMIT_DEFAULT
 
 
 async def read(request: Request, work: Callable[[Reader], Result]) -> Result:
@@ -148,37 +212,35 @@ async def found(
 
 
 async def listed(
-    request: Request,
-    cursor: str | None,
-    limit: int,
-    form: str,
-    work: Callable[[Reader, Asked], Page],
+    request: Request, part: Wanted, work: Callable[[Reader, Asked], Page]
 ) -> Response:
-    """A page of a list, as JSON or CSV."""
-    page = await read(request, lambda reader: work(reader, Asked(cursor, limit)))
-    return answer(page, form)
+    """Part of a list of the index, as JSON or CSV; all of it is of one moment."""
+
+    def fetch(reader: Reader) -> Page:
+        with reader.standing() as one:
+            return part.of(lambda asked: work(one, asked))
+
+    if not part.whole:
+        page = await read(request, fetch)
+        return await answer(request, part, page, height=str(page.height))
+    # Few at a time: a file costs as much as hundreds of pages.
+    async with gateway_of(request).exports:
+        page = await read(request, fetch)
+        return await answer(request, part, page, height=str(page.height))
 
 
-def answer(page: Page, form: str) -> Response:
-    """A page, as JSON or CSV; the cursor of a table is in the header `Bubi-Next`."""
-    if form == "csv":
-        answered: Response = table({"items": page.items, "next": page.next}, form)
-        answered.headers["Bubi-Height"] = str(page.height)
-        return answered
-    return JSONResponse(
-        {"items": page.items, "next": page.next, "height": str(page.height)},
-        headers={"Bubi-Height": str(page.height)},
-    )
-
-
-def table(document: dict[str, Any], form: str) -> Any:
-    """The document of a list that comes in one piece, or its items as CSV."""
-    if form != "csv":
-        return document
-    headers = {"Content-Disposition": 'attachment; filename="list.csv"'}
-    if document["next"] is not None:
-        headers["Bubi-Next"] = document["next"]
-    text = as_csv(document["items"])
+async def answer(request: Request, part: Wanted, page: Page, **more: Any) -> Response:
+    """A part of a list, as JSON with these members beside it, or as CSV."""
+    headers = {"Bubi-Height": more["height"]} if "height" in more else {}
+    if part.form == "json":
+        return JSONResponse({"items": page.items, "next": page.next, **more}, headers=headers)
+    name = re.sub("[^a-z_]", "", request.url.path.rpartition("/")[2]) or "list"
+    if page.next is not None:
+        headers["Bubi-Next"] = page.next
+        if part.whole:
+            name += f"-first-{len(page.items)}"
+    headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    text = await run_in_threadpool(as_csv, page.items)
     return Response(text, headers=headers, media_type="text/csv; charset=utf-8")
 
 

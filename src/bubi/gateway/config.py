@@ -19,6 +19,9 @@ class ConfigError(Exception):
     """The configuration cannot be used; the message names the key and the cure."""
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
 @dataclass(frozen=True, slots=True)
 class GatewaySection:
     """Where the gateway listens and where its files are."""
@@ -84,6 +87,13 @@ class MonitoringSection:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmsSection:
+    """Networks, beside the public one, in which channels of alarms may reach something."""
+
+    internal_networks: tuple[Network, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OidcSection:
     """An identity provider (OpenID Connect); without `issuer` there is none.
 
@@ -119,6 +129,7 @@ class Config:
     explorer: ExplorerSection
     sandbox: SandboxSection
     monitoring: MonitoringSection
+    alarms: AlarmsSection
     oidc: OidcSection
     log: LogSection
 
@@ -202,6 +213,18 @@ def addresses(key: str, value: Any) -> tuple[tuple[str, str], ...]:
     return tuple(found.items())
 
 
+def networks(key: str, value: Any) -> tuple[Network, ...]:
+    """A list of networks in the notation of prefixes."""
+    found = []
+    for one in value if isinstance(value, list | tuple) else [None]:
+        try:
+            found.append(ipaddress.ip_network(one if isinstance(one, str) else ""))
+        except ValueError:
+            msg = f'{key} must be a list such as ["127.0.0.0/8", "10.1.0.0/16"], not {value!r}'
+            raise ConfigError(msg) from None
+    return tuple(found)
+
+
 def text(key: str, value: Any) -> str:
     """A text of a line."""
     if not isinstance(value, str) or not value.strip() or len(value) > 256 or "\n" in value:
@@ -263,6 +286,7 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "certificate": (None, path),
         "key": (None, path),
     },
+    "alarms": {"internal_networks": ((), networks)},
     "oidc": {
         "issuer": (None, url("http", "https")),
         "client_id": (None, text),
@@ -325,6 +349,7 @@ def parse(document: Mapping[str, Any], folder: Path) -> Config:
         ExplorerSection(**values["explorer"]),
         SandboxSection(**values["sandbox"]),
         MonitoringSection(**values["monitoring"]),
+        AlarmsSection(**values["alarms"]),
         OidcSection(**values["oidc"]),
         LogSection(**values["log"]),
     )

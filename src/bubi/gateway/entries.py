@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Table, select
@@ -11,6 +12,8 @@ from bubi.gateway.index.paging import Asked, Order, Page
 from bubi.gateway.index.reader import Json, Reader, View
 
 Kind = Literal["claims", "data", "holds", "items", "memberships"]
+
+HoldState = Literal["open", "released", "captured", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Listing:
     since: str
     until: str
     show: Callable[[View, Sequence[Any]], list[Json]]
+    filters: Mapping[str, str]
+    """Filters that such a list has, with their columns."""
 
     def valid(self, height: int) -> ColumnElement[bool]:
         """What stood at the end of a block."""
@@ -32,9 +37,17 @@ class Listing:
 
 
 def entries(
-    reader: Reader, address: str, kind: Kind, height: int | None, history: bool, asked: Asked
+    reader: Reader,
+    address: str,
+    kind: Kind,
+    height: int | None,
+    history: bool,
+    asked: Asked,
+    filters: Mapping[str, str] = MappingProxyType({}),
 ) -> Page:
     """What an account has at a height (default: now), or with `history` all that was until then.
+
+    `filters` are some of those that the listing has.
 
     Raises:
         AheadError: the index has not reached the height.
@@ -44,6 +57,8 @@ def entries(
     with reader.view() as view:
         at = view.at(height)
         query = select(table).where(table.c[listing.owner] == view.account_number(address))
+        for name, value in filters.items():
+            query = query.where(table.c[listing.filters[name]] == _stored(view, name, value))
         if history:
             query = query.where(table.c[listing.since] <= at)
         else:
@@ -57,6 +72,13 @@ def entries(
         shown = listing.show(view, rows)
         items = [{**one, **span} for one, span in zip(shown, spans, strict=True)]
         return Page(items, following, at)
+
+
+def _stored(view: View, name: str, value: str) -> Any:
+    """What a column has where a filter names something."""
+    if name == "issuer":
+        return view.account_number(value)
+    return view.asset_number(value) if name == "asset" else value
 
 
 def _span(since: int, until: int | None) -> Json:
@@ -119,7 +141,15 @@ def _memberships(view: View, rows: Sequence[Any]) -> list[Json]:
 
 
 LISTINGS: Mapping[Kind, Listing] = {
-    "data": Listing(schema.data, "account", {"name": str, "since": int}, "since", "until", _data),
+    "data": Listing(
+        schema.data,
+        "account",
+        {"name": str, "since": int},
+        "since",
+        "until",
+        _data,
+        {"name": "name"},
+    ),
     "claims": Listing(
         schema.claims,
         "account",
@@ -127,6 +157,7 @@ LISTINGS: Mapping[Kind, Listing] = {
         "since",
         "until",
         _claims,
+        {"name": "kind", "issuer": "issuer"},
     ),
     "holds": Listing(
         schema.holds,
@@ -135,6 +166,7 @@ LISTINGS: Mapping[Kind, Listing] = {
         "height",
         "closed",
         _holds,
+        {"asset": "asset", "state": "state"},
     ),
     "items": Listing(
         schema.items,
@@ -143,8 +175,15 @@ LISTINGS: Mapping[Kind, Listing] = {
         "since",
         "until",
         _items,
+        {"asset": "asset", "name": "item"},
     ),
     "memberships": Listing(
-        schema.memberships, "account", {"since": int}, "since", "until", _memberships
+        schema.memberships,
+        "account",
+        {"since": int},
+        "since",
+        "until",
+        _memberships,
+        {"organisation": "organisation"},
     ),
 }

@@ -9,17 +9,14 @@ from starlette.responses import Response
 from bubi.gateway import answers, entries, governance, organisations, records, stream, words
 from bubi.gateway.access import Role, principal_of, reader
 from bubi.gateway.answers import (
-    DEFAULT,
     RESPONSES,
     Account,
     AccountFilter,
-    Cursor,
-    Format,
     Hash,
     Height,
     Identifier,
-    Limit,
     Listed,
+    Part,
     Since,
     StrictRoute,
     Text,
@@ -28,7 +25,7 @@ from bubi.gateway.answers import (
     listed,
     read,
 )
-from bubi.gateway.index.paging import Asked, Page
+from bubi.gateway.index.paging import Asked, Page, window
 from bubi.gateway.index.reader import CODES, KINDS, Filters, Reader
 from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import gateway_of
@@ -149,16 +146,12 @@ async def news(request: Request) -> Response:
 @router.get("/blocks", response_model=Listed)
 async def blocks(
     request: Request,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002 - the name of the parameter
+    part: Part,
     since: Since = None,
     until: Until = None,
 ) -> Response:
     """Blocks, newest first."""
-    return await listed(
-        request, cursor, limit, format, lambda index, asked: index.blocks(asked, since, until)
-    )
+    return await listed(request, part, lambda index, asked: index.blocks(asked, since, until))
 
 
 def _block_name(name: str) -> str:
@@ -185,29 +178,40 @@ async def block(request: Request, block: str) -> dict[str, Any]:
 async def block_transactions(
     request: Request,
     block: str,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    part: Part,
+    account: AccountFilter = None,
+    kind: Text = None,
+    code: Text = None,
 ) -> Response:
-    """Transactions of a block, in its order."""
+    """Transactions of a block that fit all filters, in its order."""
     name = _block_name(block)
+    filters = await _filters(request, Filters(account=account, kind=kind, code=code))
     one = await found(request, lambda index: index.block(name))
     height = int(one["height"])
     return await listed(
-        request,
-        cursor,
-        limit,
-        format,
-        lambda index, asked: index.block_transactions(height, asked),
+        request, part, lambda index, asked: index.block_transactions(height, asked, filters)
     )
 
 
+async def _filters(request: Request, given: Filters) -> Filters:
+    """Filters that name what there may be.
+
+    Raises:
+        ProblemError: one does not.
+    """
+    if given.account is not None:
+        await answers.address_of(request, given.account)
+    if given.kind is not None and given.kind not in KINDS:
+        raise ProblemError("parameter_invalid", f"kind must be one of {', '.join(KINDS)}")
+    if given.code is not None and given.code not in CODES:
+        raise ProblemError("parameter_invalid", f"code must be one of {', '.join(CODES)}")
+    return given
+
+
 @router.get("/transactions", response_model=Listed)
-async def transactions(  # noqa: PLR0913, PLR0917 - one per filter
+async def transactions(
     request: Request,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    part: Part,
     account: AccountFilter = None,
     asset: Identifier = None,
     kind: Text = None,
@@ -216,16 +220,8 @@ async def transactions(  # noqa: PLR0913, PLR0917 - one per filter
     until: Until = None,
 ) -> Response:
     """Transactions that fit all filters, newest first."""
-    if account is not None:
-        await answers.address_of(request, account)
-    if kind is not None and kind not in KINDS:
-        raise ProblemError("parameter_invalid", f"kind must be one of {', '.join(KINDS)}")
-    if code is not None and code not in CODES:
-        raise ProblemError("parameter_invalid", f"code must be one of {', '.join(CODES)}")
-    filters = Filters(account, asset, kind, code, since, until)
-    return await listed(
-        request, cursor, limit, format, lambda index, asked: index.transactions(filters, asked)
-    )
+    filters = await _filters(request, Filters(account, asset, kind, code, since, until))
+    return await listed(request, part, lambda index, asked: index.transactions(filters, asked))
 
 
 @router.get("/transactions/{hash}")
@@ -257,12 +253,17 @@ async def transaction_proof(request: Request, hash: Hash) -> dict[str, Any]:  # 
 @router.get("/accounts", response_model=Listed)
 async def accounts(
     request: Request,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    part: Part,
+    creator: AccountFilter = None,
+    state: Annotated[Literal["open", "closed"] | None, Query()] = None,
 ) -> Response:
-    """Accounts, newest first."""
-    return await listed(request, cursor, limit, format, lambda index, asked: index.accounts(asked))
+    """Accounts that fit all filters, newest first."""
+    if creator is not None:
+        await answers.address_of(request, creator)
+    closed = None if state is None else state == "closed"
+    return await listed(
+        request, part, lambda index, asked: index.accounts(asked, creator, closed=closed)
+    )
 
 
 @router.get("/accounts/{address}")
@@ -284,19 +285,14 @@ async def account(request: Request, address: Account) -> dict[str, Any]:
 async def holdings(
     request: Request,
     address: Account,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    part: Part,
     height: Height = None,
+    asset: Identifier = None,
 ) -> Response:
-    """What an account has, or had at a height."""
+    """What an account has, or had at a height; of one asset if it is named."""
     await answers.address_of(request, address)
     return await listed(
-        request,
-        cursor,
-        limit,
-        format,
-        lambda index, asked: index.holdings(address, height, asked),
+        request, part, lambda index, asked: index.holdings(address, height, asked, asset)
     )
 
 
@@ -304,16 +300,16 @@ async def holdings(
 async def account_transactions(
     request: Request,
     address: Account,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    part: Part,
+    asset: Identifier = None,
+    kind: Text = None,
+    code: Text = None,
+    since: Since = None,
+    until: Until = None,
 ) -> Response:
-    """Transactions that name an account, newest first."""
-    await answers.address_of(request, address)
-    filters = Filters(account=address)
-    return await listed(
-        request, cursor, limit, format, lambda index, asked: index.transactions(filters, asked)
-    )
+    """Transactions that name an account and fit all filters, newest first."""
+    filters = await _filters(request, Filters(address, asset, kind, code, since, until))
+    return await listed(request, part, lambda index, asked: index.transactions(filters, asked))
 
 
 @router.get("/accounts/{address}/quota")
@@ -333,28 +329,44 @@ async def account_proof(request: Request, address: Account) -> dict[str, Any]:
 
 
 @router.get("/accounts/{address}/{kind}", response_model=Listed)
-async def account_list(
+async def account_list(  # noqa: PLR0913, PLR0917 - one per filter
     request: Request,
     address: Account,
     kind: entries.Kind,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    part: Part,
     height: Height = None,
     history: History = "0",
+    name: Text = None,
+    asset: Identifier = None,
+    issuer: AccountFilter = None,
+    state: Annotated[entries.HoldState | None, Query()] = None,
+    organisation: Text = None,
 ) -> Response:
     """Claims about an account, its data, holds, items, memberships: now or at a height.
 
     `history=1` lists what no longer stands, too: each from block `since` to before `until`.
+    `name` is that of a data entry, the kind of a claim, or an item. Each list has those filters
+    that its rows have.
     """
     await answers.address_of(request, address)
+    if issuer is not None:
+        await answers.address_of(request, issuer)
+    given = {
+        "name": name,
+        "asset": asset,
+        "issuer": issuer,
+        "state": state,
+        "organisation": organisation,
+    }
+    filters = {one: value for one, value in given.items() if value is not None}
+    for one in filters:
+        if one not in entries.LISTINGS[kind].filters:
+            raise ProblemError("unknown_parameter", f"{kind} have no {one}")
     whole = history == "1"
     return await listed(
         request,
-        cursor,
-        limit,
-        format,
-        lambda index, asked: entries.entries(index, address, kind, height, whole, asked),
+        part,
+        lambda index, asked: entries.entries(index, address, kind, height, whole, asked, filters),
     )
 
 
@@ -364,17 +376,16 @@ async def account_list(
 @router.get("/assets", response_model=Listed)
 async def assets(
     request: Request,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    part: Part,
     issuer: AccountFilter = None,
     kind: Annotated[Literal["fungible", "unique", "dated"] | None, Query()] = None,
+    code: Text = None,
 ) -> Response:
-    """Assets, newest first."""
+    """Assets that fit all filters, newest first."""
     if issuer is not None:
         await answers.address_of(request, issuer)
     return await listed(
-        request, cursor, limit, format, lambda index, asked: index.assets(asked, issuer, kind)
+        request, part, lambda index, asked: index.assets(asked, issuer, kind, code)
     )
 
 
@@ -388,30 +399,27 @@ async def asset(request: Request, asset: Hash) -> dict[str, Any]:
 async def holders(
     request: Request,
     asset: Hash,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    part: Part,
     height: Height = None,
+    account: AccountFilter = None,
 ) -> Response:
-    """Who holds an asset, or held it at a height."""
+    """Who holds an asset, or held it at a height; whether one account does if it is named."""
+    if account is not None:
+        await answers.address_of(request, account)
     await found(request, lambda index: index.asset(asset))
     return await listed(
-        request, cursor, limit, format, lambda index, asked: index.holders(asset, height, asked)
+        request, part, lambda index, asked: index.holders(asset, height, asked, account)
     )
 
 
 @router.get("/assets/{asset}/history", response_model=Listed)
 async def history(
-    request: Request,
-    asset: Hash,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    request: Request, asset: Hash, part: Part, since: Since = None, until: Until = None
 ) -> Response:
     """How the supply of an asset changed, newest first."""
     await found(request, lambda index: index.asset(asset))
     return await listed(
-        request, cursor, limit, format, lambda index, asked: index.supply(asset, asked)
+        request, part, lambda index, asked: index.supply(asset, asked, since, until)
     )
 
 
@@ -428,21 +436,20 @@ async def asset_proof(request: Request, asset: Hash) -> dict[str, Any]:
 
 @router.get("/namespaces", response_model=Listed)
 async def namespaces(
-    request: Request,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    request: Request, part: Part, owner: AccountFilter = None, name: Text = None
 ) -> Response:
-    """Namespaces by name."""
-    return await listed(request, cursor, limit, format, records.namespaces)
+    """Namespaces that fit all filters, by name."""
+    if owner is not None:
+        await answers.address_of(request, owner)
+    return await listed(
+        request, part, lambda index, asked: records.namespaces(index, asked, owner, name)
+    )
 
 
 @router.get("/records", response_model=Listed)
 async def record_list(
     request: Request,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    part: Part,
     namespace: Identifier = None,
     key: Text = None,
     digest: Identifier = None,
@@ -453,9 +460,7 @@ async def record_list(
         await answers.address_of(request, writer)
     return await listed(
         request,
-        cursor,
-        limit,
-        format,
+        part,
         lambda index, asked: records.records(index, asked, namespace, key, digest, writer),
     )
 
@@ -476,17 +481,16 @@ async def record_versions(
     request: Request,
     namespace: Hash,
     key: answers.Key,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    part: Part,
+    writer: AccountFilter = None,
 ) -> Response:
-    """Versions of a record, newest first."""
+    """Versions of a record, of one writer if it is named, newest first."""
+    if writer is not None:
+        await answers.address_of(request, writer)
     return await listed(
         request,
-        cursor,
-        limit,
-        format,
-        lambda index, asked: records.versions(index, namespace, key, asked),
+        part,
+        lambda index, asked: records.versions(index, namespace, key, asked, writer),
     )
 
 
@@ -503,19 +507,13 @@ async def record_graph(
 
 @router.get("/organisations", response_model=Listed)
 async def organisation_list(
-    request: Request,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
-    height: Height = None,
+    request: Request, part: Part, height: Height = None, contains: Text = None
 ) -> Response:
-    """Organisations by name, now or at a height."""
+    """Organisations by name, now or at a height; those whose names contain a text."""
     return await listed(
         request,
-        cursor,
-        limit,
-        format,
-        lambda index, asked: organisations.organisations(index, asked, height),
+        part,
+        lambda index, asked: organisations.organisations(index, asked, height, contains or ""),
     )
 
 
@@ -533,26 +531,29 @@ async def organisation(
 async def organisation_members(
     request: Request,
     organisation: answers.Key,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    part: Part,
     height: Height = None,
     state: Annotated[organisations.Kind, Query(description="asks: who asks for it")] = "member",
     history: History = "0",
+    account: AccountFilter = None,
 ) -> Response:
     """Accounts that belong to an organisation, or ask for it: now or at a height.
 
     `history=1` lists who no longer does, too: each from block `since` to before `until`.
     """
+    if account is not None:
+        await answers.address_of(request, account)
     whole = history == "1"
 
     def work(index: Reader, asked: Asked) -> Page:
-        page = organisations.members(index, organisation, asked, height, state, history=whole)
+        page = organisations.members(
+            index, organisation, asked, height, state, history=whole, account=account
+        )
         if page is None:
             raise ProblemError("not_found")
         return page
 
-    return await listed(request, cursor, limit, format, work)
+    return await listed(request, part, work)
 
 
 @router.get("/organisations/{organisation}/quota")
@@ -566,32 +567,34 @@ async def organisation_quota(request: Request, organisation: answers.Key) -> dic
 
 
 @router.get("/validators", response_model=dict[str, Any])
-async def validators(request: Request, format: Format = "json") -> Any:  # noqa: A002
-    """Validators in force, and what the node sees of them."""
+async def validators(
+    request: Request,
+    part: Part,
+    organisation: Text = None,
+    state: Annotated[Literal["present", "missing"] | None, Query()] = None,
+) -> Response:
+    """Validators in force that fit all filters, and what the node sees of them."""
     now = await found(request, governance.epoch)
     consensus = await gateway_of(request).node.get("/v1/consensus")
     seen = {one["name"]: one for one in consensus["validators"]}
-    document = {
-        "items": [{**seen.get(one["name"], {}), **one} for one in now["validators"]],
-        "next": None,
-        "height": now["indexed_height"],
-        "epoch": now["epoch"],
-        "engine": now["engine"],
-        "quorum": now["quorum"],
-        "total": now["total"],
-    }
-    return answers.table(document, format)
+    every = [{**seen.get(one["name"], {}), **one} for one in now["validators"]]
+    items = [
+        one
+        for one in every
+        if organisation in {None, one["organisation"]}
+        and state in {None, "missing" if one.get("missing") else "present"}
+    ]
+    page = part.of(lambda asked: window(items, ["name"], asked))
+    about = {name: now[name] for name in ("epoch", "engine", "quorum", "total")}
+    return await answers.answer(request, part, page, height=now["indexed_height"], **about)
 
 
 @router.get("/epochs", response_model=Listed)
-async def epochs(
-    request: Request,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
-) -> Response:
-    """Epochs with their validators, newest first."""
-    return await listed(request, cursor, limit, format, governance.epochs)
+async def epochs(request: Request, part: Part, engine: Text = None) -> Response:
+    """Epochs with their validators, newest first; those with an engine if it is named."""
+    return await listed(
+        request, part, lambda index, asked: governance.epochs(index, asked, engine)
+    )
 
 
 @router.get("/epochs/{epoch}")
@@ -605,18 +608,14 @@ async def epoch(
 @router.get("/proposals", response_model=Listed)
 async def proposals(
     request: Request,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    part: Part,
     state: Annotated[governance.State | None, Query()] = None,
     organisation: Text = None,
 ) -> Response:
     """Proposals that fit all filters, newest first; `organisation` is the proposer."""
     return await listed(
         request,
-        cursor,
-        limit,
-        format,
+        part,
         lambda index, asked: governance.proposals(index, asked, state, organisation),
     )
 
@@ -630,18 +629,16 @@ async def proposal(request: Request, proposal: Hash) -> dict[str, Any]:
 @router.get("/evidence", response_model=Listed)
 async def evidence_list(
     request: Request,
-    cursor: Cursor = None,
-    limit: Limit = DEFAULT,
-    format: Format = "json",  # noqa: A002
+    part: Part,
     validator: Text = None,
+    kind: Annotated[governance.EvidenceKind | None, Query()] = None,
 ) -> Response:
-    """Recorded evidence of contradicting statements, newest first."""
+    """Recorded evidence of contradicting statements that fits all filters, newest first."""
+    phase = None if kind is None else governance.PHASES.index(kind)
     return await listed(
         request,
-        cursor,
-        limit,
-        format,
-        lambda index, asked: governance.evidence_list(index, asked, validator),
+        part,
+        lambda index, asked: governance.evidence_list(index, asked, validator, phase),
     )
 
 

@@ -14,18 +14,22 @@ from bubi.gateway.index.settings import Settings, shown
 
 State = Literal["open", "approved", "active", "rejected", "withdrawn", "expired", "lapsed"]
 UNDECIDED = ("open", "approved")
-PHASES = ("change", "grant", "proposal", "first", "commit")
+EvidenceKind = Literal["change", "grant", "proposal", "first", "commit"]
+PHASES: tuple[EvidenceKind, ...] = ("change", "grant", "proposal", "first", "commit")
 """What a signature was for, by the number in the statement."""
 
 
 # --- epochs --------------------------------------------------------------------------------------
 
 
-def epochs(reader: Reader, asked: Asked) -> Page:
-    """Epochs, newest first."""
+def epochs(reader: Reader, asked: Asked, engine: str | None = None) -> Page:
+    """Epochs, newest first, those with an engine if it is named."""
     table = schema.epochs
+    query = select(table)
+    if engine is not None:
+        query = query.where(table.c.engine == engine)
     with reader.view() as view:
-        rows, following = view.page(select(table), Order([table.c.epoch]), asked, ["epoch"])
+        rows, following = view.page(query, Order([table.c.epoch]), asked, ["epoch"])
         members = _members(view, [row.epoch for row in rows])
         return Page([_epoch(row, members[row.epoch]) for row in rows], following, view.height)
 
@@ -279,10 +283,14 @@ def _settings_behind(view: View, row: Any, now: Settings) -> Settings:
 # --- evidence ------------------------------------------------------------------------------------
 
 
-def evidence_list(reader: Reader, asked: Asked, validator: str | None = None) -> Page:
-    """Evidence, newest first."""
+def evidence_list(
+    reader: Reader, asked: Asked, validator: str | None = None, phase: int | None = None
+) -> Page:
+    """Evidence that fits, newest first; `phase` is a place in `PHASES`."""
     table = schema.evidence
     query = select(table)
+    if phase is not None:
+        query = query.where(table.c.phase == phase)
     if validator is not None:
         query = query.where(table.c.validator == validator)
     return _page(reader, query, asked, table, "recorded", _evidence)

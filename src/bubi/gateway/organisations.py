@@ -47,8 +47,10 @@ class Term(NamedTuple):
 # --- organisations -------------------------------------------------------------------------------
 
 
-def organisations(reader: Reader, asked: Asked, height: int | None = None) -> Page:
-    """Organisations that there are at a height, by name.
+def organisations(
+    reader: Reader, asked: Asked, height: int | None = None, contains: str = ""
+) -> Page:
+    """Organisations that there are at a height and whose names contain a text, by name.
 
     Raises:
         AheadError: the index has not reached the height.
@@ -58,7 +60,8 @@ def organisations(reader: Reader, asked: Asked, height: int | None = None) -> Pa
         now = _settings(view, at)
         order = Order([schema.memberships.c.organisation], down=False, types=(str,))
         after = None if asked.cursor is None else order.values(asked.cursor)[0]
-        names = sorted(name for name in now.organisations if after is None or name > after)
+        fitting = [name for name in now.organisations if contains in name]
+        names = sorted(name for name in fitting if after is None or name > after)
         shown = names[: asked.limit]
         following = order.cursor([shown[-1]]) if len(names) > len(shown) else None
         return Page(_shown(view, shown, now, at), following, at)
@@ -114,9 +117,18 @@ def _counts(
 
 
 def members(
-    reader: Reader, name: str, asked: Asked, height: int | None, kind: Kind, *, history: bool
+    reader: Reader,
+    name: str,
+    asked: Asked,
+    height: int | None,
+    kind: Kind,
+    *,
+    history: bool,
+    account: str | None = None,
 ) -> Page | None:
     """Accounts of an organisation at a height, or those that ask it to take them in.
+
+    With `account` only that one, if it is among them.
 
     With `history` all that were until then: each from block `since` to before `until`. None if
     there never was such an organisation.
@@ -129,7 +141,8 @@ def members(
         terms = _terms(view, at)
         if name not in terms:
             return None
-        rows = _members(view, name, at, asked, kind, terms[name], history=history)
+        only = None if account is None else (view.account_number(account),)
+        rows = _members(view, name, at, asked, kind, terms[name], history=history, only=only)
         order = Order([MEMBERS.c.account, MEMBERS.c.since], down=False)
         shown, following = order.split(rows, asked, ["account", "since"])
         return Page(_member_rows(view, shown), following, at)
@@ -144,6 +157,7 @@ def _members(
     terms: Sequence[Term],
     *,
     history: bool,
+    only: tuple[int | None] | None,
 ) -> list[Member]:
     """Rows behind the cursor, at least one more than asked for if there are so many."""
     order = Order([MEMBERS.c.account, MEMBERS.c.since], down=False)
@@ -158,12 +172,15 @@ def _members(
             taken = taken.where(MEMBERS.c.account.not_in(list(_voters(view, now))))
             if name not in now.organisations:
                 return []
+    if only is not None:
+        taken = taken.where(MEMBERS.c.account == only[0])
     taken = taken.where(MEMBERS.c.since <= at) if history else taken.where(*_valid(at))
     found = view.connection.execute(order.apply(taken, asked)).all()
     rows = [Member(account, since, until, votes=False) for account, since, until in found]
     if kind == "member":
         after = None if asked.cursor is None else tuple(order.values(asked.cursor))
         voting = _voting(view, [one for one in terms if history or one.until > at])
+        voting = [one for one in voting if only is None or one.account == only[0]]
         rows += [one for one in voting if after is None or one[:2] > after]
     return _merged(rows)
 

@@ -13,12 +13,19 @@ GRAPH_MAX = 200
 Version = tuple[bytes, str, int]
 
 
-def namespaces(reader: Reader, asked: Asked) -> Page:
+def namespaces(
+    reader: Reader, asked: Asked, owner: str | None = None, name: str | None = None
+) -> Page:
     """Namespaces by name."""
     table = schema.namespaces
+    query = select(table)
     with reader.view() as view:
+        if owner is not None:
+            query = query.where(table.c.owner == view.account_number(owner))
+        if name is not None:
+            query = query.where(table.c.name == name)
         order = Order([table.c.name], down=False, types=(str,))
-        rows, following = view.page(select(table), order, asked, ["name"])
+        rows, following = view.page(query, order, asked, ["name"])
         owners = view.addresses([row.owner for row in rows])
         items = [
             {
@@ -88,11 +95,15 @@ def record(reader: Reader, namespace: str, key: str, version: int | None = None)
         }
 
 
-def versions(reader: Reader, namespace: str, key: str, asked: Asked) -> Page:
+def versions(
+    reader: Reader, namespace: str, key: str, asked: Asked, writer: str | None = None
+) -> Page:
     """Versions of a record, newest first."""
     table = schema.records
     query = select(table).where(table.c.namespace == bytes.fromhex(namespace), table.c.key == key)
     with reader.view() as view:
+        if writer is not None:
+            query = query.where(table.c.writer == view.account_number(writer))
         rows, following = view.page(query, Order([table.c.version]), asked, ["version"])
         return Page(_shown(view, rows), following, view.height)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from bubi.gateway.stream import News
 
 DELAYS = 20
+EXPORTS_MAX = 2
+"""Whole lists that are written at a time."""
 log = logging.getLogger("bubi.gateway")
 
 
@@ -50,6 +52,7 @@ class Gateway:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failure: BaseException | None = None
     streams: int = 0
+    exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(EXPORTS_MAX))
     delays: deque[int] = field(default_factory=lambda: deque(maxlen=DELAYS))
     """From the time of a block to its sight here (ms), for the newest blocks."""
 

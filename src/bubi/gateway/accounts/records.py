@@ -66,6 +66,17 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditWish:
+    """Which lines of the audit log are wanted; None fits all. Times in ms."""
+
+    name: str | None = None
+    action: str | None = None
+    target: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AuditLine:
     """One change. Times in ms since 1970."""
 
@@ -323,12 +334,18 @@ class AccountRecords:
                 raise
             self._base.execute("COMMIT")
 
-    def audit_lines(self, before: int | None, limit: int) -> list[AuditLine]:
-        """Lines below an id, newest first."""
+    def audit_lines(self, wish: AuditWish, before: int | None, limit: int) -> list[AuditLine]:
+        """Lines below an id that fit, newest first."""
         found = self._rows(
-            "SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?",
-            (before if before is not None else 2**62, limit),
-        )
+            "SELECT * FROM audit WHERE id < ?1 AND (?2 IS NULL OR name = ?2) "
+            "AND (?3 IS NULL OR action = ?3) AND (?4 IS NULL OR target = ?4) "
+            "AND (?5 IS NULL OR time >= ?5) AND (?6 IS NULL OR time <= ?6) "
+            "ORDER BY id DESC LIMIT ?7",
+            (
+                before if before is not None else 2**62, wish.name, wish.action, wish.target,
+                wish.since, wish.until, limit,
+            ),
+        )  # fmt: skip
         return [_audit_line(row) for row in found]
 
     def audit_intact(self) -> bool:

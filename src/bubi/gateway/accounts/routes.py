@@ -11,6 +11,8 @@ from bubi.gateway.access import Principal, Role, require
 from bubi.gateway.accounts.audit import audit
 from bubi.gateway.accounts.passwords import LENGTH_MIN, acceptable
 from bubi.gateway.accounts.records import (
+    AuditLine,
+    AuditWish,
     LastAdministratorError,
     Session,
     User,
@@ -18,7 +20,8 @@ from bubi.gateway.accounts.records import (
     UserUnknownError,
 )
 from bubi.gateway.accounts.service import accounts_of, address_of, check_origin
-from bubi.gateway.answers import RESPONSES, Format, StrictRoute, table
+from bubi.gateway.answers import RESPONSES, Part, Since, StrictRoute, Until, answer
+from bubi.gateway.index.paging import Asked, Page, decoded, encoded, window
 from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import gateway_of
 
@@ -27,6 +30,7 @@ Anyone = Annotated[Principal, Depends(require(Role.READ_ONLY))]
 Administrator = Annotated[Principal, Depends(require(Role.ADMINISTRATOR))]
 auditor = Depends(require(Role.AUDITOR))
 
+Text = Annotated[str | None, Query(max_length=200)]
 RoleName = Literal["administrator", "operator", "auditor", "read_only"]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 
@@ -163,11 +167,24 @@ async def _hashed(request: Request, password: str) -> str:
 
 
 @router.get("/users", response_model=dict[str, Any])
-async def users(request: Request, who: Administrator, format: Format = "json") -> Any:  # noqa: A002
-    """All users."""
+async def users(
+    request: Request,
+    who: Administrator,
+    part: Part,
+    role: RoleName | None = None,
+    state: Literal["active", "disabled"] | None = None,
+    contains: Text = None,
+) -> Response:
+    """Users that fit all filters; those whose names contain a text."""
     del who
-    items = [_user(one) for one in accounts_of(request).records.users()]
-    return table({"items": items, "next": None}, format)
+    items = [
+        _user(one)
+        for one in accounts_of(request).records.users()
+        if role in {None, one.role}
+        and state in {None, "disabled" if one.disabled else "active"}
+        and (contains or "") in one.name
+    ]
+    return await answer(request, part, part.of(lambda asked: window(items, ["name"], asked)))
 
 
 @router.post("/users", status_code=201)
@@ -240,28 +257,42 @@ async def make_link(request: Request, name: str, who: Administrator) -> dict[str
 @router.get("/audit", dependencies=[auditor], response_model=dict[str, Any])
 async def audit_log(
     request: Request,
-    cursor: Annotated[str | None, Query(pattern="^[0-9]{1,18}$")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    format: Format = "json",  # noqa: A002 - the name of the parameter
-) -> Any:
-    """Who changed what, newest first; `intact`: no line was changed or taken out."""
+    part: Part,
+    name: Text = None,
+    action: Text = None,
+    target: Text = None,
+    since: Since = None,
+    until: Until = None,
+) -> Response:
+    """Who changed what, newest first, what fits all filters.
+
+    `intact`: no line of the whole log was changed or taken out.
+    """
     records = accounts_of(request).records
-    lines = records.audit_lines(int(cursor) if cursor else None, limit)
-    items = [
-        {
-            "id": str(line.id),
-            "time": str(line.time),
-            "name": line.name,
-            "action": line.action,
-            "target": line.target,
-            "detail": line.detail,
-            "address": line.address,
-        }
-        for line in lines
-    ]
-    following = str(lines[-1].id) if len(lines) == limit else None
+    wanted = AuditWish(name, action, target, since, until)
+
+    def fetch(asked: Asked) -> Page:
+        before = None if asked.cursor is None else decoded(asked.cursor, [int])[0]
+        lines = records.audit_lines(wanted, before, asked.limit + 1)
+        shown = lines[: asked.limit]
+        following = encoded([shown[-1].id]) if len(lines) > len(shown) else None
+        return Page([_line(one) for one in shown], following, 0)
+
+    page = await run_in_threadpool(part.of, fetch)
     intact = await run_in_threadpool(records.audit_intact)
-    return table({"items": items, "next": following, "intact": intact}, format)
+    return await answer(request, part, page, intact=intact)
+
+
+def _line(line: AuditLine) -> dict[str, Any]:
+    return {
+        "id": str(line.id),
+        "time": str(line.time),
+        "name": line.name,
+        "action": line.action,
+        "target": line.target,
+        "detail": line.detail,
+        "address": line.address,
+    }
 
 
 def _user(user: User) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import hmac
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -20,6 +20,7 @@ import apprise
 import httpx
 from apprise.plugins.base import NotifyBase
 
+from bubi.gateway.alarms.reach import REFUSED, Network, limited
 from bubi.gateway.alarms.records import Channel
 
 SECONDS = 10.0
@@ -97,16 +98,22 @@ def _check_mail(settings: Mapping[str, Any]) -> None:
         raise ChannelError(msg)
 
 
-def deliver(channel: Channel, message: Message) -> str:
-    """Tells one channel; blocks for seconds at most. What went wrong, or nothing."""
+def deliver(channel: Channel, message: Message, allowed: Sequence[Network] = ()) -> str:
+    """Tells one channel; blocks for seconds at most. What went wrong, or nothing.
+
+    It reaches public addresses, and of internal networks those that are `allowed`.
+    """
     try:
         if channel.kind == HEARTBEAT:
-            return _beat(channel.settings["url"])
+            with limited(allowed) as refused:
+                error = _beat(channel.settings["url"])
+                return REFUSED if refused() else error
         target = _target(channel.kind, channel.settings)
     except ChannelError as error:
         return str(error)
     if isinstance(target, Robot):
         target.message = message
+    stopped = _limit(target, allowed)
     teller = apprise.Apprise()
     teller.add(target)
     with apprise.LogCapture(level=logging.WARNING) as output:  # type: ignore[no-untyped-call]
@@ -116,8 +123,25 @@ def deliver(channel: Channel, message: Message) -> str:
         said = output.getvalue().strip()
     if told:
         return ""
+    if stopped:
+        return REFUSED
     detail = target.failure if isinstance(target, Robot) else said.splitlines()[-1:]
     return _without_secrets(str(detail or "it was not delivered"), channel.settings)
+
+
+def _limit(target: NotifyBase, allowed: Sequence[Network]) -> list[bool]:
+    """Keeps a target within the networks, in whichever thread it works; notes if it left them."""
+    notify, stopped = target.notify, []
+
+    def within(*arguments: Any, **named: Any) -> bool:
+        with limited(allowed) as refused:
+            told = bool(notify(*arguments, **named))
+            if refused():
+                stopped.append(True)
+            return told
+
+    target.notify = within  # type: ignore[method-assign]
+    return stopped
 
 
 def _without_secrets(text: str, settings: Mapping[str, Any]) -> str:

@@ -66,6 +66,19 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """Which alarms are wanted; None fits all. `since` and `until` (ms) bound when they fired."""
+
+    active: bool
+    severity: str | None = None
+    layer: str | None = None
+    code: str | None = None
+    key: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Silence:
     """Until when (ms) nobody is told of alarms of a rule, a key, or both; None: any."""
 
@@ -196,12 +209,19 @@ class Records:
         found = self._rows("SELECT * FROM alarms WHERE resolved IS NULL ORDER BY id DESC")
         return [_alarm(row) for row in found]
 
-    def history(self, before: int | None, limit: int) -> list[Alarm]:
-        """Ended alarms below an id, newest first."""
+    def alarms(self, wish: Wish, before: int | None, limit: int) -> list[Alarm]:
+        """Alarms below an id that fit, newest first."""
         found = self._rows(
-            "SELECT * FROM alarms WHERE resolved IS NOT NULL AND id < ? ORDER BY id DESC LIMIT ?",
-            (before if before is not None else 2**62, limit),
-        )
+            "SELECT * FROM alarms WHERE (resolved IS NULL) = ?1 AND id < ?2 "
+            "AND (?3 IS NULL OR severity = ?3) AND (?4 IS NULL OR layer = ?4) "
+            "AND (?5 IS NULL OR code = ?5) AND (?6 IS NULL OR key = ?6) "
+            "AND (?7 IS NULL OR fired >= ?7) AND (?8 IS NULL OR fired <= ?8) "
+            "ORDER BY id DESC LIMIT ?9",
+            (
+                int(wish.active), before if before is not None else 2**62, wish.severity,
+                wish.layer, wish.code, wish.key, wish.since, wish.until, limit,
+            ),
+        )  # fmt: skip
         return [_alarm(row) for row in found]
 
     def acknowledge(self, number: int, who: str, comment: str, now: int) -> Alarm:

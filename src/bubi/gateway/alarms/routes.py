@@ -13,10 +13,11 @@ from starlette.requests import Request
 from bubi.gateway.access import Principal, Role, require
 from bubi.gateway.accounts.audit import audit
 from bubi.gateway.alarms.channels import KINDS, SECRET, ChannelError, check
-from bubi.gateway.alarms.records import Channel, Delivery, Silence, UnknownError
+from bubi.gateway.alarms.records import Channel, Delivery, Silence, UnknownError, Wish
 from bubi.gateway.alarms.rules import BY_CODE, Rule, Severity
 from bubi.gateway.alarms.service import Alarms
-from bubi.gateway.answers import RESPONSES, Format, StrictRoute, table
+from bubi.gateway.answers import RESPONSES, Part, Since, StrictRoute, Until, answer
+from bubi.gateway.index.paging import Asked, Page, decoded, encoded, window
 from bubi.gateway.monitoring.service import monitor_of
 from bubi.gateway.problems import ProblemError
 
@@ -29,6 +30,9 @@ Operator = Annotated[Principal, Depends(operator)]
 Administrator = Annotated[Principal, Depends(administrator)]
 
 Number = Annotated[int, Path(ge=1, le=2**53)]
+Text = Annotated[str | None, Query(max_length=200)]
+SeverityName = Literal["info", "warning", "critical"]
+LayerName = Literal["host", "network", "consensus", "business", "gateway"]
 
 Document = dict[str, Any]
 SILENCE_HOURS_MAX = 24 * 90
@@ -100,30 +104,68 @@ def _found(action: Callable[[], Result]) -> Result:
 
 
 @router.get("/alarms", dependencies=[reader], response_model=Document)
-async def alarms(
+async def alarms(  # noqa: PLR0913, PLR0917 - one per filter
     request: Request,
+    part: Part,
     state: Literal["active", "history"] = "active",
-    cursor: Annotated[str | None, Query(pattern="^[0-9]{1,18}$")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    format: Format = "json",  # noqa: A002 - the name of the parameter
+    severity: SeverityName | None = None,
+    layer: LayerName | None = None,
+    code: Text = None,
+    key: Text = None,
+    since: Since = None,
+    until: Until = None,
 ) -> Any:
-    """Alarms that are active, or those that ended, newest first."""
+    """Alarms that are active, or those that ended, newest first, that fit all filters.
+
+    `key` is what an alarm is about; `from` and `to` bound when it fired (ms).
+    """
     service = _alarms(request)
-    if state == "active":
-        listed, following = service.records.active(), None
-    else:
-        listed = service.records.history(int(cursor) if cursor else None, limit)
-        following = str(listed[-1].id) if len(listed) == limit else None
-    items = [service.document(one) for one in listed]
-    found = {"items": items, "next": following, "height": monitor_of(request).height()}
-    return table(found, format)
+    wanted = Wish(
+        active=state == "active",
+        severity=severity,
+        layer=layer,
+        code=code,
+        key=key,
+        since=since,
+        until=until,
+    )
+
+    def fetch(asked: Asked) -> Page:
+        before = None if asked.cursor is None else decoded(asked.cursor, [int])[0]
+        found = service.records.alarms(wanted, before, asked.limit + 1)
+        shown = found[: asked.limit]
+        following = encoded([shown[-1].id]) if len(found) > len(shown) else None
+        return Page([service.document(one) for one in shown], following, 0)
+
+    page = part.of(fetch)
+    return await answer(request, part, page, height=monitor_of(request).height())
 
 
 @router.get("/alarms/rules", dependencies=[reader], response_model=Document)
-async def rules(request: Request, format: Format = "json") -> Any:  # noqa: A002
-    """The rules in force."""
-    items = [_rule(one) for one in _alarms(request).records.rules()]
-    return table({"items": items, "next": None}, format)
+async def rules(
+    request: Request,
+    part: Part,
+    severity: SeverityName | None = None,
+    layer: LayerName | None = None,
+    state: Literal["on", "off", "changed"] | None = None,
+) -> Any:
+    """The rules in force that fit all filters."""
+    items = [
+        one
+        for one in _rules(request)
+        if severity in {None, one["severity"]}
+        and layer in {None, one["layer"]}
+        and (
+            state in {None, "on" if one["enabled"] else "off"}
+            or (state == "changed" and not one["default"])
+        )
+    ]
+    page = part.of(lambda asked: window(items, ["code"], asked))
+    return await answer(request, part, page)
+
+
+def _rules(request: Request) -> list[dict[str, Any]]:
+    return [_rule(one) for one in _alarms(request).records.rules()]
 
 
 @router.put("/alarms/rules", response_model=Document)
@@ -140,15 +182,22 @@ async def change_rules(request: Request, changes: RuleChanges, who: Operator) ->
     service.set_rules(new)
     for rule in new:
         audit(request, who, "change_rule", rule.code, _rule(rule))
-    return await rules(request)
+    return {"items": _rules(request), "next": None}
 
 
 @router.get("/alarms/silences", dependencies=[reader], response_model=Document)
-async def silences(request: Request, format: Format = "json") -> Any:  # noqa: A002
-    """Silences in force."""
+async def silences(
+    request: Request, part: Part, code: Text = None, key: Text = None, name: Text = None
+) -> Any:
+    """Silences in force that fit all filters; `name` is who made them."""
     monitor = monitor_of(request)
-    found = monitor.alarms.records.silences(monitor.clock())
-    return table({"items": [_silence(one) for one in found], "next": None}, format)
+    found = [
+        _silence(one)
+        for one in monitor.alarms.records.silences(monitor.clock())
+        if code in {None, one.code} and key in {None, one.key} and name in {None, one.made_by}
+    ]
+    page = part.of(lambda asked: window(found, ["until", "id"], asked))
+    return await answer(request, part, page)
 
 
 @router.post("/alarms/silences", status_code=201)
@@ -171,18 +220,36 @@ async def end_silence(request: Request, number: Number, who: Operator) -> Respon
     return Response(status_code=204)
 
 
-@router.get("/alarms/channels")
-async def channels(request: Request, who: Operator) -> dict[str, Any]:
-    """Channels, without their secrets, and how their newest messages fared."""
+@router.get("/alarms/channels", response_model=Document)
+async def channels(
+    request: Request,
+    who: Operator,
+    part: Part,
+    kind: Text = None,
+    state: Literal["on", "off", "failing"] | None = None,
+) -> Any:
+    """Channels that fit all filters, without their secrets, and how their newest messages fared.
+
+    `failing`: the newest message did not arrive.
+    """
     del who
     records = _alarms(request).records
     deliveries = records.deliveries(1_000)
-    items = [_channel(one, deliveries) for one in records.channels()]
+    items = [
+        one
+        for one in (_channel(channel, deliveries) for channel in records.channels())
+        if kind in {None, one["kind"]}
+        and (
+            state in {None, "on" if one["enabled"] else "off"}
+            or (state == "failing" and one["newest"] and not one["newest"]["delivered"])
+        )
+    ]
     kinds = {
         kind: {"required": sorted(required), "optional": sorted(optional)}
         for kind, (required, optional) in KINDS.items()
     }
-    return {"items": items, "next": None, "kinds": kinds}
+    page = part.of(lambda asked: window(items, ["name"], asked))
+    return await answer(request, part, page, kinds=kinds)
 
 
 @router.post("/alarms/channels", status_code=201)

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,8 @@ from sqlalchemy import ColumnElement, Select, and_, or_
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 1_000
+WHOLE_MAX = 20_000
+"""Rows of a list that is asked for in one piece, as a file."""
 
 
 class CursorError(Exception):
@@ -31,6 +33,66 @@ class Asked:
 
     cursor: str | None = None
     limit: int = LIMIT_DEFAULT
+
+
+def whole(fetch: Callable[[Asked], Page], cursor: str | None = None) -> Page:
+    """What lies behind a cursor in one piece of `WHOLE_MAX` rows at most, read page by page."""
+    items: list[dict[str, Any]] = []
+    while True:
+        page = fetch(Asked(cursor, min(LIMIT_MAX, WHOLE_MAX - len(items))))
+        items += page.items
+        cursor = page.next
+        if cursor is None or len(items) >= WHOLE_MAX:
+            return Page(items, cursor, page.height)
+
+
+def window(
+    items: Sequence[Mapping[str, Any]], names: Sequence[str], asked: Asked, height: int = 0
+) -> Page:
+    """Part of a list that is at hand, in the order of these texts, which are unique together.
+
+    Raises:
+        CursorError: the cursor is not of such a list.
+    """
+
+    def key(item: Mapping[str, Any]) -> list[str]:
+        return [str(item[name]) for name in names]
+
+    after = None if asked.cursor is None else decoded(asked.cursor, [str] * len(names))
+    rows = sorted((dict(one) for one in items if after is None or key(one) > after), key=key)
+    shown = rows[: asked.limit]
+    following = encoded(key(shown[-1])) if len(rows) > len(shown) else None
+    return Page(shown, following, height)
+
+
+def encoded(values: Sequence[Any]) -> str:
+    """The cursor behind a row that has these values."""
+    plain = [value.hex() if isinstance(value, bytes) else value for value in values]
+    text = json.dumps(plain, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+def decoded(cursor: str, types: Sequence[type]) -> list[Any]:
+    """The values of a cursor.
+
+    Raises:
+        CursorError: it has others.
+    """
+    try:
+        values = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=="))
+        found = [
+            bytes.fromhex(value) if wanted is bytes else wanted(value)
+            for wanted, value in zip(types, values, strict=True)
+        ]
+        # Half of a pair of surrogates has no place in any database.
+        "".join(value for value in found if isinstance(value, str)).encode()
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise CursorError("the cursor does not belong to this list") from error
+    if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in found):
+        raise CursorError("the cursor does not belong to this list")
+    if any(isinstance(value, str) and "\0" in value for value in found):
+        raise CursorError("the cursor does not belong to this list")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +126,14 @@ class Order:
         Raises:
             CursorError: the cursor is not of such a list.
         """
-        types = list(self.types) * (len(self.columns) if len(self.types) == 1 else 1)
-        try:
-            values = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=="))
-            found = [
-                bytes.fromhex(value) if wanted is bytes else wanted(value)
-                for wanted, value in zip(types, values, strict=True)
-            ]
-            # Half of a pair of surrogates has no place in any database.
-            "".join(value for value in found if isinstance(value, str)).encode()
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise CursorError("the cursor does not belong to this list") from error
-        if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in found):
-            raise CursorError("the cursor does not belong to this list")
-        if any(isinstance(value, str) and "\0" in value for value in found):
-            raise CursorError("the cursor does not belong to this list")
-        return found
+        return decoded(
+            cursor, list(self.types) * (len(self.columns) if len(self.types) == 1 else 1)
+        )
 
-    def cursor(self, values: Sequence[Any]) -> str:
+    @staticmethod
+    def cursor(values: Sequence[Any]) -> str:
         """The cursor behind a row with these values in the order's columns."""
-        plain = [value.hex() if isinstance(value, bytes) else value for value in values]
-        text = json.dumps(plain, separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+        return encoded(values)
 
     def split(
         self, rows: Sequence[Any], asked: Asked, names: Sequence[str]

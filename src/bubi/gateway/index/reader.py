@@ -49,6 +49,9 @@ class Filters:
     until: int | None = None
 
 
+ALL = Filters()
+
+
 class View:
     """One consistent look at the index."""
 
@@ -136,6 +139,16 @@ class Reader:
                 raise NotReadyError("the index is being made")
             yield View(connection, progress)
 
+    @contextlib.contextmanager
+    def standing(self) -> Iterator["Reader"]:
+        """A reader all of whose answers are of one moment.
+
+        Raises:
+            NotReadyError: the index is still empty.
+        """
+        with self.view() as view:
+            yield _Standing(self, view)
+
     # --- overview --------------------------------------------------------------------------
 
     def overview(self) -> Json:
@@ -198,11 +211,14 @@ class Reader:
             voters = [known.get(place, str(place)) for place in json.loads(row.voters)]
             return {**_block(row), "voters": voters}
 
-    def block_transactions(self, height: int, asked: Asked) -> Page:
-        """Transactions of a block, in its order."""
+    def block_transactions(self, height: int, asked: Asked, filters: Filters = ALL) -> Page:
+        """Transactions of a block that fit, in its order."""
         table = schema.transactions
-        query = select(table).where(table.c.height == height, table.c.source.is_not(None))
         with self.view() as view:
+            query = _filtered(view, filters)
+            if query is None:
+                return Page([], None, view.height)
+            query = query.where(table.c.height == height)
             order = Order([table.c.height, table.c.position], down=False)
             rows, following = view.page(query, order, asked, ["height", "position"])
             return Page(_transactions(view, rows), following, view.height)
@@ -232,12 +248,20 @@ class Reader:
 
     # --- accounts --------------------------------------------------------------------------
 
-    def accounts(self, asked: Asked) -> Page:
+    def accounts(
+        self, asked: Asked, creator: str | None = None, *, closed: bool | None = None
+    ) -> Page:
         """Accounts, newest first."""
         table = schema.accounts
+        query = select(table)
         with self.view() as view:
+            if creator is not None:
+                query = query.where(table.c.creator == view.account_number(creator))
+            if closed is not None:
+                ended = table.c.closed.is_not(None)
+                query = query.where(ended if closed else ~ended)
             order = Order([table.c.height, table.c.account])
-            rows, following = view.page(select(table), order, asked, ["height", "account"])
+            rows, following = view.page(query, order, asked, ["height", "account"])
             named = view.addresses([one for row in rows for one in (row.account, row.creator)])
             return Page([_account(row, named) for row in rows], following, view.height)
 
@@ -264,13 +288,17 @@ class Reader:
                 "indexed_height": str(view.height),
             }
 
-    def holdings(self, address: str, height: int | None, asked: Asked) -> Page:
-        """What an account had at a height."""
+    def holdings(
+        self, address: str, height: int | None, asked: Asked, asset: str | None = None
+    ) -> Page:
+        """What an account had at a height, of one asset if it is named."""
         table = schema.holdings
         with self.view() as view:
             at = view.at(height)
             number = view.account_number(address)
             query = select(table).where(table.c.account == number, *_valid(table, at))
+            if asset is not None:
+                query = query.where(table.c.asset == view.asset_number(asset))
             order = Order([table.c.asset], down=False)
             rows, following = view.page(query, order, asked, ["asset"])
             named = view.assets([row.asset for row in rows])
@@ -279,7 +307,13 @@ class Reader:
 
     # --- assets ----------------------------------------------------------------------------
 
-    def assets(self, asked: Asked, issuer: str | None = None, kind: str | None = None) -> Page:
+    def assets(
+        self,
+        asked: Asked,
+        issuer: str | None = None,
+        kind: str | None = None,
+        code: str | None = None,
+    ) -> Page:
         """Assets, newest first."""
         table = schema.assets
         query = select(table)
@@ -288,6 +322,8 @@ class Reader:
                 query = query.where(table.c.issuer == view.account_number(issuer))
             if kind is not None:
                 query = query.where(table.c.kind == kind)
+            if code is not None:
+                query = query.where(table.c.code == code)
             rows, following = view.page(query, Order([table.c.asset]), asked, ["asset"])
             return Page(_assets(view, rows), following, view.height)
 
@@ -298,33 +334,40 @@ class Reader:
             row = view.connection.execute(query).first()
             return None if row is None else _assets(view, [row])[0]
 
-    def holders(self, asset: str, height: int | None, asked: Asked) -> Page:
-        """Who held an asset at a height: amounts, or items of a unique asset."""
+    def holders(
+        self, asset: str, height: int | None, asked: Asked, account: str | None = None
+    ) -> Page:
+        """Who held an asset at a height, or whether one account did: amounts, or unique items."""
         with self.view() as view:
             at, number = view.at(height), view.asset_number(asset)
             kinds = select(schema.assets.c.kind).where(schema.assets.c.asset == number)
             if view.connection.execute(kinds).scalar() == "unique":
-                return _item_holders(view, number, at, asked)
+                return _item_holders(view, number, at, asked, account)
             table = schema.holdings
             query = select(table).where(table.c.asset == number, *_valid(table, at))
+            if account is not None:
+                query = query.where(table.c.account == view.account_number(account))
             order = Order([table.c.account], down=False)
             rows, following = view.page(query, order, asked, ["account"])
             named = view.addresses([row.account for row in rows])
             items = [{"address": named[row.account], **_holding(row)} for row in rows]
             return Page(items, following, at)
 
-    def supply(self, asset: str, asked: Asked) -> Page:
-        """How the supply of an asset changed, newest first.
+    def supply(
+        self, asset: str, asked: Asked, since: int | None = None, until: int | None = None
+    ) -> Page:
+        """How the supply of an asset changed between two times, newest first.
 
         What it was before the first block has no time.
         """
         table = schema.supplies
         with self.view() as view:
-            query = (
+            query: Select[Any] = (
                 select(table.c.since, table.c.supply, schema.blocks.c.time)
                 .outerjoin(schema.blocks, schema.blocks.c.height == table.c.since)
                 .where(table.c.asset == view.asset_number(asset))
             )
+            query = _between(query, schema.blocks.c.time, since, until)
             rows, following = view.page(query, Order([table.c.since]), asked, ["since"])
             items = [
                 {"height": str(row.since), "time": _time(row.time), "supply": row.supply}
@@ -338,6 +381,19 @@ class Reader:
         """All that a text may mean: height, hash, id, address, code, name, record key."""
         with self.view() as view:
             return _search(view, words)
+
+
+class _Standing(Reader):
+    """Sees what a view sees, for as long as that is open."""
+
+    def __init__(self, reader: Reader, view: View) -> None:
+        super().__init__(reader._engine, reader.prefix, reader.suite, reader.chain.hex())
+        self._view = view
+
+    @contextlib.contextmanager
+    def view(self) -> Iterator[View]:
+        """The one view."""
+        yield self._view
 
 
 # --- rows to JSON ------------------------------------------------------------------------------
@@ -636,9 +692,13 @@ def _assets(view: View, rows: Sequence[Any]) -> list[Json]:
     ]
 
 
-def _item_holders(view: View, asset: int | None, at: int, asked: Asked) -> Page:
+def _item_holders(
+    view: View, asset: int | None, at: int, asked: Asked, account: str | None
+) -> Page:
     table = schema.items
     query = select(table).where(table.c.asset == asset, *_valid(table, at))
+    if account is not None:
+        query = query.where(table.c.holder == view.account_number(account))
     order = Order([table.c.item], down=False, types=(str,))
     rows, following = view.page(query, order, asked, ["item"])
     named = view.addresses([row.holder for row in rows])

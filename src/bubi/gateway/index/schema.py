@@ -167,6 +167,7 @@ accounts = Table(
     _number("closed", empty=True),
 )
 Index("accounts_by_height", accounts.c.height, accounts.c.account)
+Index("accounts_by_creator", accounts.c.creator, accounts.c.height, accounts.c.account)
 
 signers = Table(
     "signers",
@@ -325,6 +326,7 @@ namespaces = Table(
     _number("shared"),
 )
 Index("namespaces_by_name", namespaces.c.name)
+Index("namespaces_by_owner", namespaces.c.owner, namespaces.c.name)
 
 records = Table(
     "records",
@@ -346,6 +348,7 @@ records = Table(
 Index("records_by_digest", records.c.digest)
 Index("records_by_key", records.c.key)
 Index("records_by_height", records.c.height, records.c.position)
+Index("records_by_writer", records.c.writer, records.c.height, records.c.position)
 
 record_parents = Table(
     "record_parents",
@@ -427,6 +430,7 @@ proposals = Table(
 the newest status. 64-bit numbers that nothing bounds are texts."""
 Index("proposals_by_height", proposals.c.height, proposals.c.position, proposals.c.number)
 Index("proposals_by_status", proposals.c.status)
+Index("proposals_by_organisation", proposals.c.organisation, proposals.c.height)
 
 votes = Table(
     "votes",
@@ -473,3 +477,4 @@ evidence = Table(
 evidence opens, now or later. Height and round are what the member wrote: any 64 bits."""
 Index("evidence_by_height", evidence.c.recorded, evidence.c.position, evidence.c.number)
 Index("evidence_by_removal", evidence.c.removal)
+Index("evidence_by_validator", evidence.c.validator, evidence.c.recorded)

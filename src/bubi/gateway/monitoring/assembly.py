@@ -12,6 +12,7 @@ from bubi.gateway.accounts.provider import registered
 from bubi.gateway.accounts.records import AccountRecords
 from bubi.gateway.accounts.service import Accounts
 from bubi.gateway.alarms import ledger
+from bubi.gateway.alarms.channels import deliver
 from bubi.gateway.alarms.machine import Reading
 from bubi.gateway.alarms.records import Records
 from bubi.gateway.alarms.service import Alarms
@@ -43,7 +44,8 @@ def watch(gateway: Gateway) -> None:
     if provider is not None:
         sessions.oidc = Logins(provider)
     poller = Poller(targets(config), _tls(config.node, config.monitoring))
-    alarms = Alarms(Records(folder / ALARMS_FILE), now_ms)
+    tell = partial(deliver, allowed=config.alarms.internal_networks)
+    alarms = Alarms(Records(folder / ALARMS_FILE), now_ms, tell)
     alarms.publish = partial(gateway.news.tell, "alarm")
     series = SeriesStore(folder / SERIES_FILE)
     gateway.monitor = Monitor(poller, series, alarms, now_ms, partial(_ledger, gateway))

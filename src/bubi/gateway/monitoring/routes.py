@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 import httpx
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
+from starlette.responses import Response
 
 from bubi.gateway.access import Role, require
-from bubi.gateway.answers import RESPONSES, Format, StrictRoute, table
+from bubi.gateway.answers import RESPONSES, Part, StrictRoute, Wanted, answer
+from bubi.gateway.index.paging import WHOLE_MAX, Page, window
 from bubi.gateway.monitoring.catalogue import CATALOGUE
 from bubi.gateway.monitoring.figures import Scrape, quantile
 from bubi.gateway.monitoring.poller import Watched
@@ -26,15 +28,38 @@ operator = Depends(require(Role.OPERATOR))
 
 Document = dict[str, Any]
 HOUR_MS = 3_600_000
+LOG_LINES = 100
 Time = Annotated[int | None, Query(ge=0, le=2**53)]
+
+
+Name = Annotated[str | None, Query(max_length=200)]
 
 
 def _list(monitor: Monitor, items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"items": items, "next": None, "height": monitor.height()}
 
 
+async def _answer(
+    request: Request, part: Wanted, items: list[dict[str, Any]], *names: str, **wanted: str | None
+) -> Response:
+    """Items that fit all filters (those that are None fit all), in the order of these texts."""
+    fitting = [
+        one
+        for one in items
+        if all(value in {None, str(one[name])} for name, value in wanted.items())
+    ]
+    page = part.of(lambda asked: window(fitting, names, asked))
+    return await answer(request, part, page, height=monitor_of(request).height())
+
+
 @router.get("/nodes", dependencies=[reader], response_model=Document)
-async def nodes(request: Request, format: Format = "json") -> Any:  # noqa: A002
+async def nodes(
+    request: Request,
+    part: Part,
+    organisation: Name = None,
+    role: Literal["validator", "observer"] | None = None,
+    state: Literal["up", "not_ready", "down"] | None = None,
+) -> Response:
     """Every node: watched ones with what they answer, others with what they say of themselves."""
     monitor = monitor_of(request)
     found = {name: _node(node, monitor.clock()) for name, node in monitor.poller.nodes.items()}
@@ -42,7 +67,15 @@ async def nodes(request: Request, format: Format = "json") -> Any:  # noqa: A002
         for peer in node.peers:
             found.setdefault(str(peer["name"]), _other(peer))
     _add_validators(monitor, found)
-    return table(_list(monitor, [found[name] for name in sorted(found)]), format)
+    items = [one for one in found.values() if state in {None, _state(one)}]
+    return await _answer(request, part, items, "name", organisation=organisation, role=role)
+
+
+def _state(node: Mapping[str, Any]) -> str:
+    """In a word, as the console shows it."""
+    if not node["reachable"]:
+        return "down"
+    return "not_ready" if node["ready"] is False else "up"
 
 
 def _node(node: Watched, now: int) -> dict[str, Any]:
@@ -101,64 +134,72 @@ def _add_validators(monitor: Monitor, found: dict[str, dict[str, Any]]) -> None:
 
 
 @router.get("/hosts", dependencies=[reader], response_model=Document)
-async def hosts(request: Request, format: Format = "json") -> Any:  # noqa: A002
+async def hosts(request: Request, part: Part, node: Name = None) -> Response:
     """Machines of the nodes whose operator listener the gateway may ask."""
     monitor = monitor_of(request)
     items = [
-        {"name": name, "available": node.host is not None, "figures": node.host}
-        for name, node in monitor.poller.nodes.items()
-        if node.target.operator is not None
+        {"name": name, "available": one.host is not None, "figures": one.host}
+        for name, one in monitor.poller.nodes.items()
+        if one.target.operator is not None
     ]
-    return table(_list(monitor, items), format)
+    return await _answer(request, part, items, "name", name=node)
 
 
 @router.get("/consensus", dependencies=[reader], response_model=Document)
-async def consensus(request: Request, format: Format = "json") -> Any:  # noqa: A002
+async def consensus(request: Request, part: Part, node: Name = None) -> Response:
     """Who voted when, as each watched node sees it."""
     monitor = monitor_of(request)
     items = [
-        {"name": name, "reachable": node.reachable, "view": node.consensus or None}
-        for name, node in monitor.poller.nodes.items()
+        {"name": name, "reachable": one.reachable, "view": one.consensus or None}
+        for name, one in monitor.poller.nodes.items()
     ]
-    return table(_list(monitor, items), format)
+    return await _answer(request, part, items, "name", name=node)
 
 
 @router.get("/peers", dependencies=[reader], response_model=Document)
-async def peers(request: Request, format: Format = "json") -> Any:  # noqa: A002
-    """The matrix of connections: round trips, bytes and queues from each watched node."""
+async def peers(
+    request: Request, part: Part, node: Name = None, peer: Name = None, state: Name = None
+) -> Response:
+    """The matrix of connections: round trips, bytes and queues from each watched node.
+
+    `node` is where a connection is seen from, `peer` where it leads.
+    """
     monitor = monitor_of(request)
     items = [
         {
             "from": name,
-            "to": peer["name"],
-            "organisation": peer["organisation"],
-            "state": peer["state"],
-            "rtt_ms": peer.get("rtt_ms"),
-            "bytes_in": str(peer.get("bytes_in") or 0),
-            "bytes_out": str(peer.get("bytes_out") or 0),
-            "queued_bytes": str(peer.get("queued_bytes") or 0),
-            "queues": peer.get("queues") or {},
-            "certificate_days": peer.get("certificate_days"),
-            "reason": peer["reason"],
+            "to": other["name"],
+            "organisation": other["organisation"],
+            "state": other["state"],
+            "rtt_ms": other.get("rtt_ms"),
+            "bytes_in": str(other.get("bytes_in") or 0),
+            "bytes_out": str(other.get("bytes_out") or 0),
+            "queued_bytes": str(other.get("queued_bytes") or 0),
+            "queues": other.get("queues") or {},
+            "certificate_days": other.get("certificate_days"),
+            "reason": other["reason"],
         }
-        for name, node in monitor.poller.nodes.items()
-        for peer in node.peers
+        for name, one in monitor.poller.nodes.items()
+        for other in one.peers
     ]
-    return table(_list(monitor, items), format)
+    return await _answer(
+        request, part, items, "from", "to", **{"from": node, "to": peer, "state": state}
+    )
 
 
 @router.get("/clients", dependencies=[auditor], response_model=Document)
-async def clients(request: Request, format: Format = "json") -> Any:  # noqa: A002
+async def clients(
+    request: Request, part: Part, node: Name = None, client: Name = None
+) -> Response:
     """Who uses the interface of each watched node, and how the routes fare."""
-    monitor = monitor_of(request)
     items: list[dict[str, Any]] = []
-    for name, node in monitor.poller.nodes.items():
-        scrape = node.newest
+    for name, watched in monitor_of(request).poller.nodes.items():
+        scrape = watched.newest
         if scrape is None:
             continue
-        before = node.history[0] if node.history else scrape
-        items += [_client(name, client, scrape, before) for client in _clients(scrape)]
-    return table(_list(monitor, items), format)
+        before = watched.history[0] if watched.history else scrape
+        items += [_client(name, one, scrape, before) for one in _clients(scrape)]
+    return await _answer(request, part, items, "node", "client", node=node, client=client)
 
 
 def _clients(scrape: Scrape) -> list[str]:
@@ -207,29 +248,43 @@ async def logs(  # noqa: PLR0913, PLR0917 - one per filter
     contains: Annotated[str, Query(max_length=200)] = "",
     cursor: Annotated[str | None, Query(pattern="^[0-9]{1,18}$")] = None,
     after: Annotated[str | None, Query(pattern="^[0-9]{1,18}$")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    format: Format = "json",  # noqa: A002
-) -> Any:
+    limit: Annotated[int | None, Query(ge=1, le=1000)] = None,
+    form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+) -> Response:
     """The newest lines of a node's log, newest first; `after` gives only what is new."""
-    query = {"level": level, "part": part, "contains": contains, "limit": str(limit)}
-    query |= {"before": cursor} if cursor is not None else {}
+    wanted = Wanted(cursor, LOG_LINES if limit is None and form == "json" else limit, form)
+    query = {"level": level, "part": part, "contains": contains}
     query |= {"after": after} if after is not None else {}
-    monitor = monitor_of(request)
+    items: list[dict[str, Any]] = []
+    following = cursor
+    while True:
+        lines, following = await _lines(request, node, query, following, wanted.limit or 1_000)
+        items += lines
+        if not wanted.whole or following is None or len(items) >= WHOLE_MAX:
+            break
+    page = Page(items[:WHOLE_MAX], following, 0)
+    return await answer(request, wanted, page, height=monitor_of(request).height())
+
+
+async def _lines(
+    request: Request, node: str, query: Mapping[str, str], before: str | None, limit: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Lines of a node's log, and the cursor of those before.
+
+    Raises:
+        ProblemError: there is no such log, or it cannot be read now.
+    """
+    asked = {**query, "limit": str(limit), **({} if before is None else {"before": before})}
     try:
-        answer = await monitor.poller.ask_operator(node, "/v1/logs", query)
-        answer.raise_for_status()
-        document = answer.json()
+        found = await monitor_of(request).poller.ask_operator(node, "/v1/logs", asked)
+        found.raise_for_status()
+        document = found.json()
     except KeyError:
         raise ProblemError("not_found", f"no log of {node!r} can be read") from None
     except (httpx.HTTPError, ValueError) as error:
         detail = f"{node}: {type(error).__name__}"
         raise ProblemError("node_unreachable", detail) from error
-    found = {
-        "items": document["items"],
-        "next": document["next"],
-        "height": monitor.height(),
-    }
-    return table(found, format)
+    return document["items"], document["next"]
 
 
 @router.get("/series", dependencies=[reader])
