@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bubi.cli import messages, reasons
+from bubi.cli import messages, reasons, why
 
 
 @pytest.fixture
@@ -62,6 +62,12 @@ def test_chinese_reasons_have_no_english_sentence(chinese: None) -> None:
 @pytest.mark.parametrize("code", ["storage_full", "diverged", "engine_down", "failed"])
 def test_what_only_the_node_knows_stays_as_it_said_it(code: str, chinese: None) -> None:
     assert told(code, "/data/log-3").endswith("(/data/log-3)")
+
+
+def test_an_engine_that_is_not_here_has_a_cure(chinese: None) -> None:
+    cured = why.cure(["engine_unknown: acme.quick"], [], [])
+    assert re.search("[\u4e00-\u9fff]", cured)
+    assert cured != why.cure(["failed: x"], [], [])
 
 
 def test_without_an_account_of_consensus_the_words_of_the_node_are_kept(chinese: None) -> None:

@@ -185,6 +185,22 @@ def test_no_page_of_consensus_names_a_rule_that_does_not_exist() -> None:
     assert cited("H", page("spec/consensus/schedule.md")) <= known["H"]
 
 
+def test_the_sections_about_cometbft_are_cited_by_the_code() -> None:
+    written, number = set(), ""
+    for line in page("spec/consensus/cometbft.md").splitlines():
+        if heading := re.match(r"## (\d+)\. ", line):
+            number = heading[1]
+            written.add(number)
+        elif (point := re.match(r"(\d+)\. ", line)) and number:
+            written.add(f"{number}.{point[1]}")
+    # A section counts if all of its points do. The last one compares, and is no rule.
+    written -= {"4", "6", "7"}
+    assert len(written) == 4 + 6 + 4
+    code = without_docstring(ROOT / "src/bubi/comet/application.py")
+    code += page("core/chain/src/comet.rs")
+    assert set(re.findall(r"[Ss]ection (\d+(?:\.\d+)?)\b", code)) == written
+
+
 def test_the_points_of_the_schedule_are_cited_by_the_code() -> None:
     points = re.findall(r"(?m)^(\d+)\. ", page("spec/consensus/schedule.md"))
     assert points == [str(number) for number in range(1, len(points) + 1)]

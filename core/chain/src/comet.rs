@@ -1,7 +1,7 @@
 //! Where CometBFT decides: its bytes made again from a light block, and the light blocks of the log.
 //!
 //! CometBFT hashes and signs protobuf. These few messages are written here field by field, because what is hashed must have one
-//! form and encoders of protobuf promise none.
+//! form and encoders of protobuf promise none. Sections are those of `spec/consensus/cometbft.md`.
 
 use crate::{
     chain::{broken, Chain},
@@ -27,7 +27,7 @@ const NAME_DIGITS: usize = 40;
 /// Bytes of a logged light block before its encoding: the height of the ledger.
 const HEIGHT_BYTES: usize = 8;
 
-/// What CometBFT carries as the hash of the application after the block with this digest and outcome.
+/// What CometBFT carries as the hash of the application after the block with this digest and outcome (section 5).
 pub fn app_hash(chain: &ChainId, digest: &Hash, outcome: &Hash) -> Hash {
     SHA256.hash(&[domain::COMET_APPLICATION, chain.bytes(), &digest.0, &outcome.0])
 }
@@ -92,6 +92,7 @@ impl Message {
     }
 }
 
+/// A point in time (section 6.1).
 fn time(time: Time) -> Message {
     Message::default().number(1, time.seconds).number(2, u64::from(time.nanoseconds))
 }
@@ -106,7 +107,7 @@ fn root(leaves: impl IntoIterator<Item = Message>) -> Hash {
     merkle_root(SHA256, &leaves)
 }
 
-/// Hash of a header by the rules of CometBFT.
+/// Hash of a header by the rules of CometBFT (section 6.2).
 pub fn header_hash(header: &Header) -> Hash {
     let value = |bytes: &[u8]| Message::default().bytes(1, bytes);
     let last = &header.last_block;
@@ -128,7 +129,7 @@ pub fn header_hash(header: &Header) -> Hash {
     ])
 }
 
-/// Hash of the validators by the rules of CometBFT: the heaviest first, then by address.
+/// Hash of the validators by the rules of CometBFT: the heaviest first, then by address (section 6.3).
 ///
 /// # Errors
 /// `proof_invalid` for a key that is not Ed25519.
@@ -148,7 +149,7 @@ fn leaf(validator: &Validator) -> Result<(u32, [u8; ADDRESS_BYTES], Message)> {
     Ok((validator.weight, address, Message::default().inside(1, &wrapped).number(2, u64::from(validator.weight))))
 }
 
-/// Bytes that a validator of CometBFT signs to decide a block.
+/// Bytes that a validator of CometBFT signs to decide a block (section 6.4).
 fn sign_bytes(header: &Header, hash: &Hash, commit: &Commit, vote: &Vote) -> Vec<u8> {
     let message = Message::default()
         .number(1, PRECOMMIT)

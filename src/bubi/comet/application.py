@@ -157,11 +157,13 @@ class Application:
     # --- handshake ---
 
     async def _info(self, _: Request) -> bytes:
+        """Section 4.5: where the ledger stands."""
         self._record("info", self.height)
         app_hash = self._chain.app_hash if self.height else b""
         return abci.info(core.version(), self.height, app_hash)
 
     async def _init_chain(self, request: Request) -> bytes:
+        """Section 1: the name of the chain and its validators are those of the ledger."""
         self._record("init_chain", 0)
         chain, fields = self._chain, request.fields
         name = core.comet_chain_name(chain.chain_id)
@@ -185,6 +187,7 @@ class Application:
         return bytes_field(3, chain.app_hash)
 
     async def _query(self, request: Request) -> bytes:
+        """Section 4.6: the tip, and nothing else."""
         path = request.fields.text(2)
         if path != "/tip":
             return abci.not_understood("the ledger is read over its own API; known here: /tip")
@@ -199,6 +202,7 @@ class Application:
     # --- waiting transactions ---
 
     async def _check(self, request: Request) -> bytes:
+        """Section 2: what may wait in the mempool."""
         transaction = request.fields.data(1)
         try:
             found = payload.decode(transaction)
@@ -250,10 +254,11 @@ class Application:
         return max(self._chain.time + 1, request.time)
 
     async def _prepare(self, request: Request) -> bytes:
+        """Section 4.1: the block that this node proposes."""
         asked = abci.block_request(request)
         self._record("prepare_proposal", asked.height)
         time = self._time(asked)
-        # Section 4: after a pause the engine's time is that of the last votes. An empty block
+        # After a pause the engine's time is that of the last votes. An empty block
         # brings it up to date, and transactions are not judged by an old clock.
         if time < self._rules.now() - self._rules.clock_tolerance():
             return b""
@@ -326,6 +331,7 @@ class Application:
         return None
 
     async def _process(self, request: Request) -> bytes:
+        """Section 4.2: whether another node's block can be executed."""
         asked = abci.block_request(request)
         self._record("process_proposal", asked.height)
         try:
@@ -373,6 +379,7 @@ class Application:
             raise PayloadError("its time does not follow from CometBFT's")
 
     async def _finalize(self, request: Request) -> bytes:
+        """Section 4.3: executes what was decided."""
         asked = abci.block_request(request)
         self._record("finalize_block", asked.height)
         if asked.height != self.height + 1:
@@ -393,6 +400,7 @@ class Application:
         return abci.finalized(len(asked.transactions), app_hash)
 
     async def _commit(self, _: Request) -> bytes:
+        """Section 4.4: makes it durable before CometBFT goes on."""
         decided = self._decided
         if decided is None:
             raise ApplicationError("CometBFT commits what it did not decide")
