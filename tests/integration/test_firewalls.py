@@ -19,9 +19,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cryptography.x509.oid import NameOID
 from network import PATIENCE, Net, command, get, wait_for
 
-from bubi.network import Address
+from bubi.network import Address, certificates
+from bubi.node.certificates import now_ms, read_authority, read_certificate, to_der
 from tests.network.relay import Proxy, Relay
 from tests.ports import free_port
 
@@ -195,6 +197,43 @@ def test_through_the_proxy_and_nowhere_else(walls):
 def cut(walls, relay):
     """Ends what goes through a relay, on its own loop."""
     relay.loop.call_soon_threadsafe(relay.cut)
+
+
+@pytest.mark.long
+def test_a_renewed_certificate_is_taken_by_running_processes(walls):
+    """Of one that is dialled, and of one that only dials."""
+    net = walls.net
+    for name in ("node1", "node3"):
+        renew(Path(net.nodes[name]["data"]), days=200)
+    for name in ("node1", "node3"):
+        wait_for(lambda name=name: 198 <= days_left(net, name) <= 200)
+        assert "the renewed certificate is in use" in net.log(name)
+    for one, other in (("node2", "node1"), ("node2", "node3"), ("node3", "node1")):
+        wait_for(
+            lambda one=one, other=other: (
+                198 <= (net.connected(one).get(other, {}).get("certificate_days") or 0) <= 200
+            )
+        )
+    net.transact("node3")
+    net.level(*net.nodes)
+
+
+def renew(folder, days):
+    """A new certificate for the key that a node has."""
+    authority = read_authority(folder / "authority")
+    before = read_certificate(folder / "cert.pem")
+    name = str(before.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+    key = certificates.load_key((folder / "key.pem").read_bytes())
+    request = certificates.create_request(name, authority.organisation, key)
+    issuer = to_der(authority.certificate)
+    made = certificates.sign_request(request, issuer, authority.key, now_ms(), days)
+    (folder / "cert.pem").write_bytes(certificates.pem(made))
+
+
+def days_left(net, name):
+    """Of a node's own certificate, by its metrics."""
+    text = get(f"{net.url(name)}/metrics").text
+    return float(re.search(r"(?m)^bubi_certificate_days (\S+)$", text)[1])
 
 
 def test_the_interface_refuses_addresses(walls):

@@ -19,7 +19,7 @@ from bubi.node.files import FileError, read_key
 from bubi.node.init import initialise
 from tests.ports import free_port
 
-from .network import command
+from .network import command, wait_for
 from .nodes import RunningNode, make_node
 
 TRANSACTION = {"content-type": "application/vnd.bubi.transaction"}
@@ -275,6 +275,28 @@ def test_restart_and_kill_keep_everything(fresh_node: RunningNode) -> None:
         after = node.client.get(f"/v1/transactions/{outcome['id']}").json()
         assert {name: after[name] for name in outcome} == outcome
     assert node.submit(node.data("four")).json()["status"] == "final"
+
+
+def test_an_idle_node_makes_no_blocks_but_those_that_are_asked_for(
+    fresh_node: RunningNode,
+) -> None:
+    node = fresh_node
+    config = node.made.config
+    node.start()
+    for number in range(3):
+        node.submit(node.data(f"k{number}"))
+    assert node.client.get("/v1/network").json()["height"] == "3", "one block for each, no other"
+    assert node.stop() == 0
+    text = config.read_text(encoding="utf-8")
+    config.write_text(f"{text}\n[block]\nheartbeat_ms = 200\n", encoding="utf-8")
+    node.start()
+
+    def beating() -> bool:
+        return int(node.client.get("/v1/network").json()["height"]) >= 6
+
+    wait_for(beating)
+    block = node.client.get("/v1/blocks/6").json()
+    assert (block["batches"], block["final"]) == (0, 0)
 
 
 def test_a_read_that_meets_damage_names_the_file(fresh_node: RunningNode) -> None:

@@ -113,6 +113,30 @@ def test_a_ring_decides() -> None:
     assert [host.penalties for host in world.hosts] == [[]] * 4
 
 
+GRAPHS = {
+    "line of four": (4, [(0, 1), (1, 2), (2, 3)]),
+    "star of five": (5, [(0, other) for other in range(1, 5)]),
+    "line of seven": (7, [(at, at + 1) for at in range(6)]),
+    "tree of seven": (7, [(0, 1), (0, 2), (1, 3), (1, 4), (2, 5), (2, 6)]),
+    "two triangles and a bridge": (6, [(0, 1), (1, 2), (0, 2), (3, 4), (4, 5), (3, 5), (2, 3)]),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_any_connected_graph_decides(name: str) -> None:
+    count, links = GRAPHS[name]
+    world = World(PbftEngine(Checks()), count, links=links)
+    world.run(6_000)
+    load(world, 3 * count, every=200)
+    assert world.until(
+        lambda: all(
+            sorted(world.ordered(node)) == list(range(3 * count)) for node in range(count)
+        ),
+        60_000,
+    )
+    assert [host.penalties for host in world.hosts] == [[]] * count
+
+
 def test_the_leader_crashes_and_comes_back() -> None:
     world = four()
     world.run(500)
