@@ -138,7 +138,7 @@ async def alarms(  # noqa: PLR0913, PLR0917 - one per filter
         following = encoded([shown[-1].id]) if len(found) > len(shown) else None
         return Page([service.document(one) for one in shown], following, 0)
 
-    page = part.of(fetch)
+    page = await asyncio.to_thread(part.of, fetch)
     return await answer(request, part, page, height=monitor_of(request).height())
 
 
