@@ -437,6 +437,55 @@ describe("every page", () => {
     await page.context().close();
   });
 
+  it("narrows a list in its address, and saves all of it", async () => {
+    const { page, complaints } = await visitor(browser);
+    await page.context().addCookies(JSON.parse(made.cookie));
+    await open(page, "/alarms?tab=rules&layer=host");
+    const rows = page.getByRole("table", { name: en["alarms.rules"] }).locator("tbody tr");
+    const hosts = rows.filter({ hasText: en["layer.host"] });
+    const count = await until("rules of hosts", async () => {
+      const found = await rows.count();
+      return found > 0 && found === (await hosts.count()) && found;
+    });
+    const save = async () => {
+      const download = page.waitForEvent("download");
+      await page.getByRole("link", { name: en.csv }).click();
+      const done = await download;
+      return { name: done.suggestedFilename(), text: readFileSync(await done.path(), "utf8") };
+    };
+    const file = await save();
+    expect(file.name).toBe("rules.csv");
+    const lines = file.text.trim().split("\r\n");
+    expect(lines.length).toBe(count + 1);
+    for (const line of lines.slice(1)) expect(line).toContain(",host,");
+    await page.getByRole("combobox", { name: en.severity }).click();
+    await page
+      .locator(".ant-select-item-option", { hasText: en["severity.critical"] })
+      .first()
+      .click();
+    await page.waitForURL(/layer=host.*severity=critical/);
+    const critical = await until("critical rules of hosts", async () => {
+      const found = await rows.count();
+      return found > 0 && found < count && found;
+    });
+    // Whoever gets the address sees the same.
+    await page.reload({ waitUntil: "domcontentloaded" });
+    await settled(page);
+    await expect.poll(() => rows.count(), PATIENT).toBe(critical);
+    // Where the gateway cuts a file, the page says so.
+    await page.route("**/api/v1/alarms/rules?*format=csv*", (route) =>
+      route.fulfill({
+        contentType: "text/csv",
+        headers: { "content-disposition": 'attachment; filename="rules-first-20000.csv"' },
+        body: "code\r\n",
+      }),
+    );
+    expect((await save()).name).toBe("rules-first-20000.csv");
+    await page.getByRole("status").filter({ hasText: "The file holds the first" }).waitFor();
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
   it("loads at most 500 kB before it paints", async () => {
     const { page } = await visitor(browser);
     await open(page, "/");

@@ -14,7 +14,7 @@ from bubi.gateway.alarms import service
 from bubi.gateway.alarms.channels import Message
 from bubi.gateway.alarms.machine import Reading
 from bubi.gateway.alarms.reach import REFUSED
-from bubi.gateway.alarms.readings import readings
+from bubi.gateway.alarms.readings import KnownClients, readings
 from bubi.gateway.alarms.records import Channel, Records, Wish
 from bubi.gateway.alarms.rules import BY_CODE, Severity
 from bubi.gateway.alarms.service import Alarms
@@ -250,6 +250,62 @@ def test_a_node_that_does_not_answer_leaves_the_rest_unknown() -> None:
     assert found["halted"] is None
     assert found["node_unreachable"] == 20
     assert found["monitoring_blind"] == 20
+
+
+def test_a_subscription_that_does_not_keep_up_is_told_until_it_does() -> None:
+    now = 1_800_000_000_000
+    node, metrics = watched("a", {}, now), Metrics()
+
+    def lags(at: int, metrics: Metrics) -> dict[str, float | None]:
+        node.newest = parse(metrics.render(dict).decode(), at)
+        node.history.append(node.newest)
+        found = readings({"a": node}, at, lambda _a, _b: None)
+        return {one.key: one.value for one in found if one.code == "subscription_lag"}
+
+    metrics.door.subscription_lag.labels("Shop/till").set(1_500)
+    metrics.door.subscription_lag.labels("10.0.0.1").set(3)
+    assert lags(now, metrics) == {"a/Shop/till": 1_500, "a/10.0.0.1": 3}
+    metrics.door.subscription_lag.labels("Shop/till").set(0)
+    assert lags(now + 5_000, metrics) == {"a/Shop/till": 0, "a/10.0.0.1": 3}
+    # A node that began anew knows of none: so none of them is behind.
+    assert lags(now + 10_000, Metrics()) == {"a/Shop/till": 0, "a/10.0.0.1": 0}
+
+
+def test_clients_that_nobody_named_are_told_while_they_ask() -> None:
+    now = 1_800_000_000_000
+    node, metrics = watched("a", {}, now), Metrics()
+    known = KnownClients(["Shop/till", "10.1.0.0/16", "::1"])
+
+    def strange(at: int, named: KnownClients | None) -> dict[str, float | None]:
+        node.newest = parse(metrics.render(dict).decode(), at)
+        node.history.append(node.newest)
+        found = readings({"a": node}, at, lambda _a, _b: None, named)
+        return {one.key: one.value for one in found if one.code == "client_unknown"}
+
+    everybody = ("Shop/till", "Shop/other", "10.1.2.3", "10.2.2.3", "::1", "other")
+    metrics.door.clients.labels("10.1.2.3", "2xx").inc()
+    assert strange(now, known) == {}
+    for client in everybody:
+        metrics.door.clients.labels(client, "2xx").inc(4)
+    told = {"a/Shop/other": 4, "a/10.2.2.3": 4, "a/other": 4}
+    assert strange(now + 5_000, known) == told
+    assert all(BY_CODE["client_unknown"].bad(float(count)) for count in told.values())
+    # Who is silent for five minutes is no alarm any more.
+    node.history.clear()
+    assert set(strange(now + 600_000, known).values()) == {0}
+    assert strange(now + 605_000, None) == {}
+
+
+def test_the_configuration_names_clients(tmp_path: Path) -> None:
+    names = ["Shop/till", "127.0.0.0/8"]
+    for section, expected in (({}, None), ({"clients": names}, names)):
+        made = World(tmp_path, monitoring=section)
+        node = made.monitor.poller.nodes["own"]
+        metrics = Metrics()
+        metrics.door.clients.labels("10.9.9.9", "2xx").inc()
+        node.newest = parse(metrics.render(dict).decode(), made.clock())
+        found = [one for one in made.monitor.readings() if one.code == "client_unknown"]
+        assert [one.key for one in found] == (["own/10.9.9.9"] if expected else [])
 
 
 def test_a_client_whose_transactions_are_rejected_is_told_apart() -> None:

@@ -13,7 +13,7 @@ from bubi.gateway.alarms.machine import Event, Transition
 from bubi.gateway.alarms.records import Channel
 from bubi.gateway.alarms.rules import BY_CODE, Severity
 from bubi.gateway.index import paging
-from bubi.gateway.index.paging import Asked, CursorError, Page, window
+from bubi.gateway.index.paging import Asked, CursorError, Page, by, window
 from tests.gateway.world import Visitor, World, code
 
 COMMON = {"cursor", "limit", "format"}
@@ -196,12 +196,18 @@ def test_what_is_secret_stays_out_of_the_file_of_channels(world: World) -> None:
 
 def test_a_window_moves_over_a_list_that_changes() -> None:
     items = [{"name": name} for name in "cabd"]
-    first = window(items, ["name"], Asked(limit=2))
+    first = window(items, by("name"), Asked(limit=2))
     assert [one["name"] for one in first.items] == ["a", "b"]
     # What comes and goes before the cursor moves nothing behind it.
     later = [{"name": name} for name in "aabcde" if name != "b"]
-    second = window(later, ["name"], Asked(first.next, 2))
+    second = window(later, by("name"), Asked(first.next, 2))
     assert [one["name"] for one in second.items] == ["c", "d"]
-    assert window(later, ["name"], Asked(second.next, 2)) == Page([{"name": "e"}], None, 0)
+    assert window(later, by("name"), Asked(second.next, 2)) == Page([{"name": "e"}], None, 0)
     with pytest.raises(CursorError):
-        window(items, ["name", "other"], Asked(first.next, 2))
+        window([{"name": "a", "other": "b"}], by("name", "other"), Asked(first.next, 2))
+
+
+def test_rules_stand_in_their_own_order(world: World) -> None:
+    reader = world.user(Role.READ_ONLY)
+    found = [one["code"] for one in everything(reader, "/alarms/rules", 7)]
+    assert found == list(BY_CODE)

@@ -136,6 +136,7 @@ class World:
         self.submitted = 0
         self.settings = SimpleNamespace(waiting_max=1, streams_max=1, allow=(), deny=())
         self.waiting = self.streams = 0
+        self.subscriptions: list[Any] = []
         self.heights = SimpleNamespace(height=0, beyond=self.beyond)
         self.door = SimpleNamespace(single=self.single)
         self.chain = SimpleNamespace(chain_id=bytes(32))
@@ -231,7 +232,7 @@ async def test_streams_are_counted_before_they_are_let_in() -> None:
     world = World()
     asked = [asyncio.create_task(world.ask("GET", "/v1/blocks", CONTENT_TYPE)) for _ in range(3)]
     await until(lambda: world.streams > 0)
-    assert world.streams == 1
+    assert world.streams == len(world.subscriptions) == 1
     world.stopping.set()
     assert sorted(await asyncio.gather(*asked)) == [200, 429, 429]
-    assert world.streams == 0
+    assert world.streams == len(world.subscriptions) == 0

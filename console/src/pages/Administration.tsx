@@ -42,11 +42,9 @@ export function Users() {
         title={t("nav.users")}
         text={t("users.text")}
         actions={
-          <>
-            <Button type="primary" onClick={() => setDraft({ name: "", role: "read_only" })}>
-              {t("user.add")}
-            </Button>
-          </>
+          <Button type="primary" onClick={() => setDraft({ name: "", role: "read_only" })}>
+            {t("user.add")}
+          </Button>
         }
       />
       {error !== null && <Trouble error={error} />}

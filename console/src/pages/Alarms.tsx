@@ -84,7 +84,7 @@ export function Alarms() {
 function useAlarms(path: string) {
   return useQuery({
     queryKey: ["alarms", path],
-    queryFn: ({ signal }) => get<Page<Row>>(`/api/v1/alarms${path}`, signal),
+    queryFn: ({ signal }) => get<Page<Row>>(`/api/v1/alarms${path}?limit=1000`, signal),
     refetchInterval: REFRESH_MS,
   });
 }

@@ -26,7 +26,7 @@ export function Logs() {
   const [search, setSearch] = useSearchParams();
   const nodes = useQuery({
     queryKey: ["monitoring", "nodes-of-logs"],
-    queryFn: ({ signal }) => get<Page<Row>>("/api/v1/monitoring/nodes", signal),
+    queryFn: ({ signal }) => get<Page<Row>>("/api/v1/monitoring/nodes?limit=1000", signal),
   });
   const known = (nodes.data?.items ?? [])
     .filter((one) => one.operator)

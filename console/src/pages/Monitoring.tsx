@@ -17,7 +17,8 @@ const REFRESH_MS = 5_000;
 const PEER_STATES = ["connected", "dialling", "waiting", "heard_of", "refused", "banned"];
 
 function useList(name: string, query: Query = {}) {
-  const url = address(`/api/v1/monitoring/${name}`, {}, query);
+  // All of them: banners and matrices leave nobody out.
+  const url = address(`/api/v1/monitoring/${name}`, {}, { limit: 1_000, ...query });
   return useQuery({
     queryKey: ["monitoring", url],
     queryFn: ({ signal }) => get<Page<Row>>(url, signal),

@@ -76,7 +76,8 @@ class SandboxSection:
 class MonitoringSection:
     """Nodes to watch beside the own one, and operator listeners, by the names of the nodes.
 
-    `certificate` and `key` are shown to listeners that ask for one.
+    `certificate` and `key` are shown to listeners that ask for one. `clients` may use the nodes'
+    interfaces without an alarm; with none, all may.
     """
 
     nodes: tuple[tuple[str, str], ...]
@@ -84,6 +85,7 @@ class MonitoringSection:
     authority: Path | None
     certificate: Path | None
     key: Path | None
+    clients: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +243,14 @@ def texts(key: str, value: Any) -> tuple[str, ...]:
     return tuple(text(key, one) for one in value)
 
 
+def some_texts(key: str, value: Any) -> tuple[str, ...]:
+    """A list of texts, or of none."""
+    if not isinstance(value, list | tuple):
+        msg = f'{key} must be a list such as ["Shop/till", "10.1.0.0/16"], not {value!r}'
+        raise ConfigError(msg)
+    return tuple(text(key, one) for one in value)
+
+
 def roles(key: str, value: Any) -> tuple[tuple[str, str], ...]:
     """Roles by values of a claim, as "VALUE=ROLE"."""
     found = []
@@ -285,6 +295,7 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "authority": (None, path),
         "certificate": (None, path),
         "key": (None, path),
+        "clients": ((), some_texts),
     },
     "alarms": {"internal_networks": ((), networks)},
     "oidc": {

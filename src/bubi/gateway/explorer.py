@@ -25,7 +25,7 @@ from bubi.gateway.answers import (
     listed,
     read,
 )
-from bubi.gateway.index.paging import Asked, Page, window
+from bubi.gateway.index.paging import Asked, Page, by, window
 from bubi.gateway.index.reader import CODES, KINDS, Filters, Reader
 from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import gateway_of
@@ -584,7 +584,7 @@ async def validators(
         if organisation in {None, one["organisation"]}
         and state in {None, "missing" if one.get("missing") else "present"}
     ]
-    page = part.of(lambda asked: window(items, ["name"], asked))
+    page = part.of(lambda asked: window(items, by("name"), asked))
     about = {name: now[name] for name in ("epoch", "engine", "quorum", "total")}
     return await answers.answer(request, part, page, height=now["indexed_height"], **about)
 

@@ -129,6 +129,12 @@ class DoorMetrics:
             ["client", "result", "code"],
             registry=registry,
         )
+        self.subscription_lag = Gauge(
+            "bubi_subscription_lag_blocks",
+            "Blocks that the slowest open event stream of a client is behind",
+            ["client"],
+            registry=registry,
+        )
         self.names = Clients()
 
     def admitted(self, clients: Mapping[str, int]) -> None:

@@ -21,7 +21,7 @@ from bubi.gateway.accounts.records import (
 )
 from bubi.gateway.accounts.service import accounts_of, address_of, check_origin
 from bubi.gateway.answers import RESPONSES, Part, Since, StrictRoute, Until, answer
-from bubi.gateway.index.paging import Asked, Page, decoded, encoded, window
+from bubi.gateway.index.paging import Asked, Page, by, decoded, encoded, window
 from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import gateway_of
 
@@ -184,7 +184,7 @@ async def users(
         and state in {None, "disabled" if one.disabled else "active"}
         and (contains or "") in one.name
     ]
-    return await answer(request, part, part.of(lambda asked: window(items, ["name"], asked)))
+    return await answer(request, part, part.of(lambda asked: window(items, by("name"), asked)))
 
 
 @router.post("/users", status_code=201)

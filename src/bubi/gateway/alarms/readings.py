@@ -1,5 +1,6 @@
 """What the rules look at, from the newest answers of the nodes. Pure."""
 
+import ipaddress
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,12 +24,39 @@ CERTIFICATES = (
 )
 
 
+class KnownClients:
+    """Clients that are named: names in certificates (`O/CN`), addresses, networks."""
+
+    def __init__(self, named: Sequence[str]) -> None:
+        self._names: set[str] = set()
+        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+        for one in named:
+            try:
+                self._networks.append(ipaddress.ip_network(one))
+            except ValueError:
+                self._names.add(one)
+
+    def has(self, client: str) -> bool:
+        """Whether a client, as the metrics of nodes call it, is named."""
+        if client in self._names:
+            return True
+        try:
+            address = ipaddress.ip_address(client)
+        except ValueError:
+            return False
+        return any(one.version == address.version and address in one for one in self._networks)
+
+
 def readings(
-    nodes: Mapping[str, Watched], now: int, usual_rtt: Callable[[str, str], float | None]
+    nodes: Mapping[str, Watched],
+    now: int,
+    usual_rtt: Callable[[str, str], float | None],
+    clients: KnownClients | None = None,
 ) -> Iterator[Reading]:
     """Everything that is known at this moment (ms).
 
-    `usual_rtt` gives the median round trip (s) of the last day from a node to a peer.
+    `usual_rtt` gives the median round trip (s) of the last day from a node to a peer. Without
+    `clients`, nobody is unknown.
     """
     watched = list(nodes.values())
     yield from _silences(watched, now)
@@ -41,6 +69,9 @@ def readings(
             yield from _host(name, node.newest, node.before)
             yield from _business(name, node.newest, node.before)
             yield from _recent(name, node.newest, node.history)
+            yield from _subscriptions(name, node.newest, node.history)
+            if clients is not None:
+                yield from _strange_clients(name, node.newest, node.history, clients)
             yield from _round_trips(name, node.newest, usual_rtt)
         starts = [at for at in node.starts if now - at < FIFTEEN_MINUTES]
         yield Reading("restart_loop", name, float(len(starts)))
@@ -178,6 +209,29 @@ def _clients(name: str, new: Scrape, old: Scrape) -> Iterator[Reading]:
         )
         share = bad / (good + bad) if good + bad >= CLIENT_TRANSACTIONS_MIN else 0.0
         yield Reading("client_rejections", f"{name}/{client}", share)
+
+
+def _subscriptions(name: str, new: Scrape, history: Sequence[Scrape]) -> Iterator[Reading]:
+    """Blocks that event streams are behind; who is told of no more is not behind."""
+    metric = "bubi_subscription_lag_blocks"
+    oldest = history[:1]
+    known = {found["client"] for one in (new, *oldest) for found, _ in one.matching(metric, {})}
+    for client in sorted(known):
+        yield Reading(
+            "subscription_lag", f"{name}/{client}", new.value(metric, client=client) or 0
+        )
+
+
+def _strange_clients(
+    name: str, new: Scrape, history: Sequence[Scrape], clients: KnownClients
+) -> Iterator[Reading]:
+    """Requests within five minutes of clients that nobody named."""
+    metric = "bubi_api_client_requests_total"
+    five = next((one for one in history if new.time - one.time <= FIVE_MINUTES), new)
+    for client in sorted({found["client"] for found, _ in new.matching(metric, {})}):
+        if not clients.has(client):
+            count = increase(five, new, metric, client=client)
+            yield Reading("client_unknown", f"{name}/{client}", count)
 
 
 def _strangers(scrape: Scrape) -> float:

@@ -100,6 +100,8 @@ DEFAULTS = (
     _above("finality_slow", Layer.BUSINESS, _W, 3, "seconds", seconds=300, clear_seconds=60),
     _above("rejections", Layer.BUSINESS, _W, 0.05, "ratio", seconds=600, clear_seconds=60),
     _above("client_rejections", Layer.BUSINESS, _W, 0.05, "ratio", seconds=600, clear_seconds=60),
+    _above("subscription_lag", Layer.BUSINESS, _W, 1_000, "blocks", seconds=300),
+    _above("client_unknown", Layer.BUSINESS, _W, 1, "count", clear_seconds=60),
     _above("pool_old", Layer.BUSINESS, _W, 60, "seconds", clear_seconds=5),
     _above("api_errors", Layer.BUSINESS, _W, 0.01, "ratio", seconds=300, clear_seconds=60),
     _below("proposal_unvoted", Layer.BUSINESS, _W, 24, "hours", repeat_seconds=6 * REPEAT),

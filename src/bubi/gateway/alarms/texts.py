@@ -42,6 +42,14 @@ TITLES = {
         "Many transactions of one client are refused or rejected: {key}",
         "某个客户端的大量交易被拒绝或执行失败：{key}",
     ),
+    "subscription_lag": (
+        "An event stream of a client does not keep up: {key}",
+        "某个客户端的事件订阅严重落后：{key}",
+    ),
+    "client_unknown": (
+        "A client that the configuration does not name uses the interface: {key}",
+        "配置中未登记的客户端正在使用接口：{key}",
+    ),
     "pool_old": ("Transactions at {key} wait too long", "{key} 的交易等待过久"),
     "api_errors": ("The interface of {key} fails often", "{key} 的接口频繁出错"),
     "proposal_unvoted": (

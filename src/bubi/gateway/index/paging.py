@@ -46,23 +46,28 @@ def whole(fetch: Callable[[Asked], Page], cursor: str | None = None) -> Page:
             return Page(items, cursor, page.height)
 
 
-def window(
-    items: Sequence[Mapping[str, Any]], names: Sequence[str], asked: Asked, height: int = 0
-) -> Page:
-    """Part of a list that is at hand, in the order of these texts, which are unique together.
+Key = Callable[[Mapping[str, Any]], list[str]]
+
+
+def by(*names: str) -> Key:
+    """The order of these members."""
+    return lambda item: [str(item[name]) for name in names]
+
+
+def window(items: Sequence[Mapping[str, Any]], key: Key, asked: Asked) -> Page:
+    """Part of a list that is at hand, in the order of texts of which no two items have the same.
 
     Raises:
         CursorError: the cursor is not of such a list.
     """
-
-    def key(item: Mapping[str, Any]) -> list[str]:
-        return [str(item[name]) for name in names]
-
-    after = None if asked.cursor is None else decoded(asked.cursor, [str] * len(names))
-    rows = sorted((dict(one) for one in items if after is None or key(one) > after), key=key)
+    rows = sorted((dict(one) for one in items), key=key)
+    if asked.cursor is not None:
+        parts = len(key(rows[0])) if rows else 1
+        after = decoded(asked.cursor, [str] * parts)
+        rows = [one for one in rows if key(one) > after]
     shown = rows[: asked.limit]
     following = encoded(key(shown[-1])) if len(rows) > len(shown) else None
-    return Page(shown, following, height)
+    return Page(shown, following, 0)
 
 
 def encoded(values: Sequence[Any]) -> str:

@@ -14,6 +14,7 @@ from bubi.gateway.accounts.service import Accounts
 from bubi.gateway.alarms import ledger
 from bubi.gateway.alarms.channels import deliver
 from bubi.gateway.alarms.machine import Reading
+from bubi.gateway.alarms.readings import KnownClients
 from bubi.gateway.alarms.records import Records
 from bubi.gateway.alarms.service import Alarms
 from bubi.gateway.config import Config, MonitoringSection, NodeSection
@@ -48,7 +49,9 @@ def watch(gateway: Gateway) -> None:
     alarms = Alarms(Records(folder / ALARMS_FILE), now_ms, tell)
     alarms.publish = partial(gateway.news.tell, "alarm")
     series = SeriesStore(folder / SERIES_FILE)
-    gateway.monitor = Monitor(poller, series, alarms, now_ms, partial(_ledger, gateway))
+    named = config.monitoring.clients
+    clients = KnownClients(named) if named else None
+    gateway.monitor = Monitor(poller, series, alarms, now_ms, partial(_ledger, gateway), clients)
     gateway.parts.append(gateway.monitor)
 
 

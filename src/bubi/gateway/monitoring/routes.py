@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from bubi.gateway.access import Role, require
 from bubi.gateway.answers import RESPONSES, Part, StrictRoute, Wanted, answer
-from bubi.gateway.index.paging import WHOLE_MAX, Page, window
+from bubi.gateway.index.paging import WHOLE_MAX, Page, by, window
 from bubi.gateway.monitoring.catalogue import CATALOGUE
 from bubi.gateway.monitoring.figures import Scrape, quantile
 from bubi.gateway.monitoring.poller import Watched
@@ -48,7 +48,7 @@ async def _answer(
         for one in items
         if all(value in {None, str(one[name])} for name, value in wanted.items())
     ]
-    page = part.of(lambda asked: window(fitting, names, asked))
+    page = part.of(lambda asked: window(fitting, by(*names), asked))
     return await answer(request, part, page, height=monitor_of(request).height())
 
 

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import cast
 
 from starlette.requests import Request
 
 from bubi.gateway.alarms.machine import Reading
-from bubi.gateway.alarms.readings import readings
+from bubi.gateway.alarms.readings import KnownClients, readings
 from bubi.gateway.alarms.service import Alarms
 from bubi.gateway.monitoring.catalogue import samples
 from bubi.gateway.monitoring.poller import Poller
@@ -39,12 +39,14 @@ class Monitor:
         alarms: Alarms,
         clock: Callable[[], int],
         ledger: Callable[[int], list[Reading]] = lambda _height: [],
+        clients: KnownClients | None = None,
     ) -> None:
         self.poller = poller
         self.series = series
         self.alarms = alarms
         self.clock = clock
         self._ledger = ledger
+        self._clients = clients
         self._usual: dict[tuple[str, str], float] = {}
 
     async def run(self) -> None:
@@ -62,7 +64,7 @@ class Monitor:
                 if started - measured >= MEASURE_SECONDS - LOOK_SECONDS / 2:
                     measured = started
                     await self.measure()
-                self.alarms.observe(readings(self.poller.nodes, self.clock(), self._usual_rtt))
+                self.alarms.observe(self.readings())
                 if started - read >= LEDGER_SECONDS:
                     read = started
                     self.alarms.observe(await asyncio.to_thread(self._ledger, int(self.height())))
@@ -71,6 +73,10 @@ class Monitor:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
             await self.poller.close()
+
+    def readings(self) -> Iterator[Reading]:
+        """What the rules look at now, of the nodes."""
+        return readings(self.poller.nodes, self.clock(), self._usual_rtt, self._clients)
 
     async def measure(self) -> None:
         """Asks for the metrics and keeps them."""

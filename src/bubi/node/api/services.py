@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,6 +45,14 @@ class Explaining(Protocol):
         ...
 
 
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """An open event stream: whose it is, and the newest block that it was given."""
+
+    client: str
+    height: int
+
+
 @dataclass(slots=True)
 class Services:
     """One per process; routes reach it through the application's state."""
@@ -65,3 +73,4 @@ class Services:
     """Where the end of the chain before lies, if this chain continues one."""
     waiting: int = 0
     streams: int = 0
+    subscriptions: list[Subscription] = field(default_factory=list)

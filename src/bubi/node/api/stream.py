@@ -16,7 +16,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from bubi.node.api.problems import ProblemError, problem_response
-from bubi.node.api.services import Services
+from bubi.node.api.services import Services, Subscription
 
 HEARTBEAT_SECONDS = 15.0
 STALLED_SECONDS = 30.0
@@ -61,16 +61,23 @@ def position(request: Request) -> tuple[int, int] | None:
 
 def stream(request: Request, node: Services, read: ReadBlock) -> StreamingResponse:
     """An endless answer with the events of all blocks after the caller's position."""
-    return EventStream(node, _events(node, read, position(request)))
+    start = position(request)
+    known = node.heights.height if start is None else start[0]
+    client = node.metrics.door.names.label(request.scope)
+    subscription = Subscription(client, known)
+    return EventStream(node, subscription, _events(node, read, subscription, start))
 
 
 class EventStream(StreamingResponse):
     """A stream that ends when its reader stalls; refused if too many are open."""
 
-    def __init__(self, node: Services, events: AsyncIterator[str]) -> None:
+    def __init__(
+        self, node: Services, subscription: Subscription, events: AsyncIterator[str]
+    ) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         super().__init__(events, media_type=CONTENT_TYPE, headers=headers)
         self._node = node
+        self._subscription = subscription
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends the stream; counted from before its first byte until its end."""
@@ -79,10 +86,14 @@ class EventStream(StreamingResponse):
             await problem_response(ProblemError("too_many_streams"))(scope, receive, send)
             return
         node.streams += 1
+        node.subscriptions.append(self._subscription)
         try:
             await super().__call__(scope, receive, send)
         finally:
             node.streams -= 1
+            node.subscriptions.remove(self._subscription)
+            # Who ended is not behind; the next look counts what else the client has open.
+            node.metrics.door.subscription_lag.labels(self._subscription.client).set(0)
 
     async def stream_response(self, send: Send) -> None:
         """Sends the events, each within a time."""
@@ -98,7 +109,10 @@ class EventStream(StreamingResponse):
 
 
 async def _events(
-    node: Services, read: ReadBlock, start: tuple[int, int] | None
+    node: Services,
+    read: ReadBlock,
+    subscription: Subscription,
+    start: tuple[int, int] | None,
 ) -> AsyncIterator[str]:
     height, index = start if start is not None else (node.heights.height, 2**32)
     yield f": height {node.heights.height}\n\n"
@@ -109,6 +123,8 @@ async def _events(
         while height < node.heights.height and not node.stopping.is_set():
             height += 1
             yield await _block(node, read, height, -1)
+            # The reader has taken it when it asks for the next.
+            subscription.height = height
         if not await node.heights.beyond(max(height, node.heights.height), HEARTBEAT_SECONDS):
             yield f": height {node.heights.height}\n\n"
 

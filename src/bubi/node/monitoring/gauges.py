@@ -19,6 +19,7 @@ def render(node: Services, *, host: bool = False) -> bytes:
     else:
         fill_consensus(node.metrics.consensus, view)
     node.metrics.consensus.halted.set(node.explainer.halted())
+    fill_subscriptions(node)
     for name, total in node.explainer.totals().items():
         node.metrics.network.labels(name).set(total)
     return node.metrics.render(lambda: _values(node, peers), host=host)
@@ -39,6 +40,16 @@ def _values(node: Services, peers: list[dict[str, Any]]) -> dict[str, float]:
     values["missing_validators"] = float(len(node.explainer.missing()))
     values["ready"] = float(node.health.ready)
     return values
+
+
+def fill_subscriptions(node: Services) -> None:
+    """How far the slowest open stream of each client is behind."""
+    behind: dict[str, int] = {}
+    for one in node.subscriptions:
+        lag = max(0, node.heights.height - one.height)
+        behind[one.client] = max(lag, behind.get(one.client, 0))
+    for client, lag in behind.items():
+        node.metrics.door.subscription_lag.labels(client).set(lag)
 
 
 def fill_peers(metrics: NetworkMetrics, peers: list[dict[str, Any]]) -> None:
