@@ -127,11 +127,12 @@ async def wrong_body(one: Intruder) -> None:
     """A true block under the number of one that nobody decided."""
     parts = await one.fetch(1)
     one.claim(await one.victim_height() + 50)
-    request = await one.asked()
-    answer = tuple(
-        replace(parts, height=height) for height in range(request.first, request.last + 1)
-    )
-    one.tell(Blocks(request.number, answer))
+    # Until one of them is tried: consensus may decide a height before that.
+    with contextlib.suppress(ConnectionError):
+        while True:
+            request = await one.asked()
+            heights = range(request.first, request.last + 1)
+            one.tell(Blocks(request.number, tuple(replace(parts, height=at) for at in heights)))
     await one.gone()
 
 
@@ -244,7 +245,9 @@ def test_the_network_goes_on_and_says_what_was_done_to_it(net, tmp_path):
     # Nobody else was blamed, and all still speak with each other.
     for name in nodes:
         found = wait_for(lambda name=name: known_validators(net, name))
-        assert [one["misdeeds"] for one in found] == [0, 0, 0]
+        assert {one["violations"] for one in found} == {0}
+        # A machine that is busy may be slow, and nothing else.
+        assert {one["misdeed"] for one in found} <= {"", "delivers blocks too slowly"}
     assert net.command("why", "--json").status == 0
 
 
