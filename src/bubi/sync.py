@@ -6,9 +6,11 @@ own validator set (protocol.md 4; research/reliability.md 2.0 rule 7). A peer th
 block, whose height falls, or that twice says that it has none of what it claims is banned. One
 that does not answer may only be cut off: it loses its chunk to another, is asked last, and then
 its claims count for nothing for a while; the third time, without a block in between, it is banned
-as well. Serving others is here too, bounded per peer.
+as well. What it sends late counts: its link may just be thin. Serving others is here too, bounded
+per peer.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -52,7 +54,9 @@ STRAY_PER_SECOND_MAX = 8
 READS_PER_PEER_MAX = 4
 """Requests of one peer that are being read."""
 READS_MAX = 32
-"""Requests of all peers that are being read."""
+"""Requests of all peers that are being read; more wait for their turn."""
+LATE_MAX = 2
+"""Requests to one peer that ran out and whose answers are still taken: the newest."""
 READ_BYTES_MAX = 8 * 1024 * 1024
 """Bytes of blocks in one answer."""
 
@@ -63,7 +67,8 @@ SYNC_TIMER = TimerId(0, 0, "sync")
 class _Source:
     """A connected peer. `height` is what it claims (-1: nothing yet).
 
-    `stated` is the height of its newest status; its votes may have shown a later one.
+    `stated` is the height of its newest status; its votes may have shown a later one. `late` are
+    its newest requests that ran out, by number.
     `resting`: it lacked a height that it had not claimed; it is not asked again in this beat.
     `distrusted` are the seconds for which its claims still count for nothing, `stalls` how often
     that began since it delivered a block.
@@ -82,6 +87,7 @@ class _Source:
     reads: int = 0
     strays: int = 0
     refused: bool = False
+    late: "dict[int, _Request]" = field(default_factory=dict)
 
     @property
     def believed(self) -> bool:
@@ -146,6 +152,7 @@ class Sync:
     _stopped: bool = False
     _timer: bool = False
     _reads: int = 0
+    _unread: deque[tuple[Peer, BlocksRequest]] = field(default_factory=deque)
 
     # --- what the replica asks ---------------------------------------------------------------
 
@@ -189,6 +196,7 @@ class Sync:
     def peer_down(self, peer: Peer) -> None:
         """A connection ended; what was asked of it goes to others."""
         self._sources.pop(peer, None)
+        self._unread = deque(one for one in self._unread if one[0] != peer)
         for number in [key for key, request in self._requests.items() if request.peer == peer]:
             del self._requests[number]
         self._advance()
@@ -236,17 +244,15 @@ class Sync:
 
     def received(self, peer: Peer, message: Blocks) -> None:
         """An answer of a peer. What was not asked for is dropped."""
-        request = self._requests.get(message.number)
         source = self._sources.get(peer)
         if source is None:
             return
-        if request is None or request.peer != peer:
+        request = self._answered(peer, source, message.number)
+        if request is None:
             source.strays += 1
             if source.strays == STRAY_PER_SECOND_MAX + 1:
                 self.out.append(PenalisePeer(peer, "flood of blocks that nobody asked for"))
             return
-        del self._requests[message.number]
-        source.requests -= 1
         heights = [parts.height for parts in message.blocks]
         if heights != list(range(request.first, request.first + len(heights))) or (
             heights and heights[-1] > request.last
@@ -271,6 +277,15 @@ class Sync:
                 self._bytes += size
                 self.counters.blocks += 1
         self._advance()
+
+    def _answered(self, peer: Peer, source: _Source, number: int) -> _Request | None:
+        """What this answer is for; it is not waited for any longer."""
+        request = self._requests.get(number)
+        if request is None or request.peer != peer:
+            return source.late.pop(number, None)
+        del self._requests[number]
+        source.requests -= 1
+        return request
 
     def tip_moved(self, tip: int) -> None:
         """A block became part of the ledger, applied from here or decided by consensus."""
@@ -325,6 +340,9 @@ class Sync:
             self.counters.timeouts += 1
             source = self._sources[request.peer]
             source.requests -= 1
+            source.late[number] = request
+            if len(source.late) > LATE_MAX:
+                del source.late[min(source.late)]
             source.slow += 1
             if source.slow == SLOW_MAX:
                 self._stalled(request.peer, source)
@@ -351,8 +369,8 @@ class Sync:
         if not 1 <= message.first <= message.last:
             self.out.append(PenalisePeer(peer, "asks for blocks that cannot be"))
             return
-        if source.reads >= READS_PER_PEER_MAX or self._reads >= READS_MAX:
-            if source.reads >= READS_PER_PEER_MAX and not source.refused:
+        if source.reads >= READS_PER_PEER_MAX:
+            if not source.refused:
                 source.refused = True
                 self.out.append(PenalisePeer(peer, "asks for too many blocks at a time"))
             return
@@ -360,6 +378,12 @@ class Sync:
             self.out.append(SendTo((peer,), Blocks(message.number, ())))
             return
         source.reads += 1
+        if self._reads >= READS_MAX:
+            self._unread.append((peer, message))
+        else:
+            self._read(peer, message)
+
+    def _read(self, peer: Peer, message: BlocksRequest) -> None:
         self._reads += 1
         last = min(message.last, self._tip, message.first + WINDOW - 1)
         self.out.append(ReadBlocks(peer, message.number, message.first, last, READ_BYTES_MAX))
@@ -367,6 +391,8 @@ class Sync:
     def read(self, event: BlocksRead) -> None:
         """The host read blocks for a peer."""
         self._reads = max(0, self._reads - 1)
+        if self._unread:
+            self._read(*self._unread.popleft())
         source = self._sources.get(event.peer)
         if source is None:
             return

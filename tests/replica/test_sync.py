@@ -238,9 +238,39 @@ def test_a_slow_peer_loses_its_chunk_to_another() -> None:
         bench.sync.elapsed()
     again = bench.requests()
     assert [(peer, r.first, r.last) for peer, r in again] == [(TWO, r.first, r.last) for r in slow]
-    # What the slow one sends late is dropped: it was not asked for any more.
+    # What the slow one sends late is taken, once.
+    assert bench.sync.counters.blocks == 16
     bench.give(ONE, slow[0])
-    assert bench.applied() == []
+    assert bench.sync.counters.blocks == 16 + CHUNK
+    bench.give(ONE, slow[0])
+    assert bench.sync.counters.blocks == 16 + CHUNK
+
+
+def test_one_whose_answers_are_all_late_is_not_banned() -> None:
+    """Its link is thin: each answer comes after the time is over, and brings blocks."""
+    bench = Bench()
+    bench.up((ONE, 10**9))
+    for _ in range(2 * module.STALLS_MAX):
+        asked = bench.requests()
+        assert asked
+        for _ in range(REQUEST_BEATS):
+            bench.sync.elapsed()
+        for peer, request in asked:
+            bench.give(peer, request)
+    assert bench.sync.counters.bans == 0
+    assert bench.sync.counters.blocks >= 2 * module.STALLS_MAX * CHUNK
+
+
+def test_answers_that_come_much_too_late_are_nobodys() -> None:
+    """Only the newest requests that ran out are remembered."""
+    bench = Bench()
+    bench.up((ONE, 10**9))
+    asked = bench.requests()
+    stall(bench)
+    forgive(bench)
+    stall(bench)
+    bench.give(*asked[0])
+    assert bench.sync.counters.blocks == 0
 
 
 def test_a_peer_that_goes_takes_nothing_with_it() -> None:
@@ -307,6 +337,26 @@ def test_serving_is_bounded_per_peer_and_clipped() -> None:
     assert bench.taken() == [SendTo((ONE,), Blocks(9, ()))]
     bench.sync.requested(ONE, BlocksRequest(10, 0, 5))
     assert [type(a) for a in bench.taken()] == [PenalisePeer]
+
+
+def test_many_who_ask_at_once_are_all_answered_in_turn() -> None:
+    """Silence would make this node look like one that stalls."""
+    bench = Bench(tip=500)
+    peers = [bytes([number]) * 32 for number in range(module.READS_MAX // READS_PER_PEER_MAX + 1)]
+    bench.up(*((peer, 500) for peer in peers))
+    bench.taken()
+    for peer in peers:
+        for number in range(READS_PER_PEER_MAX):
+            bench.sync.requested(peer, BlocksRequest(number, 1, 8))
+    reads = [a for a in bench.taken() if isinstance(a, ReadBlocks)]
+    assert len(reads) == module.READS_MAX
+    assert all(read.peer != peers[-1] for read in reads)
+    # Who leaves is not read for; the others get their turn, one for each that ends.
+    bench.sync.read(BlocksRead(peers[0], 0, ()))
+    assert [a.peer for a in bench.taken() if isinstance(a, ReadBlocks)] == [peers[-1]]
+    bench.sync.peer_down(peers[-1])
+    bench.sync.read(BlocksRead(peers[0], 1, ()))
+    assert not any(isinstance(a, ReadBlocks) for a in bench.taken())
 
 
 @st.composite

@@ -140,13 +140,11 @@ def stuck(*spoke: int, quiet: int = 4, **more: object) -> ReplicaView:
 @pytest.mark.parametrize(
     ("shown", "missing"),
     [
-        # Its connection ended, and with the next status it is not heard either.
-        (left(view(7), 1), ["b"]),
-        (left(view(6), 1), []),
-        (view(7), []),
-        # Only its link to this node: what it said since does not name this node.
-        (left(view(7), 1, knew=False), []),
+        # Its connection ended, perhaps only that to this node: the others pass on what it says.
+        (left(view(12), 1), []),
+        (left(view(13), 1), ["b"]),
         (left(view(13), 1, knew=False), ["b"]),
+        (view(12), []),
         # Nothing is decided, the others have spoken: told at once.
         (left(stuck(0, 2, 3), 1), ["b"]),
         (left(stuck(0, 1, 3), 2), []),

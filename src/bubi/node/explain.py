@@ -18,11 +18,9 @@ from bubi.replica.view import MemberView, ReplicaView
 LOOK_SECONDS = 1.0
 SILENT_SECONDS = 12
 """A validator of which nothing was heard for so long is missing: two statuses and a bit."""
-LEFT_SECONDS = 6
-"""The same for one whose connection to this node ended: one status and a bit."""
 STUCK_SECONDS = 3
-"""The same for such a one that has said nothing at a height where nothing is decided for so long,
-although there is work and others have spoken."""
+"""The same for one whose connection to this node ended and that has said nothing at a height where
+nothing is decided for so long, although there is work and others have spoken."""
 QUIET_SECONDS = 15
 """So long without a decision although there is work is a halt, whoever is there."""
 BEHIND_MIN = 3
@@ -169,18 +167,19 @@ def _is_behind(view: ReplicaView) -> bool:
 def is_missing(member: MemberView, view: ReplicaView) -> bool:
     """Whether nothing was heard of a validator lately.
 
-    One that ends ends its connections as well, which is noticed at once. Only its link to this
-    node may have ended; then the others pass on what it says, and its next status does not name
-    this node any more.
+    One that ends ends its connections as well, which is noticed at once. But only its link to this
+    node may have ended, and the others pass on what it says when they know that, which takes them
+    two statuses. So the end of a connection counts only where the network stands still.
     """
     if member.own:
         return False
     if member.heard is None:
         return not member.connected
     silence = member.heard.seconds_ago
-    if member.connected or not _named_this_node(member.heard.status, view):
-        return silence > SILENT_SECONDS
-    return silence > LEFT_SECONDS or (silence >= STUCK_SECONDS and _is_mute(member, view))
+    if silence > SILENT_SECONDS:
+        return True
+    has_left = not member.connected and _named_this_node(member.heard.status, view)
+    return has_left and silence >= STUCK_SECONDS and _is_mute(member, view)
 
 
 def _named_this_node(status: Status, view: ReplicaView) -> bool:

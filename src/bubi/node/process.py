@@ -116,6 +116,7 @@ class _Parts:
     chain: core.Chain
     genesis: bytes
     key: core.SigningKey | None
+    guard: guard.GuardState
     listener: socket.socket
 
 
@@ -137,13 +138,14 @@ def _open(settings: config.Config) -> _Parts:
         try:
             _check_member(settings, key, chain)
             _check_tolerance(settings, key, genesis, chain)
+            restored = restored_guard(chain)
         except (files.FileError, config.ConfigError):
             _close(chain)
             raise
     except BaseException:
         listener.close()
         raise
-    return _Parts(settings, chain, genesis, key, listener)
+    return _Parts(settings, chain, genesis, key, restored, listener)
 
 
 def _check_member(settings: config.Config, key: core.SigningKey | None, chain: core.Chain) -> None:
@@ -380,7 +382,7 @@ def _native_engine(shared: _Shared, configuration: Configuration) -> _Engine:
         registry.in_force(signatures),
         signatures,
         _replica_settings(settings, clock, registry),
-        _guard(chain, health),
+        _told(parts.guard, health),
         door.pool,
         _node_id(settings),
     )
@@ -463,9 +465,8 @@ def _replica_settings(
     )
 
 
-def _guard(chain: core.Chain, health: Health) -> guard.GuardState:
-    """The signer guard from its two places; a silent one is said."""
-    restored = restored_guard(chain)
+def _told(restored: guard.GuardState, health: Health) -> guard.GuardState:
+    """The same; a silent one is said."""
     if restored.silent is not None:
         log.error("guard_silent: %s", restored.silent)
         health.raise_reason("guard_silent", restored.silent)
