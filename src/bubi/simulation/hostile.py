@@ -126,8 +126,7 @@ class _Machine:
     life: int = 0
 
     def settle(self, restored: guard.GuardState) -> None:
-        """What a start makes durable: the log as it was found, the second place as it must be."""
-        self.durable = len(self.log)
+        """What a start makes of the second place, durably."""
         self.mirror = guard.settled(restored) or self.mirror
         self.mirrored = self.mirror
 
@@ -248,6 +247,8 @@ class Run(twins.Run):
         if restored.silent is not None:
             self.checkers.guard_silent(cast("Place", seat), restored.silent)
         self.checkers.restored(cast("Place", seat), decided, restored)
+        # Opening the log makes durable what is there.
+        self._keep(instance, len(machine.log))
         machine.settle(restored)
         instance.down = False
         instance.wanted = 0
