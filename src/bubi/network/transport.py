@@ -120,14 +120,17 @@ async def dial_tls(
         raise
 
 
+def _family(ip: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in ip else socket.AF_INET
+
+
 def listen(address: Address) -> socket.socket:
     """A listening socket.
 
     Raises:
         OSError: If the address is not free, or not one of this machine.
     """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(_family(address.host), socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address.host, address.port))
@@ -145,8 +148,7 @@ def check_source(source: str) -> None:
     Raises:
         SourceError: If it is not an address of this machine.
     """
-    family = socket.AF_INET6 if ":" in source else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket(_family(source), socket.SOCK_STREAM) as probe:
         try:
             probe.bind((source, 0))
         except OSError as error:
@@ -200,8 +202,9 @@ async def _readable(listener: socket.socket) -> None:
 class Dialler:
     """How this node reaches others.
 
-    `source` is the local IP address to dial from, `proxy` an HTTP proxy that knows CONNECT; with
-    one, names are resolved there. Every IP address dialled is checked against `rules`.
+    `source` is the local IP address to dial from, and addresses of its family alone are dialled.
+    `proxy` is an HTTP proxy that knows CONNECT; with one, names are resolved there. Every IP
+    address dialled is checked against `rules`.
     """
 
     rules: IpRules
@@ -229,7 +232,11 @@ class Dialler:
 
     async def _connect(self, address: Address, rules: IpRules) -> socket.socket:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        # From an IPv4 address no IPv6 address is reached, nor the other way round.
+        wanted = socket.AF_UNSPEC if self.source is None else _family(self.source)
+        found = await loop.getaddrinfo(
+            address.host, address.port, family=wanted, type=socket.SOCK_STREAM
+        )
         failure: OSError | DialError = DialError("unresolved")
         for family, kind, protocol, _, place in found[:RESOLVED_MAX]:
             ip = as_ip(str(place[0]))
