@@ -1,13 +1,16 @@
-"""Dialling: which addresses of a name are tried, and which failure is told."""
+"""Dialling: the addresses of a name that are tried, the failure told. Keys on their way to TLS."""
 
 import asyncio
 import socket
+import stat
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bubi.network import Address, IpRules
-from bubi.network.transport import Dialler, failure
+from bubi.network.renewal import Identity
+from bubi.network.transport import Dialler, _as_file, failure
 from tests.ports import free_port
 
 BOTH_FAMILIES = ((socket.AF_INET, ("127.0.0.1",)), (socket.AF_INET6, ("::1",)))
@@ -54,3 +57,11 @@ def test_an_address_of_the_other_family_is_not_resolved() -> None:
     with pytest.raises(socket.gaierror) as caught:
         asyncio.run(dialler.connect(Address("::1", 1)))
     assert failure(caught.value) == "unresolved"
+
+
+def test_a_key_is_shown_to_nobody_on_its_way_to_tls() -> None:
+    with _as_file(b"secret") as path:
+        assert Path(path).read_bytes() == b"secret"
+        assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
+    assert not Path(path).exists()
+    assert "secret" not in repr(Identity(b"certificate", b"secret"))
