@@ -52,7 +52,9 @@ class Intruder:
         folder.mkdir()
         issue(folder, read_authority(place.issuer), name)
         certificate, key = folder / "cert.pem", folder / "key.pem"
-        self._contexts = transport.contexts(place.authorities, certificate, key)
+        self._contexts = transport.contexts(
+            place.authorities, certificate.read_bytes(), key.read_bytes()
+        )
         own = x509.check(to_der(read_certificate(certificate)), place.authorities)
         self.id, self.name, self.organisation = own.node, own.name, own.organisation
         self._place = place

@@ -29,8 +29,9 @@ class Hostile:
 
     def __init__(self, world: World, name: str = "hostile") -> None:
         settings = world.settings(name, listening=False)
-        self._contexts = transport.contexts(world.authorities, settings.certificate, settings.key)
-        own = x509.check(x509.der(settings.certificate.read_bytes()), world.authorities)
+        certificate, key = settings.certificate.read_bytes(), settings.key.read_bytes()
+        self._contexts = transport.contexts(world.authorities, certificate, key)
+        own = x509.check(x509.der(certificate), world.authorities)
         self.id = own.node
         self.hello = Hello(CHAIN, own.node, os.urandom(16), 1, 1, own.name, own.organisation, None)
         self.reader: asyncio.StreamReader

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from .world import (
     LIMITS,
     Counting,
     Node,
+    Organisation,
     World,
     connected,
     free_port,
@@ -703,6 +705,75 @@ def test_a_new_key_is_a_new_node_and_needs_a_restart(tmp_path: Path) -> None:
         await until(lambda: any("start the node again" in text for _, text in one.host.alarms))
         assert one.id == before
         assert connected(one, other)
+
+    run(tmp_path, test)
+
+
+def _new_key(world: World) -> None:
+    world.organisation().issue(world.folder, "one")
+
+
+def _of_an_authority_that_is_not_listed(world: World) -> None:
+    stranger = Organisation("Alpha Bank")
+    (world.folder / "one.cert.pem").write_bytes(world.renewed_by(stranger, "one", 300))
+
+
+def _half_a_certificate(world: World) -> None:
+    file = world.folder / "one.cert.pem"
+    file.write_bytes(file.read_bytes()[:100])
+
+
+def _half_a_key(world: World) -> None:
+    file = world.folder / "one.key.pem"
+    file.write_bytes(file.read_bytes()[:100])
+
+
+@pytest.mark.parametrize(
+    "replacement",
+    [_new_key, _of_an_authority_that_is_not_listed, _half_a_certificate, _half_a_key],
+)
+def test_a_refused_certificate_stays_refused_when_the_ledger_changes(
+    tmp_path: Path, replacement: Callable[[World], None]
+) -> None:
+    async def test(world: World) -> None:
+        one = await world.start("one", certificate_every=0.02)
+        before, key = one.id, (world.folder / "one.key.pem").read_bytes()
+        certificate = one.network.certificate
+        renewed = x509.pem(world.renew("one", 300))
+        other = await world.start("other", one)
+        await until(lambda: connected(one, other))
+        replacement(world)
+        await until(lambda: one.host.alarms)
+        world.organisation("Beta")
+        one.network.follow(world.authorities, [], NodeLists())
+        # New connections show the certificate of before, and know the new organisation.
+        beta = await world.start("beta", one, organisation="Beta")
+        await until(lambda: connected(one, beta))
+        assert connected(one, other)
+        assert (one.id, one.network.certificate) == (before, certificate)
+        # A listing that no longer covers it is followed too, as with good files.
+        one.network.follow([world.organisation("Beta").authority], [], NodeLists())
+        assert one.host.reasons(other.id) == ["authority"]
+        one.network.follow(world.authorities, [], NodeLists())
+        (world.folder / "one.key.pem").write_bytes(key)
+        (world.folder / "one.cert.pem").write_bytes(renewed)
+        await until(lambda: days_left(beta, one) > 290)
+        await until(lambda: connected(one, other))
+        assert one.id == before
+
+    run(tmp_path, test)
+
+
+def test_a_certificate_is_taken_once_the_ledger_lists_its_authority(tmp_path: Path) -> None:
+    async def test(world: World) -> None:
+        one = await world.start("one", certificate_every=0.02)
+        new = Organisation("Alpha Bank")
+        (world.folder / "one.cert.pem").write_bytes(world.renewed_by(new, "one", 300))
+        await until(lambda: one.host.alarms)
+        assert one.network.certificate.days(now_ms()) < 290
+        one.network.follow([*world.authorities, new.authority], [], NodeLists())
+        assert one.network.certificate.days(now_ms()) > 290
+        assert [code for code, _ in one.host.alarms] == ["own_certificate_refused"]
 
     run(tmp_path, test)
 

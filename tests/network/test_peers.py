@@ -1,5 +1,6 @@
 """The peer table: whom to dial and when, bans, trust, what neighbours may tell."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -8,6 +9,7 @@ from bubi.network.addresses import Address, IpRules, Neighbour
 from bubi.network.peers import (
     ADDRESSES_MAX,
     ADDRESSES_PER_TEACHER_MAX,
+    HEARSAY_PER_NODE_MAX,
     LEARNED_ATTEMPTS_MAX,
     NODES_MAX,
     PeerTable,
@@ -185,6 +187,83 @@ def test_hearsay_about_a_node_that_is_away_is_tried_and_forgotten_if_it_is_wrong
     # What the node said itself is kept, however long it is away.
     assert {entry["address"] for entry in one.addresses(0)} == {str(place(9)), str(place(1))}
     assert row(one, 9, 0)["bogus_addresses"] == 1
+
+
+def simulate(one: PeerTable, wanted: set[Address], start: float, seconds: float) -> list[Address]:
+    """Dials from `start` on until all `wanted` were; nobody answers, for `seconds` each."""
+    tried: list[Address] = []
+    under_way: dict[Address, float] = {}
+    now = start
+    while not wanted <= set(tried):
+        assert now < start + 3_600, "not within an hour"
+        for address in [address for address, end in under_way.items() if end <= now]:
+            one.dial_ended(address, None, "timeout", under_way.pop(address))
+        begun = one.due(now)
+        tried += begun
+        under_way.update((address, now + seconds) for address in begun)
+        now += 0.5
+    return tried
+
+
+def lie(one: PeerTable, teacher: int, lesson: list[Neighbour], now: float) -> int:
+    """Tells a list; how much of it was taken."""
+    up(one, teacher, now)
+    return len(lesson) - one.learn(node(teacher), lesson, now)
+
+
+def test_invented_addresses_of_a_node_do_not_keep_its_own_from_being_dialled() -> None:
+    one = table()
+    up(one, 1)
+    one.down(node(1), "lost", 20)
+    taken = 0
+    for teacher in range(300, 320):
+        places = range(teacher * 50, teacher * 50 + 50)
+        taken += lie(one, teacher, [Neighbour(node(1), 1, place(n)) for n in places], 20)
+    assert taken == 20 * HEARSAY_PER_NODE_MAX
+    one.policy = replace(one.policy, target=100)
+    # However often nobody answered there, at least every other attempt is at its own address.
+    now = 25.0
+    for _ in range(5):
+        tried = simulate(one, {place(1)}, now, 5)
+        assert len(tried) <= 2
+        now += 5 * len(tried)
+        one.dial_ended(place(1), None, "refused", now)
+        now += one.policy.dial_refused_max
+
+
+@pytest.mark.parametrize("target", [3, 20, 100])
+def test_invented_nodes_do_not_keep_known_ones_from_being_dialled(target: int) -> None:
+    one = table(target=target)
+    up(one, 1)
+    one.down(node(1), "lost", 0)
+    one.add_seed(place(2))
+    known = {place(1), place(2)}
+    for address in known:
+        one.dial_ended(address, None, "timeout", 0)
+    lesson = [neighbour(number) for number in range(1_000, 1_150)]
+    assert lie(one, 9, lesson, 0) == ADDRESSES_PER_TEACHER_MAX
+    assert len(simulate(one, known, 100, 5)) <= one.policy.dials_at_once
+
+
+def test_hearsay_has_all_attempts_while_nothing_else_is_due() -> None:
+    one = table()
+    lesson = [neighbour(number) for number in range(1_000, 1_150)]
+    assert lie(one, 9, lesson, 0) == ADDRESSES_PER_TEACHER_MAX
+    assert len(one.due(1)) == one.policy.dials_at_once
+
+
+def test_who_is_said_to_be_at_a_seed_does_not_keep_it_from_being_dialled() -> None:
+    one = table()
+    one.add_seed(place(1))
+    one.add_seed(place(2))
+    one.add_seed(place(3))
+    lesson = [Neighbour(OWN, 1, place(1)), Neighbour(node(9), 1, place(2)), neighbour(3)]
+    assert lie(one, 9, lesson, 0) == 0
+    assert set(one.due(0)) == {place(1), place(2), place(3)}
+    # People are told whom others name there, unless that node is elsewhere.
+    named = {entry["address"]: entry["node"] for entry in one.addresses(0)}
+    assert named[str(place(2))] is None
+    assert named[str(place(3))] == node(3).hex()
 
 
 def test_behind_a_proxy_a_node_that_is_being_started_is_tried_again_soon() -> None:

@@ -139,10 +139,14 @@ class World:
 
     def renew(self, name: str, days: int, organisation: str = "Alpha Bank") -> bytes:
         """A new certificate (DER) for the key that a node has."""
-        issuer = self.organisation(organisation)
+        return x509.der(self.renewed_by(self.organisation(organisation), name, days))
+
+    def renewed_by(self, issuer: Organisation, name: str, days: int) -> bytes:
+        """The same (PEM) of any authority."""
         key = x509.load_key((self.folder / f"{name}.key.pem").read_bytes())
-        request = x509.create_request(name, organisation, key)
-        return x509.sign_request(request, issuer.certificate, issuer.key, now_ms(), days)
+        request = x509.create_request(name, issuer.name, key)
+        made = x509.sign_request(request, issuer.certificate, issuer.key, now_ms(), days)
+        return x509.pem(made)
 
     def settings(
         self,

@@ -1,5 +1,6 @@
 """What a node tells the network, and what cannot be told."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,10 +9,14 @@ from bubi import messages
 from bubi.consensus.engine import EngineMessage, VoteMessage
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.messages import BlockParts, Blocks, Consensus, Status
+from bubi.network.addresses import Address, Neighbour
 from bubi.network.channels import MESSAGE_BYTES_MAX, TooLongError
+from bubi.network.peers import PeerTable, Policy
 from bubi.node import links as links_module
 from bubi.node.links import Links, Relayed
 from bubi.node.metrics import Metrics
+from bubi.node.misdeeds import Misdeeds
+from bubi.node.monitoring.clocks import Clocks
 
 
 class Network:
@@ -95,3 +100,41 @@ def test_what_is_recognised_is_bounded() -> None:
         with pytest.raises(messages.MessageError):
             relayed.decode(b"\0\0\1")
     assert len(relayed._known) == links_module.RELAYED_MAX
+
+
+class Telling:
+    """A network that tells what a table of peers knows."""
+
+    def __init__(self, table: PeerTable) -> None:
+        self._table = table
+        self.certificate = SimpleNamespace(days=lambda now_ms: 100)
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"peers": self._table.snapshot(0), "addresses": self._table.addresses(0)}
+
+
+def links_that_tell(table: PeerTable) -> Links:
+    links = Links.__new__(Links)
+    links._network, links._metrics = Telling(table), Metrics()  # type: ignore[assignment]
+    links._misdeeds, links._clocks, links._names = Misdeeds(), Clocks(), {}
+    links._clock = SimpleNamespace(now_ms=lambda: 0)  # type: ignore[assignment]
+    return links
+
+
+def test_seeds_that_were_never_reached_are_told_beside_a_peer_without_an_address() -> None:
+    seed, moved, told = (Address("10.0.0.1", port) for port in (1, 2, 3))
+    table = PeerTable(bytes(32), Policy())
+    table.add_seed(seed)
+    # It only dials out: nobody is told where it is.
+    table.up(table.seen(b"s" * 32, "silent", "Alpha"), 1, None, 0)
+    table.up(table.seen(b"k" * 32, "known", "Alpha"), 1, moved, 0)
+    table.down(b"k" * 32, "lost", 0)
+    lesson = [Neighbour(b"k" * 32, 1, Address("10.0.0.1", 4)), Neighbour(b"n" * 32, 1, told)]
+    assert table.learn(b"s" * 32, lesson, 0) == 0
+    shown = [(one["id"], one["name"], one["address"]) for one in links_that_tell(table).snapshot()]
+    assert shown == [
+        ((b"k" * 32).hex(), "known", str(moved)),
+        ((b"s" * 32).hex(), "silent", None),
+        (str(seed), str(seed), str(seed)),
+        ((b"n" * 32).hex(), str(told), str(told)),
+    ]

@@ -37,7 +37,7 @@ from bubi.network.handshake import (
 )
 from bubi.network.peers import NodeLists, PeerTable, Policy
 from bubi.network.rates import Repeats
-from bubi.network.renewal import OwnFiles
+from bubi.network.renewal import Identity, OwnFiles
 from bubi.network.transport import Contexts, Dialler
 
 log = logging.getLogger("bubi.network")
@@ -163,7 +163,10 @@ class Network:
         self.work = work
         self._files = OwnFiles(settings.certificate, settings.key)
         self._authorities, self._revoked = tuple(authorities), frozenset(revoked)
-        self.certificate, self._tls = self._read_own(self._authorities, self._revoked)
+        self._identity = self._files.read()
+        self.certificate, self._tls = self._checked(
+            self._identity, self._authorities, self._revoked
+        )
         own = self.certificate
         self._hello = Hello(
             chain=settings.chain,
@@ -199,26 +202,25 @@ class Network:
 
     # --- start and stop --------------------------------------------------------------------------
 
-    def _read_own(
-        self, authorities: tuple[Authority, ...], revoked: frozenset[bytes]
+    def _checked(
+        self, own: Identity, authorities: tuple[Authority, ...], revoked: frozenset[bytes]
     ) -> tuple[NodeCertificate, Contexts]:
-        """Own certificate and TLS as the files say now."""
-        settings = self._settings
+        """Own certificate and TLS, if these authorities cover it."""
         for one in authorities:
             certificates.check_authority(one)
-        own = certificates.der(settings.certificate.read_bytes())
-        found = certificates.check(own, authorities, revoked)
-        return found, transport.contexts(authorities, settings.certificate, settings.key)
+        found = certificates.check(certificates.der(own.certificate), authorities, revoked)
+        return found, transport.contexts(authorities, own.certificate, own.key)
 
     def _load(self, authorities: tuple[Authority, ...], revoked: frozenset[bytes]) -> None:
-        """Takes authorities and the own certificate; nothing has changed if it fails."""
-        found, tls = self._read_own(authorities, revoked)
+        """Takes authorities and what the files hold now; nothing has changed if it fails."""
+        own = self._files.read()
+        found, tls = self._checked(own, authorities, revoked)
         before = self.certificate
         if found.node != before.node:
             text = "it has another key, which makes another node: start the node again with it"
             raise CertificateError("node_id", text)
         self._authorities, self._revoked = authorities, revoked
-        self.certificate, self._tls = found, tls
+        self._identity, self.certificate, self._tls = own, found, tls
         if found.fingerprint != before.fingerprint:
             self._renewed()
 
@@ -391,20 +393,25 @@ class Network:
         without = frozenset(revoked)
         try:
             self._load(usable, without)
-        except (CertificateError, OSError) as error:
-            self._host.on_alarm("own_certificate_refused", f"others may refuse this node: {error}")
-            self._authorities, self._revoked = usable, without
-            self._accept_in_tls(usable)
+        except (CertificateError, OSError):
+            # What is wrong with the files is told where they are seen to be replaced.
+            self._keep(usable, without)
         self._table.lists = lists
         self._review()
 
-    def _accept_in_tls(self, authorities: tuple[Authority, ...]) -> None:
-        """TLS for these authorities; what it does not know of them is checked behind it."""
-        settings = self._settings
+    def _keep(self, authorities: tuple[Authority, ...], revoked: frozenset[bytes]) -> None:
+        """Takes authorities and goes on with the certificate in use, whatever the files hold."""
+        own = self._identity
         try:
-            self._tls = transport.contexts(authorities, settings.certificate, settings.key)
+            certificates.check(certificates.der(own.certificate), authorities, revoked)
+        except CertificateError as error:
+            self._host.on_alarm("own_certificate_refused", f"others may refuse this node: {error}")
+        self._authorities, self._revoked = authorities, revoked
+        try:
+            self._tls = transport.contexts(authorities, own.certificate, own.key)
         except OSError as error:
-            self._host.on_alarm("own_certificate_refused", f"its files cannot be used: {error}")
+            text = f"TLS goes on with the authorities of before: {error}"
+            self._host.on_alarm("own_certificate_refused", text)
 
     def _is_usable(self, authority: Authority) -> bool:
         try:

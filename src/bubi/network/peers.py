@@ -6,6 +6,7 @@ give the same answers.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +21,8 @@ from bubi.network.addresses import (
 
 ADDRESSES_MAX = 1_024
 ADDRESSES_PER_TEACHER_MAX = 128
+HEARSAY_PER_NODE_MAX = 2
+"""So many addresses of one node are kept that one peer told."""
 NODES_MAX = 1_024
 LEARNED_ATTEMPTS_MAX = 6
 """A learned address that never answered is forgotten after so many attempts."""
@@ -111,7 +114,11 @@ class Source(StrEnum):
 
 @dataclass(slots=True)
 class _Known:
-    """An address."""
+    """An address.
+
+    `node` is who answered there, said so of itself, or is looked for there on a neighbour's word.
+    `said` is whom a neighbour named for a seed where nobody has answered: told to people only.
+    """
 
     address: Address
     source: Source
@@ -122,6 +129,7 @@ class _Known:
     due: float = 0.0
     dialling: bool = False
     reason: str = ""
+    said: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -154,6 +162,8 @@ class NodeRecord:
     roles: int = 0
     address: Address | None = None
     connected: bool = False
+    hearsay_next: bool = False
+    """Whether the last attempt was at an address that is known first hand."""
     since: float = 0.0
     reason: str = ""
     banned_until: float = 0.0
@@ -191,15 +201,19 @@ class PeerTable:
             How many were not taken: known ones, this node's own, against the rules, too many.
         """
         ignored = 0
-        taught = sum(1 for one in self._known.values() if one.teacher == teacher)
+        taught = Counter(one.node for one in self._known.values() if one.teacher == teacher)
         for one in neighbours:
+            full = (
+                taught.total() >= ADDRESSES_PER_TEACHER_MAX
+                or taught[one.node] >= HEARSAY_PER_NODE_MAX
+            )
             known = self._known.get(one.address)
             if known is not None and known.node is None:
-                known.node, known.roles = one.node, one.roles
-            if known is not None or not self._wanted(one) or taught >= ADDRESSES_PER_TEACHER_MAX:
+                known.said, known.roles = one.node, one.roles
+            if full or known is not None or not self._wanted(one):
                 ignored += 1
                 continue
-            taught += 1
+            taught[one.node] += 1
             entry = _Known(one.address, Source.NEIGHBOUR, one.node, one.roles, teacher)
             entry.due = now + self._courtesy(one.node)
             self._known[one.address] = entry
@@ -227,28 +241,50 @@ class PeerTable:
         return record is not None and record.connected and record.address is not None
 
     def due(self, now: float) -> list[Address]:
-        """Addresses to dial now; each is marked until `dial_ended`."""
-        dialled = [one.node for one in self._known.values() if one.dialling]
-        room = min(
-            self.policy.target - len(self.connected()) - len(dialled),
-            self.policy.dials_at_once - len(dialled),
-        )
+        """Addresses to dial now; each is marked until `dial_ended`.
+
+        Anybody admitted can tell addresses of nodes and of nobody without end. While an address
+        that is known first hand is due, hearsay has at most half of the attempts: of all at a
+        time, and of those of one node, one after the other.
+        """
+        dialled = [one for one in self._known.values() if one.dialling]
+        slots = min(self.policy.target - len(self.connected()), self.policy.dials_at_once)
+        room = slots - len(dialled)
         if room <= 0:
             return []
-        under_way = frozenset(dialled)
-        candidates = [one for one in self._known.values() if self._may_dial(one, under_way, now)]
-        candidates.sort(key=self._preference)
-        chosen: list[_Known] = []
-        nodes: set[bytes] = set()
-        for one in candidates:
-            if one.node is None or one.node not in nodes:
-                chosen.append(one)
-                nodes.add(one.node or b"")
-            if len(chosen) == room:
-                break
+        candidates = self._candidates(frozenset(one.node for one in dialled), now)
+        hearsay = [one for one in candidates if not self._is_first_hand(one)]
+        spare = slots // 2 - sum(not self._is_first_hand(one) for one in dialled)
+        late = {one.address for one in hearsay[max(0, spare) :]}
+        candidates.sort(key=lambda one: one.address in late)
+        chosen = sorted(candidates[:room], key=self._preference)
         for one in chosen:
-            one.dialling = True
+            self._dialled(one)
         return [one.address for one in chosen]
+
+    def _dialled(self, known: _Known) -> None:
+        known.dialling = True
+        record = self._nodes.get(known.node) if known.node is not None else None
+        if record is not None:
+            record.hearsay_next = self._is_first_hand(known)
+
+    def _candidates(self, under_way: frozenset[bytes | None], now: float) -> list[_Known]:
+        """Addresses that may be dialled now, one of each node, the preferred ones first."""
+        found = [one for one in self._known.values() if self._may_dial(one, under_way, now)]
+        found.sort(key=lambda one: (not self._has_turn(one), *self._preference(one)))
+        nodes: dict[bytes | Address, _Known] = {}
+        for one in found:
+            nodes.setdefault(one.node or one.address, one)
+        return sorted(nodes.values(), key=self._preference)
+
+    def _has_turn(self, known: _Known) -> bool:
+        """Of the addresses of one node: first hand and hearsay take turns."""
+        record = self._nodes.get(known.node) if known.node is not None else None
+        return self._is_first_hand(known) is not (record is not None and record.hearsay_next)
+
+    def _is_first_hand(self, known: _Known) -> bool:
+        """Whether it stands in the configuration, or the node gave it as its own."""
+        return known.source is not Source.NEIGHBOUR or self._is_its_own(known)
 
     def _may_dial(self, known: _Known, under_way: frozenset[bytes | None], now: float) -> bool:
         if known.dialling or known.due > now or known.node == self._own:
@@ -289,8 +325,7 @@ class PeerTable:
         known.reason = reason
         known.due = now + self.delay(address, known.attempts, reason)
         known.attempts += 1
-        hearsay = known.source is Source.NEIGHBOUR and not self._is_its_own(known)
-        if hearsay and known.attempts >= LEARNED_ATTEMPTS_MAX:
+        if not self._is_first_hand(known) and known.attempts >= LEARNED_ATTEMPTS_MAX:
             del self._known[address]
             if known.teacher is not None:
                 self._bogus[known.teacher] = self._bogus.get(known.teacher, 0) + 1
@@ -471,7 +506,7 @@ class PeerTable:
             {
                 "address": str(one.address),
                 "source": one.source.value,
-                "node": one.node.hex() if one.node else None,
+                "node": node.hex() if (node := self._told_as(one)) else None,
                 "attempts": one.attempts,
                 "next_seconds": round(max(0.0, one.due - now), 3),
                 "dialling": one.dialling,
@@ -479,6 +514,10 @@ class PeerTable:
             }
             for one in sorted(self._known.values(), key=lambda one: one.address)
         ]
+
+    def _told_as(self, known: _Known) -> bytes | None:
+        """A neighbour's word does not put a seed beside a node that is known to be elsewhere."""
+        return known.node or (None if known.said in self._nodes else known.said)
 
 
 def _state(record: NodeRecord, now: float, *, dialling: bool) -> str:

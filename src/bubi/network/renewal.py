@@ -1,9 +1,18 @@
 """The files of the own certificate: noticed when they are replaced."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _Stamp = tuple[int, int, int] | None
 """What changes when a file is replaced; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What certificate and key were when they were read, as PEM. The key is never shown."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
 
 
 class OwnFiles:
@@ -20,6 +29,15 @@ class OwnFiles:
         """
         before, self._seen = self._seen, self._stamps()
         return self._seen != before
+
+    def read(self) -> Identity:
+        """What they hold now.
+
+        Raises:
+            OSError: If one cannot be read.
+        """
+        certificate, key = self._paths
+        return Identity(certificate.read_bytes(), key.read_bytes())
 
     def _stamps(self) -> tuple[_Stamp, ...]:
         return tuple(_stamp(path) for path in self._paths)

@@ -7,11 +7,13 @@ It listens, accepts, dials (through an HTTP proxy if there is one) and does the 
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from bubi.network.addresses import Address, IPAddress, IpRules, as_ip
 from bubi.network.certificates import Authority
@@ -51,11 +53,16 @@ class Contexts:
     outside: ssl.SSLContext
 
 
-def contexts(authorities: Iterable[Authority], certificate: Path, key: Path) -> Contexts:
-    """TLS 1.3 that accepts the authorities' certificates, whatever their dates.
+def contexts(authorities: Iterable[Authority], certificate: bytes, key: bytes) -> Contexts:
+    """TLS 1.3 that shows a certificate and accepts the authorities', whatever their dates.
+
+    Args:
+        authorities: Those whose certificates are accepted.
+        certificate: The own one as PEM, with what belongs to its chain.
+        key: Its key as PEM.
 
     Raises:
-        OSError: If the files cannot be read or do not belong together.
+        OSError: If certificate and key cannot be used or do not belong together.
     """
     trusted = b"".join(one.certificate for one in authorities)
     made = []
@@ -69,11 +76,29 @@ def contexts(authorities: Iterable[Authority], certificate: Path, key: Path) -> 
         context.verify_flags |= ssl.VerifyFlags(NO_CHECK_TIME)
         if trusted:
             context.load_verify_locations(cadata=trusted)
-        context.load_cert_chain(certificate, key)
+        with _as_file(certificate) as shown, _as_file(key) as secret:
+            context.load_cert_chain(shown, secret)
         made.append(context)
     # No resumption: every connection shows its certificate.
     made[0].num_tickets = 0
     return Contexts(made[0], made[1])
+
+
+@contextlib.contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """A path for the TLS library, which reads files only; nobody else may read what it leads to.
+
+    It is in memory where the system can do that, so that no key is left on a disk.
+    """
+    if sys.platform == "linux":
+        with os.fdopen(os.memfd_create("tls"), "wb", buffering=0) as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(content)
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:
+        with tempfile.NamedTemporaryFile(buffering=0) as file:
+            file.write(content)
+            yield file.name
 
 
 async def accept_tls(
@@ -120,14 +145,17 @@ async def dial_tls(
         raise
 
 
+def _family(ip: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in ip else socket.AF_INET
+
+
 def listen(address: Address) -> socket.socket:
     """A listening socket.
 
     Raises:
         OSError: If the address is not free, or not one of this machine.
     """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(_family(address.host), socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address.host, address.port))
@@ -145,8 +173,7 @@ def check_source(source: str) -> None:
     Raises:
         SourceError: If it is not an address of this machine.
     """
-    family = socket.AF_INET6 if ":" in source else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket(_family(source), socket.SOCK_STREAM) as probe:
         try:
             probe.bind((source, 0))
         except OSError as error:
@@ -200,8 +227,9 @@ async def _readable(listener: socket.socket) -> None:
 class Dialler:
     """How this node reaches others.
 
-    `source` is the local IP address to dial from, `proxy` an HTTP proxy that knows CONNECT; with
-    one, names are resolved there. Every IP address dialled is checked against `rules`.
+    `source` is the local IP address to dial from, and addresses of its family alone are dialled.
+    `proxy` is an HTTP proxy that knows CONNECT; with one, names are resolved there. Every IP
+    address dialled is checked against `rules`.
     """
 
     rules: IpRules
@@ -229,7 +257,11 @@ class Dialler:
 
     async def _connect(self, address: Address, rules: IpRules) -> socket.socket:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        # From an IPv4 address no IPv6 address is reached, nor the other way round.
+        wanted = socket.AF_UNSPEC if self.source is None else _family(self.source)
+        found = await loop.getaddrinfo(
+            address.host, address.port, family=wanted, type=socket.SOCK_STREAM
+        )
         failure: OSError | DialError = DialError("unresolved")
         for family, kind, protocol, _, place in found[:RESOLVED_MAX]:
             ip = as_ip(str(place[0]))

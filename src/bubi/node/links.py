@@ -260,7 +260,8 @@ class Links:
         shown: Any = self._network.snapshot()
         self._fill_clocks()
         items = [self._item(one) for one in shown["peers"]]
-        known = {one[key] for one in items for key in ("address", "id")}
+        nodes = {one["id"] for one in items}
+        places = {one["address"] for one in items if one["address"] is not None}
         items += [
             {
                 "id": one["node"] or one["address"],
@@ -272,7 +273,7 @@ class Links:
                 "address": one["address"],
             }
             for one in shown["addresses"]
-            if one["address"] not in known and one["node"] not in known
+            if one["address"] not in places and (one["node"] is None or one["node"] not in nodes)
         ]
         return items
 
