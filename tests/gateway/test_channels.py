@@ -1,10 +1,12 @@
 """Messages in the forms of mail and of each robot, delivered to real local sinks."""
 
 import base64
+import gc
 import hashlib
 import hmac
 import json
 import socket
+import weakref
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -12,8 +14,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from apprise.plugins.base import NotifyBase
 
 from bubi.gateway import config
+from bubi.gateway.alarms import channels
 from bubi.gateway.alarms.channels import ChannelError, Message, check, deliver, form
 from bubi.gateway.alarms.reach import REFUSED, InternalAddressError, limited, permitted
 from bubi.gateway.alarms.records import Channel
@@ -180,6 +184,64 @@ def test_a_server_cannot_send_a_channel_on_to_an_internal_address(web: HttpSink)
         assert deliver(channel("apprise", url=address), MESSAGE, allowed) == REFUSED
         assert len(web.requests) == 1
         assert inner.requests == []
+
+
+@pytest.mark.parametrize(
+    "scheme", ["emby", "jellyfin", "matrix", "twist", "ringc", "mqtt", "xmpp", "aprs"]
+)
+def test_what_sends_when_it_is_put_away_is_no_channel(web: HttpSink, scheme: str) -> None:
+    """Its last words would leave in any thread, where nothing watches what they reach."""
+    place = urlsplit(web.url).netloc
+    settings = {"url": f"{scheme}://user:password@{place}/token"}
+    with pytest.raises(ChannelError, match="cannot be used"):
+        check("apprise", settings)
+    # One that was kept before is refused as well, before it exists.
+    kept = Channel(1, scheme, "apprise", Severity.INFO, "en", enabled=True, settings=settings)
+    said = deliver(kept, MESSAGE, LOOPBACK)
+    assert "cannot be used" in said
+    assert "password" not in said
+    gc.collect()
+    assert web.requests == []
+
+
+def test_what_carried_a_message_ends_with_it(
+    web: HttpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[weakref.ref[NotifyBase]] = []
+    make = channels._target
+
+    def noted(*arguments: Any) -> NotifyBase:
+        target = make(*arguments)
+        made.append(weakref.ref(target))
+        return target
+
+    monkeypatch.setattr(channels, "_target", noted)
+    gc.collect()
+    gc.disable()
+    try:
+        for kind, url in (("webhook", web.url), ("apprise", f"json://{urlsplit(web.url).netloc}")):
+            assert deliver(channel(kind, url=url), MESSAGE, LOOPBACK) == ""
+        assert [one() for one in made] == [None] * 4
+    finally:
+        gc.enable()
+
+
+def test_what_is_made_to_look_at_it_reaches_nothing(
+    web: HttpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[bool] = []
+    make = channels.apprise.Apprise.instantiate
+
+    def curious(*arguments: Any) -> Any:
+        try:
+            socket.create_connection(("127.0.0.1", web.port), 5).close()
+        except InternalAddressError:
+            refused.append(True)
+        return make(*arguments)
+
+    monkeypatch.setattr(channels.apprise.Apprise, "instantiate", curious)
+    check("apprise", {"url": "json://example.org/x"})
+    assert refused == [True]
 
 
 def test_what_counts_is_the_address_that_is_connected(

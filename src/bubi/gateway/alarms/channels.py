@@ -11,6 +11,7 @@ import hmac
 import json
 import logging
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import apprise
 import httpx
+from apprise.plugins import N_MGR, url_to_dict
 from apprise.plugins.base import NotifyBase
 
 from bubi.gateway.alarms.reach import REFUSED, Network, limited
@@ -130,12 +132,19 @@ def deliver(channel: Channel, message: Message, allowed: Sequence[Network] = ())
 
 
 def _limit(target: NotifyBase, allowed: Sequence[Network]) -> list[bool]:
-    """Keeps a target within the networks, in whichever thread it works; notes if it left them."""
-    notify, stopped = target.notify, []
+    """Keeps a target within the networks, in whichever thread it works; notes if it left them.
+
+    The target does not hold itself by it: it ends with its delivery, not at some later moment in
+    whichever thread then looks for cycles.
+    """
+    found, stopped = weakref.ref(target), []
 
     def within(*arguments: Any, **named: Any) -> bool:
+        one = found()
+        if one is None:
+            return False
         with limited(allowed) as refused:
-            told = bool(notify(*arguments, **named))
+            told = bool(type(one).notify(one, *arguments, **named))
             if refused():
                 stopped.append(True)
             return told
@@ -161,12 +170,32 @@ def _beat(url: str) -> str:
 def _target(kind: str, settings: Mapping[str, Any]) -> NotifyBase:
     if kind in {"webhook", "dingtalk", "wecom", "feishu"}:
         return Robot(kind, settings["url"], settings.get("secret"))
-    address = _mail_address(settings) if kind == "mail" else settings["url"]
-    made = apprise.Apprise.instantiate(address, suppress_exceptions=True)
+    return _of_apprise(_mail_address(settings) if kind == "mail" else settings["url"])
+
+
+def _of_apprise(address: str) -> NotifyBase:
+    # What is made here has nothing to send yet: it needs to reach nothing.
+    with limited(()):
+        parts = url_to_dict(address)  # type: ignore[no-untyped-call]
+        if parts is not None and _ends_with_code(N_MGR[parts["schema"]]):
+            msg = (
+                f"{parts['schema']}:// cannot be used: it still sends when nobody watches what it"
+                " reaches"
+            )
+            raise ChannelError(msg)
+        made = None if parts is None else apprise.Apprise.instantiate(parts)
     if not isinstance(made, NotifyBase):
         msg = "the address is none that can be used"
         raise ChannelError(msg)
     return made
+
+
+def _ends_with_code(kind: type) -> bool:
+    """Whether Python runs code of a class when one of its objects is put away.
+
+    Nobody knows when that is and in which thread: some of them log out there, over the network.
+    """
+    return any("__del__" in vars(one) for one in kind.__mro__)
 
 
 def _mail_address(settings: Mapping[str, Any]) -> str:
