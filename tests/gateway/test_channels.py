@@ -272,6 +272,16 @@ def test_what_counts_is_the_address_that_is_connected(
         ("255.255.255.255", False), ("224.0.0.1", False), ("239.1.1.1", False), ("::1", False),
         ("::", False), ("fe80::1", False), ("fc00::1", False), ("ff02::1", False),
         ("::ffff:10.0.0.1", False), ("64:ff9b::a00:1", False), ("2002:a00:1::", False),
+        # Other ways to write an IPv4 address, and what only looks public.
+        ("2002:5db8:d822::1", True), ("2001:0:5db8:d822::f5ff:fffe", False),
+        ("2001:0:a00:1::a247:27dd", True), ("::ffff:93.184.216.34", True),
+        ("64:ff9b:1::a00:1", False), ("64:ff9b:1::5db8:d822", False), ("::127.0.0.1", False),
+        ("::10.0.0.1", False), ("::93.184.216.34", False), ("::ffff:0:127.0.0.1", False),
+        ("fec0::1", False), ("3fff::1", False), ("5f00::1", False), ("2001:db8::1", False),
+        ("2001:2::1", False), ("2001:10::1", False), ("100::1", False), ("4000::1", False),
+        ("192.0.0.8", False), ("192.0.0.170", False), ("192.88.99.1", False),
+        ("198.18.0.1", False), ("240.0.0.1", False), ("2001:4860:4860::8888", True),
+        ("2400:3200::1", True), ("8.8.8.8", True), ("223.5.5.5", True),
     ],
 )  # fmt: skip
 def test_public_addresses_and_others(address: str, good: bool) -> None:
