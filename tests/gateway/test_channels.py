@@ -186,6 +186,25 @@ def test_a_server_cannot_send_a_channel_on_to_an_internal_address(web: HttpSink)
         assert inner.requests == []
 
 
+@pytest.mark.parametrize("kind", ["heartbeat", "webhook"])
+def test_what_arrived_at_a_permitted_address_of_several_arrived(
+    web: HttpSink, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    ask = socket.getaddrinfo
+
+    def several(host: Any, *rest: Any, **more: Any) -> Any:
+        if host == "several.example":
+            return [*ask("127.0.0.2", *rest, **more), *ask("127.0.0.1", *rest, **more)]
+        return ask(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", several)
+    one = channel(kind, url=f"http://several.example:{web.port}/alive")
+    assert deliver(one, MESSAGE, (ip_network("127.0.0.1/32"),)) == ""
+    assert len(web.requests) == 1
+    assert deliver(one, MESSAGE) == REFUSED
+    assert len(web.requests) == 1
+
+
 @pytest.mark.parametrize(
     "scheme", ["emby", "jellyfin", "matrix", "twist", "ringc", "mqtt", "xmpp", "aprs"]
 )

@@ -109,7 +109,8 @@ def deliver(channel: Channel, message: Message, allowed: Sequence[Network] = ())
         if channel.kind == HEARTBEAT:
             with limited(allowed) as refused:
                 error = _beat(channel.settings["url"])
-                return REFUSED if refused() else error
+                # A name may mean several addresses, of which one was permitted and answered.
+                return error and (REFUSED if refused() else error)
         target = _target(channel.kind, channel.settings)
     except ChannelError as error:
         return str(error)
