@@ -3,6 +3,7 @@
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,14 @@ class Post:
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
         self.broken = False
+        self.defect = False
 
     def __call__(self, channel: Channel, message: Message) -> str:
         if self.broken:
             return "no one is there"
+        if self.defect:
+            msg = "topsecret"
+            raise RuntimeError(msg)
         self.sent.append((channel.name, message.head))
         return ""
 
@@ -142,6 +147,23 @@ async def test_a_message_that_does_not_arrive_is_tried_again_and_then_an_alarm_i
     assert {one.code for one in alarms.records.active()} == {"validator_down"}
     # The channel that failed is not told about itself.
     assert all("do not arrive" not in head for _, head in post.sent)
+
+
+@in_a_loop
+async def test_a_defect_of_what_sends_is_a_failure_as_well(tmp_path: Path, post: Post) -> None:
+    alarms = Alarms(Records(tmp_path / "a"), Clock(), post)
+    broken = alarms.records.save_channel(channel("broken"))
+    post.defect = True
+    alarms.observe([DOWN])
+    await settled(alarms)
+    tries = alarms.records.deliveries(10)
+    assert [(one.channel, one.delivered, one.error) for one in tries] == [
+        (broken.id, False, "RuntimeError")
+    ] * 3
+    assert await alarms.test(alarms.records.channel(broken.id)) == "RuntimeError"
+    alarms.observe([])
+    found = {(one.code, one.key) for one in alarms.records.active()}
+    assert ("channel_failing", "broken") in found
 
 
 @in_a_loop
@@ -408,6 +430,19 @@ def test_channels_that_cannot_work_and_names_twice_are_refused(world: World) -> 
     )
     assert admin.ask("POST", "/alarms/channels", good).status_code == 201
     assert code(admin.ask("POST", "/alarms/channels", good)) == "conflict"
+
+
+def test_a_channel_with_an_address_that_is_none_is_no_defect(world: World) -> None:
+    admin = world.user(Role.ADMINISTRATOR)
+    for url in ("http://[::1", "http://a..b/", "http://exa mple\0.com/"):
+        wanted = {"name": "odd", "kind": "webhook", "settings": {"url": url}}
+        assert code(admin.ask("POST", "/alarms/channels", wanted)) == "parameter_invalid"
+        # One that an earlier version took.
+        made = world.monitor.alarms.records.save_channel(
+            replace(channel(f"old {url!r}"), settings={"url": url})
+        )
+        told = admin.ask("POST", f"/alarms/channels/{made.id}/test")
+        assert (told.status_code, told.json()["delivered"]) == (200, False)
 
 
 def test_alarms_are_listed_acknowledged_and_kept(world: World) -> None:

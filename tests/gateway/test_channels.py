@@ -1,6 +1,7 @@
 """Messages in the forms of mail and of each robot, delivered to real local sinks."""
 
 import base64
+import contextlib
 import gc
 import hashlib
 import hmac
@@ -146,6 +147,30 @@ def test_settings_that_cannot_work_are_refused(
 ) -> None:
     with pytest.raises(ChannelError, match=said):
         check(kind, settings)
+
+
+ODD = (
+    "http://[::1", "http://a..b/", "http://exa mple\0.com/", "http://[::1]:99999/", "http://",
+    "http://127.0.0.1:99999/", "http://127.0.0.1:0/", "http://127.0.0.1:-1/",
+    "http:///x", f"http://{'a' * 64}.example/", "http://[v1.x]/", "https://a:b/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", ODD)
+@pytest.mark.parametrize("kind", ["webhook", "dingtalk", "wecom", "feishu", "heartbeat"])
+def test_addresses_that_are_none_are_refused_and_kept_ones_fail(kind: str, url: str) -> None:
+    with pytest.raises(ChannelError, match="url"):
+        check(kind, {"url": url})
+    settings = {"url": url, **({"secret": "SEC"} if kind in {"webhook", "dingtalk"} else {})}
+    kept = Channel(1, kind, kind, Severity.INFO, "en", enabled=True, settings=settings)
+    assert deliver(kept, MESSAGE, LOOPBACK) != ""
+
+
+@pytest.mark.parametrize("scheme", ["json", "mailto", "discord", "signal", "workflows", "syslog"])
+@pytest.mark.parametrize("rest", ["://[::1", "://a:b@[::1/x?a=b", "://?", "://a..b:x/", "://\0"])
+def test_no_address_of_apprise_breaks_the_look_at_it(scheme: str, rest: str) -> None:
+    with contextlib.suppress(ChannelError):
+        check("apprise", {"url": scheme + rest})
 
 
 # --- what may be reached -------------------------------------------------------------------------

@@ -41,6 +41,8 @@ KINDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
 """Settings of each kind: required, optional. `heartbeat` is called every minute, with no alarm."""
 SECRET = frozenset({"password", "secret", "url"})
 """Settings that are never given out again."""
+UNSENT = (httpx.HTTPError, httpx.InvalidURL, ValueError)
+"""What a request ends with that got no answer; of the last kind are names that are none."""
 HEARTBEAT = "heartbeat"
 
 
@@ -69,9 +71,8 @@ def check(kind: str, settings: Mapping[str, Any]) -> None:
     _check_names(kind, settings)
     if kind == "mail":
         _check_mail(settings)
-    elif kind != "apprise" and urlsplit(settings["url"]).scheme not in {"http", "https"}:
-        msg = "url must begin with http:// or https://"
-        raise ChannelError(msg)
+    elif kind != "apprise":
+        _check_url(settings["url"])
     if kind != HEARTBEAT:
         _target(kind, settings)
 
@@ -97,6 +98,26 @@ def _check_mail(settings: Mapping[str, Any]) -> None:
     port = settings["port"]
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
         msg = "port must be a number from 1 to 65535"
+        raise ChannelError(msg)
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts, host = urlsplit(url), httpx.URL(url).host
+        # Asking for the address of a name encodes it so.
+        host.encode("idna")
+        # Looking at the port checks it.
+        usable = parts.port != 0
+    except (httpx.InvalidURL, ValueError):
+        usable = False
+    if not usable:
+        msg = "url is no address"
+        raise ChannelError(msg)
+    if parts.scheme not in {"http", "https"}:
+        msg = "url must begin with http:// or https://"
+        raise ChannelError(msg)
+    if not host:
+        msg = "url names no host"
         raise ChannelError(msg)
 
 
@@ -163,7 +184,7 @@ def _without_secrets(text: str, settings: Mapping[str, Any]) -> str:
 def _beat(url: str) -> str:
     try:
         httpx.get(url, timeout=SECONDS, trust_env=False).raise_for_status()
-    except httpx.HTTPError as error:
+    except UNSENT as error:
         return type(error).__name__
     return ""
 
@@ -177,7 +198,7 @@ def _target(kind: str, settings: Mapping[str, Any]) -> NotifyBase:
 def _of_apprise(address: str) -> NotifyBase:
     # What is made here has nothing to send yet: it needs to reach nothing.
     with limited(()):
-        parts = url_to_dict(address)  # type: ignore[no-untyped-call]
+        parts = _parts(address)
         if parts is not None and _ends_with_code(N_MGR[parts["schema"]]):
             msg = (
                 f"{parts['schema']}:// cannot be used: it still sends when nobody watches what it"
@@ -189,6 +210,15 @@ def _of_apprise(address: str) -> NotifyBase:
         msg = "the address is none that can be used"
         raise ChannelError(msg)
     return made
+
+
+def _parts(address: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] | None = url_to_dict(address)  # type: ignore[no-untyped-call]
+    except Exception:
+        # Each kind of address has a parser of its own; some raise TypeError at what is no address.
+        return None
+    return found
 
 
 def _ends_with_code(kind: type) -> bool:
@@ -248,23 +278,21 @@ class Robot(NotifyBase):  # type: ignore[no-untyped-call]
     ) -> bool:
         """Posts a message; true if the robot took it."""
         del notify_type, kwargs
-        url, document = form(
-            self._kind, self._url, self._secret, Message(title, body, self.message.fields),
-            int(time.time()),
-        )  # fmt: skip
+        try:
+            self.failure = refusal(self._post(Message(title, body, self.message.fields)))
+        except UNSENT as error:
+            self.failure = type(error).__name__
+        return not self.failure
+
+    def _post(self, message: Message) -> httpx.Response:
+        url, document = form(self._kind, self._url, self._secret, message, int(time.time()))
         headers = {"Content-Type": "application/json"}
         content = json.dumps(document, ensure_ascii=False).encode()
         if self._kind == "webhook" and self._secret is not None:
             digest = hmac.new(self._secret.encode(), content, hashlib.sha256).hexdigest()
             headers["Bubi-Signature"] = f"sha256={digest}"
-        try:
-            with httpx.Client(timeout=SECONDS, trust_env=False) as client:
-                answer = client.post(url, content=content, headers=headers)
-        except httpx.HTTPError as error:
-            self.failure = type(error).__name__
-            return False
-        self.failure = refusal(answer)
-        return not self.failure
+        with httpx.Client(timeout=SECONDS, trust_env=False) as client:
+            return client.post(url, content=content, headers=headers)
 
 
 def refusal(answer: httpx.Response) -> str:
