@@ -200,6 +200,7 @@ class Alarms:
             "state": "active" if alarm.resolved is None else "resolved",
             "code": alarm.code,
             "key": alarm.key,
+            "detail": alarm.detail,
             "severity": alarm.severity.value,
             "layer": alarm.layer.value,
             "title": {language: texts.title(alarm, language) for language in texts.LANGUAGES},
