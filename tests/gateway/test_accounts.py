@@ -9,7 +9,15 @@ from starlette.requests import Request
 
 from bubi.gateway import stream
 from bubi.gateway.access import Role
-from bubi.gateway.accounts.attempts import FAILURES_OF_ADDRESS, FAILURES_OF_NAME, Attempts
+from bubi.gateway.accounts.attempts import (
+    FAILURES_OF_ADDRESS,
+    FAILURES_OF_NAME,
+    FAILURES_OF_SITE,
+    NARROW_MAX,
+    WIDE_MAX,
+    WINDOW_MS,
+    Attempts,
+)
 from bubi.gateway.accounts.records import IDLE_MS, LINK_MS, SESSION_MS
 from tests.gateway.world import PASSWORD, PORT, Visitor, World, code
 
@@ -177,6 +185,46 @@ def test_limits_of_names_and_addresses() -> None:
         assert attempts.wait_ms(f"user{number}", "10.0.0.5", 100) == 0
         attempts.failed(f"user{number}", "10.0.0.5", 100)
         attempts.succeeded(f"user{number}", "10.0.0.5")
+
+
+def test_whoever_has_a_site_of_networks_is_one_as_well() -> None:
+    attempts = Attempts()
+    tried = 0
+    for network in range(6_000):
+        address = f"2001:db8:1:{network:x}::1"
+        for _ in range(FAILURES_OF_NAME):
+            if not attempts.wait_ms("ann", address, 100):
+                attempts.failed("ann", address, 100)
+                tried += 1
+    assert tried == FAILURES_OF_SITE
+    assert attempts.wait_ms("ann", "2001:db8:1::1", 100) == WINDOW_MS
+    assert attempts.wait_ms("ann", "2001:db8:2::1", 100) == 0
+    assert attempts.wait_ms("ann", "2001:db8:1::1", 100 + WINDOW_MS) == 0
+    # Any number of people may come in from one site.
+    for number in range(2 * FAILURES_OF_SITE):
+        address = f"2001:db8:3:{number:x}::1"
+        assert attempts.wait_ms("ann", address, 100) == 0
+        attempts.failed("ann", address, 100)
+        attempts.succeeded("ann", address)
+
+
+def test_going_round_many_networks_opens_no_login_again() -> None:
+    attempts = Attempts()
+    for _ in range(FAILURES_OF_ADDRESS):
+        attempts.failed("ann", "10.0.0.1", 100)
+    for number in range(FAILURES_OF_SITE):
+        attempts.failed("ann", f"2001:db8:1:{number:x}::1", 100)
+    # From a third of the sites of a /32, twice each, and any number of names.
+    for number in range(NARROW_MAX):
+        attempts.failed(f"user{number}", f"2001:db9:{number // 2:x}:{number % 2}::1", 200)
+    assert attempts.wait_ms("ann", "10.0.0.1", 300) > 0
+    assert attempts.wait_ms("ann", "2001:db8:1:ffff::1", 300) > 0
+    kept = attempts._narrow, attempts._wide
+    assert len(kept[0]) == NARROW_MAX
+    assert len(kept[1]) <= WIDE_MAX
+    # What is over takes no room.
+    attempts.failed("ann", "10.0.0.2", 200 + WINDOW_MS)
+    assert [len(one) for one in kept] == [1, 1]
 
 
 def test_nobody_is_kept_out_by_what_others_try_elsewhere(world: World) -> None:

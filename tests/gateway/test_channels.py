@@ -1,10 +1,13 @@
 """Messages in the forms of mail and of each robot, delivered to real local sinks."""
 
 import base64
+import contextlib
+import gc
 import hashlib
 import hmac
 import json
 import socket
+import weakref
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -12,8 +15,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from apprise.plugins.base import NotifyBase
 
 from bubi.gateway import config
+from bubi.gateway.alarms import channels
 from bubi.gateway.alarms.channels import ChannelError, Message, check, deliver, form
 from bubi.gateway.alarms.reach import REFUSED, InternalAddressError, limited, permitted
 from bubi.gateway.alarms.records import Channel
@@ -144,6 +149,30 @@ def test_settings_that_cannot_work_are_refused(
         check(kind, settings)
 
 
+ODD = (
+    "http://[::1", "http://a..b/", "http://exa mple\0.com/", "http://[::1]:99999/", "http://",
+    "http://127.0.0.1:99999/", "http://127.0.0.1:0/", "http://127.0.0.1:-1/",
+    "http:///x", f"http://{'a' * 64}.example/", "http://[v1.x]/", "https://a:b/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", ODD)
+@pytest.mark.parametrize("kind", ["webhook", "dingtalk", "wecom", "feishu", "heartbeat"])
+def test_addresses_that_are_none_are_refused_and_kept_ones_fail(kind: str, url: str) -> None:
+    with pytest.raises(ChannelError, match="url"):
+        check(kind, {"url": url})
+    settings = {"url": url, **({"secret": "SEC"} if kind in {"webhook", "dingtalk"} else {})}
+    kept = Channel(1, kind, kind, Severity.INFO, "en", enabled=True, settings=settings)
+    assert deliver(kept, MESSAGE, LOOPBACK) != ""
+
+
+@pytest.mark.parametrize("scheme", ["json", "mailto", "discord", "signal", "workflows", "syslog"])
+@pytest.mark.parametrize("rest", ["://[::1", "://a:b@[::1/x?a=b", "://?", "://a..b:x/", "://\0"])
+def test_no_address_of_apprise_breaks_the_look_at_it(scheme: str, rest: str) -> None:
+    with contextlib.suppress(ChannelError):
+        check("apprise", {"url": scheme + rest})
+
+
 # --- what may be reached -------------------------------------------------------------------------
 
 
@@ -182,6 +211,83 @@ def test_a_server_cannot_send_a_channel_on_to_an_internal_address(web: HttpSink)
         assert inner.requests == []
 
 
+@pytest.mark.parametrize("kind", ["heartbeat", "webhook"])
+def test_what_arrived_at_a_permitted_address_of_several_arrived(
+    web: HttpSink, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    ask = socket.getaddrinfo
+
+    def several(host: Any, *rest: Any, **more: Any) -> Any:
+        if host == "several.example":
+            return [*ask("127.0.0.2", *rest, **more), *ask("127.0.0.1", *rest, **more)]
+        return ask(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", several)
+    one = channel(kind, url=f"http://several.example:{web.port}/alive")
+    assert deliver(one, MESSAGE, (ip_network("127.0.0.1/32"),)) == ""
+    assert len(web.requests) == 1
+    assert deliver(one, MESSAGE) == REFUSED
+    assert len(web.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "scheme", ["emby", "jellyfin", "matrix", "twist", "ringc", "mqtt", "xmpp", "aprs"]
+)
+def test_what_sends_when_it_is_put_away_is_no_channel(web: HttpSink, scheme: str) -> None:
+    """Its last words would leave in any thread, where nothing watches what they reach."""
+    place = urlsplit(web.url).netloc
+    settings = {"url": f"{scheme}://user:password@{place}/token"}
+    with pytest.raises(ChannelError, match="cannot be used"):
+        check("apprise", settings)
+    # One that was kept before is refused as well, before it exists.
+    kept = Channel(1, scheme, "apprise", Severity.INFO, "en", enabled=True, settings=settings)
+    said = deliver(kept, MESSAGE, LOOPBACK)
+    assert "cannot be used" in said
+    assert "password" not in said
+    gc.collect()
+    assert web.requests == []
+
+
+def test_what_carried_a_message_ends_with_it(
+    web: HttpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[weakref.ref[NotifyBase]] = []
+    make = channels._target
+
+    def noted(*arguments: Any) -> NotifyBase:
+        target = make(*arguments)
+        made.append(weakref.ref(target))
+        return target
+
+    monkeypatch.setattr(channels, "_target", noted)
+    gc.collect()
+    gc.disable()
+    try:
+        for kind, url in (("webhook", web.url), ("apprise", f"json://{urlsplit(web.url).netloc}")):
+            assert deliver(channel(kind, url=url), MESSAGE, LOOPBACK) == ""
+        assert [one() for one in made] == [None] * 4
+    finally:
+        gc.enable()
+
+
+def test_what_is_made_to_look_at_it_reaches_nothing(
+    web: HttpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[bool] = []
+    make = channels.apprise.Apprise.instantiate
+
+    def curious(*arguments: Any) -> Any:
+        try:
+            socket.create_connection(("127.0.0.1", web.port), 5).close()
+        except InternalAddressError:
+            refused.append(True)
+        return make(*arguments)
+
+    monkeypatch.setattr(channels.apprise.Apprise, "instantiate", curious)
+    check("apprise", {"url": "json://example.org/x"})
+    assert refused == [True]
+
+
 def test_what_counts_is_the_address_that_is_connected(
     web: HttpSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +316,16 @@ def test_what_counts_is_the_address_that_is_connected(
         ("255.255.255.255", False), ("224.0.0.1", False), ("239.1.1.1", False), ("::1", False),
         ("::", False), ("fe80::1", False), ("fc00::1", False), ("ff02::1", False),
         ("::ffff:10.0.0.1", False), ("64:ff9b::a00:1", False), ("2002:a00:1::", False),
+        # Other ways to write an IPv4 address, and what only looks public.
+        ("2002:5db8:d822::1", True), ("2001:0:5db8:d822::f5ff:fffe", False),
+        ("2001:0:a00:1::a247:27dd", True), ("::ffff:93.184.216.34", True),
+        ("64:ff9b:1::a00:1", False), ("64:ff9b:1::5db8:d822", False), ("::127.0.0.1", False),
+        ("::10.0.0.1", False), ("::93.184.216.34", False), ("::ffff:0:127.0.0.1", False),
+        ("fec0::1", False), ("3fff::1", False), ("5f00::1", False), ("2001:db8::1", False),
+        ("2001:2::1", False), ("2001:10::1", False), ("100::1", False), ("4000::1", False),
+        ("192.0.0.8", False), ("192.0.0.170", False), ("192.88.99.1", False),
+        ("198.18.0.1", False), ("240.0.0.1", False), ("2001:4860:4860::8888", True),
+        ("2400:3200::1", True), ("8.8.8.8", True), ("223.5.5.5", True),
     ],
 )  # fmt: skip
 def test_public_addresses_and_others(address: str, good: bool) -> None:

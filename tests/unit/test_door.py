@@ -214,7 +214,7 @@ async def test_who_is_kept_outside_is_counted_as_a_client() -> None:
     assert refusals(world.metrics) == {(CLIENT, "ip_denied"): 2}
     (family,) = world.metrics.door.clients.collect()
     (total,) = [one for one in family.samples if one.name.endswith("_total")]
-    assert (total.labels, total.value) == ({"client": CLIENT, "status": "4xx"}, 4)
+    assert (total.labels, total.value) == ({"client": CLIENT, "status": "403"}, 4)
 
 
 def refusals(metrics: Metrics) -> dict[tuple[str, str], float]:

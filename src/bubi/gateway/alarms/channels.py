@@ -11,6 +11,7 @@ import hmac
 import json
 import logging
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import apprise
 import httpx
+from apprise.plugins import N_MGR, url_to_dict
 from apprise.plugins.base import NotifyBase
 
 from bubi.gateway.alarms.reach import REFUSED, Network, limited
@@ -39,6 +41,8 @@ KINDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
 """Settings of each kind: required, optional. `heartbeat` is called every minute, with no alarm."""
 SECRET = frozenset({"password", "secret", "url"})
 """Settings that are never given out again."""
+UNSENT = (httpx.HTTPError, httpx.InvalidURL, ValueError)
+"""What a request ends with that got no answer; of the last kind are names that are none."""
 HEARTBEAT = "heartbeat"
 
 
@@ -67,9 +71,8 @@ def check(kind: str, settings: Mapping[str, Any]) -> None:
     _check_names(kind, settings)
     if kind == "mail":
         _check_mail(settings)
-    elif kind != "apprise" and urlsplit(settings["url"]).scheme not in {"http", "https"}:
-        msg = "url must begin with http:// or https://"
-        raise ChannelError(msg)
+    elif kind != "apprise":
+        _check_url(settings["url"])
     if kind != HEARTBEAT:
         _target(kind, settings)
 
@@ -98,6 +101,26 @@ def _check_mail(settings: Mapping[str, Any]) -> None:
         raise ChannelError(msg)
 
 
+def _check_url(url: str) -> None:
+    try:
+        parts, host = urlsplit(url), httpx.URL(url).host
+        # Asking for the address of a name encodes it so.
+        host.encode("idna")
+        # Looking at the port checks it.
+        usable = parts.port != 0
+    except (httpx.InvalidURL, ValueError):
+        usable = False
+    if not usable:
+        msg = "url is no address"
+        raise ChannelError(msg)
+    if parts.scheme not in {"http", "https"}:
+        msg = "url must begin with http:// or https://"
+        raise ChannelError(msg)
+    if not host:
+        msg = "url names no host"
+        raise ChannelError(msg)
+
+
 def deliver(channel: Channel, message: Message, allowed: Sequence[Network] = ()) -> str:
     """Tells one channel; blocks for seconds at most. What went wrong, or nothing.
 
@@ -107,7 +130,8 @@ def deliver(channel: Channel, message: Message, allowed: Sequence[Network] = ())
         if channel.kind == HEARTBEAT:
             with limited(allowed) as refused:
                 error = _beat(channel.settings["url"])
-                return REFUSED if refused() else error
+                # A name may mean several addresses, of which one was permitted and answered.
+                return error and (REFUSED if refused() else error)
         target = _target(channel.kind, channel.settings)
     except ChannelError as error:
         return str(error)
@@ -130,12 +154,19 @@ def deliver(channel: Channel, message: Message, allowed: Sequence[Network] = ())
 
 
 def _limit(target: NotifyBase, allowed: Sequence[Network]) -> list[bool]:
-    """Keeps a target within the networks, in whichever thread it works; notes if it left them."""
-    notify, stopped = target.notify, []
+    """Keeps a target within the networks, in whichever thread it works; notes if it left them.
+
+    The target does not hold itself by it: it ends with its delivery, not at some later moment in
+    whichever thread then looks for cycles.
+    """
+    found, stopped = weakref.ref(target), []
 
     def within(*arguments: Any, **named: Any) -> bool:
+        one = found()
+        if one is None:
+            return False
         with limited(allowed) as refused:
-            told = bool(notify(*arguments, **named))
+            told = bool(type(one).notify(one, *arguments, **named))
             if refused():
                 stopped.append(True)
             return told
@@ -153,7 +184,7 @@ def _without_secrets(text: str, settings: Mapping[str, Any]) -> str:
 def _beat(url: str) -> str:
     try:
         httpx.get(url, timeout=SECONDS, trust_env=False).raise_for_status()
-    except httpx.HTTPError as error:
+    except UNSENT as error:
         return type(error).__name__
     return ""
 
@@ -161,12 +192,41 @@ def _beat(url: str) -> str:
 def _target(kind: str, settings: Mapping[str, Any]) -> NotifyBase:
     if kind in {"webhook", "dingtalk", "wecom", "feishu"}:
         return Robot(kind, settings["url"], settings.get("secret"))
-    address = _mail_address(settings) if kind == "mail" else settings["url"]
-    made = apprise.Apprise.instantiate(address, suppress_exceptions=True)
+    return _of_apprise(_mail_address(settings) if kind == "mail" else settings["url"])
+
+
+def _of_apprise(address: str) -> NotifyBase:
+    # What is made here has nothing to send yet: it needs to reach nothing.
+    with limited(()):
+        parts = _parts(address)
+        if parts is not None and _ends_with_code(N_MGR[parts["schema"]]):
+            msg = (
+                f"{parts['schema']}:// cannot be used: it still sends when nobody watches what it"
+                " reaches"
+            )
+            raise ChannelError(msg)
+        made = None if parts is None else apprise.Apprise.instantiate(parts)
     if not isinstance(made, NotifyBase):
         msg = "the address is none that can be used"
         raise ChannelError(msg)
     return made
+
+
+def _parts(address: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] | None = url_to_dict(address)  # type: ignore[no-untyped-call]
+    except Exception:
+        # Each kind of address has a parser of its own; some raise TypeError at what is no address.
+        return None
+    return found
+
+
+def _ends_with_code(kind: type) -> bool:
+    """Whether Python runs code of a class when one of its objects is put away.
+
+    Nobody knows when that is and in which thread: some of them log out there, over the network.
+    """
+    return any("__del__" in vars(one) for one in kind.__mro__)
 
 
 def _mail_address(settings: Mapping[str, Any]) -> str:
@@ -218,23 +278,21 @@ class Robot(NotifyBase):  # type: ignore[no-untyped-call]
     ) -> bool:
         """Posts a message; true if the robot took it."""
         del notify_type, kwargs
-        url, document = form(
-            self._kind, self._url, self._secret, Message(title, body, self.message.fields),
-            int(time.time()),
-        )  # fmt: skip
+        try:
+            self.failure = refusal(self._post(Message(title, body, self.message.fields)))
+        except UNSENT as error:
+            self.failure = type(error).__name__
+        return not self.failure
+
+    def _post(self, message: Message) -> httpx.Response:
+        url, document = form(self._kind, self._url, self._secret, message, int(time.time()))
         headers = {"Content-Type": "application/json"}
         content = json.dumps(document, ensure_ascii=False).encode()
         if self._kind == "webhook" and self._secret is not None:
             digest = hmac.new(self._secret.encode(), content, hashlib.sha256).hexdigest()
             headers["Bubi-Signature"] = f"sha256={digest}"
-        try:
-            with httpx.Client(timeout=SECONDS, trust_env=False) as client:
-                answer = client.post(url, content=content, headers=headers)
-        except httpx.HTTPError as error:
-            self.failure = type(error).__name__
-            return False
-        self.failure = refusal(answer)
-        return not self.failure
+        with httpx.Client(timeout=SECONDS, trust_env=False) as client:
+            return client.post(url, content=content, headers=headers)
 
 
 def refusal(answer: httpx.Response) -> str:

@@ -1,7 +1,7 @@
 """From readings to alarms. Pure: time comes with the readings."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bubi.gateway.alarms.rules import Rule
@@ -15,11 +15,15 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a rule looks at. `value` None: it cannot be told now, and nothing changes."""
+    """What a rule looks at. `value` None: it cannot be told now, and nothing changes.
+
+    `detail`: who or what makes the value, where the key does not say it.
+    """
 
     code: str
     key: str
     value: float | None
+    detail: str = ""
 
     @property
     def place(self) -> Place:
@@ -44,6 +48,7 @@ class Transition:
     key: str
     value: float
     time: int
+    detail: str = ""
 
 
 @dataclass(slots=True)
@@ -102,7 +107,7 @@ class Machine:
                 self._unknown(reading.place, now)
                 continue
             found = self._step(rule, reading.key, reading.value, now)
-            result += [] if found is None else [found]
+            result += [] if found is None else [replace(found, detail=reading.detail)]
         return result + self._forget(now)
 
     def _unknown(self, place: Place, now: int) -> None:

@@ -23,6 +23,19 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 REFUSED = "the address is in an internal network that alarms.internal_networks does not name"
 TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 """IPv6 addresses that stand for IPv4 addresses (RFC 6052)."""
+UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All IPv6 addresses that are given out to be reached from everywhere (RFC 4291)."""
+SPECIAL = tuple(
+    ipaddress.ip_network(one)
+    for one in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+        "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16",
+        "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+        "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
+    )
+)  # fmt: skip
+"""What else is not public (IANA registries of special-purpose addresses, RFC 6890). Listed here,
+as the answer of `ipaddress` differs between patch levels of Python."""
 
 
 class InternalAddressError(OSError):
@@ -61,7 +74,9 @@ def permitted(address: Address, allowed: Sequence[Network]) -> bool:
     inner = _inner(address)
     if inner is not None:
         return permitted(inner, allowed)
-    return address.is_global and not address.is_multicast
+    if address.version == 6 and address not in UNICAST:
+        return False
+    return not any(one.version == address.version and address in one for one in SPECIAL)
 
 
 def _inner(address: Address) -> Address | None:

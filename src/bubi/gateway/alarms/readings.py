@@ -15,6 +15,10 @@ STATUS_SECONDS = 7.0
 """Nodes tell their status every 5 s; so long without one, it was missed."""
 CLIENT_TRANSACTIONS_MIN = 20
 """Of fewer within five minutes no share is told."""
+OUTSIDE = "403"
+"""Status with which nodes count requests that their IP rules keep outside; others by class."""
+STRANGE_CLIENTS_NAMED = 5
+"""In an alarm; of more, their number."""
 RTT_FLOOR = 0.05
 """Round trips below this (s) are never slow, however much they grew."""
 CERTIFICATES = (
@@ -225,13 +229,23 @@ def _subscriptions(name: str, new: Scrape, history: Sequence[Scrape]) -> Iterato
 def _strange_clients(
     name: str, new: Scrape, history: Sequence[Scrape], clients: KnownClients
 ) -> Iterator[Reading]:
-    """Requests within five minutes of clients that nobody named."""
+    """Requests within five minutes of clients that nobody named; of all of them at a node.
+
+    Who has many addresses makes one alarm of it, and none who is kept outside.
+    """
     metric = "bubi_api_client_requests_total"
     five = next((one for one in history if new.time - one.time <= FIVE_MINUTES), new)
-    for client in sorted({found["client"] for found, _ in new.matching(metric, {})}):
-        if not clients.has(client):
-            count = increase(five, new, metric, client=client)
-            yield Reading("client_unknown", f"{name}/{client}", count)
+    counts: dict[str, float] = {}
+    for found, _ in new.matching(metric, {}):
+        client, status = found["client"], found["status"]
+        if status != OUTSIDE and not clients.has(client):
+            count = increase(five, new, metric, client=client, status=status)
+            counts[client] = counts.get(client, 0.0) + count
+    asking = sorted(client for client, count in counts.items() if count)
+    detail = ", ".join(asking[:STRANGE_CLIENTS_NAMED])
+    if len(asking) > STRANGE_CLIENTS_NAMED:
+        detail += f" + {len(asking) - STRANGE_CLIENTS_NAMED}"
+    yield Reading("client_unknown", name, sum(counts.values()), detail)
 
 
 def _strangers(scrape: Scrape) -> float:

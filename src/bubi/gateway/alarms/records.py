@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS alarms (
   id INTEGER PRIMARY KEY, code TEXT NOT NULL, key TEXT NOT NULL, severity TEXT NOT NULL,
   layer TEXT NOT NULL, value REAL NOT NULL, threshold REAL NOT NULL, unit TEXT NOT NULL,
   fired INTEGER NOT NULL, resolved INTEGER, acknowledged INTEGER, acknowledged_by TEXT,
-  comment TEXT
+  comment TEXT, detail TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX IF NOT EXISTS one_active ON alarms (code, key) WHERE resolved IS NULL;
 CREATE TABLE IF NOT EXISTS rules (code TEXT PRIMARY KEY, settings TEXT NOT NULL);
@@ -58,6 +58,7 @@ class Alarm:
     acknowledged: int | None
     acknowledged_by: str | None
     comment: str | None
+    detail: str
 
     @property
     def place(self) -> Place:
@@ -134,6 +135,12 @@ class Records:
         self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._base.execute("PRAGMA journal_mode = WAL")
         self._base.executescript(SCHEMA)
+        self._add_detail()
+
+    def _add_detail(self) -> None:
+        """Files from a time when alarms had none lack the column."""
+        if "detail" not in {row[1] for row in self._rows("PRAGMA table_info(alarms)")}:
+            self._run("ALTER TABLE alarms ADD COLUMN detail TEXT NOT NULL DEFAULT ''")
 
     def close(self) -> None:
         """Closes the file."""
@@ -168,16 +175,20 @@ class Records:
                 )
                 self._forget()
             else:
-                self._run("UPDATE alarms SET value = ? WHERE id = ?", (transition.value, alarm.id))
+                self._run(
+                    "UPDATE alarms SET value = ?, detail = ? WHERE id = ?",
+                    (transition.value, transition.detail, alarm.id),
+                )
             return self.alarm(alarm.id)
 
     def _fire(self, transition: Transition) -> Alarm:
         rule = transition.rule
         made = self._run(
-            "INSERT INTO alarms (code, key, severity, layer, value, threshold, unit, fired) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO alarms "
+            "(code, key, severity, layer, value, threshold, unit, fired, detail) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (rule.code, transition.key, rule.severity, rule.layer, transition.value,
-             rule.threshold, rule.unit, transition.time),
+             rule.threshold, rule.unit, transition.time, transition.detail),
         )  # fmt: skip
         return self.alarm(int(made.lastrowid or 0))
 

@@ -110,7 +110,7 @@ class Alarms:
         """Sends a test message now; what went wrong, or nothing."""
         language = texts.LANGUAGES.index(channel.language)
         message = Message(f"[Bubi] {texts.TEST[language]}", channel.name, {"event": "test"})
-        error = await asyncio.to_thread(self._tell, channel, message)
+        error = await self._sent(channel, message)
         self.records.note(Delivery(channel.id, None, "test", self._clock(), not error, error))
         return error
 
@@ -120,7 +120,7 @@ class Alarms:
         message = Message("", "", {}) if alarm is None else self._message(channel, alarm, event)
         for wait in (*waits, None):
             async with self._room:
-                error = await asyncio.to_thread(self._tell, channel, message)
+                error = await self._sent(channel, message)
             self.records.note(
                 Delivery(
                     channel.id, None if alarm is None else alarm.id, event, self._clock(),
@@ -132,6 +132,18 @@ class Alarms:
             log.warning("a message through %s did not arrive: %s", channel.name, error)
             if wait is not None:
                 await asyncio.sleep(wait)
+
+    async def _sent(self, channel: Channel, message: Message) -> str:
+        """Sends in a thread; what went wrong, or nothing.
+
+        A defect of what sends is a failure like others: else it would be tried never again, and
+        nobody would hear of it.
+        """
+        try:
+            return await asyncio.to_thread(self._tell, channel, message)
+        except Exception as error:
+            log.exception("a message through %s could not be sent", channel.name)
+            return type(error).__name__
 
     def _message(self, channel: Channel, alarm: Alarm, event: str) -> Message:
         language = channel.language
@@ -188,6 +200,7 @@ class Alarms:
             "state": "active" if alarm.resolved is None else "resolved",
             "code": alarm.code,
             "key": alarm.key,
+            "detail": alarm.detail,
             "severity": alarm.severity.value,
             "layer": alarm.layer.value,
             "title": {language: texts.title(alarm, language) for language in texts.LANGUAGES},

@@ -47,8 +47,8 @@ TITLES = {
         "某个客户端的事件订阅严重落后：{key}",
     ),
     "client_unknown": (
-        "A client that the configuration does not name uses the interface: {key}",
-        "配置中未登记的客户端正在使用接口：{key}",
+        "Clients that the configuration does not name use the interface of {key}: {detail}",
+        "配置中未登记的客户端正在使用 {key} 的接口：{detail}",
     ),
     "pool_old": ("Transactions at {key} wait too long", "{key} 的交易等待过久"),
     "api_errors": ("The interface of {key} fails often", "{key} 的接口频繁出错"),
@@ -102,7 +102,7 @@ LANGUAGES = ("en", "zh")
 def title(alarm: Alarm, language: str) -> str:
     """What is the matter, in a few words."""
     place = LANGUAGES.index(language)
-    return TITLES[alarm.code][place].format(key=alarm.key)
+    return TITLES[alarm.code][place].format(key=alarm.key, detail=alarm.detail)
 
 
 def head(alarm: Alarm, language: str, *, resolved: bool) -> str:

@@ -1,6 +1,7 @@
 """Routes that show what is watched."""
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -29,6 +30,10 @@ operator = Depends(require(Role.OPERATOR))
 Document = dict[str, Any]
 HOUR_MS = 3_600_000
 LOG_LINES = 100
+LOG_LINES_MAX = 1_000
+"""Of one answer of a node."""
+CURSOR = re.compile("[0-9]{1,18}")
+"""Numbers of a log's lines."""
 Time = Annotated[int | None, Query(ge=0, le=2**53)]
 
 
@@ -255,15 +260,27 @@ async def logs(  # noqa: PLR0913, PLR0917 - one per filter
     wanted = Wanted(cursor, LOG_LINES if limit is None and form == "json" else limit, form)
     query = {"level": level, "part": part, "contains": contains}
     query |= {"after": after} if after is not None else {}
-    items: list[dict[str, Any]] = []
-    following = cursor
-    while True:
-        lines, following = await _lines(request, node, query, following, wanted.limit or 1_000)
-        items += lines
-        if not wanted.whole or following is None or len(items) >= WHOLE_MAX:
-            break
-    page = Page(items[:WHOLE_MAX], following, 0)
+    page = await _log(request, node, query, wanted)
     return await answer(request, wanted, page, height=monitor_of(request).height())
+
+
+async def _log(request: Request, node: str, query: Mapping[str, str], wanted: Wanted) -> Page:
+    """The part of a node's log that is asked for; ends whatever the node answers.
+
+    Raises:
+        ProblemError: there is no such log, or it cannot be read now.
+    """
+    limit = wanted.limit or LOG_LINES_MAX
+    items: list[dict[str, Any]] = []
+    before = wanted.cursor
+    for _ in range(WHOLE_MAX // LOG_LINES_MAX if wanted.whole else 1):
+        lines, following = await _lines(request, node, query, before, limit)
+        items += lines
+        falls = following is not None and (before is None or int(following) < int(before))
+        before = following
+        if not lines or not falls:
+            break
+    return Page(items, before, 0)
 
 
 async def _lines(
@@ -281,10 +298,29 @@ async def _lines(
         document = found.json()
     except KeyError:
         raise ProblemError("not_found", f"no log of {node!r} can be read") from None
-    except (httpx.HTTPError, ValueError) as error:
+    except httpx.HTTPError as error:
         detail = f"{node}: {type(error).__name__}"
         raise ProblemError("node_unreachable", detail) from error
-    return document["items"], document["next"]
+    except ValueError as error:
+        raise ProblemError("node_failed", f"{node}: no JSON") from error
+    lines, following = _shown(node, document)
+    if len(lines) > limit:
+        raise ProblemError("node_failed", f"{node}: more lines than were asked for")
+    return lines, following
+
+
+def _shown(node: str, document: Any) -> tuple[list[dict[str, Any]], str | None]:
+    """Lines and cursor of a node's answer.
+
+    Raises:
+        ProblemError: it does not have the form that nodes give it.
+    """
+    if isinstance(document, dict):
+        lines, following = document.get("items"), document.get("next", "")
+        ends = following is None or (isinstance(following, str) and CURSOR.fullmatch(following))
+        if ends and isinstance(lines, list) and all(isinstance(one, dict) for one in lines):
+            return lines, following
+    raise ProblemError("node_failed", f"{node}: no lines of a log")
 
 
 @router.get("/series", dependencies=[reader])

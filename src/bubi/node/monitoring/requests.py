@@ -72,11 +72,14 @@ class Metered:
 
 
 def note_outside(metrics: DoorMetrics, scope: Scope, status: int, code: str) -> None:
-    """Counts a request that the rules keep outside: no route and no door sees it."""
+    """Counts a request that the rules keep outside: no route and no door sees it.
+
+    By its whole status, so that it is told apart from what a client did that was let in.
+    """
     method = _method(scope)
     client = metrics.names.label(scope, outside=True)
     metrics.requests.labels(UNKNOWN, method, str(status)).inc()
-    metrics.clients.labels(client, f"{status // 100}xx").inc()
+    metrics.clients.labels(client, str(status)).inc()
     if method == "POST" and scope["path"] in SUBMISSIONS:
         metrics.refused([(client, code)])
 
