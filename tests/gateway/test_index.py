@@ -11,7 +11,7 @@ from bubi import core
 from bubi.gateway import records
 from bubi.gateway.index import check, migrations, schema
 from bubi.gateway.index.paging import Asked
-from bubi.gateway.index.reader import KINDS, AheadError, Filters, Reader
+from bubi.gateway.index.reader import CODES, KINDS, AheadError, Filters, Reader
 from bubi.gateway.index.writer import IndexStoppedError, Writer, empty
 
 from ..model.generator import PROFILES
@@ -20,6 +20,8 @@ from .ledgers import Ledger
 
 ALL = Asked(limit=100_000)
 EVERY = Filters()
+NOBODY = core.address_to_text("bubi", b"\x01" * 32)
+"""An address that no ledger of these tests names."""
 SEED = 4
 BLOCKS = 70
 BLOCKS_MAX = 200
@@ -431,14 +433,20 @@ def test_lists_are_narrowed_by_what_their_rows_say(ledger: Ledger, database: Dat
     write(engine, ledger)
     index = reader(engine, ledger)
 
-    def narrowed(ask: Any, value: Callable[[Any], Any], some: int = 4) -> None:
-        """Each value of a column leaves the rows that have it, and not all rows have the same."""
+    def narrowed(ask: Any, value: Callable[[Any], Any], nothing: str = NOBODY) -> None:
+        """Each value of a column leaves the rows that have it, and not all rows have the same.
+
+        `nothing` is a valid value that no row has: it leaves none.
+        """
         every = ask(None).items
         values = list(dict.fromkeys(value(one) for one in every if value(one) is not None))
         assert len(values) > 1
-        for wanted in values[:some]:
+        assert ask(nothing).items == []
+        for wanted in values[:4]:
             assert ask(wanted).items == [one for one in every if value(one) == wanted]
 
+    # Accounts of the genesis have no creator, and nobody is none of theirs.
+    assert None in {one["creator"] for one in index.accounts(ALL).items}
     narrowed(lambda one: index.accounts(ALL, one), lambda row: row["creator"])
     ended = [one["closed"] is not None for one in index.accounts(ALL).items]
     for closed in (True, False):
@@ -453,7 +461,11 @@ def test_lists_are_narrowed_by_what_their_rows_say(ledger: Ledger, database: Dat
         (one["address"] for one in index.accounts(ALL).items),
         key=lambda one: len(index.holdings(one, None, ALL).items),
     )
-    narrowed(lambda one: index.holdings(richest, None, ALL, one), lambda row: row["asset"]["id"])
+    narrowed(
+        lambda one: index.holdings(richest, None, ALL, one),
+        lambda row: row["asset"]["id"],
+        "00" * 32,
+    )
     kinds = {"fungible": False, "unique": False, "dated": False}
     for asset in index.assets(ALL).items:
         holders = index.holders(asset["id"], None, ALL).items
@@ -480,6 +492,7 @@ def test_lists_are_narrowed_by_what_their_rows_say(ledger: Ledger, database: Dat
     narrowed(
         lambda one: index.block_transactions(full, ALL, Filters(code=one)),
         lambda row: row["code"],
+        min(set(CODES) - {row["code"] for row in transactions(index, full)}),
     )
     every = transactions(index, full)
     kind = every[0]["first"][0]["kind"]

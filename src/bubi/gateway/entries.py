@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Table, select
 
 from bubi.gateway.index import schema
 from bubi.gateway.index.paging import Asked, Order, Page
-from bubi.gateway.index.reader import Json, Reader, View
+from bubi.gateway.index.reader import Json, Reader, View, named_by
 
 Kind = Literal["claims", "data", "holds", "items", "memberships"]
 
@@ -56,9 +56,10 @@ def entries(
     table = listing.table
     with reader.view() as view:
         at = view.at(height)
-        query = select(table).where(table.c[listing.owner] == view.account_number(address))
+        owner = named_by(table.c[listing.owner], view.account_number(address))
+        query = select(table).where(owner)
         for name, value in filters.items():
-            query = query.where(table.c[listing.filters[name]] == _stored(view, name, value))
+            query = query.where(_fits(view, table.c[listing.filters[name]], name, value))
         if history:
             query = query.where(table.c[listing.since] <= at)
         else:
@@ -74,11 +75,11 @@ def entries(
         return Page(items, following, at)
 
 
-def _stored(view: View, name: str, value: str) -> Any:
-    """What a column has where a filter names something."""
+def _fits(view: View, column: ColumnElement[Any], name: str, value: str) -> ColumnElement[bool]:
+    """Rows that have in a column what a filter names."""
     if name == "issuer":
-        return view.account_number(value)
-    return view.asset_number(value) if name == "asset" else value
+        return named_by(column, view.account_number(value))
+    return named_by(column, view.asset_number(value)) if name == "asset" else column == value
 
 
 def _span(since: int, until: int | None) -> Json:

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from bubi_sdk import codes
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, exists, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    and_,
+    exists,
+    false,
+    func,
+    select,
+    text,
+)
 
 from bubi import core
 from bubi.gateway.index import schema
@@ -256,7 +267,7 @@ class Reader:
         query = select(table)
         with self.view() as view:
             if creator is not None:
-                query = query.where(table.c.creator == view.account_number(creator))
+                query = query.where(named_by(table.c.creator, view.account_number(creator)))
             if closed is not None:
                 ended = table.c.closed.is_not(None)
                 query = query.where(ended if closed else ~ended)
@@ -298,7 +309,7 @@ class Reader:
             number = view.account_number(address)
             query = select(table).where(table.c.account == number, *_valid(table, at))
             if asset is not None:
-                query = query.where(table.c.asset == view.asset_number(asset))
+                query = query.where(named_by(table.c.asset, view.asset_number(asset)))
             order = Order([table.c.asset], down=False)
             rows, following = view.page(query, order, asked, ["asset"])
             named = view.assets([row.asset for row in rows])
@@ -319,7 +330,7 @@ class Reader:
         query = select(table)
         with self.view() as view:
             if issuer is not None:
-                query = query.where(table.c.issuer == view.account_number(issuer))
+                query = query.where(named_by(table.c.issuer, view.account_number(issuer)))
             if kind is not None:
                 query = query.where(table.c.kind == kind)
             if code is not None:
@@ -346,7 +357,7 @@ class Reader:
             table = schema.holdings
             query = select(table).where(table.c.asset == number, *_valid(table, at))
             if account is not None:
-                query = query.where(table.c.account == view.account_number(account))
+                query = query.where(named_by(table.c.account, view.account_number(account)))
             order = Order([table.c.account], down=False)
             rows, following = view.page(query, order, asked, ["account"])
             named = view.addresses([row.account for row in rows])
@@ -698,7 +709,7 @@ def _item_holders(
     table = schema.items
     query = select(table).where(table.c.asset == asset, *_valid(table, at))
     if account is not None:
-        query = query.where(table.c.holder == view.account_number(account))
+        query = query.where(named_by(table.c.holder, view.account_number(account)))
     order = Order([table.c.item], down=False, types=(str,))
     rows, following = view.page(query, order, asked, ["item"])
     named = view.addresses([row.holder for row in rows])
@@ -777,6 +788,11 @@ def _record_hit(row: Any) -> Json:
         "id": f"{row.namespace.hex()}/{row.key}",
         "title": f"{row.key} v{row.version}",
     }
+
+
+def named_by(column: ColumnElement[Any], number: int | None) -> ColumnElement[bool]:
+    """Rows that name what has this number; None, the number of what nobody named, fits no row."""
+    return false() if number is None else column == number
 
 
 def _valid(table: Any, height: int) -> tuple[ColumnElement[bool], ...]:
