@@ -12,6 +12,8 @@ LIMIT_DEFAULT = 50
 LIMIT_MAX = 1_000
 WHOLE_MAX = 20_000
 """Rows of a list that is asked for in one piece, as a file."""
+WHOLE_BYTES = 16 << 20
+"""Bytes as JSON of such a list; the page with which it gets there still belongs to it."""
 
 
 class CursorError(Exception):
@@ -35,15 +37,38 @@ class Asked:
     limit: int = LIMIT_DEFAULT
 
 
+@dataclass(slots=True)
+class Gathered:
+    """Rows that are put together to a list in one piece."""
+
+    items: list[dict[str, Any]] = field(default_factory=list)
+    bytes: int = 0
+
+    def add(self, items: Sequence[dict[str, Any]]) -> None:
+        """Takes the rows of a page."""
+        self.items += items
+        self.bytes += len(json.dumps(items))
+
+    @property
+    def room(self) -> int:
+        """Rows that the next page may have; 0: the list is cut here."""
+        if self.bytes >= WHOLE_BYTES:
+            return 0
+        return max(0, min(LIMIT_MAX, WHOLE_MAX - len(self.items)))
+
+
 def whole(fetch: Callable[[Asked], Page], cursor: str | None = None) -> Page:
-    """What lies behind a cursor in one piece of `WHOLE_MAX` rows at most, read page by page."""
-    items: list[dict[str, Any]] = []
+    """What lies behind a cursor in one piece, read page by page.
+
+    It ends where it has `WHOLE_MAX` rows or `WHOLE_BYTES`.
+    """
+    gathered = Gathered()
     while True:
-        page = fetch(Asked(cursor, min(LIMIT_MAX, WHOLE_MAX - len(items))))
-        items += page.items
+        page = fetch(Asked(cursor, gathered.room))
+        gathered.add(page.items)
         cursor = page.next
-        if cursor is None or len(items) >= WHOLE_MAX:
-            return Page(items, cursor, page.height)
+        if cursor is None or not gathered.room:
+            return Page(gathered.items, cursor, page.height)
 
 
 Key = Callable[[Mapping[str, Any]], list[str]]

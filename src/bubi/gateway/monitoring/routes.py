@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from bubi.gateway.access import Role, require
 from bubi.gateway.answers import RESPONSES, Part, StrictRoute, Wanted, answer
-from bubi.gateway.index.paging import WHOLE_MAX, Page, by, window
+from bubi.gateway.index.paging import Gathered, Page, by, window
 from bubi.gateway.monitoring.catalogue import CATALOGUE
 from bubi.gateway.monitoring.figures import Scrape, quantile
 from bubi.gateway.monitoring.poller import Watched
@@ -255,14 +255,15 @@ async def logs(  # noqa: PLR0913, PLR0917 - one per filter
     wanted = Wanted(cursor, LOG_LINES if limit is None and form == "json" else limit, form)
     query = {"level": level, "part": part, "contains": contains}
     query |= {"after": after} if after is not None else {}
-    items: list[dict[str, Any]] = []
+    gathered = Gathered()
     following = cursor
     while True:
-        lines, following = await _lines(request, node, query, following, wanted.limit or 1_000)
-        items += lines
-        if not wanted.whole or following is None or len(items) >= WHOLE_MAX:
+        count = wanted.limit or gathered.room
+        lines, following = await _lines(request, node, query, following, count)
+        gathered.add(lines)
+        if not wanted.whole or following is None or not gathered.room:
             break
-    page = Page(items[:WHOLE_MAX], following, 0)
+    page = Page(gathered.items, following, 0)
     return await answer(request, wanted, page, height=monitor_of(request).height())
 
 
