@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy import Engine, event, inspect, select, text
 
 from bubi import core
 from bubi.gateway import records
@@ -507,6 +508,76 @@ def test_lists_are_narrowed_by_what_their_rows_say(ledger: Ledger, database: Dat
 
 def transactions(index: Reader, height: int, filters: Filters = EVERY) -> list[Any]:
     return index.block_transactions(height, ALL, filters).items
+
+
+def plans(engine: Engine, ask: Callable[[], Any]) -> list[str]:
+    """How SQLite finds the rows that a question is about."""
+    asked: list[tuple[str, Any]] = []
+
+    def hear(*told: Any) -> None:
+        asked.append(told[2:4])
+
+    event.listen(engine, "before_cursor_execute", hear)
+    try:
+        ask()
+    finally:
+        event.remove(engine, "before_cursor_execute", hear)
+    with engine.connect() as connection:
+        return [
+            str(row[3])
+            for statement, values in asked
+            if statement.startswith("SELECT")
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+        ]
+
+
+QUESTIONS: dict[str, Callable[[Reader], Any]] = {
+    "blocks": lambda index: index.blocks(Asked(limit=5), since=1, until=10**13),
+    "transactions": lambda index: index.transactions(
+        Filters(since=1, until=10**13), Asked(limit=5)
+    ),
+}
+"""Lists that are long while few rows are asked for."""
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_page_costs_what_it_shows(ledger: Ledger, tmp_path: Path, name: str) -> None:
+    databases = Databases("sqlite", tmp_path, "")
+    engine = databases.engine()
+    write(engine, ledger)
+    index = reader(engine, ledger)
+    found = plans(engine, lambda: QUESTIONS[name](index))
+    sorts = [one for one in found if "TEMP B-TREE FOR ORDER BY" in one]
+    assert found
+    assert not sorts, found
+    databases.close()
+
+
+def test_blocks_between_two_times(ledger: Ledger, database: Databases) -> None:
+    engine = database.engine()
+    write(engine, ledger)
+    index = reader(engine, ledger)
+    every = index.blocks(ALL).items
+    times = sorted(int(one["time"]) for one in every)
+    first, middle, last = times[0], times[len(times) // 2], times[-1]
+    for since, until in (
+        (middle, None),
+        (middle + 1, None),
+        (None, middle),
+        (None, middle - 1),
+        (middle, middle),
+        (first, last),
+        (last + 1, None),
+        (None, first - 1),
+        (last, first),
+    ):
+        wanted = [
+            one
+            for one in every
+            if (since is None or int(one["time"]) >= since)
+            and (until is None or int(one["time"]) <= until)
+        ]
+        assert index.blocks(ALL, since, until).items == wanted, (since, until)
 
 
 def test_a_standing_reader_sees_one_moment(ledger: Ledger, database: Databases) -> None:

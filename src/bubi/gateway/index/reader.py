@@ -200,8 +200,10 @@ class Reader:
     def blocks(self, asked: Asked, since: int | None = None, until: int | None = None) -> Page:
         """Blocks, newest first."""
         table = schema.blocks
-        query = _between(select(table), table.c.time, since, until)
         with self.view() as view:
+            query = _in_time(view, select(table), table.c.height, since, until)
+            if query is None:
+                return Page([], None, view.height)
             order = Order([table.c.height])
             rows, following = view.page(query, order, asked, ["height"])
             return Page([_block(row) for row in rows], following, view.height)
@@ -511,26 +513,38 @@ def _filtered(view: View, filters: Filters) -> Select[Any] | None:
         query = query.where(exists().where(here))
     if filters.code is not None:
         query = query.where(table.c.code == CODES[filters.code])
-    return _in_time(view, query, filters)
+    return _in_time(view, query, table.c.height, filters.since, filters.until)
 
 
-def _in_time(view: View, query: Select[Any], filters: Filters) -> Select[Any] | None:
-    """Times become heights, which the lists are ordered by."""
+def _in_time(
+    view: View,
+    query: Select[Any],
+    height: ColumnElement[int],
+    since: int | None,
+    until: int | None,
+) -> Select[Any] | None:
+    """Times become heights, which the lists are ordered by; None: nothing can fit.
+
+    The time of a block is after its parent's: the first in the order of times is the lowest.
+    """
     table = schema.blocks
-    if filters.since is not None:
+    if since is not None:
         lowest = view.connection.execute(
-            select(func.min(table.c.height)).where(table.c.time >= filters.since)
+            select(table.c.height).where(table.c.time >= since).order_by(table.c.time).limit(1)
         ).scalar()
         if lowest is None:
             return None
-        query = query.where(schema.transactions.c.height >= lowest)
-    if filters.until is not None:
+        query = query.where(height >= lowest)
+    if until is not None:
         highest = view.connection.execute(
-            select(func.max(table.c.height)).where(table.c.time <= filters.until)
+            select(table.c.height)
+            .where(table.c.time <= until)
+            .order_by(table.c.time.desc())
+            .limit(1)
         ).scalar()
         if highest is None:
             return None
-        query = query.where(schema.transactions.c.height <= highest)
+        query = query.where(height <= highest)
     return query
 
 
