@@ -357,6 +357,21 @@ def test_a_window_moves_over_a_list_that_changes() -> None:
         window([{"name": "a", "other": "b"}], by("name", "other"), Asked(first.next, 2))
 
 
+def test_a_cursor_lasts_longer_than_the_list(world: World) -> None:
+    """What a reader pages through may end meanwhile: that is an empty page, not an error."""
+    two = [{"name": "a", "other": str(number)} for number in range(2)]
+    following = window(two, by("name", "other"), Asked(limit=1)).next
+    assert window([], by("name", "other"), Asked(following)) == Page([], None, 0)
+    with pytest.raises(CursorError):
+        window([], by("name"), Asked(following))
+    boss = world.user(Role.ADMINISTRATOR)
+    page = boss.ask("GET", "/alarms/silences?limit=1").json()
+    for one in boss.ask("GET", "/alarms/silences").json()["items"]:
+        assert boss.ask("DELETE", f"/alarms/silences/{one['id']}").status_code == 204
+    rest = boss.ask("GET", f"/alarms/silences?cursor={page['next']}")
+    assert rest.json() == {"items": [], "next": None}
+
+
 def test_rules_stand_in_their_own_order(world: World) -> None:
     reader = world.user(Role.READ_ONLY)
     found = [one["code"] for one in everything(reader, "/alarms/rules", 7)]

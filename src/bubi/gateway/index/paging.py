@@ -71,12 +71,17 @@ def whole(fetch: Callable[[Asked], Page], cursor: str | None = None) -> Page:
             return Page(gathered.items, cursor, page.height)
 
 
-Key = Callable[[Mapping[str, Any]], list[str]]
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An order by so many texts of a row."""
+
+    of: Callable[[Mapping[str, Any]], list[str]]
+    parts: int = 1
 
 
 def by(*names: str) -> Key:
     """The order of these members."""
-    return lambda item: [str(item[name]) for name in names]
+    return Key(lambda item: [str(item[name]) for name in names], len(names))
 
 
 def window(items: Sequence[Mapping[str, Any]], key: Key, asked: Asked) -> Page:
@@ -85,13 +90,12 @@ def window(items: Sequence[Mapping[str, Any]], key: Key, asked: Asked) -> Page:
     Raises:
         CursorError: the cursor is not of such a list.
     """
-    rows = sorted((dict(one) for one in items), key=key)
+    rows = sorted((dict(one) for one in items), key=key.of)
     if asked.cursor is not None:
-        parts = len(key(rows[0])) if rows else 1
-        after = decoded(asked.cursor, [str] * parts)
-        rows = [one for one in rows if key(one) > after]
+        after = decoded(asked.cursor, [str] * key.parts)
+        rows = [one for one in rows if key.of(one) > after]
     shown = rows[: asked.limit]
-    following = encoded(key(shown[-1])) if len(rows) > len(shown) else None
+    following = encoded(key.of(shown[-1])) if len(rows) > len(shown) else None
     return Page(shown, following, 0)
 
 
