@@ -429,7 +429,7 @@ describe("every page", () => {
     await trouble.getByRole("button", { name: t.retry }).click();
     await page.getByRole("table", { name: t["nav.blocks"] }).waitFor();
     await open(page, "/blocks?from=1970-01-01&to=1970-01-02");
-    await page.getByText(t["blocks.empty"]).waitFor();
+    await page.getByText(t["empty.narrowed"]).waitFor();
     expect(await page.getByLabel(t["filter.from"]).inputValue()).toBe("1970-01-01");
     expect(await barriers(page)).toEqual([]);
     await shot("empty");

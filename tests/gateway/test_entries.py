@@ -35,12 +35,16 @@ def test_entries_as_of_every_height(tmp_path: Path) -> None:
     engine = databases.engine()
     write(engine, ledger, 7)
     index = reader(engine, ledger)
+    ended_later: set[str] = set()
     seen: dict[str, int] = dict.fromkeys(KINDS, 0)
     for height, expected in enumerate(past, 1):
         for (address, kind), items in expected.items():
             found = entries(index, address, kind, height, False, ALL).items
             assert sorted(map(SHOWN[kind], found)) == items, (height, address, kind)
             seen[kind] += len(items)
+            if kind == "holds" and height % 3 == 0:
+                ended_later |= states(index, address, height, items)
+    assert ended_later >= {"captured", "released"}
     assert all(seen.values()), seen
     # The history has everything that ever stood, each with the blocks between which it did.
     accounts = {address for address, _ in past[-1]}
@@ -67,6 +71,25 @@ def test_entries_as_of_every_height(tmp_path: Path) -> None:
     with pytest.raises(AheadError):
         entries(index, "", "data", HEIGHTS + 1, False, ALL)
     databases.close()
+
+
+STATES = ("open", "captured", "released", "expired")
+
+
+def states(index: Reader, address: str, height: int, stand: list[Any]) -> set[str]:
+    """Holds that the ledger had at a height are open then; how some of them ended later."""
+    until_then = entries(index, address, "holds", height, True, ALL).items
+    for one in until_then:
+        assert (one["state"] == "open") == (SHOWN["holds"](one) in stand), (height, one)
+        assert (one["state"] == "open") == (one["captured"] is None)
+    for state in STATES:
+        wanted = [one for one in until_then if one["state"] == state]
+        for history in (True, False):
+            found = entries(index, address, "holds", height, history, ALL, {"state": state})
+            assert found.items == wanted, (height, state, history)
+    last = entries(index, address, "holds", None, True, ALL).items
+    open_then = {one["hold"] for one in until_then if one["state"] == "open"}
+    return {one["state"] for one in last if one["hold"] in open_then} - {"open"}
 
 
 OF_ROWS: dict[tuple[str, str], Callable[[Any], Any]] = {

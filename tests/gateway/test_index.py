@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy import Engine, event, inspect, select, text
 
 from bubi import core
 from bubi.gateway import records
 from bubi.gateway.index import check, migrations, schema
 from bubi.gateway.index.paging import Asked
-from bubi.gateway.index.reader import KINDS, AheadError, Filters, Reader
+from bubi.gateway.index.reader import CODES, KINDS, AheadError, Filters, Reader
 from bubi.gateway.index.writer import IndexStoppedError, Writer, empty
 
 from ..model.generator import PROFILES
@@ -20,6 +21,8 @@ from .ledgers import Ledger
 
 ALL = Asked(limit=100_000)
 EVERY = Filters()
+NOBODY = core.address_to_text("bubi", b"\x01" * 32)
+"""An address that no ledger of these tests names."""
 SEED = 4
 BLOCKS = 70
 BLOCKS_MAX = 200
@@ -408,21 +411,23 @@ def test_an_index_of_before_gets_what_finds_things_by_their_makers(
     engine = database.engine()
     write(engine, ledger)
     before = check.check(engine)
-    owned = {"accounts": "accounts_by_creator", "namespaces": "namespaces_by_owner",
-             "records": "records_by_writer", "proposals": "proposals_by_organisation",
-             "evidence": "evidence_by_validator"}  # fmt: skip
+    owned = {"accounts_by_creator": "accounts", "accounts_closed": "accounts",
+             "assets_by_kind": "assets", "namespaces_by_owner": "namespaces",
+             "records_by_writer": "records", "proposals_by_organisation": "proposals",
+             "evidence_by_validator": "evidence"}  # fmt: skip
 
     def there() -> set[str | None]:
-        return {one["name"] for table in owned for one in inspect(engine).get_indexes(table)}
+        tables = set(owned.values())
+        return {one["name"] for table in tables for one in inspect(engine).get_indexes(table)}
 
-    assert there() >= set(owned.values())
+    assert there() >= set(owned)
     with engine.begin() as connection:
-        for name in owned.values():
+        for name in owned:
             connection.execute(text(f"DROP INDEX {name}"))
         connection.execute(text("DELETE FROM index_schema WHERE version > 4"))
-    assert not there() & set(owned.values())
+    assert not there() & set(owned)
     assert migrations.migrate(engine) == 5
-    assert there() >= set(owned.values())
+    assert there() >= set(owned)
     assert check.check(engine) == before, "nothing has to be read again"
 
 
@@ -431,14 +436,20 @@ def test_lists_are_narrowed_by_what_their_rows_say(ledger: Ledger, database: Dat
     write(engine, ledger)
     index = reader(engine, ledger)
 
-    def narrowed(ask: Any, value: Callable[[Any], Any], some: int = 4) -> None:
-        """Each value of a column leaves the rows that have it, and not all rows have the same."""
+    def narrowed(ask: Any, value: Callable[[Any], Any], nothing: str = NOBODY) -> None:
+        """Each value of a column leaves the rows that have it, and not all rows have the same.
+
+        `nothing` is a valid value that no row has: it leaves none.
+        """
         every = ask(None).items
         values = list(dict.fromkeys(value(one) for one in every if value(one) is not None))
         assert len(values) > 1
-        for wanted in values[:some]:
+        assert ask(nothing).items == []
+        for wanted in values[:4]:
             assert ask(wanted).items == [one for one in every if value(one) == wanted]
 
+    # Accounts of the genesis have no creator, and nobody is none of theirs.
+    assert None in {one["creator"] for one in index.accounts(ALL).items}
     narrowed(lambda one: index.accounts(ALL, one), lambda row: row["creator"])
     ended = [one["closed"] is not None for one in index.accounts(ALL).items]
     for closed in (True, False):
@@ -453,7 +464,11 @@ def test_lists_are_narrowed_by_what_their_rows_say(ledger: Ledger, database: Dat
         (one["address"] for one in index.accounts(ALL).items),
         key=lambda one: len(index.holdings(one, None, ALL).items),
     )
-    narrowed(lambda one: index.holdings(richest, None, ALL, one), lambda row: row["asset"]["id"])
+    narrowed(
+        lambda one: index.holdings(richest, None, ALL, one),
+        lambda row: row["asset"]["id"],
+        "00" * 32,
+    )
     kinds = {"fungible": False, "unique": False, "dated": False}
     for asset in index.assets(ALL).items:
         holders = index.holders(asset["id"], None, ALL).items
@@ -480,6 +495,7 @@ def test_lists_are_narrowed_by_what_their_rows_say(ledger: Ledger, database: Dat
     narrowed(
         lambda one: index.block_transactions(full, ALL, Filters(code=one)),
         lambda row: row["code"],
+        min(set(CODES) - {row["code"] for row in transactions(index, full)}),
     )
     every = transactions(index, full)
     kind = every[0]["first"][0]["kind"]
@@ -494,6 +510,99 @@ def test_lists_are_narrowed_by_what_their_rows_say(ledger: Ledger, database: Dat
 
 def transactions(index: Reader, height: int, filters: Filters = EVERY) -> list[Any]:
     return index.block_transactions(height, ALL, filters).items
+
+
+def plans(engine: Engine, ask: Callable[[], Any]) -> list[str]:
+    """How SQLite finds the rows that a question is about."""
+    asked: list[tuple[str, Any]] = []
+
+    def hear(*told: Any) -> None:
+        asked.append(told[2:4])
+
+    event.listen(engine, "before_cursor_execute", hear)
+    try:
+        ask()
+    finally:
+        event.remove(engine, "before_cursor_execute", hear)
+    with engine.connect() as connection:
+        return [
+            str(row[3])
+            for statement, values in asked
+            if statement.startswith("SELECT")
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+        ]
+
+
+QUESTIONS: dict[str, Callable[[Reader], Any]] = {
+    "blocks": lambda index: index.blocks(Asked(limit=5), since=1, until=10**13),
+    "transactions": lambda index: index.transactions(
+        Filters(since=1, until=10**13), Asked(limit=5)
+    ),
+}
+"""Lists that are long while few rows are asked for."""
+INDEXED: dict[str, Callable[[Reader], Any]] = {
+    "accounts_closed": lambda index: index.accounts(Asked(limit=5), closed=True),
+    "assets_by_kind": lambda index: index.assets(Asked(limit=5), kind="dated"),
+}
+"""Lists of few rows among many, and what finds those."""
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_page_costs_what_it_shows(ledger: Ledger, tmp_path: Path, name: str) -> None:
+    databases = Databases("sqlite", tmp_path, "")
+    engine = databases.engine()
+    write(engine, ledger)
+    index = reader(engine, ledger)
+    found = plans(engine, lambda: QUESTIONS[name](index))
+    assert found
+    assert not sorts(found), found
+    databases.close()
+
+
+def sorts(found: list[str]) -> list[str]:
+    return [one for one in found if "TEMP B-TREE FOR ORDER BY" in one]
+
+
+@pytest.mark.parametrize("name", INDEXED)
+def test_few_rows_among_many_are_found_by_an_index(
+    ledger: Ledger, tmp_path: Path, name: str
+) -> None:
+    databases = Databases("sqlite", tmp_path, "")
+    engine = databases.engine()
+    write(engine, ledger)
+    index = reader(engine, ledger)
+    assert INDEXED[name](index).items
+    found = plans(engine, lambda: INDEXED[name](index))
+    assert any(name in one for one in found), found
+    assert not sorts(found), found
+    databases.close()
+
+
+def test_blocks_between_two_times(ledger: Ledger, database: Databases) -> None:
+    engine = database.engine()
+    write(engine, ledger)
+    index = reader(engine, ledger)
+    every = index.blocks(ALL).items
+    times = sorted(int(one["time"]) for one in every)
+    first, middle, last = times[0], times[len(times) // 2], times[-1]
+    for since, until in (
+        (middle, None),
+        (middle + 1, None),
+        (None, middle),
+        (None, middle - 1),
+        (middle, middle),
+        (first, last),
+        (last + 1, None),
+        (None, first - 1),
+        (last, first),
+    ):
+        wanted = [
+            one
+            for one in every
+            if (since is None or int(one["time"]) >= since)
+            and (until is None or int(one["time"]) <= until)
+        ]
+        assert index.blocks(ALL, since, until).items == wanted, (since, until)
 
 
 def test_a_standing_reader_sees_one_moment(ledger: Ledger, database: Databases) -> None:

@@ -1,13 +1,16 @@
 """What all lists have: filters, cursors, and files with everything."""
 
+import asyncio
 import csv
 import io
 import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from bubi.gateway import answers
 from bubi.gateway.access import Role
 from bubi.gateway.alarms.machine import Event, Transition
 from bubi.gateway.alarms.records import Channel
@@ -93,6 +96,153 @@ def test_a_file_holds_the_whole_list_and_says_where_it_was_cut(
     page = boss.ask("GET", "/audit?name=ann&format=csv&limit=3")
     assert len(rows_of(page)) == 3
     assert page.headers["Bubi-Next"]
+
+
+def test_a_file_of_large_rows_is_cut_by_its_bytes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boss = world.user(Role.ADMINISTRATOR)
+    for number in range(9):
+        world.accounts.records.audit("ann", f"step{number}", "", {"x": "y" * 500}, "", 1)
+    monkeypatch.setattr(paging, "LIMIT_MAX", 2)
+    monkeypatch.setattr(paging, "WHOLE_BYTES", 2_000)
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        part = boss.ask("GET", f"/audit?name=ann&format=csv{cursor}")
+        seen += [row["action"] for row in rows_of(part)]
+        if "Bubi-Next" not in part.headers:
+            break
+        assert "audit-first-4.csv" in part.headers["Content-Disposition"]
+        cursor = f"&cursor={part.headers['Bubi-Next']}"
+    assert seen == [f"step{number}" for number in range(8, -1, -1)]
+    assert len(rows_of(part)) == 1
+
+
+def lines_of_a_log(world: World, count: int) -> None:
+    """Lets the only node answer with a log of so many lines."""
+
+    async def ask(node: str, path: str, query: dict[str, str]) -> httpx.Response:
+        assert (node, path) == ("node1", "/v1/logs")
+        start = int(query.get("before", count))
+        end = max(0, start - int(query["limit"]))
+        items = [{"message": f"line{number}"} for number in range(start, end, -1)]
+        document = {"items": items, "next": str(end) if end else None}
+        return httpx.Response(200, json=document, request=httpx.Request("GET", path))
+
+    world.monitor.poller.ask_operator = ask  # type: ignore[method-assign, assignment]
+
+
+def test_the_file_of_a_log_is_cut_as_well(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines_of_a_log(world, 25)
+    operator = world.user(Role.OPERATOR)
+    monkeypatch.setattr(paging, "LIMIT_MAX", 4)
+    path = "/monitoring/logs?node=node1&format=csv"
+    whole = operator.ask("GET", path)
+    assert [row["message"] for row in rows_of(whole)] == [f"line{n}" for n in range(25, 0, -1)]
+    for name, value, count in (("WHOLE_MAX", 10, 10), ("WHOLE_BYTES", 1, 4)):
+        monkeypatch.setattr(paging, name, value)
+        cut = operator.ask("GET", path)
+        assert len(rows_of(cut)) == count
+        assert f"logs-first-{count}.csv" in cut.headers["Content-Disposition"]
+        assert cut.headers["Bubi-Next"] == str(25 - count)
+
+
+class SlowReader:
+    """Asks for a file and stands still at the first part of it until it is told to go on."""
+
+    def __init__(self, visitor: Visitor, path: str) -> None:
+        self.app = visitor.app
+        self.go_on = asyncio.Event()
+        self.stands = asyncio.Event()
+        self.parts: list[bytes] = []
+        self.length = 0
+        cookies = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+        path, _, query = path.partition("?")
+        self.scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "GET",
+            "path": f"/api/v1{path}",
+            "raw_path": f"/api/v1{path}".encode(),
+            "query_string": query.encode(),
+            "headers": [(b"host", b"testserver"), (b"cookie", cookies.encode())],
+            "client": ("127.0.0.1", 1),
+            "server": ("testserver", 80),
+            "scheme": "http",
+            "root_path": "",
+        }
+
+    async def read(self) -> None:
+        await self.app(self.scope, self._receive, self._send)
+
+    async def _receive(self) -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def _send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            assert message["status"] == 200
+            self.length = int(dict(message["headers"])[b"content-length"])
+            return
+        self.stands.set()
+        await self.go_on.wait()
+        self.parts.append(message["body"])
+
+
+WHOLE = ("/audit?format=csv", "/alarms?format=csv", "/alarms/rules?format=csv",
+         "/monitoring/nodes?format=csv", "/monitoring/logs?node=node1&format=csv")  # fmt: skip
+
+
+@pytest.mark.parametrize("path", WHOLE)
+def test_a_file_counts_until_it_is_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    lines_of_a_log(world, 5)
+    boss = world.user(Role.ADMINISTRATOR)
+    monkeypatch.setattr(answers, "SENT_BYTES", 16)
+    exports = world.gateway.exports = asyncio.Semaphore(1)
+
+    async def work() -> None:
+        one, other = SlowReader(boss, path), SlowReader(boss, path)
+        first = asyncio.create_task(one.read())
+        await one.stands.wait()
+        assert exports.locked()
+        second = asyncio.create_task(other.read())
+        one.go_on.set()
+        await first
+        # Now the other one has its turn.
+        await other.stands.wait()
+        assert exports.locked()
+        assert not other.parts
+        other.go_on.set()
+        await second
+        assert not exports.locked()
+        assert b"".join(one.parts) == b"".join(other.parts)
+        assert len(b"".join(one.parts)) == one.length
+        assert max(map(len, one.parts)) == 16
+
+    asyncio.run(work())
+    refused = boss.ask("GET", f"{path}&colour=red")
+    assert code(refused) == "unknown_parameter"
+    assert code(world.visitor().ask("GET", path)) == "login_required"
+    assert not exports.locked(), "what is refused is no longer on its way"
+
+
+def test_who_does_not_read_a_file_makes_room(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    boss = world.user(Role.ADMINISTRATOR)
+    monkeypatch.setattr(answers, "SENDING_SECONDS", 0.01)
+    exports = world.gateway.exports = asyncio.Semaphore(1)
+
+    async def work() -> None:
+        slow = SlowReader(boss, "/audit?format=csv")
+        await slow.read()
+        assert not exports.locked()
+        assert len(b"".join(slow.parts)) < slow.length, "the client sees that it was cut"
+
+    asyncio.run(work())
+    assert "read too slowly" in caplog.text
 
 
 def everything(visitor: Visitor, path: str, limit: int) -> list[Any]:
@@ -205,6 +355,21 @@ def test_a_window_moves_over_a_list_that_changes() -> None:
     assert window(later, by("name"), Asked(second.next, 2)) == Page([{"name": "e"}], None, 0)
     with pytest.raises(CursorError):
         window([{"name": "a", "other": "b"}], by("name", "other"), Asked(first.next, 2))
+
+
+def test_a_cursor_lasts_longer_than_the_list(world: World) -> None:
+    """What a reader pages through may end meanwhile: that is an empty page, not an error."""
+    two = [{"name": "a", "other": str(number)} for number in range(2)]
+    following = window(two, by("name", "other"), Asked(limit=1)).next
+    assert window([], by("name", "other"), Asked(following)) == Page([], None, 0)
+    with pytest.raises(CursorError):
+        window([], by("name"), Asked(following))
+    boss = world.user(Role.ADMINISTRATOR)
+    page = boss.ask("GET", "/alarms/silences?limit=1").json()
+    for one in boss.ask("GET", "/alarms/silences").json()["items"]:
+        assert boss.ask("DELETE", f"/alarms/silences/{one['id']}").status_code == 204
+    rest = boss.ask("GET", f"/alarms/silences?cursor={page['next']}")
+    assert rest.json() == {"items": [], "next": None}
 
 
 def test_rules_stand_in_their_own_order(world: World) -> None:

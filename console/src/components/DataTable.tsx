@@ -194,6 +194,9 @@ export function List<T>(props: {
   }
   const cursor = search.get(scoped("cursor"));
   const url = address(props.route, props.places, { ...chosen, cursor });
+  // What is not shown may still be there.
+  const narrowed =
+    Boolean(cursor) || (props.filters ?? []).some((one) => search.get(scoped(one.name)));
   const query = useQuery({
     queryKey: [props.name, url],
     queryFn: ({ signal }) => get<Page<T>>(url, signal),
@@ -240,7 +243,11 @@ export function List<T>(props: {
           <Bones lines={8} />
         )
       ) : rows.length === 0 ? (
-        (props.empty ?? <Nothing />)
+        narrowed ? (
+          <Nothing title={t("empty.narrowed")} text={t("empty.narrowed.text")} />
+        ) : (
+          (props.empty ?? <Nothing />)
+        )
       ) : (
         <DataTable
           caption={props.caption}

@@ -1,6 +1,6 @@
 /** Requests to the gateway that served this page, and to nothing else. */
 import type { paths } from "../generated/api";
-import type { Problem } from "./types";
+import type { Page, Problem } from "./types";
 
 export type Route = keyof paths & string;
 export type Query = Record<string, string | number | boolean | null | undefined>;
@@ -50,6 +50,26 @@ export async function send(url: string, init: RequestInit = {}): Promise<Respons
 export async function get<T>(url: string, signal?: AbortSignal): Promise<T> {
   const answer = await send(url, { signal, headers: { accept: "application/json" } });
   return (await answer.json()) as T;
+}
+
+/** Rows that the gateway gives at most at a time. */
+const PAGE_ROWS = 1_000;
+
+/** A whole list, page by page. */
+export async function getAll<T>(
+  route: string,
+  query: Query = {},
+  signal?: AbortSignal,
+): Promise<Page<T>> {
+  const items: T[] = [];
+  let cursor: string | null | undefined = null;
+  for (;;) {
+    const url = address(route, {}, { limit: PAGE_ROWS, ...query, cursor });
+    const page: Page<T> = await get<Page<T>>(url, signal);
+    items.push(...page.items);
+    cursor = page.next;
+    if (!cursor) return { ...page, items };
+  }
 }
 
 /** Sends a change with the session's token. */

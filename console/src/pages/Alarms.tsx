@@ -5,7 +5,7 @@ import { useState } from "react";
 import { useSearchParams } from "react-router";
 import { type Filter, List, TIMES, worded } from "../components/DataTable";
 import { Card, Nothing, PageHead, Pill, Time, type Tone, Trouble } from "../components/parts";
-import { change, get } from "../lib/api";
+import { change, getAll } from "../lib/api";
 import { dateTime, grouped } from "../lib/format";
 import { row, rows, text } from "../lib/rows";
 import { useSession } from "../lib/session";
@@ -84,7 +84,7 @@ export function Alarms() {
 function useAlarms(path: string) {
   return useQuery({
     queryKey: ["alarms", path],
-    queryFn: ({ signal }) => get<Page<Row>>(`/api/v1/alarms${path}?limit=1000`, signal),
+    queryFn: ({ signal }) => getAll<Row>(`/api/v1/alarms${path}`, {}, signal),
     refetchInterval: REFRESH_MS,
   });
 }

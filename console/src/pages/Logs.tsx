@@ -5,7 +5,7 @@ import { useId } from "react";
 import { useSearchParams } from "react-router";
 import { CsvLink } from "../components/DataTable";
 import { Answered, Card, Nothing, PageHead, Pill, type Tone } from "../components/parts";
-import { address, get } from "../lib/api";
+import { address, get, getAll } from "../lib/api";
 import { dateTime } from "../lib/format";
 import { text } from "../lib/rows";
 import { useText } from "../lib/text";
@@ -26,7 +26,7 @@ export function Logs() {
   const [search, setSearch] = useSearchParams();
   const nodes = useQuery({
     queryKey: ["monitoring", "nodes-of-logs"],
-    queryFn: ({ signal }) => get<Page<Row>>("/api/v1/monitoring/nodes?limit=1000", signal),
+    queryFn: ({ signal }) => getAll<Row>("/api/v1/monitoring/nodes", {}, signal),
   });
   const known = (nodes.data?.items ?? [])
     .filter((one) => one.operator)

@@ -5,7 +5,7 @@ import { useSearchParams } from "react-router";
 import { Chart, type Line } from "../components/Chart";
 import { CsvLink, worded as choices, DataTable, List } from "../components/DataTable";
 import { Answered, Card, Nothing, PageHead, Pill, Stat, type Tone } from "../components/parts";
-import { address, get, type Query } from "../lib/api";
+import { address, get, getAll, type Query } from "../lib/api";
 import { bytesText, grouped, percent, span } from "../lib/format";
 import { number, row, rows, text } from "../lib/rows";
 import { type Key, type Texts, useText } from "../lib/text";
@@ -18,10 +18,10 @@ const PEER_STATES = ["connected", "dialling", "waiting", "heard_of", "refused", 
 
 function useList(name: string, query: Query = {}) {
   // All of them: banners and matrices leave nobody out.
-  const url = address(`/api/v1/monitoring/${name}`, {}, { limit: 1_000, ...query });
+  const route = `/api/v1/monitoring/${name}`;
   return useQuery({
-    queryKey: ["monitoring", url],
-    queryFn: ({ signal }) => get<Page<Row>>(url, signal),
+    queryKey: ["monitoring", "all", address(route, {}, query)],
+    queryFn: ({ signal }) => getAll<Row>(route, query, signal),
     refetchInterval: REFRESH_MS,
   });
 }

@@ -18,7 +18,7 @@ import {
   Trouble,
 } from "../components/parts";
 import { Amount, Sentence } from "../components/Words";
-import { change, get, RequestError } from "../lib/api";
+import { change, get, getAll, RequestError } from "../lib/api";
 import { useLive } from "../lib/live";
 import { assetOf, row, rows, text } from "../lib/rows";
 import { FIELDS, operations, program, TRIES, type Try, type Values } from "../lib/sandbox";
@@ -289,7 +289,7 @@ function BuildCard(props: {
   const build = async () => {
     const exists =
       kind === "put_record" &&
-      (await get<Page<Row>>("/api/v1/namespaces?limit=1000")).items.some(
+      (await getAll<Row>("/api/v1/namespaces")).items.some(
         (one) => text(one, "namespace") === namespace,
       );
     const builder = new sdk.TransactionBuilder(network, address);

@@ -1,8 +1,10 @@
 """Parameters that many routes share, and how lists are answered: JSON pages, or CSV."""
 
+import asyncio
 import csv
 import io
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +17,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from bubi import core
 from bubi.gateway.index.paging import (
     LIMIT_DEFAULT,
     LIMIT_MAX,
+    WHOLE_BYTES,
     WHOLE_MAX,
     Asked,
     CursorError,
@@ -38,8 +42,18 @@ SLASH = "\0"
 HEIGHT_MAX = 2**63 - 2
 
 
+SENDING_SECONDS = 120.0
+"""How long a client may take to read a whole list."""
+SENT_BYTES = 1 << 16
+"""Bytes that the server takes at a time: it waits until those before have almost gone."""
+log = logging.getLogger("bubi.gateway")
+
+
 class StrictRoute(APIRoute):
-    """A route that refuses query parameters it does not declare, and repeated ones."""
+    """A route that refuses query parameters it does not declare, and repeated ones.
+
+    Whole lists go out few at a time.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         """The handler with the check in front."""
@@ -54,10 +68,60 @@ class StrictRoute(APIRoute):
                 if name in seen:
                     raise ProblemError("parameter_invalid", f"{name} is given twice")
                 seen.add(name)
-            response: Response = await handle(request)
+            response: Response
+            if _asks_whole(request):
+                response = await _exported(request, handle)
+            else:
+                response = await handle(request)
             return response
 
         return checked
+
+
+def _asks_whole(request: Request) -> bool:
+    """Whether it asks for a file with all of a list."""
+    query = request.query_params
+    return query.get("format") == "csv" and "limit" not in query
+
+
+async def _exported(request: Request, handle: Callable[[Request], Any]) -> Response:
+    """A whole list: it costs as much as hundreds of pages, from the reading until it is sent."""
+    exports = gateway_of(request).exports
+    await exports.acquire()
+    try:
+        response: Response = await handle(request)
+    except BaseException:
+        exports.release()
+        raise
+    return Export(response, exports.release)
+
+
+class Export(Response):
+    """A file that goes out in parts; `sent` is called when the last one went or nobody took it."""
+
+    def __init__(self, response: Response, sent: Callable[[], None]) -> None:
+        super().__init__(response.body, response.status_code)
+        self.raw_headers = response.raw_headers
+        self._sent = sent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends; who reads too slowly gets a part only, and sees that by the length."""
+        del receive
+        try:
+            async with asyncio.timeout(SENDING_SECONDS):
+                await self._send(send)
+        except TimeoutError:
+            log.warning("%s: the client read too slowly, the file was cut", scope["path"])
+        finally:
+            self._sent()
+
+    async def _send(self, send: Send) -> None:
+        head = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **head})
+        for start in range(0, len(self.body), SENT_BYTES):
+            part = self.body[start : start + SENT_BYTES]
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:
@@ -158,7 +222,10 @@ def wanted_of(
         Literal["json", "csv"],
         Query(
             alias="format",
-            description=f"csv: a table; without `limit` of all rows, {WHOLE_MAX} at most",
+            description=(
+                f"csv: a table; without `limit` of all rows, up to {WHOLE_MAX} rows "
+                f"or {WHOLE_BYTES >> 20} MiB"
+            ),
         ),
     ] = "json",
 ) -> Wanted:
@@ -220,13 +287,8 @@ async def listed(
         with reader.standing() as one:
             return part.of(lambda asked: work(one, asked))
 
-    if not part.whole:
-        page = await read(request, fetch)
-        return await answer(request, part, page, height=str(page.height))
-    # Few at a time: a file costs as much as hundreds of pages.
-    async with gateway_of(request).exports:
-        page = await read(request, fetch)
-        return await answer(request, part, page, height=str(page.height))
+    page = await read(request, fetch)
+    return await answer(request, part, page, height=str(page.height))
 
 
 async def answer(request: Request, part: Wanted, page: Page, **more: Any) -> Response:

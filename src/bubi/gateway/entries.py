@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Table, select
+from sqlalchemy import ColumnElement, Table, and_, select
 
 from bubi.gateway.index import schema
 from bubi.gateway.index.paging import Asked, Order, Page
-from bubi.gateway.index.reader import Json, Reader, View
+from bubi.gateway.index.reader import Json, Reader, View, named_by
 
 Kind = Literal["claims", "data", "holds", "items", "memberships"]
 
@@ -25,7 +25,8 @@ class Listing:
     order: Mapping[str, type]
     since: str
     until: str
-    show: Callable[[View, Sequence[Any]], list[Json]]
+    show: Callable[[View, Sequence[Any], int], list[Json]]
+    """Rows to JSON, as they were at a height."""
     filters: Mapping[str, str]
     """Filters that such a list has, with their columns."""
 
@@ -47,7 +48,8 @@ def entries(
 ) -> Page:
     """What an account has at a height (default: now), or with `history` all that was until then.
 
-    `filters` are some of those that the listing has.
+    `filters` are some of those that the listing has. States are those at the height; one in which
+    a hold no longer stands is looked for in the history.
 
     Raises:
         AheadError: the index has not reached the height.
@@ -56,10 +58,11 @@ def entries(
     table = listing.table
     with reader.view() as view:
         at = view.at(height)
-        query = select(table).where(table.c[listing.owner] == view.account_number(address))
+        owner = named_by(table.c[listing.owner], view.account_number(address))
+        query = select(table).where(owner)
         for name, value in filters.items():
-            query = query.where(table.c[listing.filters[name]] == _stored(view, name, value))
-        if history:
+            query = query.where(_fits(view, table.c[listing.filters[name]], name, value, at))
+        if history or filters.get("state", "open") != "open":
             query = query.where(table.c[listing.since] <= at)
         else:
             query = query.where(listing.valid(at))
@@ -69,16 +72,24 @@ def entries(
         )
         rows, following = view.page(query, order, asked, names)
         spans = [_span(getattr(row, listing.since), getattr(row, listing.until)) for row in rows]
-        shown = listing.show(view, rows)
+        shown = listing.show(view, rows, at)
         items = [{**one, **span} for one, span in zip(shown, spans, strict=True)]
         return Page(items, following, at)
 
 
-def _stored(view: View, name: str, value: str) -> Any:
-    """What a column has where a filter names something."""
+def _fits(
+    view: View, column: ColumnElement[Any], name: str, value: str, at: int
+) -> ColumnElement[bool]:
+    """Rows that have at a height what a filter names."""
     if name == "issuer":
-        return view.account_number(value)
-    return view.asset_number(value) if name == "asset" else value
+        return named_by(column, view.account_number(value))
+    if name == "asset":
+        return named_by(column, view.asset_number(value))
+    if name == "state":
+        closed = schema.holds.c.closed
+        is_open = closed.is_(None) | (closed > at)
+        return is_open if value == "open" else and_(~is_open, column == value)
+    return column == value
 
 
 def _span(since: int, until: int | None) -> Json:
@@ -86,14 +97,15 @@ def _span(since: int, until: int | None) -> Json:
     return {"since": str(since), "until": ended}
 
 
-def _data(view: View, rows: Sequence[Any]) -> list[Json]:
-    del view
+def _data(view: View, rows: Sequence[Any], at: int) -> list[Json]:
+    del view, at
     return [
         {"name": row.name, "version": str(row.version), "value": row.value.hex()} for row in rows
     ]
 
 
-def _claims(view: View, rows: Sequence[Any]) -> list[Json]:
+def _claims(view: View, rows: Sequence[Any], at: int) -> list[Json]:
+    del at
     issuers = view.addresses([row.issuer for row in rows])
     return [
         {
@@ -106,7 +118,7 @@ def _claims(view: View, rows: Sequence[Any]) -> list[Json]:
     ]
 
 
-def _holds(view: View, rows: Sequence[Any]) -> list[Json]:
+def _holds(view: View, rows: Sequence[Any], at: int) -> list[Json]:
     named = view.addresses([row.beneficiary for row in rows])
     assets = view.assets([row.asset for row in rows])
     return [
@@ -116,14 +128,21 @@ def _holds(view: View, rows: Sequence[Any]) -> list[Json]:
             "beneficiary": named[row.beneficiary],
             "amount": row.amount,
             "expires": str(row.expires),
-            "state": row.state,
-            "captured": row.captured,
+            **_ended(row, at),
         }
         for row in rows
     ]
 
 
-def _items(view: View, rows: Sequence[Any]) -> list[Json]:
+def _ended(hold: Any, at: int) -> Json:
+    """How a hold ended, if it did until a height."""
+    if hold.closed is None or hold.closed > at:
+        return {"state": "open", "captured": None}
+    return {"state": hold.state, "captured": hold.captured}
+
+
+def _items(view: View, rows: Sequence[Any], at: int) -> list[Json]:
+    del at
     assets = view.assets([row.asset for row in rows])
     return [
         {
@@ -135,8 +154,8 @@ def _items(view: View, rows: Sequence[Any]) -> list[Json]:
     ]
 
 
-def _memberships(view: View, rows: Sequence[Any]) -> list[Json]:
-    del view
+def _memberships(view: View, rows: Sequence[Any], at: int) -> list[Json]:
+    del view, at
     return [{"organisation": row.organisation, "asks": row.asks} for row in rows]
 
 

@@ -345,8 +345,8 @@ async def account_list(  # noqa: PLR0913, PLR0917 - one per filter
     """Claims about an account, its data, holds, items, memberships: now or at a height.
 
     `history=1` lists what no longer stands, too: each from block `since` to before `until`.
-    `name` is that of a data entry, the kind of a claim, or an item. Each list has those filters
-    that its rows have.
+    `name` is that of a data entry, the kind of a claim, or an item; `state` that of a hold at the
+    height, all but `open` with the history. Each list has those filters that its rows have.
     """
     await answers.address_of(request, address)
     if issuer is not None:

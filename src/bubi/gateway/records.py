@@ -7,7 +7,7 @@ from sqlalchemy import and_, or_, select
 
 from bubi.gateway.index import schema
 from bubi.gateway.index.paging import Asked, Order, Page
-from bubi.gateway.index.reader import Json, Reader, View
+from bubi.gateway.index.reader import Json, Reader, View, named_by
 
 GRAPH_MAX = 200
 Version = tuple[bytes, str, int]
@@ -21,7 +21,7 @@ def namespaces(
     query = select(table)
     with reader.view() as view:
         if owner is not None:
-            query = query.where(table.c.owner == view.account_number(owner))
+            query = query.where(named_by(table.c.owner, view.account_number(owner)))
         if name is not None:
             query = query.where(table.c.name == name)
         order = Order([table.c.name], down=False, types=(str,))
@@ -60,7 +60,7 @@ def records(
         if digest is not None:
             query = query.where(table.c.digest == bytes.fromhex(digest))
         if writer is not None:
-            query = query.where(table.c.writer == view.account_number(writer))
+            query = query.where(named_by(table.c.writer, view.account_number(writer)))
         names = ["height", "position", "namespace", "key", "version"]
         columns = [table.c[name] for name in names]
         order = Order(columns, types=(int, int, bytes, str, int))
@@ -103,7 +103,7 @@ def versions(
     query = select(table).where(table.c.namespace == bytes.fromhex(namespace), table.c.key == key)
     with reader.view() as view:
         if writer is not None:
-            query = query.where(table.c.writer == view.account_number(writer))
+            query = query.where(named_by(table.c.writer, view.account_number(writer)))
         rows, following = view.page(query, Order([table.c.version]), asked, ["version"])
         return Page(_shown(view, rows), following, view.height)
 

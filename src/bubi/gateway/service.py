@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DELAYS = 20
 EXPORTS_MAX = 2
-"""Whole lists that are written at a time."""
+"""Whole lists that are read and sent at a time."""
 log = logging.getLogger("bubi.gateway")
 
 

@@ -17,7 +17,7 @@ from bubi.gateway.alarms.records import Channel, Delivery, Silence, UnknownError
 from bubi.gateway.alarms.rules import BY_CODE, Rule, Severity
 from bubi.gateway.alarms.service import Alarms
 from bubi.gateway.answers import RESPONSES, Part, Since, StrictRoute, Until, answer
-from bubi.gateway.index.paging import Asked, Page, by, decoded, encoded, window
+from bubi.gateway.index.paging import Asked, Key, Page, by, decoded, encoded, window
 from bubi.gateway.monitoring.service import monitor_of
 from bubi.gateway.problems import ProblemError
 
@@ -161,7 +161,7 @@ async def rules(
             or (state == "changed" and not one["default"])
         )
     ]
-    page = part.of(lambda asked: window(items, _place, asked))
+    page = part.of(lambda asked: window(items, Key(_place), asked))
     return await answer(request, part, page)
 
 

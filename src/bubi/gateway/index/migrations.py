@@ -51,9 +51,11 @@ def belong(connection: Connection) -> None:
 
 
 def owned(connection: Connection) -> None:
-    """Number 5: what is filtered by who made it has an index for that."""
+    """Number 5: what is filtered by who made it, by kind or as closed has an index for that."""
     for table, name in (
         (schema.accounts, "accounts_by_creator"),
+        (schema.accounts, "accounts_closed"),
+        (schema.assets, "assets_by_kind"),
         (schema.namespaces, "namespaces_by_owner"),
         (schema.records, "records_by_writer"),
         (schema.proposals, "proposals_by_organisation"),

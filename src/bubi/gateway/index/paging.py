@@ -12,6 +12,8 @@ LIMIT_DEFAULT = 50
 LIMIT_MAX = 1_000
 WHOLE_MAX = 20_000
 """Rows of a list that is asked for in one piece, as a file."""
+WHOLE_BYTES = 16 << 20
+"""Bytes as JSON of such a list; the page with which it gets there still belongs to it."""
 
 
 class CursorError(Exception):
@@ -35,23 +37,51 @@ class Asked:
     limit: int = LIMIT_DEFAULT
 
 
+@dataclass(slots=True)
+class Gathered:
+    """Rows that are put together to a list in one piece."""
+
+    items: list[dict[str, Any]] = field(default_factory=list)
+    bytes: int = 0
+
+    def add(self, items: Sequence[dict[str, Any]]) -> None:
+        """Takes the rows of a page."""
+        self.items += items
+        self.bytes += len(json.dumps(items))
+
+    @property
+    def room(self) -> int:
+        """Rows that the next page may have; 0: the list is cut here."""
+        if self.bytes >= WHOLE_BYTES:
+            return 0
+        return max(0, min(LIMIT_MAX, WHOLE_MAX - len(self.items)))
+
+
 def whole(fetch: Callable[[Asked], Page], cursor: str | None = None) -> Page:
-    """What lies behind a cursor in one piece of `WHOLE_MAX` rows at most, read page by page."""
-    items: list[dict[str, Any]] = []
+    """What lies behind a cursor in one piece, read page by page.
+
+    It ends where it has `WHOLE_MAX` rows or `WHOLE_BYTES`.
+    """
+    gathered = Gathered()
     while True:
-        page = fetch(Asked(cursor, min(LIMIT_MAX, WHOLE_MAX - len(items))))
-        items += page.items
+        page = fetch(Asked(cursor, gathered.room))
+        gathered.add(page.items)
         cursor = page.next
-        if cursor is None or len(items) >= WHOLE_MAX:
-            return Page(items, cursor, page.height)
+        if cursor is None or not gathered.room:
+            return Page(gathered.items, cursor, page.height)
 
 
-Key = Callable[[Mapping[str, Any]], list[str]]
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An order by so many texts of a row."""
+
+    of: Callable[[Mapping[str, Any]], list[str]]
+    parts: int = 1
 
 
 def by(*names: str) -> Key:
     """The order of these members."""
-    return lambda item: [str(item[name]) for name in names]
+    return Key(lambda item: [str(item[name]) for name in names], len(names))
 
 
 def window(items: Sequence[Mapping[str, Any]], key: Key, asked: Asked) -> Page:
@@ -60,13 +90,12 @@ def window(items: Sequence[Mapping[str, Any]], key: Key, asked: Asked) -> Page:
     Raises:
         CursorError: the cursor is not of such a list.
     """
-    rows = sorted((dict(one) for one in items), key=key)
+    rows = sorted((dict(one) for one in items), key=key.of)
     if asked.cursor is not None:
-        parts = len(key(rows[0])) if rows else 1
-        after = decoded(asked.cursor, [str] * parts)
-        rows = [one for one in rows if key(one) > after]
+        after = decoded(asked.cursor, [str] * key.parts)
+        rows = [one for one in rows if key.of(one) > after]
     shown = rows[: asked.limit]
-    following = encoded(key(shown[-1])) if len(rows) > len(shown) else None
+    following = encoded(key.of(shown[-1])) if len(rows) > len(shown) else None
     return Page(shown, following, 0)
 
 

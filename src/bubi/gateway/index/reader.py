@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from bubi_sdk import codes
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, exists, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    and_,
+    exists,
+    false,
+    func,
+    select,
+    text,
+)
 
 from bubi import core
 from bubi.gateway.index import schema
@@ -189,8 +200,10 @@ class Reader:
     def blocks(self, asked: Asked, since: int | None = None, until: int | None = None) -> Page:
         """Blocks, newest first."""
         table = schema.blocks
-        query = _between(select(table), table.c.time, since, until)
         with self.view() as view:
+            query = _in_time(view, select(table), table.c.height, since, until)
+            if query is None:
+                return Page([], None, view.height)
             order = Order([table.c.height])
             rows, following = view.page(query, order, asked, ["height"])
             return Page([_block(row) for row in rows], following, view.height)
@@ -256,7 +269,7 @@ class Reader:
         query = select(table)
         with self.view() as view:
             if creator is not None:
-                query = query.where(table.c.creator == view.account_number(creator))
+                query = query.where(named_by(table.c.creator, view.account_number(creator)))
             if closed is not None:
                 ended = table.c.closed.is_not(None)
                 query = query.where(ended if closed else ~ended)
@@ -298,7 +311,7 @@ class Reader:
             number = view.account_number(address)
             query = select(table).where(table.c.account == number, *_valid(table, at))
             if asset is not None:
-                query = query.where(table.c.asset == view.asset_number(asset))
+                query = query.where(named_by(table.c.asset, view.asset_number(asset)))
             order = Order([table.c.asset], down=False)
             rows, following = view.page(query, order, asked, ["asset"])
             named = view.assets([row.asset for row in rows])
@@ -319,7 +332,7 @@ class Reader:
         query = select(table)
         with self.view() as view:
             if issuer is not None:
-                query = query.where(table.c.issuer == view.account_number(issuer))
+                query = query.where(named_by(table.c.issuer, view.account_number(issuer)))
             if kind is not None:
                 query = query.where(table.c.kind == kind)
             if code is not None:
@@ -346,7 +359,7 @@ class Reader:
             table = schema.holdings
             query = select(table).where(table.c.asset == number, *_valid(table, at))
             if account is not None:
-                query = query.where(table.c.account == view.account_number(account))
+                query = query.where(named_by(table.c.account, view.account_number(account)))
             order = Order([table.c.account], down=False)
             rows, following = view.page(query, order, asked, ["account"])
             named = view.addresses([row.account for row in rows])
@@ -500,26 +513,38 @@ def _filtered(view: View, filters: Filters) -> Select[Any] | None:
         query = query.where(exists().where(here))
     if filters.code is not None:
         query = query.where(table.c.code == CODES[filters.code])
-    return _in_time(view, query, filters)
+    return _in_time(view, query, table.c.height, filters.since, filters.until)
 
 
-def _in_time(view: View, query: Select[Any], filters: Filters) -> Select[Any] | None:
-    """Times become heights, which the lists are ordered by."""
+def _in_time(
+    view: View,
+    query: Select[Any],
+    height: ColumnElement[int],
+    since: int | None,
+    until: int | None,
+) -> Select[Any] | None:
+    """Times become heights, which the lists are ordered by; None: nothing can fit.
+
+    The time of a block is after its parent's: the first in the order of times is the lowest.
+    """
     table = schema.blocks
-    if filters.since is not None:
+    if since is not None:
         lowest = view.connection.execute(
-            select(func.min(table.c.height)).where(table.c.time >= filters.since)
+            select(table.c.height).where(table.c.time >= since).order_by(table.c.time).limit(1)
         ).scalar()
         if lowest is None:
             return None
-        query = query.where(schema.transactions.c.height >= lowest)
-    if filters.until is not None:
+        query = query.where(height >= lowest)
+    if until is not None:
         highest = view.connection.execute(
-            select(func.max(table.c.height)).where(table.c.time <= filters.until)
+            select(table.c.height)
+            .where(table.c.time <= until)
+            .order_by(table.c.time.desc())
+            .limit(1)
         ).scalar()
         if highest is None:
             return None
-        query = query.where(schema.transactions.c.height <= highest)
+        query = query.where(height <= highest)
     return query
 
 
@@ -698,7 +723,7 @@ def _item_holders(
     table = schema.items
     query = select(table).where(table.c.asset == asset, *_valid(table, at))
     if account is not None:
-        query = query.where(table.c.holder == view.account_number(account))
+        query = query.where(named_by(table.c.holder, view.account_number(account)))
     order = Order([table.c.item], down=False, types=(str,))
     rows, following = view.page(query, order, asked, ["item"])
     named = view.addresses([row.holder for row in rows])
@@ -777,6 +802,11 @@ def _record_hit(row: Any) -> Json:
         "id": f"{row.namespace.hex()}/{row.key}",
         "title": f"{row.key} v{row.version}",
     }
+
+
+def named_by(column: ColumnElement[Any], number: int | None) -> ColumnElement[bool]:
+    """Rows that name what has this number; None, the number of what nobody named, fits no row."""
+    return false() if number is None else column == number
 
 
 def _valid(table: Any, height: int) -> tuple[ColumnElement[bool], ...]:

@@ -168,6 +168,14 @@ accounts = Table(
 )
 Index("accounts_by_height", accounts.c.height, accounts.c.account)
 Index("accounts_by_creator", accounts.c.creator, accounts.c.height, accounts.c.account)
+_closed = accounts.c.closed.is_not(None)
+Index(
+    "accounts_closed",
+    accounts.c.height,
+    accounts.c.account,
+    sqlite_where=_closed,
+    postgresql_where=_closed,
+)
 
 signers = Table(
     "signers",
@@ -271,6 +279,7 @@ assets = Table(
 )
 Index("assets_by_code", assets.c.code)
 Index("assets_by_issuer", assets.c.issuer)
+Index("assets_by_kind", assets.c.kind, assets.c.asset)
 
 supplies = Table(
     "supplies",

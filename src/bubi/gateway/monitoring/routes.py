@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from bubi.gateway.access import Role, require
 from bubi.gateway.answers import RESPONSES, Part, StrictRoute, Wanted, answer
-from bubi.gateway.index.paging import WHOLE_MAX, Page, by, window
+from bubi.gateway.index.paging import WHOLE_MAX, Gathered, Page, by, window
 from bubi.gateway.monitoring.catalogue import CATALOGUE
 from bubi.gateway.monitoring.figures import Scrape, quantile
 from bubi.gateway.monitoring.poller import Watched
@@ -270,17 +270,17 @@ async def _log(request: Request, node: str, query: Mapping[str, str], wanted: Wa
     Raises:
         ProblemError: there is no such log, or it cannot be read now.
     """
-    limit = wanted.limit or LOG_LINES_MAX
-    items: list[dict[str, Any]] = []
+    gathered = Gathered()
     before = wanted.cursor
     for _ in range(WHOLE_MAX // LOG_LINES_MAX if wanted.whole else 1):
-        lines, following = await _lines(request, node, query, before, limit)
-        items += lines
+        count = wanted.limit or min(gathered.room, LOG_LINES_MAX)
+        lines, following = await _lines(request, node, query, before, count)
+        gathered.add(lines)
         falls = following is not None and (before is None or int(following) < int(before))
         before = following
-        if not lines or not falls:
+        if not lines or not falls or not gathered.room:
             break
-    return Page(items, before, 0)
+    return Page(gathered.items, before, 0)
 
 
 async def _lines(
