@@ -405,6 +405,9 @@ class Host:
                     self.cluster.crash_within(self, mode, cost)
                 return
             self._run_write()
+            if self._writing:
+                # It found no space and is tried again later.
+                return
 
     def _finish_write(self, _: None) -> None:
         if self.dead:
