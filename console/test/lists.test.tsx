@@ -26,7 +26,10 @@ function shown(search: string, asked: string, language = "en"): string {
             caption="alarms"
             route={ROUTE}
             scope="active"
-            filters={[{ name: "key", label: "filter.asset" }]}
+            filters={[
+              { name: "key", label: "filter.asset" },
+              { name: "kind", label: "filter.kind", listing: true },
+            ]}
             columns={[]}
             rowKey={(one) => one}
             empty={<b>{NOTHING}</b>}
@@ -45,6 +48,10 @@ describe("a list without rows", () => {
     for (const search of ["", "?history.key=a", "?active.key="]) {
       expect(shown(search, "")).toContain(NOTHING);
     }
+  });
+
+  it("has words of its own for what a filter makes another list", () => {
+    expect(shown("?active.kind=a", "?kind=a")).toContain(NOTHING);
   });
 
   it("says that filters or the page hide rows, in both languages", () => {

@@ -96,6 +96,8 @@ export interface Filter {
   hint?: string;
   /** What the gateway gets for what was typed. */
   send?: (typed: string) => string;
+  /** What it chooses is a list of its own, with words of its own where that is empty. */
+  listing?: boolean;
 }
 
 const DAY_MS = 86_400_000;
@@ -196,7 +198,8 @@ export function List<T>(props: {
   const url = address(props.route, props.places, { ...chosen, cursor });
   // What is not shown may still be there.
   const narrowed =
-    Boolean(cursor) || (props.filters ?? []).some((one) => search.get(scoped(one.name)));
+    Boolean(cursor) ||
+    (props.filters ?? []).some((one) => !one.listing && search.get(scoped(one.name)));
   const query = useQuery({
     queryKey: [props.name, url],
     queryFn: ({ signal }) => get<Page<T>>(url, signal),

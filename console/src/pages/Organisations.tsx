@@ -137,6 +137,7 @@ function Members({ organisation }: { organisation: string }) {
         filters={[
           {
             name: "state",
+            listing: true,
             label: "filter.members",
             choices: [["asks", t("organisation.asking")]],
             hint: t("organisation.members"),
