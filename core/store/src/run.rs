@@ -169,9 +169,28 @@ impl Layer {
     }
 
     /// Several sorted layers, newest first, as one of a tier: of equal keys the newest entry stays.
-    ///
-    /// A stable sort recognises the sorted stretches and merges them, comparing mostly the first bytes of keys as one number.
     pub(crate) fn merged(layers: &[Arc<Self>], tier: u8) -> Self {
+        let together = Together::new(layers);
+        let mut merged = Self::with_capacity(together.order.len(), layers.iter().map(|layer| layer.size()).sum());
+        merged.tier = tier;
+        for (_, raw) in together.entries() {
+            merged.entries.push(length32(merged.bytes.len()));
+            merged.bytes.extend_from_slice(raw);
+        }
+        merged
+    }
+}
+
+/// Several sorted layers, newest first, read as one without copying their entries: of equal keys the newest entry is seen.
+pub(crate) struct Together<'a> {
+    layers: &'a [Arc<Layer>],
+    /// First bytes of the key, number of the layer, number of the entry in it.
+    order: Vec<(u64, u32, u32)>,
+}
+
+impl<'a> Together<'a> {
+    /// A stable sort recognises the sorted stretches and merges them, comparing mostly the first bytes of keys as one number.
+    pub(crate) fn new(layers: &'a [Arc<Layer>]) -> Self {
         let count = layers.iter().map(|layer| layer.count()).sum();
         let mut order: Vec<(u64, u32, u32)> = Vec::with_capacity(count);
         for (layer, source) in layers.iter().zip(0_u32..) {
@@ -181,21 +200,22 @@ impl Layer {
             });
             order.extend(fronts.zip(0_u32..).map(|(front, number)| (front, source, number)));
         }
-        let at = |source: u32, number: u32| {
-            let layer = layers.get(usize::try_from(source).ok()?)?;
-            Some((layer.place(usize::try_from(number).ok()?)?, layer.bytes.as_slice()))
-        };
-        let key = |source: u32, number: u32| at(source, number).map_or(&[][..], |(place, bytes)| place.key(bytes));
+        let key = |source: u32, number: u32| Self::at(layers, source, number).map_or(&[][..], |(key, _)| key);
         order.sort_by(|one, other| one.0.cmp(&other.0).then_with(|| key(one.1, one.2).cmp(key(other.1, other.2))));
         order.dedup_by(|next, kept| next.0 == kept.0 && key(next.1, next.2) == key(kept.1, kept.2));
-        let mut merged = Self::with_capacity(order.len(), layers.iter().map(|layer| layer.size()).sum());
-        merged.tier = tier;
-        for (_, source, number) in order {
-            let raw = at(source, number).and_then(|(place, bytes)| bytes.get(place.start..place.end()));
-            merged.entries.push(length32(merged.bytes.len()));
-            merged.bytes.extend_from_slice(raw.unwrap_or_default());
-        }
-        merged
+        Self { layers, order }
+    }
+
+    /// Key and stored entry, in the order of keys.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + '_ {
+        let layers = self.layers;
+        self.order.iter().filter_map(move |(_, source, number)| Self::at(layers, *source, *number))
+    }
+
+    fn at(layers: &'a [Arc<Layer>], source: u32, number: u32) -> Option<(&'a [u8], &'a [u8])> {
+        let layer = layers.get(usize::try_from(source).ok()?)?;
+        let place = layer.place(usize::try_from(number).ok()?)?;
+        Some((place.key(&layer.bytes), layer.bytes.get(place.start..place.end())?))
     }
 }
 

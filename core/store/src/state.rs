@@ -17,7 +17,7 @@ use crate::bytes::{length32, length64, offset as to_index, put_string, seal, uns
 use crate::disk::{read_file, replace_file, Disk};
 use crate::error::{Cure, DamageKind, Result, StoreError};
 use crate::log::calm;
-use crate::run::{run_path, Cursor, Found, Keyspace, Layer, Merge, Run, RunId, RunWriter};
+use crate::run::{run_path, Cursor, Found, Keyspace, Layer, Merge, Run, RunId, RunWriter, Together};
 
 pub(crate) const DIRECTORY: &str = "state";
 pub(crate) const MANIFEST: &str = "state/manifest";
@@ -353,10 +353,9 @@ impl<D: Disk> Core<D> {
         if view.height == self.manifest().height {
             return Ok(());
         }
-        let whole = Arc::new(Layer::merged(&view.layers, 0));
         let number = self.take_number();
-        let run = self.write_run(number, Merge::new(vec![Cursor::memory(&whole, &[])])?, Purpose::Flush)?;
-        let Some(run) = run else { return Ok(()) };
+        let outcome = self.write_layers(number, &view.layers);
+        let run = self.remove_unless(outcome, &run_path(number))?;
         let path = run.path.clone();
         let outcome = self.install(Some((view.height, view.meta.clone())), |runs| runs.insert(0, Arc::new(run)));
         self.remove_unless(outcome, &path)?;
@@ -375,28 +374,37 @@ impl<D: Disk> Core<D> {
         manifest.next_number
     }
 
-    /// Gives `None` when a merge was interrupted because the store is being closed.
-    fn write_run(&self, number: u64, merge: Merge<D>, purpose: Purpose) -> Result<Option<Run<D>>> {
-        let outcome = self.write_merged(number, merge, purpose);
-        self.remove_unless(outcome, &run_path(number))
+    /// Straight from the layers: a copy of them all would be as much memory that nobody has touched yet.
+    fn write_layers(&self, number: u64, layers: &[Arc<Layer>]) -> Result<Run<D>> {
+        let mut writer = RunWriter::create(&self.disk, number)?;
+        for (key, raw) in Together::new(layers).entries() {
+            writer.push(key, raw)?;
+        }
+        self.finish_run(writer)
     }
 
-    fn write_merged(&self, number: u64, mut merge: Merge<D>, purpose: Purpose) -> Result<Option<Run<D>>> {
+    /// Runs as one, without what was deleted if nothing older is left. Gives `None` when interrupted because the store is
+    /// being closed.
+    fn write_merged(&self, number: u64, mut merge: Merge<D>, whole: bool) -> Result<Option<Run<D>>> {
         let mut writer = RunWriter::create(&self.disk, number)?;
         while let Some(seen) = merge.current() {
-            if seen.value.is_some() || purpose != Purpose::MergeAll {
+            if seen.value.is_some() || !whole {
                 writer.push(seen.key, seen.raw)?;
             }
             merge.advance()?;
-            if purpose != Purpose::Flush && self.stopping.load(Ordering::Relaxed) {
+            if self.stopping.load(Ordering::Relaxed) {
                 // The unfinished file is an orphan that the next start removes.
                 return Ok(None);
             }
         }
+        self.finish_run(writer).map(Some)
+    }
+
+    fn finish_run(&self, writer: RunWriter<'_, D>) -> Result<Run<D>> {
         let run = writer.finish()?;
         // The name must be durable before a manifest refers to it.
         self.disk.sync_directory(DIRECTORY).map_err(|error| StoreError::from_sync(DIRECTORY, &error))?;
-        Ok(Some(run))
+        Ok(run)
     }
 
     /// A file that did not come into use is removed; if that fails too, the next start does it.
@@ -440,13 +448,14 @@ impl<D: Disk> Core<D> {
         };
         let group: Vec<Arc<Run<D>>> = view.runs.iter().take(count).map(Arc::clone).collect();
         // A deletion has done its duty once nothing older is left that it could hide.
-        let purpose = if count == view.runs.len() { Purpose::MergeAll } else { Purpose::MergeSome };
+        let whole = count == view.runs.len();
         let mut sources = Vec::new();
         for run in &group {
             sources.push(Cursor::disk(run, &[])?);
         }
-        let merged = self.write_run(self.take_number(), Merge::new(sources)?, purpose)?;
-        let Some(merged) = merged else {
+        let number = self.take_number();
+        let outcome = self.write_merged(number, Merge::new(sources)?, whole);
+        let Some(merged) = self.remove_unless(outcome, &run_path(number))? else {
             return Ok(false);
         };
         let path = merged.path.clone();
@@ -463,17 +472,6 @@ impl<D: Disk> Core<D> {
         }
         Ok(true)
     }
-}
-
-/// Why a run is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    /// Layers become a run.
-    Flush,
-    /// Some runs become one.
-    MergeSome,
-    /// All runs become one.
-    MergeAll,
 }
 
 /// How many of the newest runs to merge: all that are not much larger than what is merged into them.
