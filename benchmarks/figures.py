@@ -9,8 +9,8 @@ Run: python benchmarks/figures.py [FOLDER] [row …]      takes what FOLDER does
 FOLDER is benchmarks/figures unless another one is named, with a slash. Each row is one small file
 in it, ROW.json: commit, command, machine, how busy it was before, and what was said. Those of a
 whole run are committed, with figures.md, the table built from them. A row that fails leaves
-ROW.failed and does not keep the others from being taken. Rows need others (half of a peak needs the
-peak): those are taken first. Leave the machine alone meanwhile.
+ROW.failed and does not keep the others from being taken. Rows need others (half of a peak needs
+the peak): those are taken first. Leave the machine alone meanwhile.
 """
 
 from __future__ import annotations
