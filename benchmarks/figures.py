@@ -4,7 +4,7 @@
 Run: python benchmarks/figures.py [FOLDER] [row …]      takes what FOLDER does not have yet
      python benchmarks/figures.py [FOLDER] --list       rows, minutes, what is there already
      python benchmarks/figures.py [FOLDER] --table      the table of what is there
-     python benchmarks/figures.py [FOLDER] --again ROW  forgets a row first (repeatable)
+     python benchmarks/figures.py [FOLDER] --again ROW  forgets a row first (repeatable; or all)
 
 FOLDER is benchmarks/figures unless another one is named, with a slash. Each row is one small file
 in it, ROW.json: commit, command, machine, how busy it was before, and what was said. Those of a
@@ -32,6 +32,7 @@ from bubi.cli.bench_page import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "benchmarks" / "figures"
+EVERY = "all"
 BULKY = ("samples",)
 """Lists that no figure is made of and that would make the files large."""
 MILLION = 1_000_000
@@ -236,20 +237,22 @@ def _overload(name: str, text: str) -> Callable[[Results], list[Figure]]:
         one = results[name]
         said = one["overload"]
         refused = ", ".join(f"{code} {count:,}" for code, count in said["refused"].items())
-        grown = max(said["rss_peak_bytes"]) / 1e9
+        # Rows of an older version lack some of it: not known.
+        grown = max(said.get("rss_peak_bytes", one["rss_peak_bytes"])) / 1e9
+        views = said.get("view_changes", one["view_changes"])
         normal = f"{text}: normal again after (refused: {refused or 'nothing'})"
         return [
             Figure.of(
                 f"{text}: goodput / peak ({conditions(one)})",
                 said["goodput_ratio"],
                 bench_bounds.GOODPUT,
-                said["goodput_ratio_spread"] if "repeat" in one else None,
+                said.get("goodput_ratio_spread") if "repeat" in one else None,
             ),
-            Figure.of(f"{text}: view changes", said["view_changes"], bench_bounds.VIEW_CHANGES),
+            Figure.of(f"{text}: view changes", views, bench_bounds.VIEW_CHANGES),
             Figure.of(normal, said["normal_after_seconds"], bench_bounds.NORMAL_AFTER),
             Figure.of(
                 f"{text}: memory of a node, peak / before (peak {grown:.2f} GB)",
-                said["rss_peak_ratio"],
+                said.get("rss_peak_ratio"),
                 bench_bounds.OVERLOAD_MEMORY,
             ),
         ]
@@ -705,6 +708,8 @@ def main() -> None:
     parser.add_argument("--again", action="append", default=[], metavar="ROW")
     asked = parser.parse_intermixed_args()
     asked.folder, asked.rows = split(asked.words)
+    if EVERY in asked.again:
+        asked.again = [row.name for row in ROWS]
     if unknown := {*asked.rows, *asked.again} - {row.name for row in ROWS}:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
     asked.folder.mkdir(parents=True, exist_ok=True)

@@ -85,6 +85,15 @@ def test_a_folder_is_told_from_a_row(figures, tmp_path, monkeypatch):
     assert figures.split(["verfy"]) == (figures.FOLDER, ["verfy"])
 
 
+def test_all_rows_can_be_forgotten(figures, tmp_path, monkeypatch):
+    for name in ("verify", "soak"):
+        (tmp_path / f"{name}.json").write_text("{}")
+    words = ["figures.py", f"{tmp_path}/", "--again", "all", "--list"]
+    monkeypatch.setattr(sys, "argv", words)
+    figures.main()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_kept_is_small(figures):
     said = {"soak": {"worst": 1, "samples": [[0.0, 1]] * 60}, "rows": [{"samples": [1], "a": 2}]}
     assert figures.stripped(said) == {"soak": {"worst": 1}, "rows": [{"a": 2}]}
@@ -141,7 +150,7 @@ def test_the_table_judges_by_floor_and_goal(figures):
         figures.PEAK: network_result(9_000),
         "crash": network_result(9_500),
         "half-load": network_result(4_500),
-        "overload-5": network_result(6_000, overload=OVERLOAD),
+        "overload-5": network_result(6_000, overload=dict(OVERLOAD)),
         "soak": network_result(2_000, soak={"worst_percent_per_hour": 3.0}),
         "accounts-10k": network_result(10_000),
         "slow": network_result(7_000),
@@ -184,6 +193,12 @@ def test_the_table_judges_by_floor_and_goal(figures):
     assert "crashed" not in told
     assert "Left out, compared with rows of another machine: crash (pbft)." in told
     assert "2026-01-02, commit 0123456789ab+: processor Q, cores 2 (crash)." in told
+    # A row that an older version took lacks fields, and does not cost the table.
+    for name in ("goodput_ratio_spread", "view_changes", "rss_peak_ratio", "rss_peak_bytes"):
+        del documents["overload-5"]["said"]["overload"][name]
+    assert "| not known |" in next(
+        one for one in figures.table(documents).splitlines() if "peak / before" in one
+    )
     # Without the row that it is compared with, a row waits.
     del documents[figures.PEAK]
     assert "crashed" not in figures.table(documents)
