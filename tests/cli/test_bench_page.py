@@ -86,6 +86,23 @@ def test_the_page_says_every_field_with_words_unit_verdict_command_and_machine()
 
 
 @pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (12_345.67, "ms", "12,346 ms"),
+        (0.1584, "s", "0.1584 s"),
+        (99.94, "", "99.94"),
+        (1_600_000_000, "GB", "1.60 GB"),
+        ({"pool_full": 12_345}, "", "pool_full 12,345"),
+        ([1, 2.5], "%/h", "1 / 2.5 %/h"),
+        (True, "", "yes"),
+        (None, "s", "–"),
+    ],
+)
+def test_values_are_written_for_people(value, unit, text):
+    assert bench_page.shown(value, unit) == text
+
+
+@pytest.mark.parametrize(
     ("changed", "row"),
     [
         ({"overload": 5.0}, ["goodput / peak", "0.9", "0.8", "0.95", "floor"]),

@@ -114,7 +114,9 @@ def _number(value: object, unit: str) -> str:
         return str(value)
     if unit == "GB":
         return f"{value / GIGABYTE:,.2f}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}".replace("e+", "e")
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
 def page(fields: Mapping[str, Any], profile: Mapping[str, Any], command: str, when: str) -> str:
