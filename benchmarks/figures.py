@@ -109,7 +109,8 @@ def network(*words: object) -> list[str]:
 
 def overloaded(factor: int, seconds: int, results: Results) -> list[str]:
     """So many times what four validators carry."""
-    words = ("--accounts", MILLION, "--rate", round(peak(results)))
+    # Nodes that have just started would grow under any load.
+    words = ("--accounts", MILLION, "--rate", round(peak(results)), "--warm-up", 30)
     repeat = ("--repeat", 5) if seconds <= LONG_SECONDS else ()
     return network(*words, "--overload", factor, "--seconds", seconds, *repeat)
 

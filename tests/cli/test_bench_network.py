@@ -359,6 +359,11 @@ def test_an_overload_tells_the_memory_of_its_worst_run_and_every_view_change():
     assert fields["rss_after_bytes"] == [7, 7]
     assert fields["rss_peak_ratio"] == 1.7
     assert fields["normal_after_seconds"] is None
+    # After a warm-up, before is what was seen last when the overload began.
+    runs[1].from_ms = 5_000.0
+    runs[1].samples = [Sample(at, (rss, rss)) for at, rss in ((0, 50), (4_000, 170), (6_000, 900))]
+    fields = bench_network_run.overload_fields(5.0, 100.0, runs[1:2])
+    assert (fields["rss_before_bytes"], fields["rss_peak_ratio"]) == ([170, 170], 2.0)
 
 
 def test_growth_is_the_slope_of_the_samples_within_the_window():

@@ -55,7 +55,8 @@ OVERLOAD_MEMORY: Final = Bound(2, 2, above=False)
 """The most a node holds during an overload / what it held before.
 
 Pools and queues have limits, and what is kept of the newest blocks (64 states, the last records)
-does not depend on what is offered; before means before any load, without both.
+does not depend on what is offered. Held only against a measurement with a warm-up: nodes that have
+just started hold neither yet, and would grow as much under any load.
 """
 SOAK_GROWTH: Final = Bound(2, 0.5, "%/h", above=False)
 
@@ -72,12 +73,15 @@ class Judged:
 def promises(fields: Mapping[str, Any]) -> list[Judged]:
     """What is promised of a measurement like this one; nothing where no promise fits."""
     if (over := fields.get("overload")) is not None:
-        return [
+        found = [
             Judged(_("goodput / peak"), over["goodput_ratio"], GOODPUT),
             Judged(_("view changes"), over["view_changes"], VIEW_CHANGES),
             Judged(_("normal again after"), over["normal_after_seconds"], NORMAL_AFTER),
-            Judged(_("memory, peak / before"), over["rss_peak_ratio"], OVERLOAD_MEMORY),
         ]
+        if fields["warm_up_seconds"]:
+            memory = over["rss_peak_ratio"]
+            found.append(Judged(_("memory, peak / before"), memory, OVERLOAD_MEMORY))
+        return found
     if (soak := fields.get("soak")) is not None:
         worst = soak["worst_percent_per_hour"]
         return [Judged(_("growth of memory, worst node"), worst, SOAK_GROWTH)]

@@ -121,6 +121,11 @@ class Run:
     samples: list[Sample] = field(default_factory=list)
     roots_equal: bool = False
 
+    def memory_before(self) -> list[int]:
+        """What each node held when the phase that is measured began, after the warm-up."""
+        seen = [one.rss for one in self.samples if one.at_ms <= self.from_ms]
+        return list(seen[-1]) if seen else [one.rss for one in self.before]
+
     @property
     def per_second(self) -> float:
         """Final transactions per second of sending."""

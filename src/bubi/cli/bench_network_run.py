@@ -428,7 +428,7 @@ def overload_fields(factor: float, peak: float, runs: Sequence[Run]) -> dict[str
         "normal_after_seconds": max(known) if len(known) == len(after) else None,
         "watched_seconds": AFTER_SECONDS,
         "view_changes": sum(bench_network.view_changes(one) for one in runs),
-        "rss_before_bytes": [one.rss for one in worst.before],
+        "rss_before_bytes": worst.memory_before(),
         "rss_peak_bytes": worst.peaks,
         "rss_after_bytes": [one.rss for one in worst.after],
         "rss_peak_ratio": round(peak_ratio(worst), 3),
@@ -436,9 +436,9 @@ def overload_fields(factor: float, peak: float, runs: Sequence[Run]) -> dict[str
 
 
 def peak_ratio(run: Run) -> float:
-    """The most that any node's memory grew, as a multiple of what it was before the load."""
-    pairs = zip(run.peaks, run.before, strict=True)
-    return max((peak / before.rss for peak, before in pairs if before.rss), default=0.0)
+    """The most that any node's memory grew, as a multiple of what it was before the overload."""
+    pairs = zip(run.peaks, run.memory_before(), strict=True)
+    return max((peak / before for peak, before in pairs if before), default=0.0)
 
 
 def soak_fields(run: Run) -> dict[str, Any]:
