@@ -30,10 +30,11 @@ def test_bench_api_loads_a_real_node_without_failures():
     assert 0 < fields["p50_ms"] <= fields["p99_ms"]
 
 
-def test_bench_network_measures_four_real_nodes():
+def test_bench_network_measures_four_real_nodes(tmp_path):
+    page = tmp_path / "page.md"
     said = command(
         "bench", "network", "--accounts", "40", "--seconds", "2", "--rate", "100",
-        "--request", "20", "--profile", "--json",
+        "--request", "20", "--profile", "--page", page, "--json",
     )  # fmt: skip
     assert said.status == 0, said.err
     fields = said.json
@@ -44,6 +45,10 @@ def test_bench_network_measures_four_real_nodes():
     assert 0 < fields["committed_per_second"] <= 100
     assert 0 < fields["p50_ms"] <= fields["p95_ms"] <= fields["p99_ms"]
     assert fields["signatures_verified"] == [200] * 4
+    told = page.read_text(encoding="utf-8")
+    assert f"| {fields['p99_ms']} ms |" in told
+    assert "CPU time of one validator per transaction" in told
+    assert "`bubi bench network --accounts 40 --seconds 2 --rate 100 --request 20" in told
     assert all(count > 0 for count in fields["fsyncs"] + fields["rss_bytes"])
     assert fields["cpu_s_per_1000_nodes"] > fields["cpu_s_per_1000_generator"] > 0
     stages = fields["profile"]["stages"]
@@ -84,6 +89,8 @@ def test_bench_network_watches_the_recovery_from_an_overload_with_links_that_are
     assert (fields["delay_ms"], fields["crash"], fields["offered_per_second"]) == (5, True, 100)
     assert len(fields["signatures_verified"]) == 3
     assert fields["overload"]["factor"] == 2
+    assert len(fields["overload"]["rss_before_bytes"]) == 3
+    assert fields["overload"]["rss_peak_ratio"] >= 1
     assert fields["roots_equal"] is True
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from harness import Journal, Node, await_acknowledged, check_ledger, load_process, look_up
+from recovery import PATIENCE, RECOVERY_SECONDS
 
 ACKNOWLEDGED_PER_ROUND = 1_000
 RATE = 400
@@ -21,7 +22,7 @@ def kill_again_while_starting(node: Node, chance: random.Random) -> None:
         node.kill()
 
 
-def kill_loop(folder: Path, rounds: int, seed: int) -> None:
+def kill_loop(folder: Path, rounds: int, seed: int, limit: float) -> None:
     chance = random.Random(seed)
     node = Node.make(folder / "node", seed, settings="[store]\nsegment_bytes = 1048576")
     load = None
@@ -38,6 +39,9 @@ def kill_loop(folder: Path, rounds: int, seed: int) -> None:
             fresh.update(journal.read())
             kill_again_while_starting(node, chance)
             seconds.append(node.start())
+            assert seconds[-1] < limit, (
+                f"round {round_}: ready {seconds[-1]:.2f} s after the start"
+            )
             # What is acknowledged from here on belongs to the next round's check.
             look_up(node, fresh)
             assert load.poll() is None, f"the load ended in round {round_}"
@@ -60,10 +64,10 @@ def kill_loop(folder: Path, rounds: int, seed: int) -> None:
 
 @pytest.mark.timeout(1_800)
 def test_kill_under_load(tmp_path: Path) -> None:
-    kill_loop(tmp_path, rounds=20, seed=20_261_122)
+    kill_loop(tmp_path, rounds=20, seed=20_261_122, limit=PATIENCE)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3_600)
 def test_kill_under_load_long(tmp_path: Path) -> None:
-    kill_loop(tmp_path, rounds=200, seed=7)
+    kill_loop(tmp_path, rounds=200, seed=7, limit=RECOVERY_SECONDS)

@@ -121,6 +121,11 @@ class Run:
     samples: list[Sample] = field(default_factory=list)
     roots_equal: bool = False
 
+    def memory_before(self) -> list[int]:
+        """What each node held when the phase that is measured began, after the warm-up."""
+        seen = [one.rss for one in self.samples if one.at_ms <= self.from_ms]
+        return list(seen[-1]) if seen else [one.rss for one in self.before]
+
     @property
     def per_second(self) -> float:
         """Final transactions per second of sending."""
@@ -366,6 +371,14 @@ class _Chunks:
             yield bench_load.Segment(made.file, made.ends, made.counts, interval, piece.name)
 
 
+def presigned(seconds: float, transactions: int) -> int:
+    """How many of the transactions of a run wait signed, at most."""
+    if seconds <= STREAM_ABOVE_SECONDS:
+        return transactions
+    # What waits, and what is being sent.
+    return int(transactions * min(1.0, (CHUNKS_AHEAD + 1) * CHUNK_SECONDS / seconds))
+
+
 def pieces(phases: Sequence[Phase]) -> Iterator[tuple[Phase, int]]:
     """The phases in pieces of at most so many seconds, each with its share of the transactions."""
     for phase in phases:
@@ -482,12 +495,19 @@ def report(run: Run, verifications: float) -> dict[str, Any]:
         "rss_peak_bytes": run.peaks,
         "fsyncs": fsyncs,
         "fsyncs_per_block": round(sum(fsyncs) / len(fsyncs) / max(1, run.heights), 2),
-        "view_changes": sum(grown("bubi_view_changes_total")),
+        "view_changes": view_changes(run),
         "signatures_verified": grown("bubi_store_signatures_verified"),
         "roots_equal": run.roots_equal,
         "blocks": run.blocks,
         "block_interval_ms": round(run.seconds / max(1, run.blocks) * 1_000, 1),
     }
+
+
+def view_changes(run: Run) -> int:
+    """How often a view was left, over all nodes."""
+    name = "bubi_view_changes_total"
+    pairs = zip(run.before, run.after, strict=True)
+    return round(sum(after.metrics[name] - before.metrics[name] for before, after in pairs))
 
 
 def profile(run: Run) -> dict[str, Any]:
