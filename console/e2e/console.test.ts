@@ -131,6 +131,31 @@ describe("a newcomer's five minutes", () => {
     await page.context().close();
   });
 
+  it("shows a proven supply, and takes no proof of another asset", async () => {
+    const { page, complaints } = await visitor(browser);
+    const faucet = await listed<{ id: string; code: string }>(
+      "/api/v1/assets",
+      (one) => one.code === "SANDBOX",
+    );
+    await open(page, `/assets/${made.asset}`);
+    const check = page.getByRole("button", { name: "Check here" });
+    await check.click();
+    await page.getByText("Proven", { exact: true }).waitFor();
+    await page.getByText("This page shows the same.").waitFor();
+    await page.getByText("Proven supply").waitFor();
+    await page.screenshot({ path: `${SHOTS}/proven-supply.png`, fullPage: true });
+    const swap = (route: Route) =>
+      route.continue({ url: `${gateway()}/api/v1/assets/${faucet.id}/proof` });
+    await page.route(`**/api/v1/assets/${made.asset}/proof`, swap);
+    await check.click();
+    await page.getByText("Not proven", { exact: true }).waitFor();
+    await page.getByText(en["problem.proof_foreign"]).waitFor();
+    await page.getByRole("button", { name: "中文" }).click();
+    await page.getByText(zh["problem.proof_foreign"]).waitFor();
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
   it("finds a record by a document that stays in the browser", async () => {
     const { page, complaints } = await visitor(browser);
     await open(page, "/search");
@@ -167,6 +192,10 @@ describe("a newcomer's five minutes", () => {
     await page.getByRole("textbox", { name: /Saved proof/ }).fill(JSON.stringify(broken));
     await page.getByRole("button", { name: "Check here" }).click();
     await page.getByText("Not proven", { exact: true }).waitFor();
+    await page.getByRole("button", { name: "中文" }).click();
+    const refused = page.getByRole("alert");
+    await refused.getByText(zh["proof.bad"], { exact: true }).waitFor();
+    await refused.getByText(/^(?:该证明无效|JSON 格式不符)/).waitFor();
     expect(complaints).toEqual([]);
     await page.context().close();
   });
