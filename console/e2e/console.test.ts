@@ -25,6 +25,7 @@ import {
   until,
   visitor,
 } from "./browser";
+import { ran } from "./program";
 
 const COMMAND_MS = 2 * PATIENCE_MS;
 /** Patience with all pages together. */
@@ -83,9 +84,22 @@ async function submitted(page: Page, operation: string, fields: Record<string, s
   return hash;
 }
 
+/** Copies the program beside the form as soon as it says this, and runs it: it must come to an end that is final. */
+async function copiedAndRun(page: Page, says: string): Promise<string> {
+  await page.locator("pre.code", { hasText: says }).waitFor();
+  const card = page.locator("section.card").filter({ has: page.locator("pre.code") });
+  await card.getByRole("button", { name: /^Copy/ }).click();
+  const program = await page.evaluate(() => navigator.clipboard.readText());
+  expect(program).toContain(says);
+  const printed = await ran(program);
+  expect(printed).toMatch(/^simulated final\nfinal [0-9a-f]{64}\n$/);
+  return program;
+}
+
 describe("a newcomer's five minutes", () => {
   it("leads from nothing to a proven transaction", async () => {
     const { page, complaints } = await visitor(browser);
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
     await open(page, "/");
     await page.getByRole("link", { name: "Sandbox" }).click();
     await page.getByRole("button", { name: "Make a key" }).click();
@@ -106,11 +120,14 @@ describe("a newcomer's five minutes", () => {
       "To (address)": made.address,
       "Amount in the smallest unit": "1000",
     });
+    await copiedAndRun(page, 'network.assetId(source, "POINT")');
     await submitted(page, "Write data", { Name: "greeting", Text: "A word of welcome" });
     made.transaction = await submitted(page, "Write record", { Text: "Hello, ledger" });
     await submitted(page, "Write record", { Text: "Hello again" });
     await page.screenshot({ path: `${SHOTS}/newcomer-sandbox.png`, fullPage: true });
-    await page.locator("pre.code", { hasText: 'builder.add("put_record"' }).first().waitFor();
+    const program = await copiedAndRun(page, 'key: "hello-" + source');
+    expect(program).toContain('builder.add("put_record"');
+    expect(program).not.toContain("create_namespace");
 
     await open(page, `/transactions/${made.transaction}`);
     await page.getByRole("button", { name: "Check here" }).click();
