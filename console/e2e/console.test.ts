@@ -40,6 +40,7 @@ const made = {
   transaction: "",
   asset: "",
   namespace: "",
+  document: "",
   cookie: "",
   proposal: "",
   evidence: "",
@@ -128,6 +129,10 @@ describe("a newcomer's five minutes", () => {
     const program = await copiedAndRun(page, 'key: "hello-" + source');
     expect(program).toContain('builder.add("put_record"');
     expect(program).not.toContain("create_namespace");
+    made.document = "A word that SM3 hashed";
+    const sm3 = `documentDigest(utf8(${JSON.stringify(made.document)}), "sm3")`;
+    const other = program.replace(/digest: \{[^}]*\}/, `digest: ${sm3}`);
+    await ran(other.replace("import {", "import { documentDigest, utf8,"));
 
     await open(page, `/transactions/${made.transaction}`);
     await page.getByRole("button", { name: "Check here" }).click();
@@ -176,18 +181,59 @@ describe("a newcomer's five minutes", () => {
   it("finds a record by a document that stays in the browser", async () => {
     const { page, complaints } = await visitor(browser);
     await open(page, "/search");
-    await page.locator("input[type=file]").setInputFiles({
+    const document = {
       name: "hello.txt",
       mimeType: "text/plain",
       buffer: Buffer.from("Hello, ledger"),
-    });
+    };
+    await page.locator("input[type=file]").setInputFiles(document);
     await page
       .getByRole("link", { name: /hello v1/ })
       .first()
       .click();
     await page.getByRole("heading", { name: "hello", level: 1 }).waitFor();
+    await page.waitForURL(/\/hello\?version=1$/);
     await settled(page);
+    // The version that was found stays, though there is a newer one.
+    await page.locator("pre", { hasText: "Hello, ledger" }).waitFor();
+    await page.locator("input[type=file]").setInputFiles(document);
+    await page.getByText("This is the document").waitFor();
+    await page.locator("svg a[aria-current]").getByText("Version 1").waitFor();
+    expect(await page.locator("svg path").count()).toBe(1);
+    await page.screenshot({ path: `${SHOTS}/record-version.png`, fullPage: true });
+    await page.getByRole("table", { name: "Versions" }).getByRole("link", { name: "2" }).click();
+    await page.waitForURL(/\/hello\?version=2$/);
     await page.locator("pre", { hasText: "Hello again" }).waitFor();
+    await page.getByText("It is not this document").waitFor();
+    await page.getByRole("link", { name: "Newest version" }).click();
+    await page.waitForURL(/\/hello$/);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it("finds a document that was dropped by either of its digests", async () => {
+    const { page, complaints } = await visitor(browser);
+    await open(page, "/search");
+    for (const [text, algorithm] of [
+      ["Hello, ledger", "SHA-256"],
+      [made.document, "SM3"],
+    ] as const) {
+      const dropped = await page.evaluateHandle((content) => {
+        const carried = new DataTransfer();
+        carried.items.add(new File([content], "dropped.txt", { type: "text/plain" }));
+        return carried;
+      }, text);
+      await page.locator(".drop").dispatchEvent("drop", { dataTransfer: dropped });
+      await page.getByText("dropped.txt (").waitFor();
+      const hits = page.getByRole("table", { name: "Search" });
+      await hits
+        .getByRole("link", { name: /hello.* v1/ })
+        .first()
+        .click();
+      await page.waitForURL(/\?version=1$/);
+      await page.locator("dl").getByText(algorithm, { exact: true }).waitFor();
+      await open(page, "/search");
+    }
     expect(complaints).toEqual([]);
     await page.context().close();
   });
