@@ -108,6 +108,31 @@ describe("the dictionaries", () => {
     expect(found).toEqual([]);
   });
 
+  it("leave no words in labels, titles and placeholders", () => {
+    const attribute =
+      /\b(?:aria-label|aria-description|title|placeholder|alt|label)=(?:\{\s*)?(["'`])(.*?)\1/gs;
+    const found = sources(new URL("../src/", import.meta.url)).flatMap((source) =>
+      [...source.matchAll(attribute)].map((one) => one[2] ?? ""),
+    );
+    // Some of these members take the key of a text.
+    const words = found
+      .filter((one) => !(one in english))
+      .map((one) => one.replaceAll(/\$\{[^}]*\}/g, ""));
+    expect(found.length).toBeGreaterThan(0);
+    expect(words.filter((one) => /\p{L}{2}/u.test(one))).toEqual([]);
+  });
+
+  it("show no error in the words of a program", () => {
+    // An error is shown by its code: `Trouble` and `Reason` do that for all pages.
+    const pages = ["pages/", "components/"].map(
+      (one) => new URL(`../src/${one}`, import.meta.url),
+    );
+    const found = pages
+      .flatMap(sources)
+      .flatMap((source) => source.match(/\.message\b|String\(error\)|>\s*\{\w+\.error\}/g) ?? []);
+    expect(found).toEqual([]);
+  });
+
   it("call things by the words of the glossary", () => {
     const wrong: string[] = [];
     const used = new Set<string>();
