@@ -108,6 +108,17 @@ describe("the dictionaries", () => {
     expect(found).toEqual([]);
   });
 
+  it("have a text for every refusal of the library", () => {
+    const folders = ["../../sdk/node/src/", "../src/"].map((one) => new URL(one, import.meta.url));
+    const made = /(?:new (?:InvalidInput|EncodingError|sdk\.BubiError)|\bsuper)\(\s*"(\w+)"/g;
+    const codes = folders
+      .flatMap(sources)
+      .flatMap((source) => [...source.matchAll(made)].map((one) => one[1]));
+    expect(codes).toContain("proof_foreign");
+    expect(codes.length).toBeGreaterThan(8);
+    expect(codes.filter((one) => !(`problem.${one}` in english))).toEqual([]);
+  });
+
   it("leave no words in labels, titles and placeholders", () => {
     const attribute =
       /\b(?:aria-label|aria-description|title|placeholder|alt|label)=(?:\{\s*)?(["'`])(.*?)\1/gs;

@@ -41,6 +41,8 @@ import type { NetworkInfo, Page, Row } from "../lib/types";
 
 type Sdk = typeof import("bubi-sdk");
 const STORED = "bubi.sandbox.key";
+/** How often the page looks at what the transaction depends on. */
+const FOUND_AGAIN_MS = 2_000;
 
 /** The key lives in this tab only: a development network's toy, never a wallet. */
 function storedKey(sdk: Sdk): Secret | null {
@@ -152,7 +154,6 @@ function Bench({ sdk, network }: { sdk: Sdk; network: NetworkInfo }) {
             secret={key}
             address={address}
             holdings={holdings}
-            news={newest ?? 0}
             tell={tell}
             look={look}
             onCode={setCode}
@@ -278,8 +279,6 @@ function BuildCard(props: {
   secret: Secret;
   address: string;
   holdings: Row[];
-  /** Another number whenever something happened on the ledger. */
-  news: number;
   tell: (content: ReactNode) => void;
   look: () => Promise<void>;
   onCode: (code: string) => void;
@@ -304,9 +303,10 @@ function BuildCard(props: {
     operations(sdk, kind, filled, found.namespaceExists, namespace);
   const ask = () => circumstances(kind, filled, namespace, address);
   const found = useQuery({
-    queryKey: ["sandbox", kind, namespace, filled.key, filled.asset, address, props.news],
+    queryKey: ["sandbox", kind, namespace, filled.key, filled.asset, address],
     queryFn: ask,
     placeholderData: (before) => before,
+    refetchInterval: FOUND_AGAIN_MS,
   }).data;
   const build = async () => {
     const builder = new sdk.TransactionBuilder(network, address);
