@@ -71,7 +71,7 @@ function Proven({ shown, supply }: { shown: Shown; supply?: string }) {
           receipt
             ? [t("transaction"), <TransactionId key="transaction" value={receipt.transaction} />]
             : null,
-          ...(state ? [[t("proof.about"), <Owner key="owner" state={state} />] as const] : []),
+          state ? [t("proof.about"), <Owner key="owner" state={state} />] : null,
           state?.asset
             ? [t("proof.supply"), <Supply key="supply" asset={state.asset} shown={supply} />]
             : null,
