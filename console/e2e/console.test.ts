@@ -125,8 +125,8 @@ describe("a newcomer's five minutes", () => {
     await submitted(page, "Write data", { Name: "greeting", Text: "A word of welcome" });
     made.transaction = await submitted(page, "Write record", { Text: "Hello, ledger" });
     await submitted(page, "Write record", { Text: "Hello again" });
-    await page.screenshot({ path: `${SHOTS}/newcomer-sandbox.png`, fullPage: true });
     const program = await copiedAndRun(page, 'key: "hello-" + source');
+    await page.screenshot({ path: `${SHOTS}/newcomer-sandbox.png`, fullPage: true });
     expect(program).toContain('builder.add("put_record"');
     expect(program).not.toContain("create_namespace");
     made.document = "A word that SM3 hashed";
