@@ -185,9 +185,9 @@ async def test_a_defect_of_what_sends_is_a_failure_as_well(tmp_path: Path, post:
     await settled(alarms)
     tries = alarms.records.deliveries(10)
     assert [(one.channel, one.delivered, one.error) for one in tries] == [
-        (broken.id, False, "RuntimeError")
+        (broken.id, False, "internal: RuntimeError")
     ] * 3
-    assert await alarms.test(alarms.records.channel(broken.id)) == "RuntimeError"
+    assert await alarms.test(alarms.records.channel(broken.id)) == "internal: RuntimeError"
     alarms.observe([])
     found = {(one.code, one.key) for one in alarms.records.active()}
     assert ("channel_failing", "broken") in found

@@ -1,6 +1,7 @@
 /** Parents, versions and children of a record, from left to right. */
 import { useNavigate } from "react-router";
 import { short } from "../lib/format";
+import { recordPath } from "../lib/links";
 import { rows, text } from "../lib/rows";
 import { useText } from "../lib/text";
 import type { Row } from "../lib/types";
@@ -9,6 +10,8 @@ import { Nothing } from "./parts";
 export interface Graph {
   nodes: Row[];
   edges: Row[];
+  /** The version that the question began with. */
+  start: string;
 }
 
 const WIDTH = 190;
@@ -51,7 +54,7 @@ export function columns(names: readonly string[], edges: readonly Edge[]): Map<s
   return found;
 }
 
-export function RecordGraph(props: { graph: Graph; here: { namespace: string; key: string } }) {
+export function RecordGraph(props: { graph: Graph }) {
   const { t } = useText();
   const navigate = useNavigate();
   const nodes = rows(props.graph.nodes);
@@ -91,13 +94,13 @@ export function RecordGraph(props: { graph: Graph; here: { namespace: string; ke
         })}
         {[...placed].map(([name, { one, x, y }]) => {
           const key = text(one, "key") ?? name;
-          const space = text(one, "namespace") ?? "";
-          const here = space === props.here.namespace && key === props.here.key;
-          const to = `/records/${space}/${encodeURIComponent(key)}`;
+          const here = name === props.graph.start;
+          const to = recordPath(text(one, "namespace") ?? "", key, text(one, "version"));
           return (
             <a
               key={name}
               className={here ? "node here" : "node"}
+              aria-current={here ? "page" : undefined}
               href={to}
               onClick={(event) => {
                 event.preventDefault();

@@ -125,7 +125,7 @@ export function AccountPage() {
             <div className="w4 stack">
               <Header found={found} />
               <AccountQuota url={`${route}/quota`} />
-              <StateProofPanel url={`${route}/proof`} file={`${address}.proof.json`} />
+              <StateProofPanel subject={{ account: address }} />
             </div>
           </div>
         )}

@@ -122,10 +122,7 @@ export function AssetPage() {
             </div>
             <div className="w4 stack">
               <Definition found={found} />
-              <StateProofPanel
-                url={`/api/v1/assets/${asset}/proof`}
-                file={`${asset}.proof.json`}
-              />
+              <StateProofPanel subject={{ asset }} supply={text(found, "supply") ?? undefined} />
             </div>
           </div>
         </>

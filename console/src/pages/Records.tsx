@@ -1,6 +1,6 @@
 /** Records: list, one record with its versions and where it comes from. */
 import { useQuery } from "@tanstack/react-query";
-import { Link, useParams } from "react-router";
+import { Link, useParams, useSearchParams } from "react-router";
 import { List } from "../components/DataTable";
 import { DocumentCheck } from "../components/Document";
 import {
@@ -18,6 +18,7 @@ import {
 import { type Graph, RecordGraph } from "../components/RecordGraph";
 import { address, get } from "../lib/api";
 import { bytesText, readable } from "../lib/format";
+import { recordPath } from "../lib/links";
 import { row, text } from "../lib/rows";
 import { useText } from "../lib/text";
 import type { Page, Row } from "../lib/types";
@@ -26,6 +27,14 @@ const digestOf = (one: Row): string | null =>
   text(row(one.digest), "bytes") ?? text(one, "digest");
 const algorithmOf = (one: Row): string | null =>
   text(row(one.digest), "algorithm") ?? text(one, "algorithm");
+
+/** Where a version stands for ever. */
+const pathOf = (one: Row): string =>
+  recordPath(text(one, "namespace") ?? "", text(one, "key") ?? "", text(one, "version"));
+
+const VersionLink = ({ one }: { one: Row }) => (
+  <Link to={pathOf(one)}>{text(one, "version")}</Link>
+);
 
 export function Records() {
   const { t, name } = useText();
@@ -58,13 +67,7 @@ export function Records() {
           columns={[
             {
               title: t("record.key"),
-              cell: (one) => (
-                <Link
-                  to={`/records/${text(one, "namespace")}/${encodeURIComponent(text(one, "key") ?? "")}`}
-                >
-                  {text(one, "key")}
-                </Link>
-              ),
+              cell: (one) => <Link to={pathOf(one)}>{text(one, "key")}</Link>,
             },
             {
               title: t("namespace"),
@@ -92,16 +95,18 @@ export function Records() {
 export function RecordPage() {
   const { t } = useText();
   const { namespace = "", key = "" } = useParams();
+  const [search] = useSearchParams();
+  const version = search.get("version");
   const places = { namespace, key };
   const one = useQuery({
-    queryKey: ["record", namespace, key],
+    queryKey: ["record", namespace, key, version],
     queryFn: ({ signal }) =>
-      get<Row>(address("/api/v1/records/{namespace}/{key}", places), signal),
+      get<Row>(address("/api/v1/records/{namespace}/{key}", places, { version }), signal),
   });
   const graph = useQuery({
-    queryKey: ["record-graph", namespace, key],
+    queryKey: ["record-graph", namespace, key, version],
     queryFn: ({ signal }) =>
-      get<Graph>(address("/api/v1/records/{namespace}/{key}/graph", places), signal),
+      get<Graph>(address("/api/v1/records/{namespace}/{key}/graph", places, { version }), signal),
   });
   return (
     <>
@@ -109,33 +114,38 @@ export function RecordPage() {
       <div className="grid">
         <div className="w8 stack">
           <Card title={t("record.graph")}>
-            <Answered query={graph}>
-              {(found) => <RecordGraph graph={found} here={places} />}
-            </Answered>
+            <Answered query={graph}>{(found) => <RecordGraph graph={found} />}</Answered>
           </Card>
           <Card flush title={t("record.versions")}>
             <Versions namespace={namespace} record={key} />
           </Card>
         </div>
         <div className="w4 stack">
-          <Answered query={one}>{(found) => <Newest found={found} />}</Answered>
+          <Answered query={one}>
+            {(found) => <Version found={found} newest={version === null} />}
+          </Answered>
         </div>
       </div>
     </>
   );
 }
 
-function Newest({ found }: { found: Row }) {
+/** One version; `newest` where the page follows the newest one. */
+function Version({ found, newest }: { found: Row; newest: boolean }) {
   const { t, name } = useText();
+  const own = text(found, "version") ?? "";
   const plain = text(found, "content");
   const kind = text(found, "content_kind");
   const size = text(found, "content_size");
   return (
     <>
-      <Card title={t("record.newest")}>
+      <Card
+        title={newest ? t("record.newest") : t("record.version", { version: own })}
+        extra={newest ? null : <Link to={{ search: "" }}>{t("record.newest")}</Link>}
+      >
         <Facts
           items={[
-            [t("version"), text(found, "version")],
+            [t("version"), <VersionLink key="version" one={found} />],
             [t("record.writer"), <AccountId key="writer" value={text(found, "writer")} />],
             [t("time"), <Time key="time" ms={text(found, "time")} exact />],
             [t("digest"), <Id key="digest" value={digestOf(found)} whole />],
@@ -168,7 +178,7 @@ function Versions(props: { namespace: string; record: string }) {
       filters={[{ name: "writer", label: "record.writer" }]}
       rowKey={(one, at) => text(one, "version") ?? String(at)}
       columns={[
-        { title: t("version"), cell: (one) => text(one, "version") },
+        { title: t("version"), cell: (one) => <VersionLink one={one} /> },
         { title: t("digest"), cell: (one) => <Id value={digestOf(one)} /> },
         { title: t("record.writer"), cell: (one) => <AccountId value={text(one, "writer")} /> },
         {

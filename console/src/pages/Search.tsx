@@ -7,6 +7,7 @@ import { DropZone, type Hashed } from "../components/Document";
 import { Answered, Card, Facts, Id, Nothing, PageHead, Pill } from "../components/parts";
 import { address, get } from "../lib/api";
 import { bytesText } from "../lib/format";
+import { recordPath } from "../lib/links";
 import { text } from "../lib/rows";
 import { useText } from "../lib/text";
 import type { Row } from "../lib/types";
@@ -17,7 +18,7 @@ export function pathOf(one: Row): string {
   if (kind === "record") {
     const [space = "", ...rest] = id.split("/");
     const key = text(one, "key") ?? rest.join("/");
-    return `/records/${text(one, "namespace") ?? space}/${encodeURIComponent(key)}`;
+    return recordPath(text(one, "namespace") ?? space, key, text(one, "version"));
   }
   if (kind === "namespace") return `/records?namespace=${id}`;
   const folder: Record<string, string> = {
@@ -32,38 +33,53 @@ export function pathOf(one: Row): string {
   return folder[kind] ? `/${folder[kind]}/${encodeURIComponent(id)}` : `/${kind}s`;
 }
 
+/** All that these words name, each hit once. */
+async function searched(words: readonly string[], signal: AbortSignal): Promise<Row[]> {
+  const answers = await Promise.all(
+    words.map((q) => get<{ items: Row[] }>(address("/api/v1/search", {}, { q }), signal)),
+  );
+  const hits = answers.flatMap((one) => one.items).map((one) => [hitKey(one), one] as const);
+  return [...new Map(hits).values()];
+}
+
+const hitKey = (one: Row): string =>
+  [text(one, "kind"), text(one, "id"), text(one, "version")].join(" ");
+
+/** Where a document is searched: records name it by either digest. */
+const documentPath = (one: Hashed): string => `/search?q=${one.sha256}&or=${one.sm3}`;
+
 export function Search() {
   const { t, name } = useText();
   const [search] = useSearchParams();
   const navigate = useNavigate();
   const wanted = search.get("q") ?? "";
   const [document, setDocument] = useState<Hashed | null>(null);
+  const words = [wanted, search.get("or") ?? ""].filter((one) => one !== "");
   const query = useQuery({
-    queryKey: ["search", wanted],
-    queryFn: ({ signal }) =>
-      get<{ items: Row[] }>(address("/api/v1/search", {}, { q: wanted }), signal),
-    enabled: wanted !== "",
+    queryKey: ["search", ...words],
+    queryFn: ({ signal }) => searched(words, signal),
+    enabled: words.length > 0,
   });
   const found = (one: Hashed): void => {
     setDocument(one);
-    navigate(`/search?q=${one.sha256}`);
+    navigate(documentPath(one));
   };
   const shown = document && [document.sha256, document.sm3].includes(wanted) ? document : null;
   return (
     <>
       <PageHead name={t("search")} title={t("search")} text={t("search.text")} />
       <div className="stack">
-        {wanted !== "" && (
-          <Card flush title={t("search.results", { q: wanted })}>
+        {words.length > 0 && (
+          <Card flush title={t("search.results", { q: shown?.name ?? wanted })}>
             <Answered query={query}>
-              {(answer) =>
-                answer.items.length === 0 ? (
+              {(hits) =>
+                hits.length === 0 ? (
                   <Nothing title={t("search.empty")} text={t("search.empty.text")} />
                 ) : (
                   <DataTable
                     caption={t("search")}
-                    rows={answer.items}
-                    rowKey={(one) => `${text(one, "kind")} ${text(one, "id")}`}
+                    rows={hits}
+                    rowKey={hitKey}
                     columns={[
                       {
                         title: t("search.kind"),
