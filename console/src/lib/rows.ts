@@ -35,3 +35,8 @@ export function shown(value: unknown): string {
 export function assetOf(one: Row): string {
   return text(row(one.asset), "id") ?? text(one, "asset") ?? "";
 }
+
+/** The texts of a list. */
+export function words(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}

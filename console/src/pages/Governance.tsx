@@ -20,7 +20,7 @@ import { QuorumBar } from "../components/Quorum";
 import { OrganisationLink } from "../components/Words";
 import { address, get } from "../lib/api";
 import { grouped } from "../lib/format";
-import { row, rows, text } from "../lib/rows";
+import { row, rows, text, words } from "../lib/rows";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
 import type { Row } from "../lib/types";
@@ -140,6 +140,8 @@ export function Validators() {
 
 /** Signature algorithms by their number in the ledger. */
 const ALGORITHMS = ["ed25519", "secp256k1", "p256", "sm2"];
+/** The last time that a date can hold, in ms. */
+const LAST_TIME = 8.64e15;
 const PROPOSAL_STATES = [
   "open",
   "approved",
@@ -228,13 +230,36 @@ function Setting({ value }: { value: unknown }) {
     <Facts
       items={Object.entries(value)
         .filter(([field, one]) => field !== "name" && one !== null)
-        .map(([field, one]) => [name("setting", field), <Field key={field} value={one} />])}
+        .map(([field, one]) => [
+          name("setting", field),
+          <Field key={field} field={field} value={one} />,
+        ])}
     />
   );
 }
 
-function Field({ value }: { value: unknown }) {
-  const { name } = useText();
+/** A time of the ledger; of one that no calendar has, the number. */
+function Until({ ms }: { ms: string }) {
+  return Math.abs(Number(ms)) <= LAST_TIME ? <Time ms={ms} exact /> : <>{ms}</>;
+}
+
+function Field({ field, value }: { field: string; value: unknown }) {
+  const { t, name } = useText();
+  if (field === "old_until") return <Until ms={String(value)} />;
+  if (field === "retired") {
+    const retired = rows(value);
+    if (retired.length === 0) return <span className="muted">{t("diff.nothing")}</span>;
+    return (
+      <>
+        {retired.map((one) => (
+          <div key={text(one, "algorithm")}>
+            {name("algorithm", ALGORITHMS[Number(one.algorithm)])}{" "}
+            <Until ms={text(one, "until") ?? ""} />
+          </div>
+        ))}
+      </>
+    );
+  }
   if (Array.isArray(value)) {
     return <>{value.map((one) => name("algorithm", ALGORITHMS[Number(one)])).join(" ")}</>;
   }
@@ -281,7 +306,7 @@ function after(kind: string, fields: Row): unknown {
   }
 }
 
-function Difference({ diff }: { diff: readonly Row[] }) {
+export function Difference({ diff }: { diff: readonly Row[] }) {
   const { t, name } = useText();
   return (
     <DataTable
@@ -412,6 +437,12 @@ export function ProposalPage() {
                     [t("expires"), <Time key="e" ms={text(found, "expires")} exact />],
                     text(found, "activation_height")
                       ? [t("proposal.activation"), grouped(text(found, "activation_height"))]
+                      : null,
+                    text(found, "not_before")
+                      ? [t("proposal.not_before"), grouped(text(found, "not_before"))]
+                      : null,
+                    words(found.acknowledged).length > 0
+                      ? [t("proposal.acknowledged"), words(found.acknowledged).join(t("comma"))]
                       : null,
                     text(found, "memo") ? [t("memo"), text(found, "memo")] : null,
                   ]}
