@@ -190,6 +190,7 @@ CHINESE: Final[dict[str, str]] = {
     "Keystore file.": "密钥库文件。",
     "Kind": "类型",
     "Kind of the network.": "网络类型。",
+    "Lapsed": "已失效",
     "Language of the texts: en or zh.": "文字语言：en 或 zh。",
     "Last heard": "最后收到消息",
     "Last vote": "最后投票",
