@@ -428,6 +428,10 @@ async def cell(
 ) -> Response:
     """The value of one cell, also at an earlier height that is still provable."""
     node = requests.services(request)
+    newest = node.heights.height
+    if height is not None and height > newest:
+        detail = f"height {height} is not decided yet: the newest is {newest}"
+        raise ProblemError("not_provable_yet", detail)
     owner_bytes, key_bytes = bytes.fromhex(owner), bytes.fromhex(key)
     read = partial(
         node.chain.cell_json, owner_bytes, key_bytes, height, _proof(node, proof, height)
