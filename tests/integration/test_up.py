@@ -15,7 +15,6 @@ import psutil
 import pytest
 from network import PATIENCE, alive, command, environment, kill
 
-
 INTERRUPTED = (130, -signal.SIGINT)
 """The second where the signal met Python in the middle of an import that makes a dataclass."""
 
