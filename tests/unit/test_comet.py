@@ -36,7 +36,7 @@ from bubi.comet.rpc import light_block_json
 from bubi.comet.server import Server
 from bubi.ledger import LedgerView
 from bubi.network.addresses import Address
-from bubi.node import ceremony, config
+from bubi.node import ceremony, config, tolerance
 from bubi.node.files import key_json
 from bubi.node.init import Validator, make_genesis
 from bubi.node.trust import trust_document
@@ -629,7 +629,7 @@ def test_joining_three_that_bear_no_fault_needs_the_owners_word(tmp_path: Path) 
     public = tmp_path / "public"
     wanted = {"network": "n", "kind": "test", "engine": "cometbft"}
     ceremony.create(public, requests, acknowledged=names, **wanted)
-    with pytest.raises(ceremony.ToleranceError) as refused:
+    with pytest.raises(tolerance.ToleranceError) as refused:
         ceremony.join(tmp_path / "a", public)
     assert set(refused.value.missing) == names
     assert not (tmp_path / "a" / "config.toml").exists()

@@ -240,7 +240,7 @@ function Setting({ value }: { value: unknown }) {
 
 /** A time of the ledger; of one that no calendar has, the number. */
 function Until({ ms }: { ms: string }) {
-  return Math.abs(Number(ms)) <= LAST_TIME ? <Time ms={ms} exact /> : <>{ms}</>;
+  return Math.abs(Number(ms)) <= LAST_TIME ? <Time ms={ms} exact /> : <span>{ms}</span>;
 }
 
 function Field({ field, value }: { field: string; value: unknown }) {
