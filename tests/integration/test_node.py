@@ -21,7 +21,7 @@ from bubi.node.init import initialise
 from tests.ports import free_port
 
 from .network import command, wait_for
-from .nodes import RunningNode, make_node
+from .nodes import Account, RunningNode, make_node
 
 TRANSACTION = {"content-type": "application/vnd.bubi.transaction"}
 BULK = {"content-type": "application/vnd.bubi.transactions"}
@@ -146,6 +146,8 @@ def dated(node: RunningNode, code: str, milliseconds: int) -> tuple[dict[str, An
     owner = node.owner.address
     asset = Trust.load(node.made.trust_file).network.asset_id(owner, code).hex()
     expires = str(int(time.time() * 1000) + milliseconds)
+    other = Account.new()
+    opened = {"key": {"ed25519": other.key.public_key[1:].hex()}}
     definition: dict[str, Any] = {
         "code": code,
         "name": "Points",
@@ -154,9 +156,17 @@ def dated(node: RunningNode, code: str, milliseconds: int) -> tuple[dict[str, An
     }
     features = {"freeze": False, "whitelist": False, "clawback": False}
     operations: list[Any] = [
+        {"create_account": {"target": opened, "signers": [], "thresholds": None}},
         {"create_asset": {**definition, "cap": None, "features": features}},
         {"issue": {"asset": asset, "to": owner, "amount": "100", "expires": expires}},
-        {"reserve": {"asset": asset, "beneficiary": owner, "amount": "10", "expires": expires}},
+        {
+            "reserve": {
+                "asset": asset,
+                "beneficiary": other.address,
+                "amount": "10",
+                "expires": expires,
+            }
+        },
     ]
     return node.submit(node.sign(node.body(operations))).json(), asset
 

@@ -298,9 +298,10 @@ fn what_has_lapsed_is_told_before_it_is_retired() {
             name: "Points".to_owned(),
         })
         .collect();
+    let beneficiary = Address::of_key(HashSuite::Standard, &key(1).public_key());
     let issue = |asset, amount, expires| OperationBody::Issue { asset, to: owner(), amount, expires: Some(expires) };
     operations.extend([issue(assets[0], 60, soon), issue(assets[0], 40, late), issue(assets[1], 7, soon)]);
-    operations.push(OperationBody::Reserve { asset: assets[0], beneficiary: owner(), amount: 10, expires: soon });
+    operations.push(OperationBody::Reserve { asset: assets[0], beneficiary, amount: 10, expires: soon });
     assert_eq!(block(&chain, START + 1, &[signed_by_owner(&chain, 1, START + 60_000, operations)]), [0]);
 
     let address = owner().to_text(chain.prefix());
