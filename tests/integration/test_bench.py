@@ -17,13 +17,60 @@ def test_bench_verify_reports_a_rate_with_and_without_bad_signatures():
     assert fields["with_bad_per_second"] > 0
 
 
-def test_bench_api_loads_a_real_node_without_failures():
+def test_bench_verify_reports_the_spread_of_both():
+    said = command("bench", "verify", "--count", "500", "--rounds", "3", "--json")
+    assert said.status == 0, said.err
+    fields = said.json
+    low, high = fields["with_bad_spread"]
+    assert 0 < low <= fields["with_bad_per_second"] <= high
+    assert fields["slowest_per_second"] <= fields["verifications_per_second"]
+
+
+@pytest.mark.parametrize("suite", ["standard", "national"])
+def test_bench_ledger_reports_what_is_promised(suite):
     said = command(
-        "bench", "api", "--transactions", "3000", "--request", "500", "--singles", "300",
-        "--connections", "8", "--offered", "0.2", "--json",
+        "bench", "ledger", "--accounts", "1000", "--block-size", "100", "--blocks", "2",
+        "--rounds", "2", "--suite", suite, "--json",
     )  # fmt: skip
     assert said.status == 0, said.err
     fields = said.json
+    promised = {
+        "accounts", "block_size", "prechecked_per_second", "signed_per_second",
+        "verifications_per_second", "ratio", "root_ms_per_block", "fsyncs", "rss_bytes",
+        "start_seconds",
+    }  # fmt: skip
+    assert promised <= set(fields)
+    assert (fields["accounts"], fields["block_size"], fields["suite"]) == (1_000, 100, suite)
+    assert fields["blocks"] == 4
+    # The issuer and each account: a header and a holding or the quota of what it did.
+    assert fields["cells"] > 2_000
+    assert fields["fsyncs"] >= fields["blocks"]
+    for name in ("prechecked", "prechecked_round", "signed"):
+        low, high = fields[f"{name}_spread"]
+        assert 0 < low <= fields[f"{name}_per_second"] <= high, name
+    assert fields["signed_per_second"] == pytest.approx(
+        fields["ratio"] * fields["verifications_per_second"], rel=0.2
+    )
+    assert min(fields["root_ms_per_block"], fields["rss_bytes"]) > 0
+    assert fields["start_seconds"] >= 0, "of so few accounts it may take next to nothing"
+
+
+def test_bench_refuses_a_suite_that_there_is_not():
+    for name in ("ledger", "api"):
+        said = command("bench", name, "--suite", "imperial", "--json")
+        assert (said.status, said.json["error"]["code"]) == (2, "usage"), name
+        assert "national" in said.err
+
+
+@pytest.mark.parametrize("suite", ["standard", "national"])
+def test_bench_api_loads_a_real_node_without_failures(suite):
+    said = command(
+        "bench", "api", "--transactions", "3000", "--request", "500", "--singles", "300",
+        "--connections", "8", "--offered", "0.2", "--suite", suite, "--json",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    fields = said.json
+    assert fields["suite"] == suite
     assert fields["failures"] == 0
     assert fields["bulk_per_second"] > 0
     assert fields["single_per_second"] > 0

@@ -16,7 +16,7 @@ import pytest
 from network import PATIENCE, alive, command, environment, kill
 
 INTERRUPTED = (130, -signal.SIGINT)
-"""The second where the signal met Python in the middle of an import that makes a dataclass."""
+"""Python may end itself by the signal that it was told of, once everything is tidied up."""
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from bubi.cli.bench_sampling import MemorySampler, Sample
 from bubi.cli.connection import node_answer, node_health
 from bubi.cli.home import NodeState
 from bubi.cli.messages import _
-from bubi.cli.output import finding, note
+from bubi.cli.output import finding, note, steps
 
 WAIT_SECONDS: Final = 30.0
 """How long answers are waited for after the last request was due."""
@@ -221,8 +221,8 @@ class Bench:
     def find_rate(self, first: float) -> float:
         """The highest rate of some short runs that the nodes keep up with, within 8 percent."""
         best, worst, rate = 0.0, 0.0, first
-        for _step in range(STEPS_MAX):
-            found = self.run([self.phase(LOAD, rate, STEP_SECONDS)])
+        for step in range(1, STEPS_MAX + 1):
+            found = self.run([self.phase(LOAD, rate, STEP_SECONDS)], (step, STEPS_MAX))
             note(
                 _(
                     "{offered} offered per second: {committed} committed, p99 {p99} ms.",
@@ -243,18 +243,25 @@ class Bench:
                 rate = (best * worst) ** 0.5 if best else worst / 2
         return best or rate
 
-    def run(self, phases: Sequence[Phase]) -> Run:
-        """Sends transactions in phases, and waits until all is said and done."""
+    def run(self, phases: Sequence[Phase], place: tuple[int, int] = (1, 1)) -> Run:
+        """Sends transactions in phases, and waits until all is said and done.
+
+        `place` is the number of this run and how many there are.
+        """
+        number, count = place
         load = next(one for one in phases if one.name == LOAD)
         heights = [_height(node) for node in self._nodes]
         offered = sum(one.transactions for one in phases)
         found = Run(load.transactions, load.seconds, offered, self.members)
         chunks = _Chunks(self._sign, phases)
         found.before = [usage(one) for one in self._nodes]
-        with MemorySampler([one.pid for one in self._nodes], self.sample_seconds) as memory:
+        memory = MemorySampler([one.pid for one in self._nodes], self.sample_seconds)
+        with steps(_("Run {number} of {count}", number=number, count=count), 2) as advance, memory:
             with self.while_loaded():
                 said = self._generate(chunks)
+            advance()
             self._settle()
+            advance()
         found.after = [usage(one) for one in self._nodes]
         found.samples = memory.samples
         # Samples come at intervals: the last reading may lie above them all.

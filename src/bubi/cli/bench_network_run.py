@@ -352,10 +352,10 @@ class Measurement:
             bench.sample_seconds = SOAK_SAMPLE_SECONDS
         phases = self._phases(bench, rate)
         runs = []
-        for _number in range(plan.repeat):
-            sent = next(one.rate for one in phases if one.name == LOAD)
+        sent = next(one.rate for one in phases if one.name == LOAD)
+        for number in range(1, plan.repeat + 1):
             note(_("Sending {rate} transactions per second.", rate=round(sent)))
-            runs.append(bench.run(phases))
+            runs.append(bench.run(phases, (number, plan.repeat)))
         return runs, rate
 
     def _phases(self, bench: Bench, rate: float) -> list[Phase]:

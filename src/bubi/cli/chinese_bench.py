@@ -6,6 +6,7 @@ BENCH: Final[dict[str, str]] = {
     "A network can lose one node from four nodes on.": "至少四个节点的网络才能承受失去一个节点。",
     "A single node has no links to delay.": "单个节点没有可延迟的链路。",
     "A soak runs once.": "耐久测试只运行一次。",
+    "Bulk": "批量发送",
     "Choose accounts by a Zipf distribution of this exponent, such as 0.99.": (
         "按此指数（例如 0.99）的齐普夫分布选取账户。"
     ),
@@ -22,6 +23,7 @@ BENCH: Final[dict[str, str]] = {
     "Medians of {count} runs, with least and greatest": "{count} 次运行的中位数及最小、最大值",
     "Memory": "内存",
     "Overload": "过载",
+    "Run {number} of {count}": "第 {number} 次运行，共 {count} 次",
     "Runs; medians and spread count.": "运行次数；取中位数并给出范围。",
     "Say either --crash or --slow.": "--crash 与 --slow 只能选其一。",
     "Say either --overload or --soak.": "--overload 与 --soak 只能选其一。",
@@ -33,6 +35,8 @@ BENCH: Final[dict[str, str]] = {
         "以该倍数的速率发送，然后观察恢复情况。"
     ),
     "Sending {rate} transactions per second.": "正在以每秒 {rate} 笔交易发送。",
+    "Signing": "签名",
+    "Singles": "逐笔发送",
     "The relay did not start.": "中继进程没有启动。",
     "The run may write {needed} GB to {path}, and {free} GB are free.": (
         "此次运行可能向 {path} 写入 {needed} GB，而可用空间为 {free} GB。"
@@ -43,6 +47,7 @@ BENCH: Final[dict[str, str]] = {
     "Transactions per second; else short runs look for the highest.": (
         "每秒交易数；不给出时用短时运行寻找最高值。"
     ),
+    "Verifying": "验证签名",
     "What is sent: transfer, issue, record, smallbank or multisig.": (
         "发送的内容：transfer（转账）、issue（发行）、record（存证）、smallbank（小额银行混合）"
         "或 multisig（多重签名）。"

@@ -37,6 +37,7 @@ from bubi.cli.output import (
     note,
     nothing_running,
     say,
+    steps,
     table,
     usage,
 )
@@ -264,11 +265,14 @@ def _run_nodes(home: Home, state: NetworkState, names: set[str]) -> NetworkState
                 launched.append(running)
                 state = state.with_node(running)
         enough = len(state.running()) >= quorum_here(home)
-        for node in launched:
-            wait_ready(node, launched, state.chain_id, fully=enough)
-        if enough:
-            prove(home, state)
-        else:
+        with steps(_("Starting nodes"), len(launched) + enough) as advance:
+            for node in launched:
+                wait_ready(node, launched, state.chain_id, fully=enough)
+                advance()
+            if enough:
+                prove(home, state)
+                advance()
+        if not enough:
             note(_("Too few nodes run to decide anything. `bubi why` names the others."))
         home.write(state)
     except BaseException:
