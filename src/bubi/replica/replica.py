@@ -664,9 +664,11 @@ class Replica:
         assert configuration is not None
         suspicion = None
         leader = -1
-        if not synced:
-            leader = configuration.leader(certificate.request.round)
-            suspicion = self._batches.overtaken(leader, tip.batches)
+        round_ = certificate.request.round
+        if not synced and self._proposals.is_chosen(tip.digest, round_):
+            leader = configuration.leader(round_)
+            if leader != configuration.own:
+                suspicion = self._batches.overtaken(leader, tip.batches)
         self._tip = tip
         self._tip_tick = self._ticks
         self._height = tip.height + 1
