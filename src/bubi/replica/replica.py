@@ -45,6 +45,7 @@ from bubi.replica.events import (
     Alarm,
     ApplyFailed,
     BatchChecked,
+    BatchHandle,
     BlockNeeded,
     BlocksRead,
     Commit,
@@ -302,6 +303,10 @@ class Replica:
             halted=self._halted,
             node=self._node,
         )
+
+    def find_batch(self, digest: bytes) -> BatchHandle | None:
+        """A verified batch that no block holds, or one of the newest block."""
+        return self._batches.find(digest)
 
     def _credible_target(self) -> int:
         """The height that others have, as far as it does not hang on one of them.

@@ -303,6 +303,11 @@ class Checkers:
         if not place.faulty:
             self.fail("own_proposals_hold", f"{place.name}: {reason}", height)
 
+    def starved(self, place: "Place", milliseconds: int) -> None:
+        """A liar passed over a batch in one round for so long."""
+        detail = f"{place.name} passes over what all have for {milliseconds} ms"
+        self.fail("no_starvation", detail)
+
     def repeats(self, place: "Place", height: int, times: int) -> None:
         """A node's ledger refused blocks of a height so many times."""
         if not place.faulty:

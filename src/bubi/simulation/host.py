@@ -318,17 +318,33 @@ class Host:
         )
 
     def _propose(self, action: events.MakeProposal[core.Batch]) -> None:
+        behaviour = self.place.behaviour
+        delay = behaviour.delay if behaviour is not None else 0
+        if delay:
+            self.cluster.scheduler.after(delay, self._propose_late, action)
+        else:
+            self._propose_now(action, action.batches)
+
+    def _propose_late(self, action: events.MakeProposal[core.Batch]) -> None:
+        """A liar chooses what it names, as late as it may."""
+        behaviour = self.place.behaviour
+        if not self.dead and behaviour is not None and self.ledger.height + 1 == action.height:
+            self._propose_now(action, behaviour.choose(action.round, action.batches))
+
+    def _propose_now(
+        self, action: events.MakeProposal[core.Batch], batches: tuple[core.Batch, ...]
+    ) -> None:
         ledger = self.ledger
         if ledger.height + 1 != action.height:
             return
         time = max(self.time, ledger.time + 1)
         try:
-            proposal, digest = ledger.propose(time, action.parent_round, action.batches)
+            proposal, digest = ledger.propose(time, action.parent_round, batches)
         except core.CoreError as error:
             reason = core.error_detail(error)
             self.cluster.checkers.refused_own(self.place, action.height, reason)
             return
-        payload = tuple(batch.digest for batch in action.batches)
+        payload = tuple(batch.digest for batch in batches)
         self._proposed = digest
         self.feed(events.Proposed(action.height, action.round, digest, proposal, payload))
 

@@ -494,6 +494,26 @@ PLANTED: tuple[Planted, ...] = (
         "",
     ),
     Planted(
+        "starving_leader_not_suspected",
+        BATCHES,
+        "        passed = self._passed_over(batches)\n",
+        "        passed: bytes | None = None\n",
+    ),
+    Planted(
+        "raft_starving_leader_not_suspected",
+        BATCHES,
+        "        passed = self._passed_over(batches)\n",
+        "        passed: bytes | None = None\n",
+        "raft",
+    ),
+    Planted(
+        "paxos_starving_leader_not_suspected",
+        BATCHES,
+        "        passed = self._passed_over(batches)\n",
+        "        passed: bytes | None = None\n",
+        "paxos",
+    ),
+    Planted(
         "height_of_status_ignored",
         REPLICA,
         "            self._sync.claimed(peer, message.height)\n            self._after_sync()\n",
