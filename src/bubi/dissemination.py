@@ -58,6 +58,8 @@ ANNOUNCERS_MAX = 8
 SPARES_MAX = 4
 """Further bodies under the digest of one that is being verified, of one peer each: the first may
 be wrong."""
+ENTRIES_PER_PEER_MAX = CHECKS_PER_PEER_MAX + WANTS_PER_PEER_MAX + 1_024
+"""What all tables here keep because of one peer: beyond its shares only what a proposal names."""
 DIGESTS_PER_MESSAGE_MAX = 1_024
 """Digests in one announcement or request."""
 BODIES_PER_PEER_MAX = 2_048
@@ -324,6 +326,17 @@ class Dissemination:
             size -= held.size
             chosen.append(held.batch)
         return tuple(chosen)
+
+    def charged(self) -> dict[Peer, int]:
+        """Entries of the tables here by the peer because of which they are kept."""
+        found = dict.fromkeys(self._loads, 0)
+        for check in self._checks.values():
+            for peer in (check.peer, *check.spares):
+                found[peer] = found.get(peer, 0) + 1
+        for want in self._wants.values():
+            if want.charged is not None:
+                found[want.charged] = found.get(want.charged, 0) + 1
+        return found
 
     # --- configuration and start -------------------------------------------------------------
 

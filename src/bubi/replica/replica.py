@@ -308,6 +308,10 @@ class Replica:
         """A verified batch that no block holds, or one of the newest block."""
         return self._batches.find(digest)
 
+    def charged(self) -> dict[Peer, int]:
+        """Batches that are kept or asked for here because of each peer."""
+        return self._batches.charged()
+
     def _credible_target(self) -> int:
         """The height that others have, as far as it does not hang on one of them.
 

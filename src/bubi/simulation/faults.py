@@ -115,6 +115,17 @@ def possible(classes: Iterable[str], nodes: int, faulty_max: int) -> tuple[str, 
     )
 
 
+def why_impossible(name: str, nodes: int, faulty_max: int) -> str:
+    """Why a cluster of this size cannot meet a class; empty if it can."""
+    if possible((name,), nodes, faulty_max):
+        return ""
+    if name == "exclusion" and nodes < EXCLUSION_NODES_MIN:
+        return f"it needs {EXCLUSION_NODES_MIN} nodes at least"
+    if nodes == 1:
+        return "it needs more than one node"
+    return "the quorum bears no faulty member"
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a seed does to its cluster.

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from bubi import core, messages
 from bubi.consensus import guard
@@ -21,7 +22,7 @@ from bubi.replica.replica import Replica
 from bubi.simulation.declaring import Declaring
 from bubi.simulation.ledger import GUARD_RECORD, PREPARED_RECORD, Key, Ledger
 from bubi.simulation.scheduler import MILLISECOND, SECOND
-from bubi.simulation.trace import KINDS, event_print, message_print
+from bubi.simulation.trace import KINDS, SUBMITTED, event_print, message_print, sent_print
 
 if TYPE_CHECKING:
     from bubi.simulation.byzantine import Behaviour
@@ -70,6 +71,10 @@ class Place:
         self.host: Host | None = None
         self.behaviour: Behaviour | None = None
         self.faulty = False
+        self.twin = False
+        """Whether it is a second machine with the key of another one."""
+        self.armed: set[str] = set()
+        """Faults of its disk that its next write or sync meets."""
         self.slow = 1
         self.crash_in_write: str | None = None
         self.halted = False
@@ -242,7 +247,8 @@ class Host:
         message = action.message
         cluster, place = self.cluster, self.place
         print_ = message_print(message)
-        cluster.trace.add(cluster.scheduler.now, place.index, KINDS[events.SendTo], print_)
+        sent = sent_print(action.peers, print_)
+        cluster.trace.add(cluster.scheduler.now, place.index, KINDS[events.SendTo], sent)
         if type(message) is messages.Consensus:
             signed = message.message.signed
             cluster.checkers.sent(place, message.message, signed)
@@ -441,9 +447,11 @@ class Host:
         except core.StorageFull:
             # The same write is tried again until there is space; whatever follows waits.
             self.cluster.marks["write_refused_for_space"] += 1
+            self.cluster.nemesis.met(self.place, "disk_full")
             self.cluster.scheduler.after(FULL_RETRY, self._finish_write, None)
             return
         except core.StorageFatal:
+            self.cluster.nemesis.met(self.place, "sync_error")
             self.cluster.exit_process(self)
             return
         except Exception as error:
@@ -554,6 +562,8 @@ class Host:
         request = action.request
         signature = self.place.key.sign(vote_bytes(self.ledger.chain_id, request))
         self.cluster.checkers.signed(self.place, request)
+        if self.place.twin:
+            self.cluster.injected["twin_key"] += 1
         self.feed(events.Signed(request, signature))
 
     def _sign_status(self, action: events.SignStatus) -> None:
@@ -571,6 +581,8 @@ class Host:
 
     def submit(self, body: bytes) -> core.Admission | None:
         """A client's bulk request; None if nothing was admitted."""
+        now, index = self.cluster.scheduler.now, self.place.index
+        self.cluster.trace.add(now, index, SUBMITTED, crc32(body))
         admission = self.ledger.admit(body, self.time)
         if admission.refused == admission.received or not self.pool.has_room(
             len(admission), admission.bytes
