@@ -435,6 +435,15 @@ def test_a_transaction_stands_in_one_block_and_as_its_client_was_told(world: Wor
     assert world.checkers.violations[-1].height == 2
 
 
+def test_what_blocks_do_by_themselves_is_no_transaction(world: World) -> None:
+    own = [(ZERO, "final")]
+    world.host.ledger = Ledger(receipts=own)
+    world.commit(0, tip())
+    world.host.ledger = Ledger(parent=digest(1), time=102, receipts=own)
+    world.commit(0, tip(2, 2))
+    assert world.failed == []
+
+
 def test_what_a_client_was_told_expired_stands_in_no_block(world: World) -> None:
     world.checkers.expired[TRANSACTION] = 0
     world.host.ledger = Ledger(receipts=[(TRANSACTION, "expired")])
