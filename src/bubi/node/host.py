@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from bubi import core
+from bubi.applying import Applying
 from bubi.consensus.engine import Certificate, ReportEvidence, TimerId
 from bubi.consensus.guard import VoteRequest
 from bubi.declarations import is_divergence
@@ -34,7 +35,6 @@ from bubi.messages import (
     PeerMessage,
     Transactions,
 )
-from bubi.node.applying import Applying
 from bubi.node.door import Door, DoorError
 from bubi.node.expiries import Expiries
 from bubi.node.health import Health
