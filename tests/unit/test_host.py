@@ -9,13 +9,13 @@ from typing import Any, ClassVar, cast
 
 import pytest
 
-from bubi import core
+from bubi import applying, core
 from bubi.consensus.engine import Certificate, Configuration, ReportEvidence, VoteMessage
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.mempool import Entry
 from bubi.messages import BlockParts
-from bubi.node import applying, writer
 from bubi.node import host as hosts
+from bubi.node import writer
 from bubi.node.health import Health
 from bubi.node.host import ReplicaHost
 from bubi.node.metrics import Metrics
