@@ -92,6 +92,7 @@ PACKAGES = [
     "docs",
     "tests",
     "tests/model",
+    "tests/corpus",
     "benchmarks",
     "benchmarks/peers",
     "benchmarks/state-store",
