@@ -122,12 +122,6 @@ PLANTED: tuple[Planted, ...] = (
         "    if weight_of(configuration, members) <= configuration.total - configuration.quorum:\n",
     ),
     Planted(
-        "wrong_epoch_accepted",
-        VOTES,
-        "        and request.epoch == configuration.epoch\n",
-        "",
-    ),
-    Planted(
         "duplicate_signers_counted",
         VOTES,
         "    if any(low >= high for low, high in",
@@ -495,12 +489,6 @@ PLANTED: tuple[Planted, ...] = (
         "paxos",
     ),
     # --- batches, sync, relay --------------------------------------------------------------------
-    Planted(
-        "block_of_others_without_certificate",
-        "applying.py",
-        "        chain.check_certificate(parts.certificate)\n",
-        "",
-    ),
     Planted(
         "committed_twice",
         REPLICA,
