@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bubi import core
+from bubi.applying import Applying
 from bubi.messages import BlockParts
-from bubi.node.applying import Applying
 
 FOLDER = Path(__file__).resolve().parent
 _LENGTH = struct.Struct("<I")
