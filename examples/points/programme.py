@@ -76,7 +76,7 @@ class Programme:
     def submit(self, step: str, envelopes: Sequence[Envelope]) -> None:
         """Sends transactions through the bulk door; each must become final."""
         with progress_bar() as bar:
-            size = min(REQUEST, -(-len(envelopes) // REQUESTS_LEAST))
+            size = max(1, min(REQUEST, -(-len(envelopes) // REQUESTS_LEAST)))
             for some in bar.track(list(groups(envelopes, size)), description=step):
                 outcome = self.client.submit_bulk(some, wait=WAIT_SECONDS)
                 for verdict, envelope in zip(outcome.verdicts, some, strict=True):

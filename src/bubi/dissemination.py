@@ -94,8 +94,10 @@ STARVED_BLOCKS = 3
 """Blocks of one leader in a row that pass over batches before it is suspected."""
 STARVED_TICKS = 2
 """Seconds (begun ones) that they take at least: who lacks a batch is told of it every second."""
+STARVED_PAUSE_TICKS = 5
+"""Seconds (begun ones) without a block that passes over batches after which a row is over."""
 BLAME_BLOCKS = 256
-"""Decided blocks without a suspicion after which those before are forgotten."""
+"""Decided blocks for which a member that was suspected counts as one that may be faulty."""
 
 SEAL_TIMER = TimerId(0, 0, "seal")
 HAVE_TIMER = TimerId(0, 0, "have")
@@ -130,10 +132,11 @@ class Held:
 
 @dataclass(slots=True, eq=False)
 class _Starving:
-    """Blocks of one leader in a row that pass over batches, since the tick of the first one."""
+    """Blocks of one leader in a row that pass over batches, with the ticks of first and newest."""
 
     leader: int
     since: int
+    newest: int
     blocks: int = 0
 
 
@@ -228,8 +231,9 @@ class Dissemination:
         self._pinned: OrderedDict[bytes, None] = OrderedDict()
         self._ticks = 0
         self._starving: _Starving | None = None
-        self._blamed: dict[int, None] = {}
-        self._blameless = 0
+        self._blocks = 0
+        self._blamed: dict[int, int] = {}
+        """The decided blocks at the newest suspicion of each member."""
         self._time = 0
         self._member_of: Callable[[Peer], int | None] = lambda _peer: None
         self.behind = False
@@ -378,13 +382,16 @@ class Dissemination:
                 self._drop(held)
                 self._pool.give_back(held.entries or ())
         for held in self._held.values():
+            # What was told to others every second goes on being told: nobody is known to have it.
+            held.waited = SETTLED_TICKS if held.acknowledged else 0
+            held.level = 0
             held.holders.clear()
             held.weight = 0
             held.acknowledged = False
             held.ripe = True
-            held.waited = held.level = 0
-            if own is not None:
-                self._acknowledge(held, own)
+            for member in (own, self._members.get(held.author)):
+                if member is not None:
+                    self._acknowledge(held, member)
         self._starving = None
         self._blamed.clear()
 
@@ -681,9 +688,7 @@ class Dissemination:
     ) -> tuple[tuple[int, tuple[Entry[Any], ...]], ...]:
         """A block was decided: returns the places and groups of this node's batches in it."""
         self._time = time
-        self._blameless += 1
-        if self._blameless > BLAME_BLOCKS:
-            self._blamed.clear()
+        self._blocks += 1
         own: list[tuple[int, tuple[Entry[Any], ...]]] = []
         served: dict[bytes, BatchHandle] = {}
         for place, digest in enumerate(batches):
@@ -722,25 +727,50 @@ class Dissemination:
         Call before `decided`. As long as it goes on every block of it says so again: members
         come to the same conclusion within a second of each other, and only together can they act.
         """
-        passed = self._passed_over(batches)
-        if passed is None:
+        found = self._starving
+        if found is not None and (
+            found.leader != leader or self._ticks - found.newest >= STARVED_PAUSE_TICKS
+        ):
+            found = self._starving = None
+        owed = self._owed(batches)
+        if not owed:
             self._starving = None
             return None
-        found = self._starving
-        if found is None or found.leader != leader:
-            found = self._starving = _Starving(leader, self._ticks)
+        passed = self._passed_over(batches, owed)
+        if passed is None:
+            # A block without room for what waits speaks neither against its leader nor for it.
+            return None
+        if found is None:
+            found = self._starving = _Starving(leader, self._ticks, self._ticks)
         found.blocks += 1
+        found.newest = self._ticks
         if found.blocks < STARVED_BLOCKS or self._ticks - found.since < STARVED_TICKS:
             return None
         if not self._may_blame(leader):
             return None
         return f"passes over batch {passed.hex()[:16]} and others that all have"
 
-    def _passed_over(self, batches: tuple[bytes, ...]) -> bytes | None:
-        """H10: a batch that all have, that this block could hold and does not; None if none.
+    def _owed(self, batches: tuple[bytes, ...]) -> list[Held]:
+        """H10: what a block with enough room would have to name, and this one does not.
 
-        What does not fit closes the block for its author (`select`), and an author with more
-        batches than a correct one ever has waiting may have kept them from the leader.
+        An author with more batches than a correct one ever has waiting may have kept them from
+        the leader.
+        """
+        named = dict.fromkeys(batches)
+        return [
+            held
+            for held in self._held.values()
+            if held.level >= SETTLED_TICKS
+            and held.digest not in named
+            and held.author in self._members
+            and self._authors[held.author].batches <= 2 * OWN_UNORDERED_MAX
+            and self._counts(held)
+        ]
+
+    def _passed_over(self, batches: tuple[bytes, ...], owed: list[Held]) -> bytes | None:
+        """H10: one of these that the block could have held beside what it names; None if none.
+
+        What does not fit closes the block for its author (`select`).
         """
         limits = self._limits
         transactions, size = limits.transactions, limits.bytes
@@ -759,7 +789,6 @@ class Dissemination:
             return None
         named = dict.fromkeys(batches)
         closed: dict[bytes, None] = {}
-        left: list[Held] = []
         for held in self._held.values():
             if held.digest in named or not self._counts(held):
                 continue
@@ -771,16 +800,7 @@ class Dissemination:
                 or used[1] + held.size > limits.author_bytes
             ):
                 closed[held.author] = None
-            elif held.level >= SETTLED_TICKS:
-                left.append(held)
-        for held in left:
-            if (
-                held.author in self._members
-                and held.author not in closed
-                and self._authors[held.author].batches <= 2 * OWN_UNORDERED_MAX
-            ):
-                return held.digest
-        return None
+        return next((held.digest for held in owed if held.author not in closed), None)
 
     def _may_blame(self, leader: int) -> bool:
         """H10: whether the leaders blamed lately can all be faulty, but for one.
@@ -790,11 +810,14 @@ class Dissemination:
         configuration = self._configuration
         assert configuration is not None
         members = configuration.members
-        others = sum(members[one].weight for one in self._blamed if one != leader)
+        others = sum(
+            members[one].weight
+            for one, blamed in self._blamed.items()
+            if one != leader and self._blocks - blamed <= BLAME_BLOCKS
+        )
         if others > configuration.total - configuration.quorum:
             return False
-        self._blamed[leader] = None
-        self._blameless = 0
+        self._blamed[leader] = self._blocks
         return True
 
     # --- peers and time ----------------------------------------------------------------------

@@ -52,6 +52,15 @@ def test_points(development, tmp_path):
     check_supply_proof(report["supply"], out)
 
 
+def test_points_of_a_few_customers_of_whom_nobody_spends(development):
+    folder, _ = development
+    said = example(
+        "points", "--customers", "12", "--promotion-seconds", "5", "--data", folder, "--json",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    assert said.json["counts"]["spenders"] == 0
+
+
 def check_supply_proof(supply, out):
     """Whoever has the two files and the command can check the supply; a changed one is refused."""
     proof, trust = out / "supply.proof.json", out / "trust.json"

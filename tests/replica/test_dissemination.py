@@ -5,6 +5,7 @@ by weight >= N - q + 1. A proposal naming a batch already ordered within max_lif
 one author's share, is invalid."
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -603,6 +604,27 @@ def test_h10_a_block_of_the_most_batches_passes_over_nobody(
     assert verdicts(bench, named=lambda: one_batch(bench), blocks=9) == [None] * 9
 
 
+def test_h10_blocks_without_room_end_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two starving blocks and one that is full, again and again."""
+    monkeypatch.setattr(module, "BLOCK_BATCHES_MAX", 2)
+    bench = Bench()
+    settled(bench)
+    full = itertools.cycle((False, False, True))
+    row = verdicts(bench, named=lambda: (*one_batch(bench), *one_batch(bench)) * next(full))
+    assert row == [None] * 3
+    assert verdicts(bench, blocks=1)[-1] is not None
+
+
+def test_h10_a_row_ends_with_a_pause() -> None:
+    bench = Bench()
+    settled(bench)
+    assert verdicts(bench, blocks=2, ticks=0) == [None, None]
+    for _ in range(module.STARVED_PAUSE_TICKS):
+        bench.d.tick(PEERS)
+    assert verdicts(bench, blocks=2) == [None, None]
+    assert verdicts(bench, blocks=1, ticks=0)[-1] is not None
+
+
 def test_h10_what_waits_behind_a_batch_that_does_not_fit_is_not_passed_over() -> None:
     """A leader lets no later batch of an author overtake the one that does not fit."""
     bench = Bench()
@@ -680,6 +702,33 @@ def test_h10_no_more_leaders_are_blamed_than_can_be_faulty_and_one() -> None:
     for _ in range(module.BLAME_BLOCKS + 1):
         bench.d.decided(TIME, ())
     assert verdicts(bench, lambda _: 3)[-1] is not None
+
+
+def test_h10_who_is_blamed_again_and_again_keeps_no_other_blame_alive() -> None:
+    bench = Bench()
+    settled(bench)
+    assert verdicts(bench, lambda _: 1)[-1] is not None
+    for _ in range(3):
+        assert verdicts(bench, lambda _: 2)[-1] is not None
+        for _ in range(module.BLAME_BLOCKS // 2):
+            bench.d.decided(TIME, ())
+    assert verdicts(bench, lambda _: 3)[-1] is not None
+
+
+def test_what_waits_is_announced_in_a_new_epoch_too() -> None:
+    """Its author may be gone, and a leader lack it: nobody else would tell."""
+    bench = Bench(count=7)
+    made = bench.arrives(1, 1)
+    bench.d.received_have(node_of(2), BatchHave((made.digest,)))
+    bench.d.tick(PEERS)
+    bench.d.configure(replace(configuration_of(7, 0, "pbft"), epoch=1), ROOM, MEMBERS.get)
+    bench.d.epoch_changed()
+    bench.taken()
+    bench.d.tick(PEERS)
+    told = [one.peers for one in bench.taken() if isinstance(one, SendTo)]
+    assert (node_of(3),) in told
+    bench.d.received_have(node_of(2), BatchHave((made.digest,)))
+    assert bench.d.is_ready()
 
 
 # --- selection ----------------------------------------------------------------------------------

@@ -217,6 +217,13 @@ def test_each_change_is_compared_with_those_before_it() -> None:
     assert differences([ratio], PRESENT)[0]["after"] == "9/10 (weight 1 of 1)"
 
 
+def test_a_quorum_of_a_set_that_is_empty_in_between_is_told_without_a_weight() -> None:
+    """The ledger judges where a proposal ends, not what is between its changes."""
+    ratio = {"set_quorum": {"numerator": 1, "denominator": 1}}
+    changes = [{"remove_validator": {"name": "v1"}}, ratio, added(2)]
+    assert differences(changes, PRESENT)[1]["after"] == "1/1"
+
+
 CHAINS: list[tuple[dict[str, Any], dict[str, Any], str | None]] = [
     (
         {"set_parameter": {"name": "timeout", "value": "3000"}},

@@ -59,7 +59,11 @@ class Present:
         The floor of more than two thirds is in it: a lower ratio is allowed and asks for no less.
         """
         total = sum(one["weight"] for one in self.validators["validators"])
-        needed = quorum(total, numerator, denominator)
+        try:
+            needed = quorum(total, numerator, denominator)
+        except ValueError:
+            # Between two changes of one proposal the set may be empty, or heavier than is allowed.
+            return f"{numerator}/{denominator}"
         return f"{numerator}/{denominator} (weight {needed} of {total})"
 
     def listing(self, node: str) -> str | None:
