@@ -313,7 +313,7 @@ def test_refusals_are_problems(gateway: RunningGateway, ledger: World) -> None:
         "/transactions?code=nothing": "parameter_invalid",
         "/transactions?account=nobody": "address_invalid",
         f"/accounts/{bob}x": "address_invalid",
-        f"/accounts/{bob}/other": "parameter_invalid",
+        f"/accounts/{bob}/claims?state=open": "unknown_parameter",
         "/records?key=%00": "parameter_invalid",
         "/search?q=%00": "parameter_invalid",
     }
