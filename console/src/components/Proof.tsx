@@ -3,7 +3,7 @@ import { DownloadOutlined, SafetyCertificateOutlined } from "@ant-design/icons";
 import { Button } from "antd";
 import type { ProvenBlock } from "bubi-sdk";
 import { type ReactNode, useState } from "react";
-import { get } from "../lib/api";
+import { type Address, address, get } from "../lib/api";
 import { dateTime } from "../lib/format";
 import { row, text } from "../lib/rows";
 import { save } from "../lib/save";
@@ -125,7 +125,7 @@ function ProofCard(props: {
 /** Proof that a transaction ended as shown. */
 export function ReceiptProofPanel({ hash, code }: { hash: string; code: string }) {
   const { t, name } = useText();
-  const fetchProof = () => get<Row>(`/api/v1/transactions/${hash}/proof`);
+  const fetchProof = () => get(address("/api/v1/transactions/{hash}/proof", { hash }));
   const { state, run } = useChecked(async (answer, trust) => {
     const sdk = await import("bubi-sdk");
     const proof = sdk.fromHex(text(answer, "proof") ?? text(row(answer.proof), "receipt") ?? "");
@@ -147,11 +147,13 @@ export function ReceiptProofPanel({ hash, code }: { hash: string; code: string }
   );
 }
 
+type StateProofRoute = "/api/v1/accounts/{address}/proof" | "/api/v1/assets/{asset}/proof";
+
 /** Proof of a cell or of a whole account, as the state stands. */
-export function StateProofPanel(props: { url: string; file: string }) {
+export function StateProofPanel(props: { url: Address<StateProofRoute>; file: string }) {
   const { t } = useText();
   const [cells, setCells] = useState<number | null>(null);
-  const fetchProof = () => get<Row>(props.url);
+  const fetchProof = () => get(props.url);
   const { state, run } = useChecked(async (answer, trust) => {
     const sdk = await import("bubi-sdk");
     const found = proofParts(answer);

@@ -18,13 +18,13 @@ import {
   Trouble,
 } from "../components/parts";
 import { Amount, Sentence } from "../components/Words";
-import { change, get, getAll, RequestError } from "../lib/api";
+import { change, get, getAll, RequestError, address as urlOf } from "../lib/api";
 import { useLive } from "../lib/live";
-import { assetOf, row, rows, text } from "../lib/rows";
+import { row, rows, text } from "../lib/rows";
 import { FIELDS, operations, program, TRIES, type Try, type Values } from "../lib/sandbox";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
-import type { NetworkInfo, Page, Row } from "../lib/types";
+import type { Holding, NetworkInfo, Row } from "../lib/types";
 
 type Sdk = typeof import("bubi-sdk");
 const STORED = "bubi.sandbox.key";
@@ -81,7 +81,7 @@ function Bench({ sdk, network }: { sdk: Sdk; network: NetworkInfo }) {
   const { listen } = useLive();
   const [key, setKey] = useState<Secret | null>(() => storedKey(sdk));
   const [feed, setFeed] = useState<Event[]>([]);
-  const [holdings, setHoldings] = useState<Row[]>([]);
+  const [holdings, setHoldings] = useState<Holding[]>([]);
   const [code, setCode] = useState("");
   const known = useMemo(
     () => new sdk.Network(network.chain_id, network.prefix, network.suite, network.name),
@@ -113,7 +113,9 @@ function Bench({ sdk, network }: { sdk: Sdk; network: NetworkInfo }) {
   );
   const look = async (): Promise<void> => {
     if (!address) return;
-    const found = await get<Page<Row>>(`/api/v1/accounts/${address}/holdings`).catch(() => null);
+    const found = await get(urlOf("/api/v1/accounts/{address}/holdings", { address })).catch(
+      () => null,
+    );
     setHoldings(found?.items ?? []);
   };
   const newest = feed[0]?.id;
@@ -176,7 +178,7 @@ function KeyCard(props: {
   sdk: Sdk;
   address: string | null;
   secret: Secret | null;
-  holdings: Row[];
+  holdings: Holding[];
   onKey: (key: Secret) => void;
   tell: (content: ReactNode) => void;
   look: () => Promise<void>;
@@ -221,8 +223,8 @@ function KeyCard(props: {
             </div>
             <ul aria-label={t("account.holdings")}>
               {props.holdings.map((one) => (
-                <li key={assetOf(one)}>
-                  <Amount asset={assetOf(one)} amount={text(one, "balance") ?? "0"} />
+                <li key={one.asset.id}>
+                  <Amount asset={one.asset.id} amount={text(one, "balance") ?? "0"} />
                 </li>
               ))}
             </ul>
@@ -263,7 +265,7 @@ function BuildCard(props: {
   network: InstanceType<Sdk["Network"]>;
   secret: Secret;
   address: string;
-  holdings: Row[];
+  holdings: Holding[];
   tell: (content: ReactNode) => void;
   look: () => Promise<void>;
   onCode: (code: string) => void;
@@ -274,7 +276,7 @@ function BuildCard(props: {
   const [values, setValues] = useState<Values>({});
   const [step, setStep] = useState<Step>(NOTHING);
   const [busy, setBusy] = useState("");
-  const first = props.holdings[0] ? assetOf(props.holdings[0]) : "";
+  const first = props.holdings[0] ? props.holdings[0].asset.id : "";
   const value = (field: string, start: string): string => {
     if (values[field] !== undefined) return values[field];
     if (field === "asset") return first;
@@ -289,9 +291,7 @@ function BuildCard(props: {
   const build = async () => {
     const exists =
       kind === "put_record" &&
-      (await getAll<Row>("/api/v1/namespaces")).items.some(
-        (one) => text(one, "namespace") === namespace,
-      );
+      (await getAll("/api/v1/namespaces")).items.some((one) => one.namespace === namespace);
     const builder = new sdk.TransactionBuilder(network, address);
     for (const one of drafted(exists)) {
       const [operation, fields] = Object.entries(one)[0] as [never, never];

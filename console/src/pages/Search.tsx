@@ -7,20 +7,20 @@ import { DropZone, type Hashed } from "../components/Document";
 import { Answered, Card, Facts, Id, Nothing, PageHead, Pill } from "../components/parts";
 import { address, get } from "../lib/api";
 import { bytesText } from "../lib/format";
-import { text } from "../lib/rows";
 import { useText } from "../lib/text";
-import type { Row } from "../lib/types";
+import type { Hit } from "../lib/types";
 
 /** Where a search result leads. */
-export function pathOf(one: Row): string {
-  const [kind, id] = [text(one, "kind") ?? "", text(one, "id") ?? ""];
+export function pathOf(one: Pick<Hit, "kind" | "id">): string {
+  const { kind, id } = one;
   if (kind === "record") {
     const [space = "", ...rest] = id.split("/");
-    const key = text(one, "key") ?? rest.join("/");
-    return `/records/${text(one, "namespace") ?? space}/${encodeURIComponent(key)}`;
+    return `/records/${space}/${encodeURIComponent(rest.join("/"))}`;
   }
   if (kind === "namespace") return `/records?namespace=${id}`;
-  const folder: Record<string, string> = {
+  if (kind === "account_transactions") return `/transactions?account=${id}`;
+  if (kind === "asset_transactions") return `/transactions?asset=${id}`;
+  const folder = {
     block: "blocks",
     transaction: "transactions",
     account: "accounts",
@@ -29,7 +29,7 @@ export function pathOf(one: Row): string {
     evidence: "evidence",
     organisation: "organisations",
   };
-  return folder[kind] ? `/${folder[kind]}/${encodeURIComponent(id)}` : `/${kind}s`;
+  return `/${folder[kind]}/${encodeURIComponent(id)}`;
 }
 
 export function Search() {
@@ -40,8 +40,7 @@ export function Search() {
   const [document, setDocument] = useState<Hashed | null>(null);
   const query = useQuery({
     queryKey: ["search", wanted],
-    queryFn: ({ signal }) =>
-      get<{ items: Row[] }>(address("/api/v1/search", {}, { q: wanted }), signal),
+    queryFn: ({ signal }) => get(address("/api/v1/search", {}, { q: wanted }), signal),
     enabled: wanted !== "",
   });
   const found = (one: Hashed): void => {
@@ -63,17 +62,17 @@ export function Search() {
                   <DataTable
                     caption={t("search")}
                     rows={answer.items}
-                    rowKey={(one) => `${text(one, "kind")} ${text(one, "id")}`}
+                    rowKey={(one) => `${one.kind} ${one.id}`}
                     columns={[
                       {
                         title: t("search.kind"),
-                        cell: (one) => <Pill tone="info">{name("kind", text(one, "kind"))}</Pill>,
+                        cell: (one) => <Pill tone="info">{name("kind", one.kind)}</Pill>,
                       },
                       {
                         title: t("search.found"),
-                        cell: (one) => <Link to={pathOf(one)}>{text(one, "title", "id")}</Link>,
+                        cell: (one) => <Link to={pathOf(one)}>{one.title}</Link>,
                       },
-                      { title: t("search.id"), cell: (one) => <Id value={text(one, "id")} /> },
+                      { title: t("search.id"), cell: (one) => <Id value={one.id} /> },
                     ]}
                   />
                 )

@@ -3,7 +3,7 @@ import { Button, Input } from "antd";
 import { useState } from "react";
 import { ProofResult, proofParts } from "../components/Proof";
 import { Card, PageHead } from "../components/parts";
-import { get } from "../lib/api";
+import { address, get } from "../lib/api";
 import { row, text } from "../lib/rows";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
@@ -25,7 +25,9 @@ export function Verify() {
       const sdk = await import("bubi-sdk");
       const known = trust.trim()
         ? sdk.Trust.parse(trust)
-        : sdk.Trust.from(row((network ?? (await get<Row>("/api/v1/network"))).trust) as never);
+        : sdk.Trust.from(
+            row((network ?? (await get(address("/api/v1/network", {})))).trust) as never,
+          );
       setState({ step: "good", shown: verified(sdk, known, proof.trim()) });
     } catch (error) {
       setState({ step: "bad", why: error instanceof Error ? error.message : String(error) });
