@@ -38,7 +38,7 @@ class RunningGateway:
         self.config = folder / "config.toml"
         self.config.write_text(
             f"[gateway]\nport = {port}\n\n[node]\nurl = {json.dumps(node)}\n{where}\n"
-            f"[explorer]\npublic = {json.dumps(public)}\n{more}"
+            f"[explorer]\npublic = {json.dumps(public)}\nrequests = 1_000_000\n{more}"
         )
         self.client = httpx.Client(base_url=self.url, timeout=120)
         self.process: subprocess.Popen[bytes] | None = None

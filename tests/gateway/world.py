@@ -51,7 +51,7 @@ class World:
         accounts = self.gateway.sessions
         assert isinstance(accounts, Accounts)
         self.accounts = accounts
-        self.accounts.clock = self.clock
+        self.accounts.clock = self.gateway.clock = self.clock
         monitor = self.gateway.monitor
         assert monitor is not None
         self.monitor = monitor

@@ -124,7 +124,9 @@ async def faucet(request: Request, wanted: FaucetRequest) -> shapes.Given:
     """Gives an account some of the sandbox's asset, and opens it if its key is sent."""
     if (wanted.address is None) == (wanted.key is None):
         raise ProblemError("parameter_invalid", "send either an address or a key")
-    sandbox = gateway_of(request).sandbox
+    gateway = gateway_of(request)
+    gateway.admit(gateway.faucet, request)
+    sandbox = gateway.sandbox
     assert sandbox is not None
     if wanted.address is not None:
         await address_of(request, wanted.address)
