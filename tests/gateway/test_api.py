@@ -146,7 +146,7 @@ def test_what_is_private_stays_hidden(gateway: RunningGateway, ledger: World) ->
 
 
 def test_a_hit_leads_to_what_is_there(gateway: RunningGateway, ledger: World) -> None:
-    nobody, nothing = account().address, "ab" * 32
+    nobody, nothing = account().address, secrets.token_hex(32)
     wishes = (world.issue(ledger.asset("FREE"), nobody, "1"), world.transfer(nothing, nobody))
     for wish in wishes:
         outcome = ledger.submit(ledger.signed(wish)).json()
