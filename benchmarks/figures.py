@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Takes the figures that Bubi promises, one after the other, and writes them as one table.
 
-Run: python benchmarks/figures.py FOLDER [row …]      takes what FOLDER does not have yet
-     python benchmarks/figures.py FOLDER --list       rows, minutes, what is there already
-     python benchmarks/figures.py FOLDER --table      the table of what is there
-     python benchmarks/figures.py FOLDER --again ROW  forgets a row first (repeatable)
+Run: python benchmarks/figures.py [FOLDER] [row …]      takes what FOLDER does not have yet
+     python benchmarks/figures.py [FOLDER] --list       rows, minutes, what is there already
+     python benchmarks/figures.py [FOLDER] --table      the table of what is there
+     python benchmarks/figures.py [FOLDER] --again ROW  forgets a row first (repeatable; or all)
 
-Each row is one file, FOLDER/ROW.json: what was asked, what was said, and how busy the machine was.
-A row that fails leaves FOLDER/ROW.failed and does not keep the others from being taken. Rows need
-others (half of a peak needs the peak): those are taken first. Leave the machine alone meanwhile.
+FOLDER is benchmarks/figures unless another one is named, with a slash. Each row is one small file
+in it, ROW.json: commit, command, machine, how busy it was before, and what was said. Those of a
+whole run are committed, with figures.md, the table built from them. A row that fails leaves
+ROW.failed and does not keep the others from being taken. Rows need others (half of a peak needs
+the peak): those are taken first. Leave the machine alone meanwhile.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -25,9 +26,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bubi.cli import bench_bounds
+from bubi.cli.bench_bounds import Bound
+from bubi.cli.bench_page import machine
+
 ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "benchmarks" / "figures"
+EVERY = "all"
+BULKY = ("samples",)
+"""Lists that no figure is made of and that would make the files large."""
 MILLION = 1_000_000
 SECONDS_MAX = 4 * 3_600
+LONG_SECONDS = 60
+"""A load that lasts longer is run once."""
 PEAK = "pbft"
 """The row whose rate others are compared with."""
 
@@ -46,6 +57,18 @@ class Figure:
     unit: str = ""
     above: bool = True
     spread: Sequence[float] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        text: str,
+        value: float | None,
+        bound: Bound,
+        spread: Sequence[float] | None = None,
+    ) -> Figure:
+        """A figure with the bounds that are promised."""
+        unit = "" if bound.unit == "/s" else bound.unit
+        return cls(text, value, bound.floor, bound.goal, unit, bound.above, spread)
 
     def verdict(self) -> str:
         """Whether the floor or even the goal is met."""
@@ -86,8 +109,10 @@ def network(*words: object) -> list[str]:
 
 def overloaded(factor: int, seconds: int, results: Results) -> list[str]:
     """So many times what four validators carry."""
-    words = ("--accounts", MILLION, "--rate", round(peak(results)))
-    return network(*words, "--overload", factor, "--seconds", seconds)
+    # Nodes that have just started would grow under any load.
+    words = ("--accounts", MILLION, "--rate", round(peak(results)), "--warm-up", 30)
+    repeat = ("--repeat", 5) if seconds <= LONG_SECONDS else ()
+    return network(*words, "--overload", factor, "--seconds", seconds, *repeat)
 
 
 def peak(results: Results) -> float:
@@ -149,24 +174,37 @@ def _share(name: str, text: str, floor: float, goal: float) -> Callable[[Results
 def _pbft(results: Results) -> list[Figure]:
     one = results[PEAK]
     text = "4 validators, pbft, transfers over 1 M accounts"
-    return [
-        Figure(
+    found = [
+        Figure.of(
             f"{text}, committed per second ({conditions(one)})",
             one["committed_per_second"],
-            7_000,
-            10_000,
-            spread=_spread(one, "committed_per_second"),
+            bench_bounds.RATE,
+            _spread(one, "committed_per_second"),
         ),
-        Figure(f"{text}, share of V/4", one["ratio"], 0.35, 0.6, spread=_spread(one, "ratio")),
+        Figure.of(
+            f"{text}, share of V/4 by V of the same run",
+            one["ratio"],
+            bench_bounds.SHARE,
+            _spread(one, "ratio"),
+        ),
     ]
+    # National suites verify fewer: they cannot be the greatest.
+    best = max(
+        float(other["verifications_per_second"])
+        for other in results.values()
+        if isinstance(other, Mapping)
+        and "verifications_per_second" in other
+        and other["machine"] == one["machine"]
+    )
+    text = f"{text}, share of V/4 by the greatest V of this machine ({best:,.0f})"
+    return [*found, Figure(text, ratio(one["committed_per_second"], best / 4))]
 
 
-def _latency(name: str, field: str, text: str, floor: float, goal: float) -> Callable[..., Any]:
+def _latency(name: str, field: str, text: str, bound: Bound) -> Callable[..., Any]:
     def figures(results: Results) -> list[Figure]:
         one = results[name]
-        found = [
-            Figure(text, one[field], floor, goal, "ms", above=False, spread=_spread(one, field))
-        ]
+        told = f"{text} ({conditions(one)})"
+        found = [Figure.of(told, one[field], bound, _spread(one, field))]
         if one["failures"]:
             found.append(Figure(f"{text}: failures", one["failures"], 0, above=False))
         return found
@@ -177,15 +215,21 @@ def _latency(name: str, field: str, text: str, floor: float, goal: float) -> Cal
 def _solo(results: Results) -> list[Figure]:
     one = results["solo"]
     text = f"1 validator, durable, share of V ({conditions(one)})"
-    return [Figure(text, one["ratio"], 0.4, 0.7, spread=_spread(one, "ratio"))]
+    return [Figure.of(text, one["ratio"], bench_bounds.SOLO_SHARE, _spread(one, "ratio"))]
 
 
 def _solo_large(results: Results) -> list[Figure]:
     large, small = results["solo-10m"], results["solo-100k"]
     share = ratio(large["committed_per_second"], small["committed_per_second"])
+    told = conditions(large)
     return [
-        Figure("1 validator: rate at 10 M accounts / at 100 k", share, 0.8, 0.95),
-        Figure("1 validator, memory at 10 M accounts", max(large["rss_bytes"]) / 1e9, unit="GB"),
+        *_rate("solo-10m", "1 validator, 10 M accounts")(results),
+        Figure(f"1 validator: rate at 10 M accounts / at 100 k ({told})", share, 0.8, 0.95),
+        Figure(
+            f"1 validator, memory at 10 M accounts ({told})",
+            max(large["rss_bytes"]) / 1e9,
+            unit="GB",
+        ),
     ]
 
 
@@ -194,27 +238,43 @@ def _overload(name: str, text: str) -> Callable[[Results], list[Figure]]:
         one = results[name]
         said = one["overload"]
         refused = ", ".join(f"{code} {count:,}" for code, count in said["refused"].items())
-        grown = max(one["rss_peak_bytes"]) / 1e9
+        # Rows of an older version lack some of it: not known.
+        grown = max(said.get("rss_peak_bytes", one["rss_peak_bytes"])) / 1e9
+        views = said.get("view_changes", one["view_changes"])
+        normal = f"{text}: normal again after (refused: {refused or 'nothing'})"
         return [
-            Figure(f"{text}: goodput / peak", said["goodput_ratio"], 0.8, 0.95),
-            Figure(f"{text}: view changes", one["view_changes"], 0, 0, above=False),
-            Figure(
-                f"{text}: normal again after (refused: {refused or 'nothing'})",
-                said["normal_after_seconds"],
-                30,
-                unit="s",
-                above=False,
+            Figure.of(
+                f"{text}: goodput / peak ({conditions(one)})",
+                said["goodput_ratio"],
+                bench_bounds.GOODPUT,
+                said.get("goodput_ratio_spread") if "repeat" in one else None,
             ),
-            Figure(f"{text}: greatest memory of a node", round(grown, 3), unit="GB"),
+            Figure.of(f"{text}: view changes", views, bench_bounds.VIEW_CHANGES),
+            Figure.of(normal, said["normal_after_seconds"], bench_bounds.NORMAL_AFTER),
+            Figure.of(
+                f"{text}: memory of a node, peak / before (peak {grown:.2f} GB)",
+                said.get("rss_peak_ratio"),
+                bench_bounds.OVERLOAD_MEMORY,
+            ),
         ]
 
     return figures
 
 
 def _soak(results: Results) -> list[Figure]:
-    worst = results["soak"]["soak"]["worst_percent_per_hour"]
-    text = "soak at 2,000 tx/s, 15 + 45 min: growth of memory per hour, worst node"
-    return [Figure(text, worst, 2, 0.5, "%", above=False)]
+    one = results["soak"]
+    worst = one["soak"]["worst_percent_per_hour"]
+    text = "soak at 2,000 tx/s, 15 + 45 min, one run: growth of memory per hour, worst node"
+    return [Figure.of(f"{text} ({conditions(one)})", worst, bench_bounds.SOAK_GROWTH)]
+
+
+def _slow(results: Results) -> list[Figure]:
+    text = "one of four validators ten times slower"
+    rates = [results[name]["committed_per_second"] for name in ("slow", "accounts-10k")]
+    return [
+        *_rate("slow", text)(results),
+        Figure(f"{text} / all four, 10 k accounts", ratio(*rates), 0.8),
+    ]
 
 
 def _verify(results: Results) -> list[Figure]:
@@ -293,7 +353,7 @@ def _peers(_results: Results) -> list[Figure]:
 
 
 FOUR = ("--nodes", 4, "--accounts", MILLION, "--seconds", 60, "--repeat", 5)
-ALONE = ("--nodes", 1, "--seconds", 60, "--repeat", 3)
+ALONE = ("--nodes", 1, "--seconds", 60, "--repeat", 5)
 SHORT = ("--nodes", 4, "--seconds", 30, "--repeat", 3)
 
 ROWS = (
@@ -324,14 +384,19 @@ ROWS = (
         "half-load",
         9,
         lambda results: network(*FOUR, "--rate", round(peak(results) / 2)),
-        _latency("half-load", "p99_ms", "p99 submit-to-final at half of that rate", 1_000, 500),
+        _latency(
+            "half-load",
+            "p99_ms",
+            "p99 submit-to-final at half of that rate",
+            bench_bounds.HALF_LOAD_P99,
+        ),
         (PEAK,),
     ),
     Row(
         "light-load",
         7,
         lambda _: network("--rate", 100, "--request", 1, "--seconds", 60, "--repeat", 5),
-        _latency("light-load", "p50_ms", "p50 at 100 tx/s", 250, 120),
+        _latency("light-load", "p50_ms", "p50 at 100 tx/s", bench_bounds.LIGHT_LOAD_P50),
     ),
     Row(
         "solo",
@@ -341,13 +406,13 @@ ROWS = (
     ),
     Row(
         "solo-100k",
-        10,
+        14,
         lambda _: network(*ALONE, "--accounts", 100_000),
         _rate("solo-100k", "1 validator, 100 k accounts"),
     ),
     Row(
         "solo-10m",
-        25,
+        30,
         lambda _: network(*ALONE, "--accounts", 10 * MILLION),
         _solo_large,
         ("solo-100k",),
@@ -375,16 +440,16 @@ ROWS = (
     ),
     Row(
         "overload-5",
-        7,
+        15,
         lambda results: overloaded(5, 60, results),
-        _overload("overload-5", "overload, 5 times for 60 s"),
+        _overload("overload-5", "overload, 5 times for 60 s, five runs"),
         (PEAK,),
     ),
     Row(
         "overload-2",
         12,
         lambda results: overloaded(2, 300, results),
-        _overload("overload-2", "overload, 2 times for 5 min"),
+        _overload("overload-2", "overload, 2 times for 5 min, one run"),
         (PEAK,),
     ),
     Row("soak", 64, lambda _: network("--soak", "--accounts", 100_000), _soak),
@@ -426,7 +491,8 @@ ROWS = (
         "slow",
         5,
         lambda _: network(*SHORT, "--accounts", 10_000, "--slow"),
-        _rate("slow", "one of four validators ten times slower"),
+        _slow,
+        ("accounts-10k",),
     ),
     Row(
         "delay",
@@ -468,8 +534,13 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def said(documents: Mapping[str, Any]) -> dict[str, Any]:
-    """The results of the rows that are there."""
-    return {name: one["said"] for name, one in documents.items()}
+    """The results of the rows that are there, with their machine."""
+    return {
+        name: {**one["said"], "machine": one["machine"]}
+        if isinstance(one["said"], Mapping)
+        else one["said"]
+        for name, one in documents.items()
+    }
 
 
 def take(row: Row, folder: Path) -> bool:
@@ -498,12 +569,13 @@ def take(row: Row, folder: Path) -> bool:
         documents.append(json.loads(done.stdout))
     document = {
         "row": row.name,
+        "commit": commit(),
         "command": shown(words),
         "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
         "seconds": round(time.time() - began, 1),
         "load_before": round(load, 2),
         "machine": machine(),
-        "said": documents[0] if row.times == 1 else documents,
+        "said": stripped(documents[0] if row.times == 1 else documents),
     }
     new = folder / f"{row.name}.new"
     new.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
@@ -519,24 +591,27 @@ def shown(words: Sequence[str]) -> str:
     return " ".join(["python", *(one.removeprefix(f"{ROOT}/") for one in words[1:])])
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
-    )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
-        "processor": model,
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gib": round(memory / 2**30, 1),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-    }
+def stripped(value: Any) -> Any:
+    """A document without what is bulky."""
+    if isinstance(value, dict):
+        return {name: stripped(one) for name, one in value.items() if name not in BULKY}
+    return [stripped(one) for one in value] if isinstance(value, list) else value
+
+
+def commit() -> str:
+    """What was measured: the commit, with a plus if files differ from it; empty without git."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        # Rows that were just taken are no change of what is measured.
+        changed = git("status", "--porcelain", "--", ".", f":!{FOLDER.relative_to(ROOT)}")
+        return git("rev-parse", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def number(value: float) -> str:
@@ -551,20 +626,39 @@ def table(documents: Mapping[str, Any]) -> str:
         "| figure | floor | goal | measured | least – greatest | met | command |",
         "|---|---|---|---|---|---|---|",
     ]
+    apart = []
     for row in ROWS:
         if row.name not in results or any(name not in results for name in row.needs):
+            continue
+        machines = [documents[name]["machine"] for name in (row.name, *row.needs)]
+        if any(one != machines[0] for one in machines):
+            apart.append(f"{row.name} ({', '.join(row.needs)})")
             continue
         command = documents[row.name]["command"]
         lines += [_line(figure, command) for figure in row.figures(results)]
     busy = [name for name, one in documents.items() if one["load_before"] > 0.5]
-    for one in list(documents.values())[:1]:
-        told = ", ".join(f"{name} {value}" for name, value in one["machine"].items())
-        lines += ["", f"Machine: {told}."]
+    lines += ["", *_sessions(documents)]
+    if apart:
+        lines += ["", f"Left out, compared with rows of another machine: {', '.join(apart)}."]
     if busy:
         lines += ["", f"Other work was on the machine before: {', '.join(busy)}."]
     if "peers" in results:
         lines += ["", "Others on the same machine:", "", *_peer_lines(results["peers"])]
     return "\n".join(lines) + "\n"
+
+
+def _sessions(documents: Mapping[str, Any]) -> list[str]:
+    """On which machine, at which commit and when rows were taken; one line if it is the same."""
+    taken: dict[str, list[str]] = {}
+    for name, one in documents.items():
+        told = ", ".join(f"{key} {value}" for key, value in one["machine"].items())
+        day = one.get("began", "").partition("T")[0]
+        head = one.get("commit", "")
+        commit_id = f"{head[:12]}{'+' * head.endswith('+')}" or "not known"
+        taken.setdefault(f"{day or 'day not known'}, commit {commit_id}: {told}", []).append(name)
+    if len(taken) == 1:
+        return [f"Machine, {next(iter(taken))}."]
+    return [f"Machine, {session} ({', '.join(names)})." for session, names in taken.items()]
 
 
 def _line(figure: Figure, command: str) -> str:
@@ -595,17 +689,28 @@ def show_list(folder: Path) -> None:
     print(f"left: about {total:.0f} minutes")
 
 
+def split(words: Sequence[str]) -> tuple[Path, list[str]]:
+    """Folder and rows: a folder comes first and has a slash, or is there already."""
+    first = words[0] if words else ""
+    names = {row.name for row in ROWS}
+    if first and first not in names and ("/" in first or Path(first).is_dir()):
+        return Path(first), list(words[1:])
+    return FOLDER, list(words)
+
+
 def main() -> None:
     """Takes what is asked for; exit status 1 if a row failed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("rows", nargs="*", metavar="row")
+    parser.add_argument("words", nargs="*", metavar="FOLDER or row")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--again", action="append", default=[], metavar="ROW")
     asked = parser.parse_intermixed_args()
+    asked.folder, asked.rows = split(asked.words)
+    if EVERY in asked.again:
+        asked.again = [row.name for row in ROWS]
     if unknown := {*asked.rows, *asked.again} - {row.name for row in ROWS}:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
     asked.folder.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bubi_sdk import Client, Network, Trust
+from rich.console import Console
+from rich.progress import Progress
 
 T = TypeVar("T")
 
@@ -79,6 +81,12 @@ def from_status(fields: dict[str, Any]) -> Development:
     return Development(
         fields["nodes"][0]["url"], Path(fields["trust_file"]), keystores, password.strip()
     )
+
+
+def progress_bar() -> Progress:
+    """A progress bar on standard error; it shows nothing where that is no terminal."""
+    shown = Console(stderr=True)
+    return Progress(console=shown, transient=True, disable=not shown.is_terminal)
 
 
 def groups(items: Sequence[T], size: int) -> Iterator[list[T]]:

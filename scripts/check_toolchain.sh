@@ -12,10 +12,12 @@ need() { # name, found version, least version, cure
 }
 version() { "$@" 2>/dev/null | grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1; }
 need Python "$(version "$python" --version)" 3.11 "Install it: apt-get install python3 python3-venv (or set PYTHON=/path/to/python3)."
-need Rust "$(version rustc --version)" 1.90 "Install it with rustup (https://rustup.rs): rustup toolchain install stable."
-need Cargo "$(version cargo --version)" 1.90 "It comes with Rust."
-need Node.js "$(version node --version)" 20.0 "Install Node.js 20 or newer (apt-get install nodejs, or your distribution's package)."
-need npm "$(version npm --version)" 9.0 "It comes with Node.js; Debian has it in a package of its own (apt-get install npm)."
+need Rust "$(version rustc --version)" 1.90 "Install it with rustup (https://rustup.rs), then: rustup update stable && rustup default stable."
+need Cargo "$(version cargo --version)" 1.90 "It comes with Rust: rustup update stable && rustup default stable."
+# Debian 12 itself has Node.js 18 only.
+node="Install Node.js 22 from NodeSource: apt-get install curl && curl -fsSL https://deb.nodesource.com/setup_22.x | bash - && apt-get install nodejs; or unpack an archive of https://nodejs.org/en/download and put its bin folder first in PATH."
+need Node.js "$(version node --version)" 20.0 "$node"
+need npm "$(version npm --version)" 9.0 "It comes with Node.js. $node"
 need "C compiler" "$(version cc --version)" 4.0 "Install it: apt-get install build-essential."
 "$python" -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing. Install it: apt-get install python3-venv." >&2; bad=1; }
 exit $bad

@@ -3,7 +3,8 @@
 
 Run: python benchmarks/peers/run.py [name …] [--seconds 20] [--out FILE]
 Names: bubi, cometbft, anvil, litesvm, postgresql; without a name all of them. What cannot be
-installed is named in the table with the reason.
+installed is named in the table with the reason (skipped), and so is what did not work although it
+was there (failed): neither costs the rows of the others.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +26,18 @@ COLUMNS = ("nodes", "signatures", "bft", "root", "fsync")
 
 def row(name: str, seconds: float) -> dict[str, Any]:
     """What one peer does and how fast it is, or why it is not here."""
-    peer = importlib.import_module(name)
-    found: dict[str, Any] = {"name": name, "title": peer.TITLE, **peer.FEATURES}
+    found: dict[str, Any] = {"name": name, "title": name, **dict.fromkeys(COLUMNS, "")}
     try:
+        peer = importlib.import_module(name)
+        found |= {"title": peer.TITLE, **peer.FEATURES}
         peer.install()
         return {**found, **peer.measure(seconds)}
     except UnavailableError as error:
         return {**found, "skipped": str(error)}
+    except Exception as error:
+        # Whatever it is: one peer that fails must not cost the figures of the others.
+        traceback.print_exc()
+        return {**found, "failed": f"{type(error).__name__}: {error}"}
 
 
 def markdown(rows: list[dict[str, Any]], seconds: float) -> str:
@@ -44,9 +51,10 @@ def markdown(rows: list[dict[str, Any]], seconds: float) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for one in rows:
-        if "skipped" in one:
-            reason = " ".join(one["skipped"].split())[:200]
-            figures = [f"skipped: {reason}", "", ""]
+        gone = next((word for word in ("skipped", "failed") if word in one), None)
+        if gone is not None:
+            reason = " ".join(one[gone].split())[:200]
+            figures = [f"{gone}: {reason}", "", ""]
         else:
             figures = [f"{one['rate']:,.0f}", f"{one['p50_ms']:.2f}", f"{one['p99_ms']:.2f}"]
         cells = [one["title"], *figures, *(one[name] for name in COLUMNS)]
@@ -70,12 +78,10 @@ def main() -> None:
         rows.append(row(name, asked.seconds))
     if asked.json:
         print(json.dumps({"schema": 1, "seconds": asked.seconds, "rows": rows}, indent=2))
-        return
-    table = markdown(rows, asked.seconds)
-    if asked.out is None:
-        print(table)
+    elif asked.out is None:
+        print(markdown(rows, asked.seconds))
     else:
-        asked.out.write_text(table, encoding="utf-8")
+        asked.out.write_text(markdown(rows, asked.seconds), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -108,6 +108,42 @@ describe("the dictionaries", () => {
     expect(found).toEqual([]);
   });
 
+  it("have a text for every refusal of the library", () => {
+    const folders = ["../../sdk/node/src/", "../src/"].map((one) => new URL(one, import.meta.url));
+    const made = /(?:new (?:InvalidInput|EncodingError|sdk\.BubiError)|\bsuper)\(\s*"(\w+)"/g;
+    const codes = folders
+      .flatMap(sources)
+      .flatMap((source) => [...source.matchAll(made)].map((one) => one[1]));
+    expect(codes).toContain("proof_foreign");
+    expect(codes.length).toBeGreaterThan(8);
+    expect(codes.filter((one) => !(`problem.${one}` in english))).toEqual([]);
+  });
+
+  it("leave no words in labels, titles and placeholders", () => {
+    const attribute =
+      /\b(?:aria-label|aria-description|title|placeholder|alt|label)=(?:\{\s*)?(["'`])(.*?)\1/gs;
+    const found = sources(new URL("../src/", import.meta.url)).flatMap((source) =>
+      [...source.matchAll(attribute)].map((one) => one[2] ?? ""),
+    );
+    // Some of these members take the key of a text.
+    const words = found
+      .filter((one) => !(one in english))
+      .map((one) => one.replaceAll(/\$\{[^}]*\}/g, ""));
+    expect(found.length).toBeGreaterThan(0);
+    expect(words.filter((one) => /\p{L}{2}/u.test(one))).toEqual([]);
+  });
+
+  it("show no error in the words of a program", () => {
+    // An error is shown by its code: `Trouble` and `Reason` do that for all pages.
+    const pages = ["pages/", "components/"].map(
+      (one) => new URL(`../src/${one}`, import.meta.url),
+    );
+    const found = pages
+      .flatMap(sources)
+      .flatMap((source) => source.match(/\.message\b|String\(error\)|>\s*\{\w+\.error\}/g) ?? []);
+    expect(found).toEqual([]);
+  });
+
   it("call things by the words of the glossary", () => {
     const wrong: string[] = [];
     const used = new Set<string>();

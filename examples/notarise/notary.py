@@ -20,10 +20,9 @@ from bubi_sdk.errors import BubiError, NotFound
 from bubi_sdk.network import Trust
 from bubi_sdk.proof import ReceiptProof, verify_receipt
 from bubi_sdk.transaction import Envelope
-from development import Development, ExampleFailed, groups
+from development import Development, ExampleFailed, groups, progress_bar
 from development import network as development_network
 from notarise.documents import Document, Skipped, algorithms, document, files
-from rich.console import Console
 from rich.progress import Progress
 
 RECORDS_PER_TRANSACTION = 100
@@ -75,7 +74,7 @@ def notarise(development: Development, options: argparse.Namespace) -> dict[str,
     trust = Trust.load(development.trust_file)
     signer = KeystoreSigner.open(development.keystores["notary"], development.password)
     client, names = development.open()
-    with client, _progress() as progress:
+    with client, progress_bar() as progress:
         documents, skipped = _hash(options, progress)
         hashed = time.monotonic()
         namespace = open_namespace(client, names, signer, options.namespace)
@@ -107,11 +106,6 @@ def notarise(development: Development, options: argparse.Namespace) -> dict[str,
         "out": str(options.out),
         "trust_file": str(trust_file),
     }
-
-
-def _progress() -> Progress:
-    shown = Console(stderr=True)
-    return Progress(console=shown, transient=True, disable=not shown.is_terminal)
 
 
 def _hash(options: argparse.Namespace, progress: Progress) -> tuple[list[Document], list[Skipped]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import tempfile
 import time
@@ -32,14 +33,16 @@ from bubi_sdk.documents import utc
 from bubi_sdk.proof import CellProof, verify_cell
 from bubi_sdk.state import HEADER_KEY, AssetDefinition, OwnerKind, owner_key
 from bubi_sdk.transaction import Envelope
-from development import Development, ExampleFailed, groups, network
+from development import Development, ExampleFailed, groups, network, progress_bar
 from points import customers
 from points.customers import Customer
 
 OPERATIONS = 100
 """Operations in one atomic group: all of them happen, or none."""
 REQUEST = 500
-"""Transactions in one request to the bulk door."""
+"""Transactions in one request to the bulk door, at most."""
+REQUESTS_LEAST = 5
+"""A step is sent in so many requests, if it has as many transactions, so that one sees it move."""
 WAIT_SECONDS = 50.0
 YEAR_MS = 365 * 24 * 3_600 * 1_000
 
@@ -72,12 +75,14 @@ class Programme:
 
     def submit(self, step: str, envelopes: Sequence[Envelope]) -> None:
         """Sends transactions through the bulk door; each must become final."""
-        for some in groups(envelopes, REQUEST):
-            outcome = self.client.submit_bulk(some, wait=WAIT_SECONDS)
-            for verdict, envelope in zip(outcome.verdicts, some, strict=True):
-                if not verdict.final:
-                    # Not known yet, or refused: asked again, which cannot execute it twice.
-                    self.client.submit_and_wait(envelope).raise_for_status()
+        with progress_bar() as bar:
+            size = min(REQUEST, -(-len(envelopes) // REQUESTS_LEAST))
+            for some in bar.track(list(groups(envelopes, size)), description=step):
+                outcome = self.client.submit_bulk(some, wait=WAIT_SECONDS)
+                for verdict, envelope in zip(outcome.verdicts, some, strict=True):
+                    if not verdict.final:
+                        # Not known yet, or refused: asked again, which cannot execute it twice.
+                        self.client.submit_and_wait(envelope).raise_for_status()
         self.transactions += len(envelopes)
         self.heights[step] = self.height()
 
@@ -118,6 +123,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--data", type=Path, help="data folder of the network; else the one that runs"
     )
     parser.add_argument("--url", help="another node of that network")
+    parser.add_argument("--out", type=Path, help="folder for the supply proof and its trust file")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
     if options.customers < 1:
@@ -157,8 +163,10 @@ def run(development: Development, options: argparse.Namespace, folder: Path) -> 
         promote(programme, options.promotion_seconds)
         spend(programme)
         lapse(programme)
-        supply = prove_supply(programme)
+        answer, supply = prove_supply(programme)
         statement = state_account(programme)
+    if options.out is not None:
+        supply["files"] = write_proof(options.out, answer, development.trust_file)
     programme.seconds["total"] = round(time.monotonic() - began, 3)
     return {
         "counts": {
@@ -279,8 +287,11 @@ def _pairs(items: Iterable[Any]) -> list[tuple[str, dict[str, Any]]]:
     return [(item["holder"], item["holding"]["v1"]) for item in items]
 
 
-def prove_supply(programme: Programme) -> dict[str, Any]:
-    """Checks the asset's cell against a certified block, and the holders against the supply."""
+def prove_supply(programme: Programme) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Checks the asset's cell against a certified block, and the holders against the supply.
+
+    Gives the node's answer with its proof, and what it shows.
+    """
     with programme.step("supply proof"):
         answer: Any = programme.client.asset(programme.asset, proof=True).data
         evidence = bytes.fromhex(answer["proof"]["cell"])
@@ -300,7 +311,7 @@ def prove_supply(programme: Programme) -> dict[str, Any]:
         if held != supply:
             raise ExampleFailed(f"holders have {held}, the proven supply is {supply}")
     issued = sum(one.points + one.promotion for one in programme.members)
-    return {
+    return answer, {
         "proven": supply,
         "held": held,
         "holders": len(found),
@@ -310,6 +321,19 @@ def prove_supply(programme: Programme) -> dict[str, Any]:
         "time": block.time,
         "signers": list(block.signers),
         "quorum": block.quorum,
+    }
+
+
+def write_proof(folder: Path, answer: dict[str, Any], trust: Path) -> dict[str, str]:
+    """Writes what somebody needs to check the supply without the node."""
+    folder.mkdir(parents=True, exist_ok=True)
+    proof, copied = folder / "supply.proof.json", folder / "trust.json"
+    proof.write_text(json.dumps(answer, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    copied.write_bytes(trust.read_bytes())
+    return {
+        "proof": str(proof),
+        "trust": str(copied),
+        "command": shlex.join(["bubi", "proof", "verify", str(proof), "--trust", str(copied)]),
     }
 
 
@@ -366,6 +390,8 @@ def _tell(report: dict[str, Any]) -> None:
         f"{', '.join(supply['signers'])}, shows a supply of {supply['proven']}."
     )
     print(f"  {supply['holders']} holders have {supply['held']} together: equal.")
+    if "files" in supply:
+        print(f"  Check it: {supply['files']['command']}")
     print(f"  {supply['issued']} were issued, {supply['lapsed']} have lapsed.")
     print(f"Statement of customer {statement['customer']} ({statement['name']})")
     print(f"  {statement['address']}")

@@ -210,8 +210,11 @@ class Lease:
 
     @property
     def height(self) -> int: ...
-    def page(self, kind: str, scope: str, after: bytes, limit: int) -> tuple[bytes, bytes]:
-        """One page as a JSON list and the position to continue after (empty: no more).
+    def page(
+        self, kind: str, scope: str, after: bytes, limit: int, now: int = 0
+    ) -> tuple[bytes, bytes]:
+        """One page as a JSON list and the position to continue after (empty: no more). What has lapsed is judged at the
+        time of the newest block or at `now` (ms), whichever is later.
 
         kind/scope: "accounts"/"", "balances"/address, "data"/address, "claims"/address, "holds"/address, "items"/address,
         "assets"/"" or issuer address, "holders"/asset id, "namespaces"/"", "records"/namespace id,
@@ -394,7 +397,8 @@ class Chain:
     def cell_json(self, owner: bytes, key: bytes, height: int | None, proof: bool) -> bytes:
         """{"height", "value": hex or null, "proof": hex}. Raises CoreError("height_pruned")."""
     def account_json(self, address: str, proof: bool) -> bytes | None: ...
-    def balance_json(self, address: str, asset: str, proof: bool) -> bytes | None: ...
+    def balance_json(self, address: str, asset: str, now: int, proof: bool) -> bytes | None:
+        """{"height", "value", "lapsed", "spendable"}: what has lapsed as for `Lease.page`."""
     def data_json(self, address: str, name: str, proof: bool) -> bytes | None: ...
     def asset_json(self, asset: str, proof: bool) -> bytes | None: ...
     def item_json(self, asset: str, item: str, proof: bool) -> bytes | None: ...

@@ -58,6 +58,8 @@ ANNOUNCERS_MAX = 8
 SPARES_MAX = 4
 """Further bodies under the digest of one that is being verified, of one peer each: the first may
 be wrong."""
+ENTRIES_PER_PEER_MAX = CHECKS_PER_PEER_MAX + WANTS_PER_PEER_MAX + 1_024
+"""What all tables here keep because of one peer: beyond its shares only what a proposal names."""
 DIGESTS_PER_MESSAGE_MAX = 1_024
 """Digests in one announcement or request."""
 BODIES_PER_PEER_MAX = 2_048
@@ -88,8 +90,12 @@ FORGET_BEATS = 100
 """Beats after which an announced batch that nobody delivers is forgotten."""
 SETTLED_TICKS = 2
 """Seconds (begun ones) after its acknowledgement when a batch may be seen as passed over."""
-OVERTAKEN_BLOCKS = 3
-"""Decided blocks of one leader that pass over a batch before it is suspected."""
+STARVED_BLOCKS = 3
+"""Blocks of one leader in a row that pass over batches before it is suspected."""
+STARVED_TICKS = 2
+"""Seconds (begun ones) that they take at least: who lacks a batch is told of it every second."""
+BLAME_BLOCKS = 256
+"""Decided blocks without a suspicion after which those before are forgotten."""
 
 SEAL_TIMER = TimerId(0, 0, "seal")
 HAVE_TIMER = TimerId(0, 0, "have")
@@ -102,11 +108,9 @@ class Held:
     """A verified batch that no decided block holds yet.
 
     `count`, `size` (bytes) and `expiry` are the batch's, which would count anew each time.
-    `entries` are the pool's groups of an own batch, None for another author's. `arrival` counts
-    what arrived here; `acknowledged` is the arrival counter when enough weight had it, `settled`
-    that of at least a second later, when every correct member must have heard of it. `waited`
-    counts seconds since it was acknowledged, `passed` blocks of leader `passed_by` that
-    overtook it.
+    `entries` are the pool's groups of an own batch, None for another author's. `acknowledged` says
+    that enough weight has it. `waited` counts seconds since then, `level` those of them in which
+    this node was not behind.
     """
 
     batch: BatchHandle
@@ -115,16 +119,22 @@ class Held:
     count: int
     size: int
     expiry: int
-    arrival: int
     entries: tuple[Entry[Any], ...] | None = None
     holders: dict[int, None] = field(default_factory=dict)
     weight: int = 0
-    acknowledged: int | None = None
+    acknowledged: bool = False
     ripe: bool = False
     waited: int = 0
-    settled: int | None = None
-    passed: int = 0
-    passed_by: int = -1
+    level: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Starving:
+    """Blocks of one leader in a row that pass over batches, since the tick of the first one."""
+
+    leader: int
+    since: int
+    blocks: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -216,7 +226,10 @@ class Dissemination:
         self._ordered_times: deque[tuple[int, tuple[bytes, ...]]] = deque()
         self._served: dict[bytes, BatchHandle] = {}
         self._pinned: OrderedDict[bytes, None] = OrderedDict()
-        self._arrivals = 0
+        self._ticks = 0
+        self._starving: _Starving | None = None
+        self._blamed: dict[int, None] = {}
+        self._blameless = 0
         self._time = 0
         self._member_of: Callable[[Peer], int | None] = lambda _peer: None
         self.behind = False
@@ -268,8 +281,7 @@ class Dissemination:
     def is_ready(self) -> bool:
         """Whether a leader that is in no hurry should name what is here now."""
         return any(
-            (held.acknowledged is not None or held.ripe) and self._counts(held)
-            for held in self._held.values()
+            (held.acknowledged or held.ripe) and self._counts(held) for held in self._held.values()
         )
 
     def fills(self, transactions: int) -> bool:
@@ -292,8 +304,8 @@ class Dissemination:
         shares: dict[bytes, list[int]] = {}
         chosen: list[BatchHandle] = []
         waiting = [held for held in self._held.values() if self._counts(held)]
-        first = [held for held in waiting if held.acknowledged is not None]
-        later = [held for held in waiting if held.acknowledged is None and (urgent or held.ripe)]
+        first = [held for held in waiting if held.acknowledged]
+        later = [held for held in waiting if not held.acknowledged and (urgent or held.ripe)]
         for held in (*first, *later):
             if len(chosen) == BLOCK_BATCHES_MAX:
                 break
@@ -314,6 +326,17 @@ class Dissemination:
             size -= held.size
             chosen.append(held.batch)
         return tuple(chosen)
+
+    def charged(self) -> dict[Peer, int]:
+        """Entries of the tables here by the peer because of which they are kept."""
+        found = dict.fromkeys(self._loads, 0)
+        for check in self._checks.values():
+            for peer in (check.peer, *check.spares):
+                found[peer] = found.get(peer, 0) + 1
+        for want in self._wants.values():
+            if want.charged is not None:
+                found[want.charged] = found.get(want.charged, 0) + 1
+        return found
 
     # --- configuration and start -------------------------------------------------------------
 
@@ -357,10 +380,13 @@ class Dissemination:
         for held in self._held.values():
             held.holders.clear()
             held.weight = 0
-            held.acknowledged = None
+            held.acknowledged = False
             held.ripe = True
+            held.waited = held.level = 0
             if own is not None:
                 self._acknowledge(held, own)
+        self._starving = None
+        self._blamed.clear()
 
     # --- own batches -------------------------------------------------------------------------
 
@@ -655,6 +681,9 @@ class Dissemination:
     ) -> tuple[tuple[int, tuple[Entry[Any], ...]], ...]:
         """A block was decided: returns the places and groups of this node's batches in it."""
         self._time = time
+        self._blameless += 1
+        if self._blameless > BLAME_BLOCKS:
+            self._blamed.clear()
         own: list[tuple[int, tuple[Entry[Any], ...]]] = []
         served: dict[bytes, BatchHandle] = {}
         for place, digest in enumerate(batches):
@@ -688,15 +717,34 @@ class Dissemination:
             self._out.append(Dropped(tuple(dropped)))
 
     def overtaken(self, leader: int, batches: tuple[bytes, ...]) -> str | None:
-        """Whether this leader has passed over a batch that all have; call before `decided`.
+        """H10: whether this leader starves batches, by a block whose content it chose.
 
-        Counts blocks of the leader that had room for the batch and ordered one that arrived here
-        when enough weight had acknowledged the batch for a second at least (protocol.md 5).
+        Call before `decided`. As long as it goes on every block of it says so again: members
+        come to the same conclusion within a second of each other, and only together can they act.
+        """
+        passed = self._passed_over(batches)
+        if passed is None:
+            self._starving = None
+            return None
+        found = self._starving
+        if found is None or found.leader != leader:
+            found = self._starving = _Starving(leader, self._ticks)
+        found.blocks += 1
+        if found.blocks < STARVED_BLOCKS or self._ticks - found.since < STARVED_TICKS:
+            return None
+        if not self._may_blame(leader):
+            return None
+        return f"passes over batch {passed.hex()[:16]} and others that all have"
+
+    def _passed_over(self, batches: tuple[bytes, ...]) -> bytes | None:
+        """H10: a batch that all have, that this block could hold and does not; None if none.
+
+        What does not fit closes the block for its author (`select`), and an author with more
+        batches than a correct one ever has waiting may have kept them from the leader.
         """
         limits = self._limits
         transactions, size = limits.transactions, limits.bytes
         shares: dict[bytes, list[int]] = {}
-        newest = -1
         for digest in batches:
             held = self._held.get(digest)
             if held is None:
@@ -707,31 +755,47 @@ class Dissemination:
             share = shares.setdefault(held.author, [0, 0])
             share[0] += held.count
             share[1] += held.size
-            newest = max(newest, held.arrival)
-        ordered = dict.fromkeys(batches)
-        suspicion = None
+        if len(batches) >= BLOCK_BATCHES_MAX:
+            return None
+        named = dict.fromkeys(batches)
+        closed: dict[bytes, None] = {}
+        left: list[Held] = []
         for held in self._held.values():
-            if held.digest in ordered or held.settled is None:
+            if held.digest in named or not self._counts(held):
                 continue
-            if held.passed_by != leader:
-                held.passed, held.passed_by = 0, leader
             used = shares.get(held.author, [0, 0])
-            count = held.count
             if (
-                held.settled >= newest
-                or count > transactions
+                held.count > transactions
                 or held.size > size
-                or used[0] + count > limits.author_transactions
+                or used[0] + held.count > limits.author_transactions
                 or used[1] + held.size > limits.author_bytes
             ):
-                continue
-            held.passed += 1
-            if held.passed >= OVERTAKEN_BLOCKS:
-                held.passed = 0
-                suspicion = (
-                    f"passed over batch {held.digest.hex()[:16]} in {OVERTAKEN_BLOCKS} blocks"
-                )
-        return suspicion
+                closed[held.author] = None
+            elif held.level >= SETTLED_TICKS:
+                left.append(held)
+        for held in left:
+            if (
+                held.author in self._members
+                and held.author not in closed
+                and self._authors[held.author].batches <= 2 * OWN_UNORDERED_MAX
+            ):
+                return held.digest
+        return None
+
+    def _may_blame(self, leader: int) -> bool:
+        """H10: whether the leaders blamed lately can all be faulty, but for one.
+
+        If they cannot, something else is wrong, and yet another leader would not cure it.
+        """
+        configuration = self._configuration
+        assert configuration is not None
+        members = configuration.members
+        others = sum(members[one].weight for one in self._blamed if one != leader)
+        if others > configuration.total - configuration.quorum:
+            return False
+        self._blamed[leader] = None
+        self._blameless = 0
+        return True
 
     # --- peers and time ----------------------------------------------------------------------
 
@@ -757,12 +821,14 @@ class Dissemination:
         for load in self._loads.values():
             load.served = load.served_bytes = 0
             load.refused = 0
+        self._ticks += 1
+        if self.behind:
+            self._starving = None
         again: list[Held] = []
         for held in self._held.values():
-            if held.acknowledged is not None:
+            if held.acknowledged:
                 held.waited += 1
-                if held.waited == SETTLED_TICKS:
-                    held.settled = self._arrivals
+                held.level = 0 if self.behind else held.level + 1
             if held.entries is not None or held.waited >= SETTLED_TICKS:
                 again.append(held)
         for peer in peers if again else ():
@@ -809,7 +875,6 @@ class Dissemination:
     def _hold(
         self, batch: BatchHandle, digest: bytes, entries: tuple[Entry[Any], ...] | None
     ) -> Held:
-        self._arrivals += 1
         held = Held(
             batch,
             digest,
@@ -817,7 +882,6 @@ class Dissemination:
             len(batch),
             batch.bytes,
             batch.latest_expiry,
-            self._arrivals,
             entries,
         )
         self._held[digest] = held
@@ -836,7 +900,7 @@ class Dissemination:
         ):
             # Who signed it holds it.
             self._acknowledge(held, author_member)
-        if held.acknowledged is None:
+        if not held.acknowledged:
             self._ripening.append(held)
             if not self._ripe_timer:
                 self._ripe_timer = True
@@ -889,8 +953,8 @@ class Dissemination:
             return
         held.holders[member] = None
         held.weight += self._configuration.members[member].weight
-        if held.acknowledged is None and held.weight >= self._enough:
-            held.acknowledged = self._arrivals
+        if held.weight >= self._enough:
+            held.acknowledged = True
 
     def _add_holder(self, held: Held, peer: Peer) -> None:
         member = self._member_of(peer)

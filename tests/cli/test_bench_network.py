@@ -7,6 +7,7 @@ import os
 import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from bubi_sdk import Address, Envelope, MemorySigner, Network, TransactionBuilder
@@ -339,6 +340,30 @@ def test_after_an_overload_all_is_normal_from_the_first_reply_in_time_that_no_la
     assert run.normal_after() == 3.0
     fields = bench_network_run.overload_fields(5.0, 2_000.0, [run])
     assert (fields["goodput_ratio"], fields["normal_after_seconds"]) == (0.0, 3.0)
+
+
+def test_an_overload_tells_the_memory_of_its_worst_run_and_every_view_change():
+    def run(committed, before, peak, views):
+        one = Run(sent=1, seconds=1.0, committed=committed)
+        one.before = [replace(_usage(1.0, 3), rss=before), replace(_usage(1.0, 3), rss=100)]
+        one.after = [_usage(2.0, 3 + views), _usage(2.0, 3)]
+        one.peaks = [peak, 100]
+        return one
+
+    runs = [run(80, 100, 150, 0), run(100, 200, 340, 2), run(90, 50, 60, 1)]
+    fields = bench_network_run.overload_fields(5.0, 100.0, runs)
+    assert (fields["goodput_ratio"], fields["goodput_ratio_spread"]) == (0.9, [0.8, 1.0])
+    assert fields["view_changes"] == 3
+    assert fields["rss_before_bytes"] == [200, 100]
+    assert fields["rss_peak_bytes"] == [340, 100]
+    assert fields["rss_after_bytes"] == [7, 7]
+    assert fields["rss_peak_ratio"] == 1.7
+    assert fields["normal_after_seconds"] is None
+    # After a warm-up, before is what was seen last when the overload began.
+    runs[1].from_ms = 5_000.0
+    runs[1].samples = [Sample(at, (rss, rss)) for at, rss in ((0, 50), (4_000, 170), (6_000, 900))]
+    fields = bench_network_run.overload_fields(5.0, 100.0, runs[1:2])
+    assert (fields["rss_before_bytes"], fields["rss_peak_ratio"]) == ([170, 170], 2.0)
 
 
 def test_growth_is_the_slope_of_the_samples_within_the_window():

@@ -14,6 +14,7 @@ from bubi.consensus.solo import Step
 from bubi.consensus.switching import NOT_STARTED
 from bubi.gateway import governance
 from bubi.gateway.access import Role
+from bubi.gateway.alarms.channels import FAILURES
 from bubi.gateway.alarms.rules import BY_CODE
 from bubi.gateway.index.settings import EFFECTS
 from bubi.gateway.problems import PROBLEMS
@@ -59,6 +60,7 @@ ACTION = r'\baudit\(\s*(?:[\w.]+(?:\[:64\])?|""),\s*(?:who,\s*)?"(\w+)"'
 """Where something is written into the audit log: by whom, what."""
 CODES: dict[str, Iterable[str]] = {
     "problem": {*PROBLEMS, *OF_THE_NODE},
+    "channel_failure": FAILURES,
     "code": {name for _, name in core.result_codes()},
     "meaning": {name for _, name in core.result_codes()},
     "operation": core.operation_names(),

@@ -136,13 +136,13 @@ class Ledger(Simulated):
         self.chain.close()
         self.chain = core.Chain.open(str(folder), self.genesis)
         self.inheritance = partial(nullcontext, folder / END)
-        self._sign = _signature
+        self._sign = signature
 
 
 END = "inheritance"
 
 
-def _signature(key: bytes, message: bytes) -> bytes:
+def signature(key: bytes, message: bytes) -> bytes:
     """The signature of a key of the pool; nobody has the secrets of the doubtful ones."""
     secret = POOL.get(key) or SECRETS.get(key)
     return bytes(64) if secret is None else secret.sign(message)

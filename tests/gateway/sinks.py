@@ -4,6 +4,7 @@ import email
 import email.policy
 import socketserver
 import threading
+import time
 from dataclasses import dataclass
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,8 @@ class Sink:
     def __init__(self, server: socketserver.TCPServer) -> None:
         self._server = server
         self.port = server.server_address[1]
+        self.times: list[float] = []
+        """When each message came, by the monotonic clock."""
         self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -45,6 +48,7 @@ class HttpSink(Sink):
         class Handler(BaseHTTPRequestHandler):
             def take(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                sink.times.append(time.monotonic())
                 sink.requests.append(Request(self.path, dict(self.headers), body))
                 self.send_response(sink.status)
                 self.send_header("Content-Length", str(len(sink.answer)))
@@ -81,7 +85,9 @@ class MailSink(Sink):
                     verb = line[:4].upper()
                     if verb == b"DATA":
                         self.say("354 go on")
-                        sink.mails.append(self.mail())
+                        taken = self.mail()
+                        sink.times.append(time.monotonic())
+                        sink.mails.append(taken)
                     self.say("221 bye" if verb == b"QUIT" else "250 ok")
                     if verb == b"QUIT":
                         return

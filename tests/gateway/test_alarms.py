@@ -185,9 +185,9 @@ async def test_a_defect_of_what_sends_is_a_failure_as_well(tmp_path: Path, post:
     await settled(alarms)
     tries = alarms.records.deliveries(10)
     assert [(one.channel, one.delivered, one.error) for one in tries] == [
-        (broken.id, False, "RuntimeError")
+        (broken.id, False, "internal: RuntimeError")
     ] * 3
-    assert await alarms.test(alarms.records.channel(broken.id)) == "RuntimeError"
+    assert await alarms.test(alarms.records.channel(broken.id)) == "internal: RuntimeError"
     alarms.observe([])
     found = {(one.code, one.key) for one in alarms.records.active()}
     assert ("channel_failing", "broken") in found
@@ -318,6 +318,26 @@ def test_a_subscription_that_does_not_keep_up_is_told_until_it_does() -> None:
     assert lags(now + 5_000, metrics) == {"a/Shop/till": 0, "a/10.0.0.1": 3}
     # A node that began anew knows of none: so none of them is behind.
     assert lags(now + 10_000, Metrics()) == {"a/Shop/till": 0, "a/10.0.0.1": 0}
+
+
+def test_a_divergence_is_neither_evidence_nor_a_mere_alarm_of_a_node() -> None:
+    now = 1_800_000_000_000
+    node, metrics = watched("a", {}, now), Metrics()
+
+    def bad(at: int) -> set[str]:
+        node.newest = parse(metrics.render(dict).decode(), at)
+        node.history.append(node.newest)
+        found = readings({"a": node}, at, lambda _a, _b: None)
+        return {
+            one.code for one in found if one.value is not None and BY_CODE[one.code].bad(one.value)
+        }
+
+    for alarm in ("divergence", "evidence", "guard_silent"):
+        metrics.alarms.labels(alarm).inc(0)
+    quiet = bad(now)
+    metrics.alarms.labels("divergence").inc()
+    assert bad(now + 5_000) - quiet == {"divergence"}
+    assert BY_CODE["divergence"].severity is Severity.CRITICAL
 
 
 def test_clients_that_nobody_named_are_told_while_they_ask() -> None:

@@ -142,7 +142,8 @@ def test_what_is_private_stays_hidden(gateway: RunningGateway, ledger: World) ->
     assert gateway.get(f"/transactions/{hash_}")["hidden"] == ["operations.0.content"]
     assert gateway.get(f"/transactions/{hash_}/proof", 403)["code"] == "role_missing"
     found = gateway.get("/search", q=digest)["items"]
-    assert [(one["kind"], one["id"]) for one in found] == [("record", f"{namespace}/sealed/one")]
+    hit = ("record", f"{namespace}/sealed/one", 1)
+    assert [(one["kind"], one["id"], one["version"]) for one in found] == [hit]
 
 
 def test_a_hit_leads_to_what_is_there(gateway: RunningGateway, ledger: World) -> None:
@@ -273,17 +274,22 @@ def test_a_new_block_is_told_within_a_moment(gateway: RunningGateway, ledger: Wo
                 if line.startswith("data: "):
                     told.append((kind, json.loads(line[6:])))
                     if kind == "block" and told[-1][1]["height"] == wanted.get("height"):
+                        came.append(time.monotonic())
                         return
 
     wanted: dict[str, str] = {}
+    came: list[float] = []
     thread = threading.Thread(target=listen)
     thread.start()
     assert opened.wait(60)
     height = int(settled_block(gateway, ledger)) + 1
     wanted["height"] = str(height)
     assert ledger.done(world.set_data("told"))["height"] == str(height)
+    final = time.monotonic()
     thread.join(60)
     assert not thread.is_alive()
+    # It depends on the machine: told, and judged by those who look. The event may come first.
+    print(f"event {1_000 * (came[0] - final):.0f} ms after the outcome")  # noqa: T201
     assert ("status", "ready") in [(kind, one.get("status")) for kind, one in told]
     assert gateway.get(f"/blocks/{height}")["height"] == str(height)
 

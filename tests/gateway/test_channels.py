@@ -109,7 +109,8 @@ def test_failures_are_told_without_the_secret(web: HttpSink) -> None:
     assert "500" in said
     assert "topsecret" not in said
     assert (
-        deliver(channel("wecom", url="http://127.0.0.1:1/x"), MESSAGE, LOOPBACK) == "ConnectError"
+        deliver(channel("wecom", url="http://127.0.0.1:1/x"), MESSAGE, LOOPBACK)
+        == "unanswered: ConnectError"
     )
     settings = {"host": "127.0.0.1", "port": "1", "from": "a@example.org", "to": "b@example.org"}
     assert deliver(channel("mail", **settings), MESSAGE, LOOPBACK)

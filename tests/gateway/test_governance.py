@@ -1,5 +1,6 @@
 """Epochs, proposals, votes and evidence in the index, against ledgers that are governed."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -12,7 +13,7 @@ from bubi.gateway import governance
 from bubi.gateway.index import check, migrations, schema
 from bubi.gateway.index.paging import Asked
 from bubi.gateway.index.reader import Reader
-from bubi.gateway.index.settings import EFFECTS
+from bubi.gateway.index.settings import EFFECTS, Settings
 from bubi.gateway.index.writer import Writer
 
 from ..model import keys
@@ -205,6 +206,44 @@ def test_it_has_what_the_state_has(
     compare_proposals(ledger.chain, index)
     compare_evidence(ledger.chain, index)
     compare_epochs(ledger.chain, index)
+
+
+def test_each_change_stands_beside_what_those_before_it_leave() -> None:
+    key = {"ed25519": "11" * 32}
+    members = [{"name": "v1", "organisation": "o1", "weight": 1, "key": key}]
+    retired = {"algorithm": 2, "until": "9"}
+    parameters = {"algorithms": [0, 3], "vote_algorithms": [0], "retired_algorithms": [retired]}
+    now = Settings("pbft", 2, 3, 1, members, parameters, {}, {}, [])
+    changes: list[dict[str, Any]] = [
+        {"set_algorithms": {"accounts": [0], "votes": [0], "old_until": "5"}},
+        {"set_algorithms": {"accounts": [0, 1], "votes": [0, 1], "old_until": "6"}},
+        {"change_validator": {"name": "v1", "weight": 2, "key": None}},
+        {"change_validator": {"name": "v1", "weight": 3, "key": None}},
+        {"set_quorum": {"numerator": 9, "denominator": 10}},
+        {"set_quorum": {"numerator": 8, "denominator": 10}},
+        {"set_organisation": {"name": "o2", "governance": None, "certificate": "00fe"}},
+        {"set_organisation": {"name": "o2", "governance": None, "certificate": "00ff"}},
+    ]
+    second = [retired, {"algorithm": 3, "until": "5"}]
+    first = {"accounts": [0, 3], "votes": [0], "retired": [retired]}
+    organisation = {
+        "governance": None,
+        "certificate_bytes": 2,
+        "certificate_sha256": hashlib.sha256(b"\x00\xfe").hexdigest(),
+    }
+    assert now.compared(changes) == [
+        first,
+        {"accounts": [0], "votes": [0], "retired": second},
+        members[0],
+        {**members[0], "weight": 2},
+        [2, 3],
+        [9, 10],
+        None,
+        organisation,
+    ]
+    # What is in force is only read.
+    assert (now.validators, now.parameters["algorithms"]) == (members, [0, 3])
+    assert members[0]["weight"] == 1
 
 
 def compare_proposals(chain: core.Chain, index: Reader) -> None:

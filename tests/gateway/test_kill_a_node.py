@@ -62,6 +62,13 @@ def about_victim(texts: list[str], word: str) -> bool:
     return any(f"The validator {VICTIM} is down" in one and word in one for one in texts)
 
 
+def told_at(times: list[float], texts: list[str], word: str) -> float:
+    """When the first message about it came."""
+    return next(
+        time_ for time_, text in zip(times, texts, strict=False) if about_victim([text], word)
+    )
+
+
 def add_channels(console: httpx.Client, mail: MailSink, web: HttpSink) -> None:
     settings = {"host": "127.0.0.1", "port": str(mail.port), "from": "bubi@example.org",
                 "to": "operator@example.org"}  # fmt: skip
@@ -91,14 +98,20 @@ def test_a_killed_node_is_seen_and_told_and_over_when_it_is_back(
 
         nodes = command("status", "--data", folder, "--json").json["nodes"]
         kill(next(one["pid"] for one in nodes if one["name"] == VICTIM))
+        since = time.monotonic()
         alarm = until(
             lambda: active(console).get(("validator_down", VICTIM)), "the alarm of the validator"
         )
         assert alarm["severity"] == "critical"
         assert alarm["value"] >= 10
+        took = {"alarm": time.monotonic() - since}
         assert not node(console, VICTIM)["reachable"]
         until(lambda: about_victim(mails(), "critical"), "the mail")
+        took["mail"] = told_at(mail.times, mails(), "critical") - since
         until(lambda: about_victim(posts(), "critical"), "the message of the robot")
+        took["POST"] = told_at(web.times, posts(), "critical") - since
+        # They depend on the machine: told, and judged by those who look.
+        print("after the kill:", ", ".join(f"{what} {s:.1f} s" for what, s in took.items()))  # noqa: T201
 
         assert command("up", "--node", VICTIM, "--data", folder, "--detach").status == 0
         until(lambda: ("validator_down", VICTIM) not in active(console), "the end of the alarm")

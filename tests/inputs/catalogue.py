@@ -610,7 +610,7 @@ REQUESTS: list[tuple[str, str, str, dict[str, str], str]] = [
     ("cell: owner short", "GET", "/v1/cells/00/00", {}, "parameter_invalid"),
     ("cell: owner of no kind", "GET", f"/v1/cells/04{'00' * 32}/00", {}, "parameter_invalid"),
     ("cell: proof of the genesis", "GET", f"/v1/cells/{'00' * 33}/00?height=0&proof=1", {}, "parameter_invalid"),
-    ("cell: height ahead", "GET", f"/v1/cells/{'00' * 33}/00?height=999999", {}, "height_pruned"),
+    ("cell: height ahead", "GET", f"/v1/cells/{'00' * 33}/00?height=999999", {}, "not_provable_yet"),
     ("stream only", "GET", POST, {}, "not_acceptable"),
     ("stream: position", "GET", "/v1/blocks?after=x", {"accept": "text/event-stream"}, "parameter_invalid"),
     ("stream: last event id", "GET", "/v1/blocks", {"accept": "text/event-stream", "last-event-id": "1:2:3"}, "parameter_invalid"),

@@ -317,7 +317,7 @@ REQUESTS: list[tuple[str, str, str, dict[str, str], str]] = [
         "GET",
         f"/v1/cells/{'00' * 33}/00?height=999999",
         {},
-        "height_pruned",
+        "not_provable_yet",
     ),
     ("transactions without a stream", "GET", POST, {}, "not_acceptable"),
     (

@@ -1,6 +1,7 @@
 """The two examples, at reduced size and, marked long, at full size."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -39,13 +40,35 @@ def check_points(said, customers):
     return report
 
 
-def test_points(development):
+def test_points(development, tmp_path):
     folder, _ = development
+    out = tmp_path / "proof of supply"
     said = example(
-        "points", "--customers", "250", "--promotion-seconds", "10", "--data", folder, "--json"
-    )
+        "points", "--customers", "250", "--promotion-seconds", "10", "--data", folder,
+        "--out", out, "--json",
+    )  # fmt: skip
     report = check_points(said, 250)
     assert report["counts"]["spenders"] > 0
+    check_supply_proof(report["supply"], out)
+
+
+def check_supply_proof(supply, out):
+    """Whoever has the two files and the command can check the supply; a changed one is refused."""
+    proof, trust = out / "supply.proof.json", out / "trust.json"
+    assert supply["files"]["proof"] == str(proof)
+    program, *words = shlex.split(supply["files"]["command"])
+    assert (program, words) == ("bubi", ["proof", "verify", str(proof), "--trust", str(trust)])
+    verified = command(*words, "--json")
+    assert verified.status == 0, verified.err
+    assert (verified.json["valid"], verified.json["height"]) == (True, supply["height"])
+    assert verified.json["signers"] == supply["signers"]
+    answer = json.loads(proof.read_text(encoding="utf-8"))
+    shown = answer["value"]["v1"]
+    assert shown["supply"] == str(supply["proven"])
+    shown["supply"] = str(supply["proven"] + 1)
+    proof.write_text(json.dumps(answer), encoding="utf-8")
+    refused = command(*words, "--json")
+    assert (refused.status, refused.json["valid"]) == (1, False)
 
 
 @pytest.mark.long

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bubi_sdk.network import Trust
 
 from bubi import core
 from bubi.consensus.guard import SECOND_PLACE_LAG
@@ -20,7 +21,7 @@ from bubi.node.init import initialise
 from tests.ports import free_port
 
 from .network import command, wait_for
-from .nodes import RunningNode, make_node
+from .nodes import Account, RunningNode, make_node
 
 TRANSACTION = {"content-type": "application/vnd.bubi.transaction"}
 BULK = {"content-type": "application/vnd.bubi.transactions"}
@@ -138,6 +139,65 @@ def test_a_transaction_that_becomes_void_expires(node: RunningNode) -> None:
     while expired["status"] == "pending":
         expired = node.client.get(f"/v1/transactions/{hash_}?wait=final&timeout=60").json()
     assert expired["status"] == "expired"
+
+
+def dated(node: RunningNode, code: str, milliseconds: int) -> tuple[dict[str, Any], str]:
+    """100 of a new asset that lapse soon, 10 of them in a hold: the outcome, and the asset."""
+    owner = node.owner.address
+    asset = Trust.load(node.made.trust_file).network.asset_id(owner, code).hex()
+    expires = str(int(time.time() * 1000) + milliseconds)
+    other = Account.new()
+    opened = {"key": {"ed25519": other.key.public_key[1:].hex()}}
+    definition: dict[str, Any] = {
+        "code": code,
+        "name": "Points",
+        "kind": "dated",
+        "decimals": 0,
+    }
+    features = {"freeze": False, "whitelist": False, "clawback": False}
+    operations: list[Any] = [
+        {"create_account": {"target": opened, "signers": [], "thresholds": None}},
+        {"create_asset": {**definition, "cap": None, "features": features}},
+        {"issue": {"asset": asset, "to": owner, "amount": "100", "expires": expires}},
+        {
+            "reserve": {
+                "asset": asset,
+                "beneficiary": other.address,
+                "amount": "10",
+                "expires": expires,
+            }
+        },
+    ]
+    return node.submit(node.sign(node.body(operations))).json(), asset
+
+
+def test_what_lapsed_on_an_idle_node_is_told(node: RunningNode) -> None:
+    # On a slow machine the lot may have expired before it is issued: then again with more time.
+    for number, milliseconds in enumerate((2_000, 8_000, 32_000, 128_000)):
+        done, asset = dated(node, f"LAPSE{number}", milliseconds)
+        if done["status"] == "final":
+            break
+    assert done["status"] == "final", done
+    account = f"/v1/accounts/{node.owner.address}"
+
+    def marked() -> dict[str, Any]:
+        found: dict[str, Any] = node.client.get(f"{account}/balances/{asset}").json()
+        return found
+
+    wait_for(lambda: marked()["lapsed"] == "90")
+    found = marked()
+    assert (found["spendable"], found["height"]) == ("0", done["height"])
+    assert found["value"]["v1"]["balance"] == "90"
+    one = {"lapsed": "90", "spendable": "0"}
+    (holder,) = node.client.get(f"/v1/assets/{asset}/holders").json()["items"]
+    assert holder["holding"] == found["value"]
+    assert {name: holder[name] for name in one} == one
+    balances = node.client.get(f"{account}/balances").json()["items"]
+    (balance,) = [shown for shown in balances if shown["asset"] == asset]
+    assert {name: balance[name] for name in one} == one
+    holds = node.client.get(f"{account}/holds").json()["items"]
+    (hold,) = [shown for shown in holds if shown["state"]["v1"]["asset"] == asset]
+    assert (hold["expired"], hold["lapsed"], hold["spendable"]) == (True, "10", "0")
 
 
 def test_bulk(node: RunningNode) -> None:

@@ -90,10 +90,14 @@ def test_every_answer_is_what_its_proof_proves(
 ) -> None:
     for kind, answer in answers.items():
         proven = verify_answer(trust, answer)
-        record = kind.startswith("record ")
-        of_accounts = ("organisation", "quota") if kind == "account" else ()
-        assert proven.not_proven == (("author", "newest") if record else of_accounts), kind
-        if record:
+        of_kind = {
+            "account": ("organisation", "quota"),
+            "balance": ("lapsed", "spendable"),
+            "record": ("author", "newest"),
+        }
+        *_, general = kind.split() if kind.endswith("balance") else [kind.partition(" ")[0]]
+        assert proven.not_proven == of_kind.get(general, ()), kind
+        if general == "record":
             assert answer["key"] == kind.removeprefix("record ")
 
 
@@ -118,7 +122,7 @@ def test_every_change_beside_the_proof_is_refused(
     for answer in answers.values():
         shown = copy.deepcopy(answer)
         proof = shown.pop("proof")
-        unproven = ("newest", "author", "organisation", "quota")
+        unproven = ("newest", "author", "organisation", "quota", "lapsed", "spendable")
         beside = {name: shown.pop(name) for name in unproven if name in shown}
         forgeries = changed(shown)
         assert forgeries

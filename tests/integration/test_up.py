@@ -7,12 +7,16 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from itertools import takewhile
 from pathlib import Path
 
 import psutil
 import pytest
 from network import PATIENCE, alive, command, environment, kill
+
+INTERRUPTED = (130, -signal.SIGINT)
+"""Python may end itself by the signal that it was told of, once everything is tidied up."""
 
 
 @pytest.fixture
@@ -105,30 +109,81 @@ def test_a_port_taken_since_the_last_run_is_replaced(folder):
         assert second.json["chain_id"] == first["chain_id"]
 
 
-def test_a_failed_start_leaves_nothing_behind(folder, tmp_path):
-    # A module that shadows the node's makes its process end at once.
+def failing(tmp_path, noun):
+    """An environment in which `bubi NOUN run` ends at once."""
     shadow = tmp_path / "shadow"
     shadow.mkdir()
     (shadow / "sitecustomize.py").write_text(
-        "import sys\nif 'run' in sys.orig_argv:\n    sys.exit('the disk is on fire')\n",
+        f"import sys\nif {{{noun!r}, 'run'}} <= set(sys.orig_argv):\n"
+        "    sys.exit('the disk is on fire')\n",
         encoding="utf-8",
     )
-    failed = command(
-        "up",
-        "--detach",
-        "--nodes",
-        "1",
-        "--data",
-        folder,
-        "--json",
-        PYTHONPATH=f"{shadow}:{os.environ.get('PYTHONPATH', '')}",
-    )
+    return {"PYTHONPATH": f"{shadow}:{os.environ.get('PYTHONPATH', '')}"}
+
+
+def running_from(folder):
+    """Command lines of all processes that name the folder."""
+    running = [one.info["cmdline"] or [] for one in psutil.process_iter(["cmdline"])]
+    return [words for words in running if any(str(folder) in word for word in words)]
+
+
+@pytest.mark.parametrize("noun", ["node", "gateway"])
+def test_a_failed_start_leaves_nothing_behind(folder, tmp_path, noun):
+    asked = ("up", "--detach", "--nodes", "1", "--data", folder, "--json")
+    failed = command(*asked, **failing(tmp_path, noun))
     assert failed.status == 1
     assert failed.json["error"]["code"] == "start_failed"
     assert "the disk is on fire" in failed.err
     assert not folder.exists()
-    running = [one.info["cmdline"] or [] for one in psutil.process_iter(["cmdline"])]
-    assert [words for words in running if any(str(folder) in word for word in words)] == []
+    assert running_from(folder) == []
+
+
+@pytest.mark.parametrize("noun", ["node", "gateway"])
+def test_a_failed_second_start_leaves_nothing_running(folder, tmp_path, noun):
+    asked = ("up", "--detach", "--nodes", "1", "--data", folder, "--json")
+    assert command(*asked, "--no-gateway").status == 0
+    assert command("down", "--data", folder).status == 0
+    failed = command(*asked, **failing(tmp_path, noun))
+    assert (failed.status, failed.json["error"]["code"]) == (1, "start_failed")
+    assert running_from(folder) == []
+    assert command("status", "--data", folder).status == 3
+    assert command("doctor", "--data", folder, "--json").json["findings"] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_start_that_is_told_to_end_leaves_nothing_behind(folder, number):
+    with subprocess.Popen(
+        [*front("--detach"), "--nodes", "1", "--data", str(folder)], env=environment()
+    ) as starting:
+        try:
+            log = folder / "node1" / "node.log"
+            while starting.poll() is None and not log.exists():
+                time.sleep(0.01)
+            starting.send_signal(number)
+            assert starting.wait(PATIENCE) in INTERRUPTED
+        finally:
+            starting.kill()
+    assert not folder.exists()
+    assert running_from(folder) == []
+
+
+def test_a_second_start_that_is_told_to_end_leaves_nothing_running(folder):
+    assert command("up", "--detach", "--nodes", "1", "--no-gateway", "--data", folder).status == 0
+    assert command("down", "--data", folder).status == 0
+    log = folder / "node1" / "node.log"
+    written = log.stat().st_size
+    with subprocess.Popen(
+        [*front("--detach"), "--data", str(folder)], env=environment()
+    ) as starting:
+        try:
+            while starting.poll() is None and log.stat().st_size == written:
+                time.sleep(0.01)
+            starting.send_signal(signal.SIGTERM)
+            assert starting.wait(PATIENCE) in INTERRUPTED
+        finally:
+            starting.kill()
+    assert running_from(folder) == []
+    assert command("status", "--data", folder).status == 3
 
 
 def test_what_an_unfinished_start_left_is_replaced(folder):
@@ -178,21 +233,27 @@ def test_a_damaged_state_file_is_named_and_can_be_reset(folder):
     assert not folder.exists()
 
 
-def test_in_front_it_runs_until_ctrl_c(folder):
+def front(*options):
+    """`bubi up` as a terminal starts it: no signal ignored, whatever runs the tests."""
+    return ["env", "--default-signal=INT,TERM,HUP", sys.executable, "-m", "bubi", "up", *options]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_in_front_it_runs_until_it_is_told_to_end(folder, number):
     with subprocess.Popen(
-        [sys.executable, "-m", "bubi", "up", "--nodes", "1", "--data", str(folder), "--json"],
+        front("--nodes", "1", "--data", str(folder), "--json"),
         stdout=subprocess.PIPE,
         text=True,
         env=environment(),
-    ) as front:
+    ) as process:
         try:
             # What it prints says that its start is over; interrupted before, it takes all back.
-            said = list(takewhile(lambda line: line != "}\n", front.stdout))
+            said = list(takewhile(lambda line: line != "}\n", process.stdout))
             pid = json.loads("".join([*said, "}"]))["nodes"][0]["pid"]
             assert command("status", "--data", folder).status == 0
-            front.send_signal(signal.SIGINT)
-            assert front.wait(PATIENCE) == 0
+            process.send_signal(number)
+            assert process.wait(PATIENCE) == 0
         finally:
-            front.kill()
+            process.kill()
     assert not alive(pid)
     assert command("status", "--data", folder).status == 3

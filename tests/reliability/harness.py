@@ -341,10 +341,20 @@ def look_up_part(place: str, entries: list[tuple[str, int]]) -> None:
         connection.close()
 
 
-def check_ledger(node: Node, journal: Journal, asset: str, folder: Path) -> None:
+def check_copy(node: Node, journal: Journal, asset: str, folder: Path) -> None:
+    """As `check_ledger`, on a copy: opening repairs, and that is the killed node's own task."""
+    copy = folder / "copy"
+    shutil.copytree(node.data, copy)
+    check_ledger(node, journal, asset, folder, copy)
+    shutil.rmtree(copy)
+
+
+def check_ledger(
+    node: Node, journal: Journal, asset: str, folder: Path, data: Path | None = None
+) -> None:
     """The whole ledger against the journal and against a replay from the genesis."""
-    genesis = node.made.directory / "genesis.bin"
-    chain = open_chain(node.data, genesis)
+    genesis, data = node.made.directory / "genesis.bin", data or node.data
+    chain = open_chain(data, genesis)
     try:
         found = receipts(chain)
         for digest, height in journal.acknowledged.items():
@@ -358,7 +368,7 @@ def check_ledger(node: Node, journal: Journal, asset: str, folder: Path) -> None
         end = (chain.height, chain.state_root)
     finally:
         chain.close()
-    assert replayed_root(node.data, genesis, folder / "replay") == end
+    assert replayed_root(data, genesis, folder / "replay") == end
 
 
 def data_files(data: Path) -> Iterator[Path]:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from harness import Node, data_files, open_chain, receipts, replayed_root
 
 from bubi import core
@@ -267,41 +270,91 @@ def run_briefly(config: Path) -> tuple[int | None, str]:
             process.wait(120)
 
 
+CASES = [
+    ("genesis.bin", flip(60), {1, 2}),
+    ("genesis.bin", cut(33), {2}),
+    ("genesis.bin", remove, {2}),
+    ("config.toml", cut(0), {2}),
+    ("config.toml", remove, {2}),
+    ("validator.key", flip(3), {2}),
+    ("validator.key", flip(12), {2}),
+    ("validator.key", cut(20), {2}),
+    ("validator.key", remove, {2}),
+    ("cert.pem", flip(100), {2}),
+    ("cert.pem", cut(60), {2}),
+    ("cert.pem", remove, {2}),
+    ("key.pem", cut(60), {2}),
+    ("key.pem", remove, {2}),
+]
+
+
 @pytest.mark.parametrize(
-    ("name", "damage", "status"),
-    [
-        ("genesis.bin", flip(60), {1, 2}),
-        ("genesis.bin", cut(33), {2}),
-        ("genesis.bin", remove, {2}),
-        ("config.toml", cut(0), {2}),
-        ("config.toml", remove, {2}),
-        ("validator.key", flip(3), {2}),
-        ("validator.key", flip(12), {2}),
-        ("validator.key", cut(20), {2}),
-        ("validator.key", remove, {2}),
-        ("cert.pem", flip(100), {2}),
-        ("cert.pem", remove, {2}),
-        ("key.pem", cut(60), {2}),
-    ],
+    ("use", "name", "damage", "status"),
+    [("api", *one) for one in CASES]
+    + [("network", *one) for one in CASES if one[0].endswith(".pem")],
 )
 def test_settings_and_keys(
-    prepared: Prepared, tmp_path: Path, name: str, damage: Damage, status: set[int]
+    prepared: Prepared, tmp_path: Path, use: str, name: str, damage: Damage, status: set[int]
 ) -> None:
     config = copied_node(prepared, tmp_path / "node")
     if name.endswith(".pem"):
-        text = config.read_text(encoding="utf-8").replace(
-            "[api]", '[api]\ntls_certificate = "cert.pem"\ntls_key = "key.pem"'
-        )
-        config.write_text(text, encoding="utf-8")
+        configure_certificate(config, use)
     damage(tmp_path / "node" / name)
     ended, words = run_briefly(config)
     assert ended in status, words
     assert "Traceback" not in words and "panicked" not in words, words
-    assert name in words or "genesis" in words, words
+    assert name in words, words
     checked, out, err = command("node", "check", str(config), "--json")
     assert "Traceback" not in err and "panicked" not in err, err
-    assert checked in {0, 1, 2}
-    assert json.loads(out)["schema"] == 1
+    document = json.loads(out)
+    if name == "config.toml":
+        assert (checked, document["error"]["code"]) == (2, "config_invalid")
+        assert name in document["error"]["text"]
+    else:
+        assert (checked, document["ok"]) == (1, False), document
+        assert [Path(one["file"]).name for one in document["damage"]] == [name]
+        assert all(name in one["action"] for one in document["damage"])
+
+
+def configure_certificate(config: Path, use: str) -> None:
+    """Lets the node use its certificate, for its interface or to meet other nodes."""
+    text = config.read_text(encoding="utf-8")
+    if use == "api":
+        text = text.replace("[api]", '[api]\ntls_certificate = "cert.pem"\ntls_key = "key.pem"')
+    else:
+        text += f'\n[network]\nport = {free_port()}\ncertificate = "cert.pem"\nkey = "key.pem"\n'
+    config.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("use", ["api", "network"])
+def test_a_certificate_and_a_key_of_two_nodes(
+    prepared: Prepared, tmp_path: Path, use: str
+) -> None:
+    config = copied_node(prepared, tmp_path / "node")
+    configure_certificate(config, use)
+    checked, out, _ = command("node", "check", str(config), "--json")
+    assert (checked, json.loads(out)["damage"]) == (0, [])
+    other = ec.generate_private_key(ec.SECP256R1())
+    shown = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "node" / "key.pem").write_bytes(other.private_bytes(*shown))
+    checked, out, _ = command("node", "check", str(config), "--json")
+    (found,) = json.loads(out)["damage"]
+    assert checked == 1
+    assert "key.pem" in found["action"] and "cert.pem" in found["action"]
+
+
+def test_a_certificate_that_is_not_as_it_was_signed(prepared: Prepared, tmp_path: Path) -> None:
+    config = copied_node(prepared, tmp_path / "node")
+    configure_certificate(config, "network")
+    file = tmp_path / "node" / "cert.pem"
+    data = bytearray(x509.load_pem_x509_certificate(file.read_bytes()).public_bytes(Encoding.DER))
+    data[-1] ^= 1
+    changed = x509.load_der_x509_certificate(bytes(data))
+    file.write_bytes(changed.public_bytes(Encoding.PEM))
+    checked, out, _ = command("node", "check", str(config), "--json")
+    (found,) = json.loads(out)["damage"]
+    assert (checked, Path(found["file"]).name) == (1, "cert.pem")
+    assert "cert.pem" in found["action"]
 
 
 @pytest.mark.parametrize("kind", ["log", "state", "txindex", "guard.bin"])

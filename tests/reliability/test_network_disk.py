@@ -3,12 +3,12 @@
 import time
 from pathlib import Path
 
-from cluster import COUNT, Cluster, certified, position, under_load, wait_height
+from cluster import COUNT, Cluster, certified, position, under_load
 from harness import Node, open_chain
+from recovery import PATIENCE, judged, wait_level
 from small_disk import fill
 
 RATE = 250
-PATIENCE = 240.0
 VICTIM = 2
 
 
@@ -24,7 +24,8 @@ def wait_until_full(node: Node, filler: Path) -> None:
         time.sleep(0.05)
 
 
-def test_the_disk_of_one_node_is_full(small_disk: Path, tmp_path: Path) -> None:
+@judged
+def test_the_disk_of_one_node_is_full(small_disk: Path, tmp_path: Path, limit: float) -> None:
     cluster = Cluster.make(tmp_path, 14, {"turn_blocks": 16})
     node = cluster.nodes[VICTIM]
     others = [place for place in range(COUNT) if place != VICTIM]
@@ -46,7 +47,7 @@ def test_the_disk_of_one_node_is_full(small_disk: Path, tmp_path: Path) -> None:
             run.take(100)
             height = max(position(cluster.nodes[place])[0] for place in others)
         filler.unlink()
-        took = wait_height(node, height, PATIENCE)
+        took = wait_level([node], height, time.monotonic(), limit)
         print(  # noqa: T201
             f"disk full: {height - stuck} blocks without it, level {took:.2f} s after"
         )

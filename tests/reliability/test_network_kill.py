@@ -6,14 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-from cluster import COUNT, Cluster, Run, look_up_at, position, under_load, wait_height
+from cluster import COUNT, Cluster, Run, look_up_at, position, under_load
+from recovery import PATIENCE, RECOVERY_SECONDS, wait_decided, wait_level
 
 RATE = 250
 ACKNOWLEDGED_PER_ROUND = 300
-PATIENCE = 240.0
-"""Longest recovery in the normal run: other work may share the machine."""
-RECOVERY_SECONDS = 10.0
-"""Longest recovery that is promised, measured in the long run."""
 
 
 def choose(chance: random.Random, round_: int, leader: int | None) -> list[int]:
@@ -53,13 +50,11 @@ def one_round(run: Run, chance: random.Random, round_: int, limit: float) -> flo
     began = time.monotonic()
     for victim in victims:
         nodes[victim].spawn()
-    for victim in victims:
-        wait_height(nodes[victim], height, limit)
+    wait_level([nodes[victim] for victim in victims], height, began, limit)
     # One more block by all: the fault is over only when the network decides again.
-    run.take(1)
-    took = time.monotonic() - began
+    took = wait_decided(run, began, limit)
     for victim in victims:
-        look_up_at(nodes[victim], fresh, limit)
+        look_up_at(nodes[victim], fresh, PATIENCE)
     return took
 
 

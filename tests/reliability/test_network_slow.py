@@ -7,24 +7,27 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cluster import COUNT, Cluster, DutyCycle, Run, position, under_load, wait_height
+from cluster import COUNT, Cluster, DutyCycle, Run, position, under_load
 from harness import Node
 from links import Links
+from recovery import PATIENCE, RECOVERY_SECONDS, judged, wait_decided, wait_level
 
 RATE = 250
 RATE_LONG = 1_000
-PATIENCE = 240.0
-RECOVERY_SECONDS = 10.0
-"""Longest recovery that is promised, measured in the long run."""
 SHARE_KEPT = 0.8
-"""Throughput with one slow node, against that without, as promised."""
+"""Throughput with one slow node, against that without, as promised.
+
+The load here is far below what four nodes carry: this finds a network that waits for its slow
+node. How much of the most that it carries is left tells `benchmarks/figures.py`, row `slow`.
+"""
 
 
 def other_than(place: int) -> list[int]:
     return [one for one in range(COUNT) if one != place]
 
 
-def test_a_node_that_was_stopped_catches_up(tmp_path: Path) -> None:
+@judged
+def test_a_node_that_was_stopped_catches_up(tmp_path: Path, limit: float) -> None:
     cluster = Cluster.make(tmp_path, 11, {"turn_blocks": 16})
     with under_load(cluster, tmp_path, RATE) as run:
         run.take(200)
@@ -38,13 +41,13 @@ def test_a_node_that_was_stopped_catches_up(tmp_path: Path) -> None:
             run.take(600)
             height = max(position(cluster.nodes[one])[0] for one in other_than(victim))
             node.process.send_signal(signal.SIGCONT)
-            took = wait_height(node, height, PATIENCE)
+            took = wait_level([node], height, time.monotonic(), limit)
             run.take(100)
             print(f"stopped: level {took:.2f} s after it went on")  # noqa: T201
 
 
 @contextmanager
-def slow_leader(run: Run) -> Iterator[None]:
+def slow_leader(run: Run, limit: float) -> Iterator[None]:
     """Slows down the worst choice, the node that leads; at the end it must become level."""
     cluster = run.cluster
     victim = cluster.leader()
@@ -56,8 +59,9 @@ def slow_leader(run: Run) -> Iterator[None]:
         yield
     finally:
         cycle.end()
+    began = time.monotonic()
     height = max(position(cluster.nodes[one])[0] for one in other_than(victim))
-    took = wait_height(node, height, PATIENCE)
+    took = wait_level([node], height, began, limit)
     print(f"one node ten times slower: level {took:.2f} s after")  # noqa: T201
 
 
@@ -66,7 +70,7 @@ def test_one_slow_node(tmp_path: Path) -> None:
     cluster = Cluster.make(tmp_path, 12)
     with under_load(cluster, tmp_path, RATE) as run:
         run.take(300)
-        with slow_leader(run):
+        with slow_leader(run, PATIENCE):
             run.take(1_500)
 
 
@@ -78,13 +82,13 @@ def test_one_slow_node_long(tmp_path: Path) -> None:
     with under_load(cluster, tmp_path, RATE_LONG) as run:
         run.take(300)
         whole = run.count(seconds)
-        with slow_leader(run):
+        with slow_leader(run, RECOVERY_SECONDS):
             slowed = run.count(seconds)
         print(f"{slowed / whole:.2f} of the throughput ({whole}, {slowed})")  # noqa: T201
         assert slowed >= SHARE_KEPT * whole
 
 
-def one_node_cut_off(run: Run, links: Links, victim: int, wanted: int) -> None:
+def one_node_cut_off(run: Run, links: Links, victim: int, wanted: int, limit: float) -> None:
     """The three others go on; the one cut off does not, and is level soon after the cure."""
     cluster, node = run.cluster, run.cluster.nodes[victim]
     links.cut(links.of(victim))
@@ -95,7 +99,7 @@ def one_node_cut_off(run: Run, links: Links, victim: int, wanted: int) -> None:
     others = max(position(cluster.nodes[one])[0] for one in other_than(victim))
     assert alone <= before + 1 < others, (before, alone, others)
     links.heal(links.of(victim))
-    took = wait_height(node, others, PATIENCE)
+    took = wait_level([node], others, time.monotonic(), limit)
     run.take(100)
     print(f"cut off: {others - alone} blocks behind, level {took:.2f} s after")  # noqa: T201
 
@@ -111,7 +115,7 @@ def settled(nodes: Sequence[Node]) -> list[int]:
     return seen
 
 
-def no_quorum_on_either_side(run: Run, links: Links, seconds: float) -> None:
+def no_quorum_on_either_side(run: Run, links: Links, seconds: float, limit: float) -> None:
     """Two and two: nobody decides anything, and nothing that was waiting is lost."""
     nodes = run.cluster.nodes
     across = [link for (one, other), link in links.between.items() if one // 2 != other // 2]
@@ -122,14 +126,13 @@ def no_quorum_on_either_side(run: Run, links: Links, seconds: float) -> None:
     # What had arrived before the cut may decide one more on a machine that was late with it.
     assert max(after) <= max(still) + 1 and min(after) >= min(still), (still, after)
     links.heal(across)
-    began = time.monotonic()
-    run.journal.read()
-    run.take(1)
-    print(f"halves: decides again {time.monotonic() - began:.2f} s after")  # noqa: T201
+    took = wait_decided(run, time.monotonic(), limit)
+    print(f"halves: decides again {took:.2f} s after")  # noqa: T201
     run.take(200)
 
 
-def test_links_that_are_slow_lossy_and_cut(tmp_path: Path) -> None:
+@judged
+def test_links_that_are_slow_lossy_and_cut(tmp_path: Path, limit: float) -> None:
     cluster = Cluster.make(tmp_path, 13, {"turn_blocks": 16})
     with Links(cluster.ports) as links:
         cluster.join_by(links)
@@ -142,8 +145,8 @@ def test_links_that_are_slow_lossy_and_cut(tmp_path: Path) -> None:
             links.condition(links.all(), delay=0.02, jitter=0.02, loss=0.02)
             run.take(400)
             links.condition(links.all())
-            one_node_cut_off(run, links, victim=3, wanted=600)
-            no_quorum_on_either_side(run, links, 3.0)
+            one_node_cut_off(run, links, 3, 600, limit)
+            no_quorum_on_either_side(run, links, 3.0, limit)
 
 
 @pytest.mark.long
@@ -161,16 +164,13 @@ def test_links_cut_for_so_long_that_connections_end(tmp_path: Path) -> None:
                 height = max(position(cluster.nodes[one])[0] for one in other_than(3))
                 assert position(cluster.nodes[3])[0] < height
                 links.heal(links.of(3))
-                took = wait_height(cluster.nodes[3], height, RECOVERY_SECONDS)
+                healed = time.monotonic()
+                took = wait_level([cluster.nodes[3]], height, healed, RECOVERY_SECONDS)
                 print(f"cut for {seconds:.0f} s: level {took:.2f} s after")  # noqa: T201
             for seconds in (20.0, 60.0):
                 links.cut(links.all())
                 time.sleep(seconds)
                 links.heal(links.all())
-                began = time.monotonic()
-                run.journal.read()
-                run.take(1)
-                took = time.monotonic() - began
+                took = wait_decided(run, time.monotonic(), RECOVERY_SECONDS)
                 print(f"all cut for {seconds:.0f} s: decides {took:.2f} s after")  # noqa: T201
-                assert took < RECOVERY_SECONDS
                 run.take(200)

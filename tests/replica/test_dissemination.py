@@ -6,6 +6,7 @@ one author's share, is invalid."
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -484,62 +485,201 @@ def test_a_batch_that_no_block_can_hold_any_more_is_no_work() -> None:
     assert bench.d.select(urgent=True) == ()
 
 
-# --- overtaking (protocol.md 5: "suspicion of a leader is by overtaking, not by age") ---------
+# --- H10 (protocol.md 5: "suspicion of a leader is by overtaking, not by age") ------------------
 
 
-def settled(bench: Bench) -> Batch:
-    made = bench.arrives(1, 1)
+def settled(bench: Bench, author: int = 1, number: int = 1, count: int = 1, **kw: int) -> Batch:
+    """A batch that all have had for a while."""
+    made = bench.arrives(author, number, count, **kw)
     for _ in range(module.SETTLED_TICKS):
         bench.d.tick(PEERS)
     return made
 
 
-def later_blocks(
-    bench: Bench, count: int, leader: Callable[[int], int], size: int = 1
+def verdicts(
+    bench: Bench,
+    leader: Callable[[int], int] = lambda _: 3,
+    named: Callable[[], tuple[bytes, ...]] = lambda: (),
+    blocks: int = module.STARVED_BLOCKS,
+    ticks: int = module.STARVED_TICKS,
 ) -> list[str | None]:
-    verdicts = []
-    for number in range(count):
-        made = bench.arrives(2, 100 + number, size)
-        verdicts.append(bench.d.overtaken(leader(number), (made.digest,)))
-        bench.d.decided(TIME + 1 + number, (made.digest,))
-    return verdicts
+    """What is said of blocks, of which the last comes after the ticks."""
+    found = []
+    for number in range(blocks):
+        if number == blocks - 1:
+            for _ in range(ticks):
+                bench.d.tick(PEERS)
+        digests = named()
+        found.append(bench.d.overtaken(leader(number), digests))
+        bench.d.decided(TIME, digests)
+    return found
 
 
-def test_three_blocks_of_one_leader_over_a_batch_that_all_have_are_suspicious() -> None:
+def one_batch(bench: Bench, author: int = 2, count: int = 1, **kw: int) -> tuple[bytes, ...]:
+    """Names a batch that has just come, and so nothing that waits."""
+    return (bench.arrives(author, 100 + bench.d.unordered + len(bench.out), count, **kw).digest,)
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["empty blocks", "one batch at a time"])
+def test_h10_a_leader_that_passes_over_batches_for_a_second_is_suspected(busy: bool) -> None:
     bench = Bench()
     passed = settled(bench)
-    verdicts = later_blocks(bench, 3, lambda _: 3)
-    assert verdicts[:2] == [None, None]
-    assert verdicts[2] is not None and passed.digest.hex()[:16] in verdicts[2]
+    found = verdicts(bench, named=lambda: one_batch(bench) if busy else ())
+    assert found[:-1] == [None] * (module.STARVED_BLOCKS - 1)
+    assert found[-1] is not None and passed.digest.hex()[:16] in found[-1]
+    # As long as it goes on: only several members together can replace it.
+    assert verdicts(bench, blocks=1, ticks=0) != [None]
 
 
-def test_blocks_of_different_leaders_are_not_added_up() -> None:
+def test_h10_a_leader_that_names_the_oldest_batch_only_is_suspected() -> None:
+    bench = Bench()
+    older = [bench.arrives(2, 100 + number).digest for number in range(5)]
+    settled(bench)
+    assert verdicts(bench, named=lambda: (older.pop(0),))[-1] is not None
+
+
+def test_h10_few_blocks_or_a_short_time_are_not_suspicious() -> None:
     bench = Bench()
     settled(bench)
-    assert later_blocks(bench, 6, lambda number: number % 2) == [None] * 6
-
-
-def test_a_full_block_passes_over_nobody() -> None:
-    bench = Bench(Limits(50, 10_000, 50, 5_000, 600_000))
-    settled(bench)
-    assert later_blocks(bench, 5, lambda _: 3, size=50) == [None] * 5
-
-
-def test_a_block_of_older_batches_passes_over_nobody() -> None:
-    bench = Bench()
-    older = [bench.arrives(2, 100 + number) for number in range(5)]
-    settled(bench)
-    for made in older:
-        assert bench.d.overtaken(3, (made.digest,)) is None
-        bench.d.decided(TIME + 1, (made.digest,))
-
-
-def test_age_alone_is_not_suspicious() -> None:
+    assert verdicts(bench, blocks=module.STARVED_BLOCKS - 1) == [None, None]
     bench = Bench()
     settled(bench)
-    for number in range(10):
-        assert bench.d.overtaken(3, ()) is None
-        bench.d.decided(TIME + 1 + number, ())
+    assert verdicts(bench, blocks=30, ticks=module.STARVED_TICKS - 1) == [None] * 30
+
+
+def test_h10_a_batch_counts_only_when_all_had_time_to_get_it() -> None:
+    bench = Bench()
+    bench.arrives(1, 1)
+    for _ in range(module.SETTLED_TICKS - 1):
+        bench.d.tick(PEERS)
+    assert verdicts(bench, blocks=30, ticks=0) == [None] * 30
+    # Nobody else has this one, as far as is known.
+    bench = Bench(count=7)
+    settled(bench)
+    assert verdicts(bench, blocks=30) == [None] * 30
+
+
+def test_h10_blocks_of_different_leaders_are_not_added_up() -> None:
+    bench = Bench()
+    settled(bench)
+    assert verdicts(bench, lambda number: 2 + number % 2, blocks=9) == [None] * 9
+
+
+def test_h10_a_block_that_leaves_nothing_out_ends_the_row() -> None:
+    bench = Bench()
+    first = settled(bench)
+    assert verdicts(bench, blocks=5, ticks=0) == [None] * 5
+    bench.d.overtaken(3, (first.digest,))
+    bench.d.decided(TIME, (first.digest,))
+    settled(bench, number=2)
+    assert verdicts(bench, blocks=2) == [None, None]
+
+
+ROOMS = {
+    "transactions": (Limits(50, 10_000, 50, 5_000, 600_000), 2, {"count": 50}),
+    "bytes": (Limits(100, 1_000, 50, 1_000, 600_000), 2, {"size": 995}),
+    "transactions of the author": (ROOM, 1, {"count": 50}),
+    "bytes of the author": (ROOM, 1, {"size": 4_995}),
+}
+
+
+@pytest.mark.parametrize("case", ROOMS)
+def test_h10_a_full_block_passes_over_nobody(case: str) -> None:
+    limits, author, filling = ROOMS[case]
+    bench = Bench(limits)
+    settled(bench)
+    fine = verdicts(bench, named=lambda: one_batch(bench, author, **filling), blocks=9)
+    assert fine == [None] * 9
+    smaller = {name: value // 2 for name, value in filling.items()}
+    assert verdicts(bench, named=lambda: one_batch(bench, author, **smaller))[-1] is not None
+
+
+def test_h10_a_block_of_the_most_batches_passes_over_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "BLOCK_BATCHES_MAX", 1)
+    bench = Bench()
+    settled(bench)
+    assert verdicts(bench, named=lambda: one_batch(bench), blocks=9) == [None] * 9
+
+
+def test_h10_what_waits_behind_a_batch_that_does_not_fit_is_not_passed_over() -> None:
+    """A leader lets no later batch of an author overtake the one that does not fit."""
+    bench = Bench()
+    bench.arrives(1, 1, 45)
+    settled(bench, number=2)
+    assert verdicts(bench, named=lambda: one_batch(bench, 1, 10), blocks=9) == [None] * 9
+    settled(bench, author=3)
+    assert verdicts(bench, named=lambda: one_batch(bench, 1, 10))[-1] is not None
+
+
+def test_h10_batches_that_a_correct_leader_may_lack_or_leave_out_do_not_count() -> None:
+    # Void in the next block.
+    bench = Bench()
+    settled(bench, expiry=TIME)
+    assert verdicts(bench, blocks=9) == [None] * 9
+    # Larger than blocks are by now.
+    bench = Bench()
+    settled(bench, count=40)
+    bench.d.configure(
+        configuration_of(4, 0, "pbft"), Limits(60, 10_000, 30, 5_000, 1), MEMBERS.get
+    )
+    assert verdicts(bench, blocks=9) == [None] * 9
+    # Of an author with more than a correct one ever has: it may have filled the leader's table.
+    bench = Bench()
+    for number in range(2 * OWN_UNORDERED_MAX):
+        bench.arrives(1, 100 + number)
+    settled(bench)
+    assert verdicts(bench, blocks=9) == [None] * 9
+    # Of an author that left the set.
+    bench = Bench()
+    settled(bench, author=3)
+    bench.d.configure(replace(configuration_of(3, 0, "pbft"), epoch=1), ROOM, MEMBERS.get)
+    bench.d.epoch_changed()
+    for _ in range(module.SETTLED_TICKS):
+        bench.d.tick(PEERS)
+    assert verdicts(bench, lambda _: 2, blocks=9) == [None] * 9
+
+
+def test_h10_nothing_is_said_of_a_block_whose_batches_are_unknown() -> None:
+    bench = Bench()
+    settled(bench)
+    assert verdicts(bench, named=lambda: (b"?" * 32,), blocks=9) == [None] * 9
+
+
+def test_h10_who_was_behind_waits_until_the_others_may_know_its_batches() -> None:
+    bench = Bench()
+    settled(bench)
+    verdicts(bench, blocks=2, ticks=0)
+    bench.d.behind = True
+    bench.d.tick(PEERS)
+    bench.d.behind = False
+    bench.d.tick(PEERS)
+    assert verdicts(bench, blocks=9, ticks=0) == [None] * 9
+    assert verdicts(bench, ticks=module.STARVED_TICKS) == [None] * 3
+    assert verdicts(bench)[-1] is not None
+
+
+def test_h10_a_new_epoch_begins_without_blame() -> None:
+    bench = Bench()
+    settled(bench)
+    verdicts(bench, blocks=2)
+    bench.d.configure(replace(configuration_of(4, 0, "pbft"), epoch=1), ROOM, MEMBERS.get)
+    bench.d.epoch_changed()
+    assert verdicts(bench, blocks=9, ticks=0) == [None] * 9
+
+
+def test_h10_no_more_leaders_are_blamed_than_can_be_faulty_and_one() -> None:
+    """What no leader names is no leader's fault: members must not replace one after another."""
+    bench = Bench()
+    settled(bench)
+    assert verdicts(bench, lambda _: 1)[-1] is not None
+    assert verdicts(bench, lambda _: 2)[-1] is not None
+    assert verdicts(bench, lambda _: 3, blocks=30) == [None] * 30
+    assert verdicts(bench, lambda _: 2)[-1] is not None
+    for _ in range(module.BLAME_BLOCKS + 1):
+        bench.d.decided(TIME, ())
+    assert verdicts(bench, lambda _: 3)[-1] is not None
 
 
 # --- selection ----------------------------------------------------------------------------------

@@ -253,7 +253,7 @@ def test_a_node_with_another_outcome_stops_and_the_rest_goes_on() -> None:
     assert world.hosts[2].replica.view().halted is not None
 
 
-def test_a_leader_that_passes_over_a_batch_is_replaced() -> None:
+def test_h10_a_leader_that_passes_over_a_batch_is_replaced() -> None:
     """protocol.md 5: suspicion of a leader is by overtaking; the others keep it busy meanwhile."""
     world = four()
     world.run(6_000)

@@ -87,6 +87,20 @@ def test_a_late_refusal_by_the_clock_does_not_stand_for_the_re_proposal() -> Non
     assert isinstance(last, Validated) and last.untimely
 
 
+def test_h10_a_leader_chose_what_it_did_not_have_to_carry_on() -> None:
+    table = Table()
+    one = table.arrives(1, 1)
+    table.validate(one.digest, round_=3)
+    assert table.p.is_chosen(DIGEST, 3)
+    # A later round carries it on: its leader had no choice.
+    table.validate(one.digest, round_=4, parent=None)
+    assert table.p.is_chosen(DIGEST, 3) and not table.p.is_chosen(DIGEST, 4)
+    table.p.clear()
+    table.validate(one.digest, round_=4, parent=None)
+    assert not any(table.p.is_chosen(DIGEST, round_) for round_ in range(5))
+    assert not table.p.is_chosen(b"?" * 32, 4)
+
+
 def test_proposals_of_one_height_are_bounded() -> None:
     table = Table()
     for round_ in range(3 * PROPOSALS_MAX):

@@ -1,6 +1,7 @@
 """Every checker can fail: each is shown one thing that must not happen."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ from bubi.consensus.pbft_bytes import (
     encode_change,
     encode_justification,
 )
+from bubi.dissemination import ENTRIES_PER_PEER_MAX
 from bubi.messages import BlockParts
 from bubi.replica.events import Tip
 from bubi.simulation.checkers import Checkers, entries
@@ -59,10 +61,25 @@ class Ledger:
 
     chain_id = ZERO
 
-    def __init__(self, height: int = 0, parent: bytes = ZERO, time: int = 101) -> None:
+    def __init__(
+        self,
+        height: int = 0,
+        parent: bytes = ZERO,
+        time: int = 101,
+        receipts: Sequence[tuple[bytes, str]] = (),
+        balances: Mapping[str, int] | None = None,
+    ) -> None:
         self.height = height
         self._parent = parent
         self._time = time
+        self._receipts = list(receipts)
+        self._balances = dict(balances or {})
+
+    def receipts(self, _height: int) -> list[tuple[bytes, str]]:
+        return self._receipts
+
+    def holders(self, _asset: bytes) -> dict[str, int]:
+        return self._balances
 
     def read_blocks(self, first: int, _last: int, _size: int) -> tuple[BlockParts, ...]:
         return (BlockParts(first, b"%d" % first, b"", (), ()),)
@@ -71,13 +88,23 @@ class Ledger:
         return int(proposal), self._time, self._parent, 0
 
 
+class Replica:
+    """Just enough of a replica."""
+
+    def __init__(self, charged: Mapping[bytes, int]) -> None:
+        self._charged = dict(charged)
+
+    def charged(self) -> dict[bytes, int]:
+        return self._charged
+
+
 class World:
     def __init__(self) -> None:
         self.checkers = Checkers(TABLE, Counter())
         owners = {member.key: member.index for member in MEMBERS}
         self.checkers.watch(owners, frozenset(range(4)))
         self.checkers.follow(CONFIGURATION)
-        self.host = SimpleNamespace(ledger=Ledger(), applying=False, peers={}, replica=None)
+        self.host = SimpleNamespace(ledger=Ledger(), applying=False, peers={}, replica=Replica({}))
 
     def place(self, index: int, **other: Any) -> Any:
         fields = {"index": index, "name": f"node-{index + 1}", "faulty": False, "behaviour": None}
@@ -389,3 +416,61 @@ def test_no_exception_and_no_halt(world: World) -> None:
 def test_tables_are_counted_each_once() -> None:
     shared = [1, 2, 3]
     assert entries({"a": shared, "b": shared, "c": {4: (5, 6)}}, 4) == 3 + 3 + 1 + 2
+
+
+TRANSACTION = b"t" * 32
+
+
+def test_a_transaction_stands_in_one_block_and_as_its_client_was_told(world: World) -> None:
+    world.host.ledger = Ledger(receipts=[(TRANSACTION, "ok")])
+    world.commit(0, tip())
+    world.checkers.acknowledged(TRANSACTION, "ok", 1)
+    assert world.failed == []
+    world.checkers.acknowledged(TRANSACTION, "ok", 2)
+    world.checkers.acknowledged(b"u" * 32, "ok", 1)
+    assert world.failed == ["acknowledged_exactly_once"] * 2
+    world.host.ledger = Ledger(parent=digest(1), time=102, receipts=[(TRANSACTION, "ok")])
+    world.commit(0, tip(2, 2))
+    assert world.failed == ["acknowledged_exactly_once"] * 3
+    assert world.checkers.violations[-1].height == 2
+
+
+def test_what_blocks_do_by_themselves_is_no_transaction(world: World) -> None:
+    own = [(ZERO, "final")]
+    world.host.ledger = Ledger(receipts=own)
+    world.commit(0, tip())
+    world.host.ledger = Ledger(parent=digest(1), time=102, receipts=own)
+    world.commit(0, tip(2, 2))
+    assert world.failed == []
+
+
+def test_what_a_client_was_told_expired_stands_in_no_block(world: World) -> None:
+    world.checkers.expired[TRANSACTION] = 0
+    world.host.ledger = Ledger(receipts=[(TRANSACTION, "expired")])
+    world.commit(0, tip())
+    assert world.failed == ["expired_never_final"]
+
+
+@pytest.mark.parametrize(
+    ("balances", "fine"),
+    [({}, True), ({"a": 7, "b": 3}, True), ({"a": 7, "b": 4}, False), ({"a": 12, "b": -2}, False)],
+)
+def test_every_block_conserves_value(world: World, balances: dict[str, int], fine: bool) -> None:
+    world.checkers.asset, world.checkers.supply = b"a", 10
+    world.host.ledger = Ledger(height=1, balances=balances)
+    world.commit(0, tip())
+    assert world.failed == ([] if fine else ["value_conserved"])
+
+
+def test_what_one_peer_makes_a_node_keep_is_bounded_at_each_block(world: World) -> None:
+    world.host.replica = Replica({b"p": ENTRIES_PER_PEER_MAX})
+    world.commit(0, tip())
+    assert world.failed == []
+    world.host.replica = Replica({b"p": 1, b"q": ENTRIES_PER_PEER_MAX + 1})
+    world.commit(1, tip())
+    assert world.failed == ["bounded_memory"]
+
+
+def test_a_leader_that_starves_the_others_is_a_finding(world: World) -> None:
+    world.checkers.starved(world.place(0), 15_001)
+    assert world.failed == ["no_starvation"]

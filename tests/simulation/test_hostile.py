@@ -22,8 +22,9 @@ def judge(engine: str, numbers: range) -> Counter[str]:
     return struck
 
 
-@pytest.mark.parametrize(("engine", "count"), [("pbft", 300), ("raft", 80), ("paxos", 80)])
-def test_attacks(engine: str, count: int) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_attacks(engine: str) -> None:
+    count = 300
     struck = judge(engine, range(count))
     assert {*hostile.ACTS, "mute_leader", "crash"} == {name for name in struck if struck[name]}
     assert struck["crash"] > count

@@ -19,7 +19,7 @@ def test_the_text_stands_exactly_once(bug: Planted) -> None:
 
 
 def test_names_are_distinct_and_enough() -> None:
-    assert len(set(planting.names())) == len(PLANTED) >= 25
+    assert len(set(planting.names())) == len(PLANTED) >= 40
 
 
 def test_a_bug_that_moved_is_refused(tmp_path: Path) -> None:
@@ -70,4 +70,4 @@ def test_every_bug_is_caught() -> None:
     assert totals.canary
     assert totals.control
     assert totals.survivors == []
-    assert len(totals.verdicts) - len(totals.unit_only) >= 25
+    assert len(totals.verdicts) - len(totals.unit_only) >= 40

@@ -37,11 +37,13 @@ MARKS = (
 """Situations without which a batch of seeds has tested less than it seems."""
 
 
-def jobs(pairs: list[tuple[int, int]]) -> list[runner.Job]:
-    return [runner.Job(seed, nodes, "pbft", faults.CLASSES) for seed, nodes in pairs]
+ENGINES = pytest.mark.parametrize("engine", ["pbft", "raft", "paxos"])
 
 
-def judge(totals: runner.Totals) -> None:
+def judge(pairs: list[tuple[int, int]], engine: str) -> None:
+    """Every seed holds, every fault struck, and every situation came up."""
+    jobs = [runner.Job(seed, nodes, engine, faults.CLASSES) for seed, nodes in pairs]
+    totals = runner.run_all(jobs, CORES)
     totals.demand(faults.CLASSES)
     assert totals.details == []
     assert [name for name in MARKS if not totals.marks[name]] == []
@@ -49,28 +51,17 @@ def judge(totals: runner.Totals) -> None:
     assert totals.simulated_us >= 60_000_000 * totals.runs
 
 
+@ENGINES
 @pytest.mark.timeout(3_600)
-def test_seeds() -> None:
-    judge(runner.run_all(jobs(NORMAL), CORES))
+def test_seeds(engine: str) -> None:
+    judge(NORMAL, engine)
 
 
 @pytest.mark.long
+@ENGINES
 @pytest.mark.timeout(7_200)
-def test_many_seeds() -> None:
-    judge(runner.run_all(jobs(LONG), CORES))
-
-
-@pytest.mark.timeout(3_600)
-@pytest.mark.parametrize("engine", ["raft", "paxos"])
-def test_seeds_of_the_other_engines(engine: str) -> None:
-    some = [
-        runner.Job(seed, 7 if seed % 5 == 4 else 4, engine, faults.CLASSES) for seed in range(30)
-    ]
-    totals = runner.run_all(some, CORES)
-    assert totals.details == []
-    assert totals.heights >= 30 * totals.runs
-    assert totals.injected["lie_view_change"]
-    assert totals.marks["view_change_with_prepared_block"]
+def test_many_seeds(engine: str) -> None:
+    judge(LONG, engine)
 
 
 def test_solo_runs_in_the_same_harness() -> None:

@@ -3,6 +3,7 @@
 With f_safe equivocators agreement holds, with one more the simulator shows the fork.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,22 @@ EQUAL = [
     (13, (9, 10), 12, 10, 1),
 ]
 """Members of weight 1, ratio, and the quorum, f_safe and f_live that the table promises."""
+TABLE = {
+    4: [(3, 1, 1), (4, 3, 0), (4, 3, 0), (4, 3, 0)],
+    7: [(5, 2, 2), (6, 4, 1), (7, 6, 0), (7, 6, 0)],
+    10: [(7, 3, 3), (8, 5, 2), (9, 7, 1), (10, 9, 0)],
+    13: [(9, 4, 4), (11, 8, 2), (12, 10, 1), (13, 12, 0)],
+    20: [(14, 7, 6), (16, 11, 4), (18, 15, 2), (20, 19, 0)],
+    31: [(21, 10, 10), (25, 18, 6), (28, 24, 3), (31, 30, 0)],
+}
+"""The table of docs/thresholds.md: by members, for each ratio quorum, f_safe and f_live."""
+RATIOS = [(2, 3), (4, 5), (9, 10), (1, 1)]
+ROWS = [
+    (members, ratio, row)
+    for members, rows in TABLE.items()
+    for ratio, row in zip(RATIOS, rows, strict=True)
+]
+PAGE = Path(__file__).parents[2] / "docs/thresholds.md"
 WEIGHTED = [
     ((3, 2, 2, 1, 1, 1), (2, 3), 4),
     ((3, 2, 2, 1, 1, 1, 1), (4, 5), 7),
@@ -32,7 +49,10 @@ WEIGHTED = [
 SEEDS = range(12)
 
 
-@pytest.mark.parametrize(("members", "ratio", "quorum", "safe", "live"), EQUAL)
+@pytest.mark.parametrize(
+    ("members", "ratio", "quorum", "safe", "live"),
+    [*EQUAL, (20, (9, 10), 18, 15, 2), (31, (9, 10), 28, 24, 3)],
+)
 def test_the_attacks_are_the_sharpest_there_are(
     members: int, ratio: tuple[int, int], quorum: int, safe: int, live: int
 ) -> None:
@@ -58,6 +78,42 @@ def test_whole_nodes_agree_with_f_safe_and_fork_with_one_more(
     assert row.heights > 3
     assert (row.fork, row.forked) == (threshold.safe + 1, True)
     assert row.good
+
+
+@pytest.mark.parametrize("engine", NATIVE)
+@pytest.mark.parametrize(("members", "ratio", "row"), ROWS)
+def test_every_row_of_the_table_holds_and_forks_with_one_more(
+    engine: str, members: int, ratio: tuple[int, int], row: tuple[int, int, int]
+) -> None:
+    """Engine, driver and guard of every member, over a double of the ledger."""
+    threshold = Threshold((1,) * members, ratio)
+    assert (threshold.quorum, threshold.safe, threshold.live) == row
+    within = thresholds.try_twins(threshold, threshold.strongest(threshold.safe), engine)
+    assert within.violations == ()
+    assert within.heights > 3
+    attack = threshold.least_fork()
+    if threshold.quorum == members:
+        # One more are all of them: no correct members are left to be divided.
+        assert attack is None
+        return
+    assert attack is not None
+    assert len(attack.equivocators) == threshold.safe + 1
+    assert thresholds.try_twins(threshold, attack, engine).forked
+
+
+@pytest.mark.parametrize("engine", NATIVE)
+def test_twenty_whole_nodes_agree_at_9_10_and_fork_with_one_more(engine: str) -> None:
+    row = thresholds.show(Threshold((1,) * 20, (9, 10)), engine)
+    assert row.held
+    assert row.heights > 3
+    assert (row.fork, row.forked) == (16, True)
+
+
+def test_the_page_has_this_table() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for members, rows in TABLE.items():
+        cells = " | ".join(", ".join(map(str, row)) for row in rows)
+        assert f"| {members} | {cells} |\n" in page
 
 
 @pytest.mark.parametrize("engine", NATIVE)

@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
+from bubi.messages import BlockWanted
+from bubi.replica.events import SendTo
 from bubi.simulation import cluster
+from bubi.simulation.trace import KINDS, STRIKE, SUBMITTED, Injected, Trace, event_print
 
 RUN = """
 from bubi.simulation import cluster
@@ -46,3 +49,47 @@ def test_another_seed_another_trace() -> None:
 
 def test_sizes_of_a_cluster_are_runs_of_their_own() -> None:
     assert cluster.run(15, 4).trace_hash != cluster.run(15, 5).trace_hash
+
+
+def test_who_a_message_goes_to_is_part_of_the_trace() -> None:
+    prints = [
+        event_print(SendTo(peers, BlockWanted(time)))
+        for peers in ((b"a" * 32,), (b"b" * 32,), (b"a" * 32, b"b" * 32))
+        for time in (1, 2)
+    ]
+    assert len(set(prints)) == len(prints)
+
+
+def test_every_strike_is_part_of_the_trace() -> None:
+    traces = [Trace() for _ in range(3)]
+    for trace, names in zip(traces, (("drop",), ("delay",), ("drop", "drop")), strict=True):
+        injected = Injected(trace, lambda: 7)
+        for name in names:
+            injected[name] += 1
+        assert injected == {name: names.count(name) for name in names}
+    assert len({trace.digest() for trace in traces}) == 3
+
+
+def kinds(monkeypatch: pytest.MonkeyPatch) -> dict[int, set[tuple[int, int]]]:
+    """What a run hashes, by kind: (time, fingerprint)."""
+    found: dict[int, set[tuple[int, int]]] = {}
+    add = Trace.add
+
+    def listened(self: Trace, time: int, node: int, kind: int, print_: int) -> None:
+        found.setdefault(kind, set()).add((time, print_))
+        add(self, time, node, kind, print_)
+
+    monkeypatch.setattr(Trace, "add", listened)
+    return found
+
+
+def test_strikes_and_submissions_of_a_run_are_in_its_trace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = kinds(monkeypatch)
+    result = cluster.run(17, 4)
+    assert min(KINDS.values()) > SUBMITTED > STRIKE
+    # Some strikes come at the same time.
+    strikes = sum(result.injected.values())
+    assert strikes / 2 < len(found[STRIKE]) <= strikes
+    assert len(found[SUBMITTED]) >= result.acknowledged > 30

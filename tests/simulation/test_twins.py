@@ -8,6 +8,7 @@ from bubi.consensus import engine_named
 from bubi.simulation import twins
 
 CORES = len(os.sched_getaffinity(0))
+ENGINES = pytest.mark.parametrize("engine", ["pbft", "raft", "paxos"])
 
 
 def judge(totals: twins.Totals, scenarios: int) -> None:
@@ -18,19 +19,14 @@ def judge(totals: twins.Totals, scenarios: int) -> None:
 
 
 @pytest.mark.timeout(3_600)
-def test_scenarios() -> None:
-    judge(twins.run_all("pbft", 5_000, 1, CORES), 5_000)
-
-
-@pytest.mark.timeout(3_600)
-@pytest.mark.parametrize("engine", ["raft", "paxos"])
-def test_scenarios_of_the_other_engines(engine: str) -> None:
-    judge(twins.run_all(engine, 500, 1, CORES), 500)
+@ENGINES
+def test_scenarios(engine: str) -> None:
+    judge(twins.run_all(engine, 5_000, 1, CORES), 5_000)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3_600)
-@pytest.mark.parametrize("engine", ["pbft", "raft", "paxos"])
+@ENGINES
 def test_many_scenarios(engine: str) -> None:
     judge(twins.run_all(engine, 20_000, 2, CORES), 20_000)
 

@@ -36,7 +36,7 @@ from bubi.comet.rpc import light_block_json
 from bubi.comet.server import Server
 from bubi.ledger import LedgerView
 from bubi.network.addresses import Address
-from bubi.node import ceremony, config
+from bubi.node import ceremony, config, tolerance
 from bubi.node.files import key_json
 from bubi.node.init import Validator, make_genesis
 from bubi.node.trust import trust_document
@@ -578,9 +578,11 @@ async def exchange(path: Path, requests: list[bytes], count: int) -> list[Fields
 # --- founding ---
 
 
-def founded(folder: Path, engine: str | None = "cometbft", suite: str = "standard") -> list[Any]:
+def founded(
+    folder: Path, engine: str | None = "cometbft", suite: str = "standard", names: str = "abcd"
+) -> list[Any]:
     requests = []
-    for place, name in enumerate("abcd", 1):
+    for place, name in enumerate(names, 1):
         made = ceremony.make_request(
             folder / name,
             name=name,
@@ -619,6 +621,21 @@ def test_joining_makes_the_folder_of_cometbft(tmp_path: Path) -> None:
     fields = json.loads(document)
     assert [one["name"] for one in fields["validators"]] == ["a", "b", "c", "d"]
     assert len(fields["chain_id"]) == len("bubi-") + 40
+
+
+def test_joining_three_that_bear_no_fault_needs_the_owners_word(tmp_path: Path) -> None:
+    names = {"no_fault_tolerance"}
+    requests = founded(tmp_path, names="abc")
+    public = tmp_path / "public"
+    wanted = {"network": "n", "kind": "test", "engine": "cometbft"}
+    ceremony.create(public, requests, acknowledged=names, **wanted)
+    with pytest.raises(tolerance.ToleranceError) as refused:
+        ceremony.join(tmp_path / "a", public)
+    assert set(refused.value.missing) == names
+    assert not (tmp_path / "a" / "config.toml").exists()
+    assert not (tmp_path / "a" / "cometbft" / "config" / "genesis.json").exists()
+    made = ceremony.join(tmp_path / "a", public, acknowledged=names)
+    assert config.load(made.config).node.acknowledged == ("no_fault_tolerance",)
 
 
 def test_a_network_that_cometbft_cannot_decide_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -44,8 +45,67 @@ def network_result(rate, **more):
         "rss_bytes": [10**9],
         "rss_peak_bytes": [2 * 10**9],
         "spread": {"committed_per_second": [rate - 1, rate + 1]},
+        "repeat": 5,
         **more,
     }
+
+
+OVERLOAD = {
+    "goodput_ratio": 0.667,
+    "goodput_ratio_spread": [0.6, 0.7],
+    "refused": {"pool_full": 12_345},
+    "normal_after_seconds": None,
+    "view_changes": 1,
+    "rss_before_bytes": [10**9],
+    "rss_peak_bytes": [18 * 10**8],
+    "rss_peak_ratio": 1.8,
+}
+
+
+def documents_of(said):
+    return {
+        name: {
+            "said": one,
+            "command": f"bubi {name}",
+            "load_before": 2.0,
+            "machine": {"processor": "P", "cores": 2},
+        }
+        for name, one in said.items()
+    }
+
+
+def test_a_folder_is_told_from_a_row(figures, tmp_path, monkeypatch):
+    assert figures.split([]) == (figures.FOLDER, [])
+    assert figures.split(["verify", "soak"]) == (figures.FOLDER, ["verify", "soak"])
+    assert figures.split(["new/folder", "soak"]) == (Path("new/folder"), ["soak"])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    assert figures.split(["there"]) == (Path("there"), [])
+    # A mistake in the name of a row makes no folder.
+    assert figures.split(["verfy"]) == (figures.FOLDER, ["verfy"])
+
+
+def test_all_rows_can_be_forgotten(figures, tmp_path, monkeypatch):
+    for name in ("verify", "soak"):
+        (tmp_path / f"{name}.json").write_text("{}")
+    words = ["figures.py", f"{tmp_path}/", "--again", "all", "--list"]
+    monkeypatch.setattr(sys, "argv", words)
+    figures.main()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_kept_is_small(figures):
+    said = {"soak": {"worst": 1, "samples": [[0.0, 1]] * 60}, "rows": [{"samples": [1], "a": 2}]}
+    assert figures.stripped(said) == {"soak": {"worst": 1}, "rows": [{"a": 2}]}
+
+
+def test_promises_are_medians_of_five_where_they_are_short(figures):
+    results = {figures.PEAK: network_result(8_000)}
+    for name in ("pbft", "half-load", "light-load", "solo", "solo-100k", "solo-10m", "crash",
+                 "raft", "paxos", "overload-5"):  # fmt: skip
+        words = figures.by_name(name).words(results)
+        assert words[words.index("--repeat") + 1] == "5", name
+    assert "--repeat" not in figures.by_name("overload-2").words(results)
 
 
 def test_every_row_has_a_command_and_what_it_needs_comes_before(figures):
@@ -70,6 +130,10 @@ def test_a_row_is_kept_and_a_failed_one_says_why(figures, tmp_path):
     document = json.loads((tmp_path / "verify.json").read_text())
     assert document["said"] == {"rate": 7}
     assert document["machine"]["cores"] >= 1
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert document["commit"].removesuffix("+") == head.stdout.strip()
     bad = figures.Row(
         "api", 1, lambda _: [sys.executable, "-c", "raise SystemExit('no room')"], lambda _: []
     )
@@ -86,38 +150,55 @@ def test_the_table_judges_by_floor_and_goal(figures):
         figures.PEAK: network_result(9_000),
         "crash": network_result(9_500),
         "half-load": network_result(4_500),
-        "overload-5": network_result(
-            6_000,
-            overload={
-                "goodput_ratio": 0.667,
-                "refused": {"pool_full": 12_345},
-                "normal_after_seconds": None,
-            },
-        ),
+        "overload-5": network_result(6_000, overload=dict(OVERLOAD)),
+        "soak": network_result(2_000, soak={"worst_percent_per_hour": 3.0}),
+        "accounts-10k": network_result(10_000),
+        "slow": network_result(7_000),
+        "solo-100k": network_result(50_000),
+        "solo-10m": network_result(40_000),
+        "verify": {
+            "verifications_per_second": 180_000,
+            "slowest_per_second": 1,
+            "fastest_per_second": 2,
+            "with_bad_ratio": 0.6,
+        },
     }
-    documents = {
-        name: {
-            "said": one,
-            "command": f"bubi {name}",
-            "load_before": 2.0,
-            "machine": {"processor": "P", "cores": 2},
-        }
-        for name, one in said.items()
-    }
+    documents = documents_of(said)
     lines = figures.table(documents).splitlines()
 
     def line(text):
         return next(one for one in lines if text in one)
 
     assert "| **9,000** | 8,999 – 9,001 | floor | `bubi pbft` |" in line("committed per second (V")
-    assert line("share of V/4").count("| floor |") == 1
+    assert line("share of V/4 by V of the same run").count("| floor |") == 1
+    assert "(180,000) |  |  | **0.2** |" in line("by the greatest V of this machine")
+    assert "| 0.8 |  | **0.7** |  | **missed** |" in line("slower / all four")
+    assert "**1.8**" in line("memory of a node, peak / before (peak 1.80 GB)")
+    assert "| 0.6 – 0.7 |" in line("goodput / peak")
+    for judged in ("half of that rate", "goodput / peak", "soak", "memory at 10 M", "at 100 k ("):
+        assert "block interval 150 ms, 3 syncs per block" in line(judged)
+    assert "one run" in line("soak")
     assert "| 0.8 | 1 | **1.06** |  | goal |" in line("crashed / all four, pbft")
     assert "| 1,000 | 500 | **700 ms** |  | floor |" in line("at half of that rate")
     assert "**missed**" in line("goodput / peak")
     assert "pool_full 12,345" in line("normal again after")
     assert "not known" in line("normal again after")
-    assert "| goal |" in line("view changes")
+    assert "**missed**" in line("view changes")
     assert "crash" in line("Other work was on the machine")
+    assert "day not known, commit not known: processor P, cores 2." in line("Machine, ")
+    # Rows of two machines are not compared, and it is said where each was taken.
+    documents["crash"]["machine"] = {"processor": "Q", "cores": 2}
+    documents["crash"] |= {"began": "2026-01-02T03:04:05Z", "commit": "0123456789abcdef+"}
+    told = figures.table(documents)
+    assert "crashed" not in told
+    assert "Left out, compared with rows of another machine: crash (pbft)." in told
+    assert "2026-01-02, commit 0123456789ab+: processor Q, cores 2 (crash)." in told
+    # A row that an older version took lacks fields, and does not cost the table.
+    for name in ("goodput_ratio_spread", "view_changes", "rss_peak_ratio", "rss_peak_bytes"):
+        del documents["overload-5"]["said"]["overload"][name]
+    assert "| not known |" in next(
+        one for one in figures.table(documents).splitlines() if "peak / before" in one
+    )
     # Without the row that it is compared with, a row waits.
     del documents[figures.PEAK]
     assert "crashed" not in figures.table(documents)
@@ -152,3 +233,32 @@ def test_a_peer_that_cannot_be_installed_is_named(peer, monkeypatch):
     row = run.row("cometbft", 1.0)
     text = run.markdown([row, {**row, "skipped": ""} | {"title": "Other"}], 1.0)
     assert "skipped: the command `go` is not installed" in text
+
+
+def test_a_peer_that_fails_costs_no_other_row(peer, monkeypatch, capsys, tmp_path):
+    run = program("run", "benchmarks/peers/run.py", monkeypatch)
+    failing = program("cometbft", "benchmarks/peers/cometbft.py", monkeypatch)
+    good = program("anvil", "benchmarks/peers/anvil.py", monkeypatch)
+
+    def fail(_seconds):
+        raise ValueError("block 7 has no\ntime | at all")
+
+    figures = {"rate": 3_840.0, "p50_ms": 1.0, "p99_ms": 2.0}
+    for one in (failing, good):
+        monkeypatch.setattr(one, "install", lambda: None)
+    monkeypatch.setattr(failing, "measure", fail)
+    monkeypatch.setattr(good, "measure", lambda _seconds: figures)
+    # One that cannot even be imported.
+    monkeypatch.setitem(sys.modules, "litesvm", None)
+    monkeypatch.setattr(sys, "argv", ["run.py", "cometbft", "litesvm", "anvil", "--json"])
+    run.main()
+    said = capsys.readouterr()
+    rows = {one["name"]: one for one in json.loads(said.out)["rows"]}
+    assert rows["cometbft"]["failed"] == "ValueError: block 7 has no\ntime | at all"
+    assert rows["litesvm"]["failed"].startswith("ModuleNotFoundError")
+    assert rows["anvil"]["rate"] == 3_840.0
+    assert "Traceback" in said.err
+    text = run.markdown(list(rows.values()), 1.0)
+    assert "| failed: ValueError: block 7 has no time / at all |" in text
+    assert "skipped" not in text
+    assert "| 3,840 |" in text

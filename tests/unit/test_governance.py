@@ -1,9 +1,12 @@
 """What a node does by itself about governance, and how proposals are told."""
 
 import asyncio
+import hashlib
 import json
+import re
 import secrets
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +25,13 @@ from bubi.consensus.engine import (
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.consensus.switching import NOT_STARTED
 from bubi.ledger import statement_json
-from bubi.node.differences import Present, differences
+from bubi.network import certificates
+from bubi.node.differences import FLAGS, Present, differences
 from bubi.node.governance import Governance, authorities_of
 from bubi.node.health import Health
 from tests.replica.cluster import Checks, configuration_of
+
+ROOT = Path(__file__).parents[2]
 
 # --- the engine in force -------------------------------------------------------------------------
 
@@ -53,8 +59,15 @@ def test_a_start_with_another_engine_begins_with_its_initial_state() -> None:
 
 KEY = {"ed25519": "11" * 32}
 OTHER = {"sm2": "02" + "22" * 32}
+RETIRED = {"algorithm": 2, "until": "86400000"}
+PARAMETERS = {
+    "timeout": "2000",
+    "algorithms": [0, 3],
+    "vote_algorithms": [0],
+    "retired_algorithms": [RETIRED],
+}
 PRESENT = Present(
-    {"timeout": "2000", "algorithms": [0, 3], "vote_algorithms": [0]},
+    PARAMETERS,
     {
         "engine": "pbft",
         "quorum_numerator": 0,
@@ -64,6 +77,14 @@ PRESENT = Present(
     [{"name": "o1", "governance": None, "certificate": "00ff"}],
     {"protocol_version": 1, "allowed": ["aa"], "denied": ["bb"], "revoked": ["cc"]},
 )
+
+
+def sha256(digits: str) -> str:
+    return hashlib.sha256(bytes.fromhex(digits)).hexdigest()
+
+
+P256 = "p256 until 1970-01-02 00:00:00 UTC"
+O1 = f"no governance account, certificate SHA-256 {sha256('00ff')}"
 V1 = f"o1, weight 1, ed25519:{'11' * 32}"
 CASES: list[tuple[dict[str, Any], str, str | None, str | None]] = [
     ({"set_parameter": {"name": "timeout", "value": "3000"}}, "timeout", "2000", "3000"),
@@ -85,14 +106,21 @@ CASES: list[tuple[dict[str, Any], str, str | None, str | None]] = [
         {"set_organisation": {"name": "o2", "governance": "bubidev1x", "certificate": "00"}},
         "o2",
         None,
-        "bubidev1x, certificate of 1 bytes",
+        f"bubidev1x, certificate SHA-256 {sha256('00')}",
     ),
     (
-        {"remove_organisation": {"name": "o1"}},
+        {"set_organisation": {"name": "o1", "governance": None, "certificate": "00fe"}},
         "o1",
-        "no governance account, certificate of 2 bytes",
-        None,
+        O1,
+        O1.replace(sha256("00ff"), sha256("00fe")),
     ),
+    (
+        {"set_organisation": {"name": "o1", "governance": None, "certificate": ""}},
+        "o1",
+        O1,
+        "no governance account, no certificate",
+    ),
+    ({"remove_organisation": {"name": "o1"}}, "o1", O1, None),
     ({"set_engine": {"name": "raft"}}, "engine", "pbft", "raft"),
     (
         {"set_quorum": {"numerator": 9, "denominator": 10}},
@@ -101,12 +129,25 @@ CASES: list[tuple[dict[str, Any], str, str | None, str | None]] = [
         "9/10 (weight 1 of 1)",
     ),
     (
-        {"set_algorithms": {"accounts": [0], "votes": [0, 1], "old_until": "5"}},
+        {"set_algorithms": {"accounts": [0], "votes": [0, 1], "old_until": "5000"}},
         "algorithms",
-        "accounts ed25519 sm2; votes ed25519",
-        "accounts ed25519; votes ed25519 secp256k1",
+        f"accounts ed25519 sm2; votes ed25519; old keys of {P256}",
+        "accounts ed25519; votes ed25519 secp256k1; "
+        f"old keys of {P256}, sm2 until 1970-01-01 00:00:05 UTC",
     ),
-    ({"set_protocol_version": {"version": 2}}, "protocol_version", "1", "2"),
+    (
+        {"set_algorithms": {"accounts": [2], "votes": [0], "old_until": str(2**64 - 1)}},
+        "algorithms",
+        f"accounts ed25519 sm2; votes ed25519; old keys of {P256}",
+        "accounts p256; votes ed25519; old keys of "
+        "ed25519 until 18446744073709551615 ms, sm2 until 18446744073709551615 ms",
+    ),
+    (
+        {"set_protocol_version": {"version": 2}},
+        "protocol_version",
+        "1 (operations 0 to 30)",
+        "2 (not known to this node)",
+    ),
     ({"allow_node": {"node": "bb"}}, "bb", "denied", "allowed"),
     ({"deny_node": {"node": "dd"}}, "dd", None, "denied"),
     ({"clear_node": {"node": "aa"}}, "aa", "allowed", None),
@@ -140,6 +181,116 @@ def test_a_quorum_is_told_as_the_weight_that_it_asks(
     assert (told["before"], told["after"]) == ("0/1 (weight 3 of 4)", after)
     (closed,) = differences([change], None)
     assert closed["after"] == f"{numerator}/{denominator}"
+
+
+def test_a_certificate_is_told_by_its_fingerprint_its_subject_and_its_end() -> None:
+    """Two authorities of one name and length differ by the fingerprint at least."""
+    day = certificates.DAY_MS
+    shown = []
+    for _ in range(2):
+        made = certificates.create_authority("o1", certificates.new_key("ed25519"), day, 1)
+        change = {
+            "set_organisation": {"name": "o1", "governance": None, "certificate": made.hex()}
+        }
+        (told,) = differences([change], PRESENT)
+        assert told["after"] is not None
+        assert hashlib.sha256(made).hexdigest() in told["after"]
+        assert told["after"].endswith("(CN=o1 authority,O=o1, until 1970-01-03 00:00:00 UTC)")
+        shown.append(told["after"])
+    assert shown[0] != shown[1]
+
+
+def added(number: int) -> dict[str, Any]:
+    name = f"v{number}"
+    return {"add_validator": {"name": name, "organisation": "o1", "weight": 1, "key": KEY}}
+
+
+def test_each_change_is_compared_with_those_before_it() -> None:
+    """Six validators more and a quorum of 9/10: the weight is that of all of them."""
+    ratio = {"set_quorum": {"numerator": 9, "denominator": 10}}
+    changes = [*(added(number) for number in range(2, 8)), ratio]
+    told = differences(changes, PRESENT)
+    assert (told[-1]["before"], told[-1]["after"]) == (
+        "0/1 (weight 5 of 7)",
+        "9/10 (weight 7 of 7)",
+    )
+    assert differences([ratio], PRESENT)[0]["after"] == "9/10 (weight 1 of 1)"
+
+
+CHAINS: list[tuple[dict[str, Any], dict[str, Any], str | None]] = [
+    (
+        {"set_parameter": {"name": "timeout", "value": "3000"}},
+        {"set_parameter": {"name": "timeout", "value": "4000"}},
+        "3000",
+    ),
+    (added(2), {"remove_validator": {"name": "v2"}}, V1),
+    ({"remove_validator": {"name": "v1"}}, added(1), None),
+    (
+        {"change_validator": {"name": "v1", "weight": 2, "key": None}},
+        {"change_validator": {"name": "v1", "weight": None, "key": OTHER}},
+        V1.replace("weight 1", "weight 2"),
+    ),
+    (
+        {"set_organisation": {"name": "o1", "governance": "bubidev1x", "certificate": "00ff"}},
+        {"set_organisation": {"name": "o1", "governance": "bubidev1y", "certificate": "00ff"}},
+        O1.replace("no governance account", "bubidev1x"),
+    ),
+    (
+        {"remove_organisation": {"name": "o1"}},
+        {"set_organisation": {"name": "o1", "governance": None, "certificate": ""}},
+        None,
+    ),
+    ({"set_engine": {"name": "raft"}}, {"set_engine": {"name": "paxos"}}, "raft"),
+    (
+        {"set_quorum": {"numerator": 9, "denominator": 10}},
+        {"set_quorum": {"numerator": 8, "denominator": 10}},
+        "9/10 (weight 1 of 1)",
+    ),
+    (
+        {"set_algorithms": {"accounts": [0, 2, 3], "votes": [0, 2], "old_until": "5000"}},
+        {"set_algorithms": {"accounts": [0], "votes": [0], "old_until": "6000"}},
+        "accounts ed25519 p256 sm2; votes ed25519 p256",
+    ),
+    (
+        {"set_protocol_version": {"version": 2}},
+        {"set_protocol_version": {"version": 3}},
+        "2 (not known to this node)",
+    ),
+    ({"allow_node": {"node": "dd"}}, {"deny_node": {"node": "dd"}}, "allowed"),
+    ({"deny_node": {"node": "aa"}}, {"clear_node": {"node": "aa"}}, "denied"),
+    ({"clear_node": {"node": "bb"}}, {"allow_node": {"node": "bb"}}, None),
+    (
+        {"revoke_certificate": {"fingerprint": "dd"}},
+        {"revoke_certificate": {"fingerprint": "dd"}},
+        "revoked",
+    ),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "before"), CHAINS)
+def test_every_kind_of_change_is_seen_by_those_behind_it(
+    first: dict[str, Any], second: dict[str, Any], before: str | None
+) -> None:
+    assert {kind for one, _, _ in CHAINS for kind in one} == {
+        kind for one, *_ in CASES for kind in one
+    }
+    same = PRESENT.validators["validators"]
+    told = differences([first, second], PRESENT)
+    assert told[1]["before"] == before
+    # What is in force is only read.
+    assert PRESENT.validators["validators"] is same
+    assert PRESENT.parameters == PARAMETERS
+
+
+def test_the_flags_are_those_of_the_core() -> None:
+    source = (ROOT / "core/ledger/src/protocol.rs").read_text()
+    released = source.split("#[cfg(test)]")[0]
+    known = re.findall(r"(\d+) => Some\(Flags \{ last_operation: (\d+) \}\)", released)
+    assert {int(one): f"operations 0 to {last}" for one, last in known} == dict(FLAGS)
+    assert max(FLAGS) == core.newest_protocol_version()
+    page = (ROOT / "spec/ledger.md").read_text()
+    for version, text in FLAGS.items():
+        assert f"| {version} | {text} |" in page
 
 
 # --- what the node says --------------------------------------------------------------------------
@@ -345,7 +496,7 @@ def vote(digest: bytes, phase: Phase = Phase.FIRST, outcome: bytes = b"") -> Vot
     return VoteMessage(0, VoteRequest(0, "pbft", 7, 2, phase, digest, outcome), bytes(64))
 
 
-def test_evidence_is_reported_once_and_a_divergence_never() -> None:
+def test_evidence_is_reported_once() -> None:
     async def test() -> None:
         world = World()
         running = asyncio.create_task(world.governance.run())
@@ -357,9 +508,7 @@ def test_evidence_is_reported_once_and_a_divergence_never() -> None:
         assert operation["member"] == {"ed25519": world.key.public_key[1:].hex()}
         assert operation["statement_one"] == statement_json(one.request)
         assert len(world.door.bodies) == 1
-        same = [vote(b"\3" * 32, Phase.COMMIT, bytes([number]) * 32) for number in (1, 2)]
-        world.governance.report(ReportEvidence(*same))
-        assert world.alarms == ["divergence"]
+        assert world.alarms == []
         running.cancel()
 
     asyncio.run(test())

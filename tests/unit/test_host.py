@@ -3,18 +3,19 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 import pytest
 
-from bubi import core
-from bubi.consensus.engine import Certificate, Configuration
+from bubi import applying, core
+from bubi.consensus.engine import Certificate, Configuration, ReportEvidence, VoteMessage
 from bubi.consensus.guard import Phase, VoteRequest
 from bubi.mempool import Entry
 from bubi.messages import BlockParts
-from bubi.node import applying, writer
 from bubi.node import host as hosts
+from bubi.node import writer
 from bubi.node.health import Health
 from bubi.node.host import ReplicaHost
 from bubi.node.metrics import Metrics
@@ -153,6 +154,8 @@ class World:
         self.chain, self.clock, self.health = Chain(), Clock(), Health()
         self.replica = Script(*actions, then=then)
         self.key = SimpleNamespace(sign=lambda message: b"signature")
+        self.metrics = Metrics()
+        self.reported: list[ReportEvidence] = []
 
     def run(self, *until: type[Any], moves: Callable[[], None] | None = None) -> None:
         """Runs the host until inputs of these types were seen, as often as they are named."""
@@ -164,8 +167,9 @@ class World:
             )
             host = ReplicaHost(
                 cast(Any, self.chain), self.replica, cast(Any, Ledger()), cast(Any, self.key),
-                threads, self.clock, cast(Any, door), self.health, Metrics(),
+                threads, self.clock, cast(Any, door), self.health, self.metrics,
             )  # fmt: skip
+            self.host, host.on_evidence = host, self.reported.append
             running = asyncio.create_task(host.run())
             try:
                 async with asyncio.timeout(60):
@@ -183,6 +187,15 @@ class World:
                 threads.close()
 
         asyncio.run(work())
+
+    def alarms(self) -> set[str]:
+        """Codes of the alarms that were raised."""
+        return {
+            sample.labels["code"]
+            for metric in self.metrics.registry.collect()
+            for sample in metric.samples
+            if sample.name == "bubi_alarms_total" and sample.value > 0
+        }
 
     def answers(self, kind: type[Any]) -> list[Any]:
         return [event for event in self.replica.seen if isinstance(event, kind)]
@@ -362,6 +375,33 @@ class Group:
 
     def __len__(self) -> int:
         return 1
+
+
+def contradiction(
+    *outcomes: bytes, digests: tuple[bytes, bytes] = (DIGEST, DIGEST)
+) -> ReportEvidence:
+    said = [
+        VoteMessage(3, replace(REQUEST, digest=digest, outcome=outcome), bytes(64))
+        for digest, outcome in zip(digests, outcomes, strict=True)
+    ]
+    return ReportEvidence(*said)
+
+
+def test_two_outcomes_of_one_proposal_are_a_divergence_and_no_evidence() -> None:
+    world = World(contradiction(OUTCOME, OTHER), check())
+    world.run(ProposalChecked)
+    assert world.alarms() == {"divergence"}
+    assert (world.host.evidence, world.reported) == ([], [])
+    assert world.metrics.registry.get_sample_value("bubi_evidence_total") == 0
+
+
+def test_two_proposals_at_one_place_are_evidence_and_no_divergence() -> None:
+    action = contradiction(OUTCOME, OUTCOME, digests=(DIGEST, OTHER))
+    world = World(action, check())
+    world.run(ProposalChecked)
+    assert world.alarms() == {"evidence"}
+    assert world.host.evidence == world.reported == [action]
+    assert world.metrics.registry.get_sample_value("bubi_evidence_total") == 1
 
 
 def test_a_group_that_expires_earlier_than_all_others_wakes_the_watch() -> None:

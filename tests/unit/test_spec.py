@@ -173,6 +173,9 @@ def test_the_rules_that_engines_share_are_cited_by_the_code() -> None:
     assert cited("H", shared) == set(written)
     others = (ROOT / "src/bubi/consensus").glob("*.py")
     assert cited("H", "\n".join(map(without_docstring, others))) == set(written)
+    # What a leader leaves out is seen where batches are kept.
+    assert 10 in cited("H", page("src/bubi/dissemination.py"))
+    assert "\ndef test_h10_" in page("tests/replica/test_dissemination.py")
 
 
 def test_no_page_of_consensus_names_a_rule_that_does_not_exist() -> None:

@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import tomllib
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
@@ -91,6 +92,7 @@ PACKAGES = [
     "docs",
     "tests",
     "tests/model",
+    "tests/corpus",
     "benchmarks",
     "benchmarks/peers",
     "benchmarks/state-store",
@@ -188,6 +190,27 @@ def environment_reads(name: str) -> bool:
         and node.attr in {"environ", "environb", "getenv", "putenv"}
         for node in ast.walk(ast.parse(text(name)))
     ) or any(one in {"os.environ", "os.getenv"} for one in imports(name))
+
+
+OPENS = re.compile(
+    r"\b(?:create_connection|create_server|open_connection|start_server|sock_connect"
+    r"|create_datagram_endpoint|create_unix_\w+|connect_accepted_socket)\b"
+)
+
+
+def test_one_file_of_the_network_opens_sockets() -> None:
+    contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (contract,) = (one for one in contracts if "sockets" in one["name"])
+    folder = "src/bubi/network"
+    modules = {
+        Path(name).stem for name in files({".py"}) if Path(name).parent.as_posix() == folder
+    }
+    others = modules - {"__init__", "transport"}
+    assert {f"bubi.network.{name}" for name in others} == set(contract["source_modules"])
+    assert contract["forbidden_modules"] == ["socket"]
+    # The event loop opens sockets as well, without that import.
+    assert OPENS.search(text(f"{folder}/transport.py"))
+    assert [name for name in others if OPENS.search(text(f"{folder}/{name}.py"))] == []
 
 
 def test_the_environment_is_read_in_few_places() -> None:

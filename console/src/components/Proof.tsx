@@ -1,85 +1,192 @@
 /** Fetching a proof, checking it in this page, saving it. */
 import { DownloadOutlined, SafetyCertificateOutlined } from "@ant-design/icons";
 import { Button } from "antd";
-import type { ProvenBlock } from "bubi-sdk";
-import { type ReactNode, useState } from "react";
+import type { Trust } from "bubi-sdk";
+import { useState } from "react";
 import { type Address, address, get } from "../lib/api";
-import { dateTime } from "../lib/format";
-import { row, text } from "../lib/rows";
+import { amountText, dateTime } from "../lib/format";
+import {
+  foreign,
+  provenReceipt,
+  provenSubject,
+  type ReadState,
+  type Shown,
+  type Subject,
+} from "../lib/proofs";
+import { row } from "../lib/rows";
 import { save } from "../lib/save";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
 import type { Row } from "../lib/types";
-import { Card, Facts, Pill } from "./parts";
+import {
+  AccountId,
+  AssetId,
+  BlockLink,
+  Card,
+  Facts,
+  Id,
+  Pill,
+  Reason,
+  TransactionId,
+} from "./parts";
+import { Amount } from "./Words";
 
-interface Shown {
-  height: string;
-  time: string;
-  signers: readonly string[];
-  weight: string;
-  quorum: string;
-  note: string;
-}
+type Sdk = typeof import("bubi-sdk");
+type ProofRoute =
+  | "/api/v1/transactions/{hash}/proof"
+  | "/api/v1/accounts/{address}/proof"
+  | "/api/v1/assets/{asset}/proof";
 
-type State =
+export type ProofState =
   | { step: "idle" }
   | { step: "busy" }
   | { step: "good"; shown: Shown }
-  | { step: "bad"; why: string };
+  | { step: "bad"; error: unknown };
 
-/** What a check shows, in one form for every kind of proof. */
-export function ProofResult({ state }: { state: State }) {
+/** What a check shows, in one form for every kind of proof. `supply` is what the page shows of an asset. */
+export function ProofResult({ state, supply }: { state: ProofState; supply?: string }) {
   const { t } = useText();
   if (state.step === "idle") return null;
   if (state.step === "busy") return <p role="status">{t("proof.busy")}</p>;
   if (state.step === "bad") {
     return (
       <div role="alert">
-        <Pill tone="bad">{t("proof.bad")}</Pill> <span className="mono">{state.why}</span>
+        <Pill tone="bad">{t("proof.bad")}</Pill> <Reason error={state.error} />
       </div>
     );
   }
-  const { shown } = state;
   return (
     <div role="status">
       <Pill tone="good">{t("proof.good")}</Pill>
-      <p style={{ margin: "8px 0" }}>{shown.note}</p>
-      <Facts
-        items={[
-          [t("block"), shown.height],
-          [t("time"), dateTime(shown.time)],
-          [t("proof.signers"), shown.signers.join(t("comma"))],
-          [t("weight"), t("proof.weight", { weight: shown.weight, quorum: shown.quorum })],
-        ]}
-      />
+      <Proven shown={state.shown} supply={supply} />
     </div>
   );
 }
 
-/** The proof inside of an answer of the node or of this gateway. */
-export function proofParts(answer: Row): Row {
-  for (const name of ["account", "asset", "record"]) {
-    const inner = row(answer[name]);
-    if (inner.proof) return row(inner.proof);
-  }
-  return { ...row(answer.proof), ...answer };
+function Proven({ shown, supply }: { shown: Shown; supply?: string }) {
+  const { t } = useText();
+  const { block, receipt, state } = shown;
+  const note = useNote(shown);
+  return (
+    <>
+      <p style={{ margin: "8px 0" }}>{note}</p>
+      <Facts
+        items={[
+          receipt
+            ? [t("transaction"), <TransactionId key="transaction" value={receipt.transaction} />]
+            : null,
+          state ? [t("proof.about"), <Owner key="owner" state={state} />] : null,
+          state?.asset
+            ? [t("proof.supply"), <Supply key="supply" asset={state.asset} shown={supply} />]
+            : null,
+          state && state.holdings.length > 0
+            ? [t("proof.holdings"), <Holdings key="holdings" holdings={state.holdings} />]
+            : null,
+          [t("block"), <BlockLink key="block" height={block.height} />],
+          [t("time"), dateTime(block.time)],
+          [t("proof.signers"), block.signers.join(t("comma"))],
+          [
+            t("weight"),
+            t("proof.weight", { weight: `${block.weight}`, quorum: `${block.quorum}` }),
+          ],
+        ]}
+      />
+      {state && <Cells cells={state.cells} />}
+    </>
+  );
 }
 
-function shownBlock(block: ProvenBlock, note: string): Shown {
-  return { ...block, weight: `${block.weight}`, quorum: `${block.quorum}`, note };
+/** What is proven, as a sentence. */
+function useNote({ receipt, state }: Shown): string {
+  const { t, name } = useText();
+  if (receipt) return t("proof.receipt", { code: name("code", receipt.code) });
+  if (!state?.cells.length) return t("proof.absent");
+  return state.whole ? t("proof.account", { n: state.cells.length }) : t("proof.cell");
 }
 
-function useChecked(check: (answer: Row, trust: Row) => Promise<Shown>) {
+function Owner({ state: { kind, id } }: { state: ReadState }) {
+  const { t } = useText();
+  if (kind === "system") return t("proof.about.system");
+  return (
+    <>
+      {t(`proof.about.${kind}`)} {kind === "account" && <AccountId value={id} />}
+      {kind === "asset" && <AssetId value={id} />}
+      {kind === "namespace" && <Id value={id} to={`/records?namespace=${id}`} />}
+    </>
+  );
+}
+
+/** The proven supply, and whether the page shows the same. */
+function Supply(props: { asset: NonNullable<ReadState["asset"]>; shown?: string }) {
+  const { t } = useText();
+  const { supply, decimals, code } = props.asset;
+  return (
+    <>
+      <b className="number">{amountText(supply, decimals)}</b> {code}
+      {props.shown !== undefined && (
+        <p>
+          <Pill tone={props.shown === supply ? "good" : "warn"}>
+            {props.shown === supply
+              ? t("proof.supply.same")
+              : t("proof.supply.differs", { shown: amountText(props.shown, decimals) })}
+          </Pill>
+        </p>
+      )}
+    </>
+  );
+}
+
+/** Entries that a page shows of a long proof. */
+const ENTRIES = 20;
+
+function More({ of }: { of: number }) {
+  const { t } = useText();
+  return of > ENTRIES ? <p className="muted">{t("proof.more", { n: of - ENTRIES })}</p> : null;
+}
+
+function Holdings({ holdings }: { holdings: ReadState["holdings"] }) {
+  return (
+    <>
+      <ul>
+        {holdings.slice(0, ENTRIES).map((one) => (
+          <li key={one.asset}>
+            <Amount asset={one.asset} amount={one.balance} />
+          </li>
+        ))}
+      </ul>
+      <More of={holdings.length} />
+    </>
+  );
+}
+
+function Cells({ cells }: { cells: ReadState["cells"] }) {
+  const { t } = useText();
+  if (cells.length === 0) return null;
+  return (
+    <details>
+      <summary>{t("proof.value")}</summary>
+      {cells.slice(0, ENTRIES).map((one) => (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must take the focus
+        <pre key={one.key} className="code wrap" tabIndex={0}>
+          {JSON.stringify(one.value, null, 1)}
+        </pre>
+      ))}
+      <More of={cells.length} />
+    </details>
+  );
+}
+
+function useChecked(check: (sdk: Sdk, trust: Trust, answer: Row) => Shown) {
   const { network } = useSession();
-  const [state, setState] = useState<State>({ step: "idle" });
+  const [state, setState] = useState<ProofState>({ step: "idle" });
   const run = async (fetchProof: () => Promise<Row>): Promise<void> => {
     setState({ step: "busy" });
     try {
-      const answer = await fetchProof();
-      const trust = { ...row(network?.trust), ...row(answer.trust) };
-      setState({ step: "good", shown: await check(answer, trust) });
+      const [sdk, answer] = await Promise.all([import("bubi-sdk"), fetchProof()]);
+      const trust = sdk.Trust.from({ ...row(network?.trust), ...row(answer.trust) } as never);
+      setState({ step: "good", shown: check(sdk, trust, answer) });
     } catch (error) {
-      setState({ step: "bad", why: error instanceof Error ? error.message : String(error) });
+      setState({ step: "bad", error });
     }
   };
   return { state, run };
@@ -89,13 +196,13 @@ function useChecked(check: (answer: Row, trust: Row) => Promise<Shown>) {
 function ProofCard(props: {
   about: string;
   file: string;
-  fetchProof: () => Promise<Row>;
-  state: State;
-  run: (fetchProof: () => Promise<Row>) => Promise<void>;
-  children?: ReactNode;
+  url: Address<ProofRoute>;
+  check: (sdk: Sdk, trust: Trust, answer: Row) => Shown;
+  supply?: string;
 }) {
   const { t } = useText();
-  const { fetchProof } = props;
+  const { state, run } = useChecked(props.check);
+  const fetchProof = () => get(props.url);
   return (
     <Card title={t("proof")}>
       <p className="muted" style={{ marginBottom: 12 }}>
@@ -105,7 +212,7 @@ function ProofCard(props: {
         <Button
           type="primary"
           icon={<SafetyCertificateOutlined />}
-          onClick={() => props.run(fetchProof)}
+          onClick={() => run(fetchProof)}
         >
           {t("proof.check")}
         </Button>
@@ -116,69 +223,47 @@ function ProofCard(props: {
           {t("proof.save")}
         </Button>
       </div>
-      <ProofResult state={props.state} />
-      {props.children}
+      <ProofResult state={state} supply={props.supply} />
     </Card>
   );
 }
 
 /** Proof that a transaction ended as shown. */
 export function ReceiptProofPanel({ hash, code }: { hash: string; code: string }) {
-  const { t, name } = useText();
-  const fetchProof = () => get(address("/api/v1/transactions/{hash}/proof", { hash }));
-  const { state, run } = useChecked(async (answer, trust) => {
-    const sdk = await import("bubi-sdk");
-    const proof = sdk.fromHex(text(answer, "proof") ?? text(row(answer.proof), "receipt") ?? "");
-    const proven = sdk.verifyReceipt(sdk.Trust.from(trust as never), proof);
-    if (proven.receipt.transaction !== hash || proven.code !== code) {
-      throw new sdk.ProofInvalid(t("proof.other"));
-    }
-    const note = t("proof.receipt", { code: name("code", proven.code) });
-    return shownBlock(proven.block, note);
-  });
+  const { t } = useText();
+  const check = (sdk: Sdk, trust: Trust, answer: Row): Shown => {
+    const shown = provenReceipt(sdk, trust, answer);
+    if (shown.receipt?.transaction !== hash || shown.receipt.code !== code) throw foreign(sdk);
+    return shown;
+  };
   return (
     <ProofCard
       about={t("proof.text")}
       file={`${hash}.proof.json`}
-      fetchProof={fetchProof}
-      state={state}
-      run={run}
+      url={address("/api/v1/transactions/{hash}/proof", { hash })}
+      check={check}
     />
   );
 }
 
-type StateProofRoute = "/api/v1/accounts/{address}/proof" | "/api/v1/assets/{asset}/proof";
-
-/** Proof of a cell or of a whole account, as the state stands. */
-export function StateProofPanel(props: { url: Address<StateProofRoute>; file: string }) {
+/** Proof of a whole account, or of the definition of an asset with its supply, as the state stands. */
+export function StateProofPanel(props: { subject: Subject; supply?: string }) {
   const { t } = useText();
-  const [cells, setCells] = useState<number | null>(null);
-  const fetchProof = () => get(props.url);
-  const { state, run } = useChecked(async (answer, trust) => {
-    const sdk = await import("bubi-sdk");
-    const found = proofParts(answer);
-    const known = sdk.Trust.from(trust as never);
-    const finality = sdk.fromHex(text(found, "finality") ?? "");
-    const account = text(found, "account");
-    if (account && /^[0-9a-f]+$/.test(account)) {
-      const proven = sdk.verifyAccount(known, finality, sdk.fromHex(account));
-      setCells(proven.cells.size);
-      const note = t("proof.account", { n: proven.cells.size });
-      return shownBlock(proven.block, note);
-    }
-    const proven = sdk.verifyCell(known, finality, sdk.fromHex(text(found, "cell") ?? ""));
-    const note = proven.value ? t("proof.cell") : t("proof.absent");
-    return shownBlock(proven.block, note);
-  });
+  const { subject } = props;
+  const [id, url] =
+    "asset" in subject
+      ? [subject.asset, address("/api/v1/assets/{asset}/proof", subject)]
+      : [
+          subject.account,
+          address("/api/v1/accounts/{address}/proof", { address: subject.account }),
+        ];
   return (
     <ProofCard
       about={t("proof.state.text")}
-      file={props.file}
-      fetchProof={fetchProof}
-      state={state}
-      run={run}
-    >
-      {cells !== null && <span className="visually-hidden">{cells}</span>}
-    </ProofCard>
+      file={`${id}.proof.json`}
+      url={url}
+      check={(sdk, trust, answer) => provenSubject(sdk, trust, answer, subject)}
+      supply={props.supply}
+    />
   );
 }

@@ -1,6 +1,7 @@
 /** Parents, versions and children of a record, from left to right. */
 import { useNavigate } from "react-router";
 import { short } from "../lib/format";
+import { recordPath } from "../lib/links";
 import { useText } from "../lib/text";
 import type { Graph } from "../lib/types";
 import { Nothing } from "./parts";
@@ -28,7 +29,7 @@ export function columns(names: readonly string[], edges: Graph["edges"]): Map<st
   return found;
 }
 
-export function RecordGraph(props: { graph: Graph; here: { namespace: string; key: string } }) {
+export function RecordGraph(props: { graph: Graph }) {
   const { t } = useText();
   const navigate = useNavigate();
   const { nodes, edges } = props.graph;
@@ -66,13 +67,14 @@ export function RecordGraph(props: { graph: Graph; here: { namespace: string; ke
           );
         })}
         {[...placed].map(([name, { one, x, y }]) => {
-          const { key, namespace: space } = one;
-          const here = space === props.here.namespace && key === props.here.key;
-          const to = `/records/${space}/${encodeURIComponent(key)}`;
+          const { key, namespace, version } = one;
+          const here = name === props.graph.start;
+          const to = recordPath(namespace, key, version);
           return (
             <a
               key={name}
               className={here ? "node here" : "node"}
+              aria-current={here ? "page" : undefined}
               href={to}
               onClick={(event) => {
                 event.preventDefault();

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { address, get } from "../lib/api";
 import { amountText, dateTime, short } from "../lib/format";
+import { recordPath } from "../lib/links";
 import { type Key, useText } from "../lib/text";
 import type { Asset } from "../lib/types";
 import en from "../text/en.json";
@@ -49,12 +50,9 @@ export function OrganisationLink({ name }: { name: string | null | undefined }) 
   return <Link to={`/organisations/${encodeURIComponent(name)}`}>{name}</Link>;
 }
 
-function RecordLink(props: { namespace: string; record: string }) {
-  return (
-    <Link to={`/records/${props.namespace}/${encodeURIComponent(props.record)}`}>
-      {props.record}
-    </Link>
-  );
+function RecordLink(props: { namespace: string; record: string; version: unknown }) {
+  const version = props.version === undefined ? null : String(props.version);
+  return <Link to={recordPath(props.namespace, props.record, version)}>{props.record}</Link>;
 }
 
 const ACCOUNTS = new Set([
@@ -80,7 +78,9 @@ function fieldNode(name: string, value: unknown, fields: Record<string, unknown>
   if (name === "organisation" || name === "asks") return <OrganisationLink name={text} />;
   if (name === "expires") return <span className="number">{dateTime(text)}</span>;
   if (name === "key" && fields.namespace) {
-    return <RecordLink namespace={String(fields.namespace)} record={text} />;
+    return (
+      <RecordLink namespace={String(fields.namespace)} record={text} version={fields.version} />
+    );
   }
   if (/^[0-9a-f]{64}$/.test(text)) return <Id value={text} />;
   return <b>{text}</b>;

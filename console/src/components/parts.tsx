@@ -3,8 +3,8 @@ import { CheckOutlined, CopyOutlined, InboxOutlined, WarningOutlined } from "@an
 import { Button, Tooltip } from "antd";
 import { type ReactNode, useEffect, useState } from "react";
 import { Link } from "react-router";
-import { RequestError } from "../lib/api";
 import { dateTime, short } from "../lib/format";
+import { refusalOf } from "../lib/refusals";
 import { useText } from "../lib/text";
 
 export function PageHead(props: {
@@ -209,19 +209,40 @@ export function Nothing({ title, text }: { title?: ReactNode; text?: ReactNode }
   );
 }
 
+/** A refusal in words: by its code in both languages; the detail is English. */
+export function useRefusal(error: unknown): { code: string; words: string; detail: string } {
+  const { t, name, language } = useText();
+  const { code, detail } = refusalOf(error);
+  const known = name("problem", code);
+  return {
+    code,
+    words: known === code ? t("problem.other") : known,
+    detail: language === "en" && detail ? `${detail} ` : "",
+  };
+}
+
+/** Why something was refused, in a line. */
+export function Reason({ error }: { error: unknown }) {
+  const { code, words, detail } = useRefusal(error);
+  return (
+    <span>
+      {words} <span className="muted">{detail}</span>
+      <span className="mono">{code}</span>
+    </span>
+  );
+}
+
 /** Why something is not shown, and what to do about it. */
 export function Trouble({ error, retry }: { error: unknown; retry?: () => void }) {
-  const { t, name, language } = useText();
-  const problem = error instanceof RequestError ? error.problem : null;
-  const code = problem?.code ?? "internal";
-  const known = name("problem", code);
+  const { t } = useText();
+  const { code, words, detail } = useRefusal(error);
   const login = code === "login_required";
   return (
     <div className={login ? "state" : "state bad"} role="alert">
       <WarningOutlined />
-      <strong>{known === code ? t("problem.other") : known}</strong>
+      <strong>{words}</strong>
       <span>
-        {language === "en" && problem?.detail ? `${problem.detail} ` : ""}
+        {detail}
         <span className="mono">{code}</span>
       </span>
       {login ? (

@@ -1,5 +1,6 @@
 /** Light and dark, with one set of colours for Ant Design and our own style sheet. */
 import { theme as antd, ConfigProvider } from "antd";
+import enUS from "antd/locale/en_US";
 import zhCN from "antd/locale/zh_CN";
 import { createContext, type ReactNode, use, useEffect, useMemo, useState } from "react";
 import { useText } from "./text";
@@ -92,7 +93,8 @@ export function ThemeProvider({ children }: { children: ReactNode }) {
     <Context value={value}>
       <ConfigProvider
         csp={{ nonce }}
-        locale={language === "zh" ? zhCN : undefined}
+        // Always one: with none the tree is another, and a change of the language would empty every page.
+        locale={language === "zh" ? zhCN : enUS}
         theme={{ algorithm, token }}
         wave={{ disabled: true }}
         button={{ autoInsertSpace: false }}

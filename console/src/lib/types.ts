@@ -34,6 +34,7 @@ export type Peer = Schemas["Peer"];
 export type Proposal = Schemas["Proposal"];
 export type Quorum = Schemas["Quorum"];
 export type RecordDetail = Schemas["RecordDetail"];
+export type Reference = Schemas["Reference"];
 export type Role = Schemas["User"]["role"];
 export type Rule = Schemas["Rule"];
 export type Session = Schemas["SessionState"];

@@ -123,10 +123,7 @@ export function AccountPage() {
             <div className="w4 stack">
               <Header found={found} />
               <AccountQuota account={address} />
-              <StateProofPanel
-                url={urlOf("/api/v1/accounts/{address}/proof", { address })}
-                file={`${address}.proof.json`}
-              />
+              <StateProofPanel subject={{ account: address }} />
             </div>
           </div>
         )}

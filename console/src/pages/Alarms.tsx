@@ -427,23 +427,34 @@ interface Draft {
   settings: Record<string, string>;
 }
 
+/** Why a message did not arrive: a code, and after a colon perhaps a detail. */
+function Failure({ said }: { said: string }) {
+  const { t, name, language } = useText();
+  const [, code = "", detail = ""] = /^(\w+)(?:: (.*))?$/s.exec(said) ?? [];
+  return (
+    <span>
+      {t("channel.failed")}
+      {" · "}
+      {name("channel_failure", code)} {language === "en" && detail}{" "}
+      <span className="mono">{code}</span>
+    </span>
+  );
+}
+
 function Channels() {
   const { t, name, language } = useText();
   const { may } = useSession();
   const query = useAlarms("/api/v1/alarms/channels");
   const { run, error, busy } = useChange();
   const [draft, setDraft] = useState<Draft | null>(null);
-  const [told, setTold] = useState<{ good: boolean; text: string } | null>(null);
+  /** How the newest test ended: with a failure, or with none. */
+  const [told, setTold] = useState<{ failure: string } | null>(null);
   const kinds = query.data?.kinds ?? {};
   const fields = kinds[draft?.kind ?? ""];
   const wanted = [...(fields?.required ?? []), ...(fields?.optional ?? [])];
   const test = async (one: Channel): Promise<void> => {
     const found = await run<ChannelTest>("POST", `/api/v1/alarms/channels/${one.id}/test`);
-    if (found)
-      setTold({
-        good: found.delivered,
-        text: found.delivered ? t("channel.delivered") : found.error,
-      });
+    if (found) setTold({ failure: found.error });
   };
   const store = async (): Promise<void> => {
     if (!draft) return;
@@ -459,11 +470,11 @@ function Channels() {
       {error !== null && <Trouble error={error} />}
       {told && (
         <div
-          className={told.good ? "banner good" : "banner"}
+          className={told.failure ? "banner" : "banner good"}
           role="status"
           style={{ margin: "14px 18px 0" }}
         >
-          {told.text}
+          {told.failure ? <Failure said={told.failure} /> : t("channel.delivered")}
         </div>
       )}
       <div style={{ padding: "14px 18px" }}>

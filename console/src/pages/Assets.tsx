@@ -117,10 +117,7 @@ export function AssetPage() {
             </div>
             <div className="w4 stack">
               <Definition found={found} />
-              <StateProofPanel
-                url={address("/api/v1/assets/{asset}/proof", { asset })}
-                file={`${asset}.proof.json`}
-              />
+              <StateProofPanel subject={{ asset }} supply={found.supply} />
             </div>
           </div>
         </>

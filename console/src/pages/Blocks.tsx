@@ -20,7 +20,7 @@ import {
 } from "../components/parts";
 import { useTransactionFilters } from "../components/TransactionFilters";
 import { address, get } from "../lib/api";
-import { bytesText, grouped } from "../lib/format";
+import { bytesText, grouped, short } from "../lib/format";
 import { useText } from "../lib/text";
 import type { BlockDetail, Transaction } from "../lib/types";
 
@@ -85,18 +85,22 @@ export function BlockPage() {
   });
   const columns = useTransactionColumns();
   const filters = useTransactionFilters(["account", "kind", "code"]);
-  const neighbour = (step: number) => () => navigate(`/blocks/${Number(height) + step}`);
+  // The address may name the block by its digest.
+  const own = query.data?.height ?? (/^\d+$/.test(height) ? height : null);
+  const neighbour = (step: number) => () => navigate(`/blocks/${Number(own) + step}`);
   return (
     <>
       <PageHead
-        name={`${t("block")} ${height}`}
-        title={`${t("block")} ${grouped(height)}`}
+        name={`${t("block")} ${own ?? short(height)}`}
+        title={`${t("block")} ${own ? grouped(own) : short(height)}`}
         actions={
           <>
-            <Button disabled={Number(height) <= 1} onClick={neighbour(-1)}>
+            <Button disabled={own === null || Number(own) <= 1} onClick={neighbour(-1)}>
               {t("block.before")}
             </Button>
-            <Button onClick={neighbour(1)}>{t("block.next")}</Button>
+            <Button disabled={own === null} onClick={neighbour(1)}>
+              {t("block.next")}
+            </Button>
           </>
         }
       />

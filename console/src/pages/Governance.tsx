@@ -20,7 +20,7 @@ import { QuorumBar } from "../components/Quorum";
 import { OrganisationLink } from "../components/Words";
 import { address, get } from "../lib/api";
 import { grouped } from "../lib/format";
-import { text } from "../lib/rows";
+import { rows, text } from "../lib/rows";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
 import type { Difference, Proposal, Row, Vote } from "../lib/types";
@@ -135,6 +135,8 @@ export function Validators() {
 
 /** Signature algorithms by their number in the ledger. */
 const ALGORITHMS = ["ed25519", "secp256k1", "p256", "sm2"];
+/** The last time that a date can hold, in ms. */
+const LAST_TIME = 8.64e15;
 const PROPOSAL_STATES = [
   "open",
   "approved",
@@ -221,13 +223,36 @@ function Setting({ value }: { value: unknown }) {
     <Facts
       items={Object.entries(value)
         .filter(([field, one]) => field !== "name" && one !== null)
-        .map(([field, one]) => [name("setting", field), <Field key={field} value={one} />])}
+        .map(([field, one]) => [
+          name("setting", field),
+          <Field key={field} field={field} value={one} />,
+        ])}
     />
   );
 }
 
-function Field({ value }: { value: unknown }) {
-  const { name } = useText();
+/** A time of the ledger; of one that no calendar has, the number. */
+function Until({ ms }: { ms: string }) {
+  return Math.abs(Number(ms)) <= LAST_TIME ? <Time ms={ms} exact /> : <span>{ms}</span>;
+}
+
+function Field({ field, value }: { field: string; value: unknown }) {
+  const { t, name } = useText();
+  if (field === "old_until") return <Until ms={String(value)} />;
+  if (field === "retired") {
+    const retired = rows(value);
+    if (retired.length === 0) return <span className="muted">{t("diff.nothing")}</span>;
+    return (
+      <>
+        {retired.map((one) => (
+          <div key={text(one, "algorithm")}>
+            {name("algorithm", ALGORITHMS[Number(one.algorithm)])}{" "}
+            <Until ms={text(one, "until") ?? ""} />
+          </div>
+        ))}
+      </>
+    );
+  }
   if (Array.isArray(value)) {
     return <>{value.map((one) => name("algorithm", ALGORITHMS[Number(one)])).join(" ")}</>;
   }
@@ -274,7 +299,7 @@ function after(kind: string, fields: Row): unknown {
   }
 }
 
-function Differences({ diff }: { diff: readonly Difference[] }) {
+export function Differences({ diff }: { diff: readonly Difference[] }) {
   const { t, name } = useText();
   return (
     <DataTable
@@ -402,6 +427,12 @@ export function ProposalPage() {
                     [t("expires"), <Time key="e" ms={found.expires} exact />],
                     found.activation_height
                       ? [t("proposal.activation"), grouped(found.activation_height)]
+                      : null,
+                    found.not_before
+                      ? [t("proposal.not_before"), grouped(found.not_before)]
+                      : null,
+                    found.acknowledged.length > 0
+                      ? [t("proposal.acknowledged"), found.acknowledged.join(t("comma"))]
                       : null,
                     found.memo ? [t("memo"), found.memo] : null,
                   ]}

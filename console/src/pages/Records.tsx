@@ -1,6 +1,6 @@
 /** Records: list, one record with its versions and where it comes from. */
 import { useQuery } from "@tanstack/react-query";
-import { Link, useParams } from "react-router";
+import { Link, useParams, useSearchParams } from "react-router";
 import { List } from "../components/DataTable";
 import { DocumentCheck } from "../components/Document";
 import {
@@ -18,8 +18,14 @@ import {
 import { RecordGraph } from "../components/RecordGraph";
 import { address, get, getAll } from "../lib/api";
 import { bytesText, readable } from "../lib/format";
+import { recordPath } from "../lib/links";
 import { useText } from "../lib/text";
-import type { RecordDetail } from "../lib/types";
+import type { RecordDetail, Reference } from "../lib/types";
+
+/** Where a version stands for ever. */
+const pathOf = (one: Reference): string => recordPath(one.namespace, one.key, one.version);
+
+const VersionLink = ({ one }: { one: Reference }) => <Link to={pathOf(one)}>{one.version}</Link>;
 
 export function Records() {
   const { t, name } = useText();
@@ -47,11 +53,7 @@ export function Records() {
           columns={[
             {
               title: t("record.key"),
-              cell: (one) => (
-                <Link to={`/records/${one.namespace}/${encodeURIComponent(one.key)}`}>
-                  {one.key}
-                </Link>
-              ),
+              cell: (one) => <Link to={pathOf(one)}>{one.key}</Link>,
             },
             {
               title: t("namespace"),
@@ -75,15 +77,18 @@ export function Records() {
 export function RecordPage() {
   const { t } = useText();
   const { namespace = "", key = "" } = useParams();
+  const [search] = useSearchParams();
+  const version = search.get("version");
   const places = { namespace, key };
   const one = useQuery({
-    queryKey: ["record", namespace, key],
-    queryFn: ({ signal }) => get(address("/api/v1/records/{namespace}/{key}", places), signal),
+    queryKey: ["record", namespace, key, version],
+    queryFn: ({ signal }) =>
+      get(address("/api/v1/records/{namespace}/{key}", places, { version }), signal),
   });
   const graph = useQuery({
-    queryKey: ["record-graph", namespace, key],
+    queryKey: ["record-graph", namespace, key, version],
     queryFn: ({ signal }) =>
-      get(address("/api/v1/records/{namespace}/{key}/graph", places), signal),
+      get(address("/api/v1/records/{namespace}/{key}/graph", places, { version }), signal),
   });
   return (
     <>
@@ -91,31 +96,35 @@ export function RecordPage() {
       <div className="grid">
         <div className="w8 stack">
           <Card title={t("record.graph")}>
-            <Answered query={graph}>
-              {(found) => <RecordGraph graph={found} here={places} />}
-            </Answered>
+            <Answered query={graph}>{(found) => <RecordGraph graph={found} />}</Answered>
           </Card>
           <Card flush title={t("record.versions")}>
             <Versions namespace={namespace} record={key} />
           </Card>
         </div>
         <div className="w4 stack">
-          <Answered query={one}>{(found) => <Newest found={found} />}</Answered>
+          <Answered query={one}>
+            {(found) => <Version found={found} newest={version === null} />}
+          </Answered>
         </div>
       </div>
     </>
   );
 }
 
-function Newest({ found }: { found: RecordDetail }) {
+/** One version; `newest` where the page follows the newest one. */
+function Version({ found, newest }: { found: RecordDetail; newest: boolean }) {
   const { t, name } = useText();
-  const { content: plain, content_kind: kind } = found;
+  const { content: plain, content_kind: kind, version } = found;
   return (
     <>
-      <Card title={t("record.newest")}>
+      <Card
+        title={newest ? t("record.newest") : t("record.version", { version })}
+        extra={newest ? null : <Link to={{ search: "" }}>{t("record.newest")}</Link>}
+      >
         <Facts
           items={[
-            [t("version"), found.version],
+            [t("version"), <VersionLink key="version" one={found} />],
             [t("record.writer"), <AccountId key="writer" value={found.writer} />],
             [t("time"), <Time key="time" ms={found.time} exact />],
             [t("digest"), <Id key="digest" value={found.digest} whole />],
@@ -146,7 +155,7 @@ function Versions(props: { namespace: string; record: string }) {
       filters={[{ name: "writer", label: "record.writer" }]}
       rowKey={(one) => String(one.version)}
       columns={[
-        { title: t("version"), cell: (one) => one.version },
+        { title: t("version"), cell: (one) => <VersionLink one={one} /> },
         { title: t("digest"), cell: (one) => <Id value={one.digest} /> },
         { title: t("record.writer"), cell: (one) => <AccountId value={one.writer} /> },
         {

@@ -1,5 +1,6 @@
 /** Try the ledger: a key of your own, a faucet, build → simulate → sign → submit, live events. */
 import { ExperimentOutlined, KeyOutlined, SendOutlined } from "@ant-design/icons";
+import { useQuery } from "@tanstack/react-query";
 import { Button, Input, Select } from "antd";
 import type { OperationBody, SecretKey as Secret } from "bubi-sdk";
 import { type ReactNode, useEffect, useId, useMemo, useState } from "react";
@@ -14,20 +15,34 @@ import {
   Nothing,
   PageHead,
   Pill,
+  Reason,
   TransactionId,
   Trouble,
 } from "../components/parts";
 import { Amount, Sentence } from "../components/Words";
-import { change, get, getAll, RequestError, address as urlOf } from "../lib/api";
+import { change, get, RequestError, address as urlOf } from "../lib/api";
 import { useLive } from "../lib/live";
 import { row, rows, text } from "../lib/rows";
-import { FIELDS, operations, program, TRIES, type Try, type Values } from "../lib/sandbox";
+import {
+  type Comment,
+  circumstances,
+  FIELDS,
+  type Found,
+  NOTHING_FOUND,
+  operations,
+  program,
+  TRIES,
+  type Try,
+  type Values,
+} from "../lib/sandbox";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
 import type { Holding, NetworkInfo, Row } from "../lib/types";
 
 type Sdk = typeof import("bubi-sdk");
 const STORED = "bubi.sandbox.key";
+/** How often the page looks at what the transaction depends on. */
+const FOUND_AGAIN_MS = 2_000;
 
 /** The key lives in this tab only: a development network's toy, never a wallet. */
 function storedKey(sdk: Sdk): Secret | null {
@@ -224,7 +239,7 @@ function KeyCard(props: {
             <ul aria-label={t("account.holdings")}>
               {props.holdings.map((one) => (
                 <li key={one.asset.id}>
-                  <Amount asset={one.asset.id} amount={text(one, "balance") ?? "0"} />
+                  <Amount asset={one.asset.id} amount={one.balance} />
                 </li>
               ))}
             </ul>
@@ -286,18 +301,22 @@ function BuildCard(props: {
     FIELDS[kind].map(([field, start]) => [field, value(field, start)]),
   );
   const namespace = network.namespaceId(filled.namespace_name || "sandbox");
-  const drafted = (exists: boolean): OperationBody[] =>
-    operations(sdk, kind, filled, exists, namespace);
+  const drafted = (found: Found): OperationBody[] =>
+    operations(sdk, kind, filled, found.namespaceExists, namespace);
+  const ask = () => circumstances(kind, filled, namespace, address);
+  const found = useQuery({
+    queryKey: ["sandbox", kind, namespace, filled.key, filled.asset, address],
+    queryFn: ask,
+    placeholderData: (before) => before,
+    refetchInterval: FOUND_AGAIN_MS,
+  }).data;
   const build = async () => {
-    const exists =
-      kind === "put_record" &&
-      (await getAll("/api/v1/namespaces")).items.some((one) => one.namespace === namespace);
     const builder = new sdk.TransactionBuilder(network, address);
-    for (const one of drafted(exists)) {
+    for (const one of drafted(await ask())) {
       const [operation, fields] = Object.entries(one)[0] as [never, never];
       builder.add(operation, fields);
     }
-    return builder.build().sign(props.secret);
+    return builder.build();
   };
   const run = async (what: string, action: () => Promise<Partial<Step>>): Promise<void> => {
     setBusy(what);
@@ -312,13 +331,13 @@ function BuildCard(props: {
   };
   const simulate = () =>
     run("simulate", async () => {
-      const envelope = await build();
-      const simulated = await change<Row>("POST", "/api/v1/sandbox/simulate", envelope.encoded);
+      const { body } = await build();
+      const simulated = await change<Row>("POST", "/api/v1/sandbox/simulate", body);
       return { simulated, hash: null, outcome: null };
     });
   const submit = () =>
     run("submit", async () => {
-      const envelope = await build();
+      const envelope = await (await build()).sign(props.secret);
       const outcome = await change<Row>("POST", "/api/v1/sandbox/transactions", envelope.encoded);
       props.tell(
         <>
@@ -329,7 +348,10 @@ function BuildCard(props: {
       await props.look();
       return { hash: envelope.hash, outcome };
     });
-  const code = program(safely(() => drafted(kind !== "put_record")) ?? [], location.origin);
+  const body = safely(() => drafted({ ...NOTHING_FOUND, namespaceExists: true })[0]);
+  const comment = (one: Comment): string => t(`sandbox.comment.${one}`);
+  const page = { origin: location.origin, address, comment };
+  const code = found ? program(safely(() => drafted(found)) ?? [], found, page) : "";
   useEffect(() => onCode(code), [code, onCode]);
   const id = useId();
   return (
@@ -375,7 +397,7 @@ function BuildCard(props: {
             {t("sandbox.submit")}
           </Button>
         </div>
-        <StepResult step={step} body={safely(() => drafted(true)[0])} address={address} />
+        <StepResult step={step} body={body} address={address} />
       </div>
     </Card>
   );
@@ -409,8 +431,7 @@ function StepResult({
           <Trouble error={step.error} />
         ) : (
           <div role="alert">
-            <Pill tone="bad">{t("sandbox.invalid")}</Pill>{" "}
-            <span className="mono">{step.error instanceof Error ? step.error.message : ""}</span>
+            <Pill tone="bad">{t("sandbox.invalid")}</Pill> <Reason error={step.error} />
           </div>
         ))}
       {step.simulated && (

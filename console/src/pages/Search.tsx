@@ -7,15 +7,16 @@ import { DropZone, type Hashed } from "../components/Document";
 import { Answered, Card, Facts, Id, Nothing, PageHead, Pill } from "../components/parts";
 import { address, get } from "../lib/api";
 import { bytesText } from "../lib/format";
+import { recordPath } from "../lib/links";
 import { useText } from "../lib/text";
 import type { Hit } from "../lib/types";
 
 /** Where a search result leads. */
-export function pathOf(one: Pick<Hit, "kind" | "id">): string {
+export function pathOf(one: Pick<Hit, "kind" | "id" | "version">): string {
   const { kind, id } = one;
   if (kind === "record") {
     const [space = "", ...rest] = id.split("/");
-    return `/records/${space}/${encodeURIComponent(rest.join("/"))}`;
+    return recordPath(space, rest.join("/"), one.version);
   }
   if (kind === "namespace") return `/records?namespace=${id}`;
   if (kind === "account_transactions") return `/transactions?account=${id}`;
@@ -32,37 +33,52 @@ export function pathOf(one: Pick<Hit, "kind" | "id">): string {
   return `/${folder[kind]}/${encodeURIComponent(id)}`;
 }
 
+/** All that these words name, each hit once. */
+async function searched(words: readonly string[], signal: AbortSignal): Promise<Hit[]> {
+  const answers = await Promise.all(
+    words.map((q) => get(address("/api/v1/search", {}, { q }), signal)),
+  );
+  const hits = answers.flatMap((one) => one.items).map((one) => [hitKey(one), one] as const);
+  return [...new Map(hits).values()];
+}
+
+const hitKey = (one: Hit): string => [one.kind, one.id, one.version].join(" ");
+
+/** Where a document is searched: records name it by either digest. */
+const documentPath = (one: Hashed): string => `/search?q=${one.sha256}&or=${one.sm3}`;
+
 export function Search() {
   const { t, name } = useText();
   const [search] = useSearchParams();
   const navigate = useNavigate();
   const wanted = search.get("q") ?? "";
   const [document, setDocument] = useState<Hashed | null>(null);
+  const words = [wanted, search.get("or") ?? ""].filter((one) => one !== "");
   const query = useQuery({
-    queryKey: ["search", wanted],
-    queryFn: ({ signal }) => get(address("/api/v1/search", {}, { q: wanted }), signal),
-    enabled: wanted !== "",
+    queryKey: ["search", ...words],
+    queryFn: ({ signal }) => searched(words, signal),
+    enabled: words.length > 0,
   });
   const found = (one: Hashed): void => {
     setDocument(one);
-    navigate(`/search?q=${one.sha256}`);
+    navigate(documentPath(one));
   };
   const shown = document && [document.sha256, document.sm3].includes(wanted) ? document : null;
   return (
     <>
       <PageHead name={t("search")} title={t("search")} text={t("search.text")} />
       <div className="stack">
-        {wanted !== "" && (
-          <Card flush title={t("search.results", { q: wanted })}>
+        {words.length > 0 && (
+          <Card flush title={t("search.results", { q: shown?.name ?? wanted })}>
             <Answered query={query}>
-              {(answer) =>
-                answer.items.length === 0 ? (
+              {(hits) =>
+                hits.length === 0 ? (
                   <Nothing title={t("search.empty")} text={t("search.empty.text")} />
                 ) : (
                   <DataTable
                     caption={t("search")}
-                    rows={answer.items}
-                    rowKey={(one) => `${one.kind} ${one.id}`}
+                    rows={hits}
+                    rowKey={hitKey}
                     columns={[
                       {
                         title: t("search.kind"),

@@ -1,22 +1,20 @@
 /** Checks a saved proof in this page. */
 import { Button, Input } from "antd";
 import { useState } from "react";
-import { ProofResult, proofParts } from "../components/Proof";
+import { ProofResult, type ProofState } from "../components/Proof";
 import { Card, PageHead } from "../components/parts";
 import { address, get } from "../lib/api";
-import { row, text } from "../lib/rows";
+import { provenAny } from "../lib/proofs";
+import { row } from "../lib/rows";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
-import type { Row } from "../lib/types";
-
-type State = Parameters<typeof ProofResult>[0]["state"];
 
 export function Verify() {
-  const { t, name } = useText();
+  const { t } = useText();
   const { network } = useSession();
   const [proof, setProof] = useState("");
   const [trust, setTrust] = useState("");
-  const [state, setState] = useState<State>({ step: "idle" });
+  const [state, setState] = useState<ProofState>({ step: "idle" });
   const read = (set: (text: string) => void) => async (file: File | undefined) =>
     file && set(await file.text());
   const check = async (): Promise<void> => {
@@ -28,52 +26,10 @@ export function Verify() {
         : sdk.Trust.from(
             row((network ?? (await get(address("/api/v1/network", {})))).trust) as never,
           );
-      setState({ step: "good", shown: verified(sdk, known, proof.trim()) });
+      setState({ step: "good", shown: provenAny(sdk, known, proof.trim()) });
     } catch (error) {
-      setState({ step: "bad", why: error instanceof Error ? error.message : String(error) });
+      setState({ step: "bad", error });
     }
-  };
-  const verified = (
-    sdk: typeof import("bubi-sdk"),
-    known: InstanceType<typeof sdk.Trust>,
-    given: string,
-  ) => {
-    const answer: Row = given.startsWith("{") ? (JSON.parse(given) as Row) : { proof: given };
-    const parts = proofParts(answer);
-    const shape = (
-      block: {
-        weight: bigint;
-        quorum: bigint;
-        height: string;
-        time: string;
-        signers: readonly string[];
-      },
-      note: string,
-    ) => ({
-      ...block,
-      weight: `${block.weight}`,
-      quorum: `${block.quorum}`,
-      note,
-    });
-    const finality = text(parts, "finality");
-    if (!finality) {
-      const proven = sdk.verifyReceipt(known, sdk.fromHex(text(parts, "proof") ?? ""));
-      return shape(
-        proven.block,
-        `${t("proof.receipt", { code: name("code", proven.code) })} ${proven.receipt.transaction}`,
-      );
-    }
-    const account = text(parts, "account");
-    if (account && /^[0-9a-f]+$/.test(account)) {
-      const proven = sdk.verifyAccount(known, sdk.fromHex(finality), sdk.fromHex(account));
-      return shape(proven.block, t("proof.account", { n: proven.cells.size }));
-    }
-    const proven = sdk.verifyCell(
-      known,
-      sdk.fromHex(finality),
-      sdk.fromHex(text(parts, "cell") ?? ""),
-    );
-    return shape(proven.block, proven.value ? t("proof.cell") : t("proof.absent"));
   };
   return (
     <>

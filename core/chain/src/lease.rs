@@ -4,7 +4,7 @@ use crate::{
     chain::Chain,
     error::{ChainError, Result},
     index,
-    query::owner,
+    query::{mark_hold, mark_holding, owner},
 };
 use bubi_codec::{
     identity::AssetId,
@@ -39,11 +39,13 @@ impl<D: Disk> Lease<D> {
         self.snapshot.height()
     }
 
-    /// One page: entries, and the position to continue behind (empty: no more).
+    /// One page: entries, and the position to continue behind (empty: no more). What has lapsed is judged at the time of
+    /// the newest block or at `now` (ms), whichever is later.
     ///
     /// # Errors
     /// `malformed` kind or scope; damage of the store.
-    pub fn page(&self, kind: &str, scope: &str, after: &[u8], limit: usize) -> Result<(Vec<Value>, Vec<u8>)> {
+    pub fn page(&self, kind: &str, scope: &str, after: &[u8], limit: usize, now: u64) -> Result<(Vec<Value>, Vec<u8>)> {
+        let time = self.chain.tip().time.max(now);
         let listing = self.listing(kind, scope)?;
         let after = (!after.is_empty()).then(|| [listing.prefix.as_slice(), after].concat());
         let mut entries =
@@ -51,7 +53,7 @@ impl<D: Disk> Lease<D> {
         let more = entries.len() > limit;
         entries.truncate(limit);
         let last = entries.last().filter(|_| more).map(|(key, _)| tail(key, &listing.prefix).to_vec());
-        let items = entries.iter().map(|entry| self.item(&listing, entry)).collect::<Result<Vec<Value>>>()?;
+        let items = entries.iter().map(|entry| self.item(&listing, entry, time)).collect::<Result<Vec<Value>>>()?;
         Ok((items, last.unwrap_or_default()))
     }
 
@@ -93,7 +95,7 @@ impl<D: Disk> Lease<D> {
         })
     }
 
-    fn item(&self, listing: &Listing, (stored, bytes): &Entry) -> Result<Value> {
+    fn item(&self, listing: &Listing, (stored, bytes): &Entry, time: u64) -> Result<Value> {
         let chain = &self.chain;
         let rest = tail(stored, &listing.prefix);
         let value = || chain.list_value(listing.kind, bytes);
@@ -108,9 +110,19 @@ impl<D: Disk> Lease<D> {
             }
             "holders" => {
                 let asset = AssetId(Hash(*array(tail(&listing.prefix, &[index::HOLDERS]))?));
-                json!({ "holder": chain.text(rest)?, "holding": self.cell(listing, OwnerKind::Account, rest, &key::holding(&asset))? })
+                let cell = self.stored(OwnerKind::Account, rest, &key::holding(&asset))?;
+                let holding = cell.as_deref().map(|bytes| chain.list_value(listing.kind, bytes)).transpose()?;
+                let mut item = json!({ "holder": chain.text(rest)?, "holding": holding });
+                if let Some(bytes) = cell {
+                    mark_holding(&mut item, &bytes, time)?;
+                }
+                item
             }
-            "balances" => json!({ "asset": to_hex(rest), "holding": value()? }),
+            "balances" => {
+                let mut item = json!({ "asset": to_hex(rest), "holding": value()? });
+                mark_holding(&mut item, bytes, time)?;
+                item
+            }
             "items" => {
                 let (asset, item) = rest.split_at_checked(32).unwrap_or_default();
                 json!({ "asset": to_hex(asset), "item": text(item) })
@@ -121,7 +133,11 @@ impl<D: Disk> Lease<D> {
                 let (issuer, kind) = rest.split_at_checked(32).unwrap_or_default();
                 json!({ "issuer": chain.text(issuer)?, "kind": text(kind), "claim": value()? })
             }
-            "holds" => json!({ "hold": to_hex(rest), "state": value()? }),
+            "holds" => {
+                let mut item = json!({ "hold": to_hex(rest), "state": value()? });
+                mark_hold(&mut item, bytes, time)?;
+                item
+            }
             "records" => json!({ "key": text(rest), "head": value()? }),
             "versions" => {
                 let version = rest.try_into().map(u32::from_be_bytes).unwrap_or_default();
@@ -132,14 +148,14 @@ impl<D: Disk> Lease<D> {
     }
 
     fn header(&self, listing: &Listing, kind: OwnerKind, id: &[u8]) -> Result<Value> {
-        self.cell(listing, kind, id, key::HEADER)
+        let bytes = self.stored(kind, id, key::HEADER)?;
+        bytes.map_or(Ok(Value::Null), |bytes| self.chain.list_value(listing.kind, &bytes))
     }
 
     /// A cell that a derived key points to, at the height of the lease.
-    fn cell(&self, listing: &Listing, kind: OwnerKind, id: &[u8], cell: &[u8]) -> Result<Value> {
+    fn stored(&self, kind: OwnerKind, id: &[u8], cell: &[u8]) -> Result<Option<Vec<u8>>> {
         let stored = index::cell_key(&owner(kind, array(id)?), cell);
-        let bytes = self.snapshot.get(Keyspace::Cells, &stored)?;
-        bytes.map_or(Ok(Value::Null), |bytes| self.chain.list_value(listing.kind, &bytes))
+        Ok(self.snapshot.get(Keyspace::Cells, &stored)?)
     }
 }
 

@@ -16,7 +16,7 @@ use bubi_codec::{
 };
 use bubi_crypto::{from_hex, to_hex, Hash};
 use bubi_ledger::{
-    standing,
+    lapsed, spendable, standing,
     tree::{OwnerKey, View},
     QuotaUse, Standing,
 };
@@ -46,6 +46,26 @@ fn quota_json(standing: &Standing) -> Value {
         "account": standing.own.map(quota),
         "organisation": standing.shared.map(quota),
     })
+}
+
+/// Adds what of a holding has lapsed at `time` and what of its balance can still be spent: its cell changes only when the
+/// ledger retires a lot, which may be long after.
+pub(crate) fn mark_holding(object: &mut Value, bytes: &[u8], time: u64) -> Result<()> {
+    let Holding::V1(holding) = decode(bytes)?;
+    object["lapsed"] = json!(lapsed(&holding.lots, time).to_string());
+    object["spendable"] = json!(spendable(&holding, time).to_string());
+    Ok(())
+}
+
+/// The same of a hold: whether it has expired, which of its lots have lapsed, what its beneficiary can still capture.
+pub(crate) fn mark_hold(object: &mut Value, bytes: &[u8], time: u64) -> Result<()> {
+    let Hold::V1 { amount, expires, lots, .. } = decode(bytes)?;
+    let lapsed = lapsed(&lots, time);
+    let expired = expires <= time;
+    object["expired"] = json!(expired);
+    object["lapsed"] = json!(lapsed.to_string());
+    object["spendable"] = json!(if expired { 0 } else { amount.saturating_sub(lapsed) }.to_string());
+    Ok(())
 }
 
 impl<D: Disk> Chain<D> {
@@ -139,15 +159,21 @@ impl<D: Disk> Chain<D> {
         Ok(Some(object))
     }
 
-    /// What an account holds of a fungible or dated asset.
+    /// What an account holds of a fungible or dated asset, and what of it has lapsed at the time of the newest block or at
+    /// `now` (ms), whichever is later.
     ///
     /// # Errors
     /// `address_invalid` or asset.
-    pub fn balance_json(&self, address: &str, asset: &str, proof: bool) -> Result<Option<Value>> {
+    pub fn balance_json(&self, address: &str, asset: &str, now: u64, proof: bool) -> Result<Option<Value>> {
         let account = self.address(address)?;
-        let asset = AssetId(hash_from_hex("asset", asset)?);
+        let key = key::holding(&AssetId(hash_from_hex("asset", asset)?));
         let owner = owner(OwnerKind::Account, account.bytes());
-        self.typed::<Holding>(&self.read(), &owner, &key::holding(&asset), proof)
+        let inner = self.read();
+        let Some(mut object) = self.typed::<Holding>(&inner, &owner, &key, proof)? else { return Ok(None) };
+        if let Some(bytes) = inner.view()?.get(&owner, &key) {
+            mark_holding(&mut object, bytes, inner.tip.time.max(now))?;
+        }
+        Ok(Some(object))
     }
 
     /// A data entry of an account.

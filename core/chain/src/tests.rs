@@ -11,8 +11,8 @@ use bubi_codec::{
         Outcome, Proposal, ProposalV1, Receipt,
     },
     domain, encode,
-    identity::Address,
-    operation::{Operation, OperationBody, Signer, Thresholds},
+    identity::{Address, AssetId},
+    operation::{AssetFeatures, AssetKind, Operation, OperationBody, Signer, Thresholds},
     proof::{FinalityProof, Handover},
     state::{ParametersV1, Validator, ValidatorSet},
     transaction::{
@@ -21,6 +21,7 @@ use bubi_codec::{
 };
 use bubi_crypto::{Hash, HashSuite, SecretKey, SignatureAlgorithm};
 use bubi_store::MemoryDisk;
+use serde_json::{json, Value};
 use std::{
     collections::BTreeMap,
     sync::{mpsc::channel, Arc},
@@ -52,7 +53,7 @@ fn owner() -> Address {
     Address::of_key(HashSuite::Standard, &key(2).public_key())
 }
 
-fn genesis() -> Vec<u8> {
+fn genesis(parameters: ParametersV1) -> Vec<u8> {
     encode(&Genesis::V1(GenesisV1 {
         nonce: Hash([7; 32]),
         name: "test".to_owned(),
@@ -60,7 +61,7 @@ fn genesis() -> Vec<u8> {
         suite: HashSuite::Standard,
         time: START,
         protocol_version: 1,
-        parameters: ParametersV1::default(),
+        parameters,
         validators: validators(0),
         accounts: vec![GenesisAccount {
             address: owner(),
@@ -75,19 +76,23 @@ fn genesis() -> Vec<u8> {
 }
 
 fn open(disk: &MemoryDisk) -> Arc<Chain<MemoryDisk>> {
-    Arc::new(Chain::open(disk.clone(), &genesis(), Options::default()).unwrap())
+    Arc::new(Chain::open(disk.clone(), &genesis(ParametersV1::default()), Options::default()).unwrap())
 }
 
 /// A signed transaction of the owner that sets a data entry.
 fn transaction(chain: &Chain<MemoryDisk>, id: u8, name: &str, valid_until: u64) -> Vec<u8> {
     let set = OperationBody::SetData { name: name.to_owned(), value: Some(vec![1]), expected_version: None };
+    signed_by_owner(chain, id, valid_until, vec![set])
+}
+
+fn signed_by_owner(chain: &Chain<MemoryDisk>, id: u8, valid_until: u64, operations: Vec<OperationBody>) -> Vec<u8> {
     let body = TransactionBody::V1(BodyV1 {
         source: owner(),
         replay: ReplayKey::Id([id; 16]),
         valid_until,
         preconditions: Vec::new(),
         memo: Vec::new(),
-        operations: vec![Operation { source: None, body: set }],
+        operations: operations.into_iter().map(|body| Operation { source: None, body }).collect(),
     });
     let body = encode(&body).unwrap();
     let signature = key(2).sign(&signing_bytes(chain.chain_id(), &body)).unwrap();
@@ -268,4 +273,64 @@ fn the_keys_of_all_accounts_are_learned_and_change_no_verdict() {
     let admission = chain.admit(&bulk, START).unwrap();
     assert_eq!(admission.verdicts, [None, Some("signature_invalid")]);
     assert_eq!(chain.signatures_verified(), 2);
+}
+
+/// One list of the newest state, without the cells themselves.
+fn marks(chain: &Arc<Chain<MemoryDisk>>, kind: &str, scope: &str, now: u64) -> Value {
+    let (items, _) = chain.lease().unwrap().page(kind, scope, &[], 10, now).unwrap();
+    items.iter().map(|item| json!([item["expired"], item["lapsed"], item["spendable"]])).collect()
+}
+
+#[test]
+fn what_has_lapsed_is_told_before_it_is_retired() {
+    let parameters = ParametersV1 { due_per_block: 1, ..ParametersV1::default() };
+    let chain = Arc::new(Chain::open(MemoryDisk::new(1), &genesis(parameters), Options::default()).unwrap());
+    let (soon, late) = (START + 1_000, START + 5_000);
+    let assets = ["D", "E"].map(|code| AssetId::derived(chain.suite(), &owner(), code));
+    let mut operations: Vec<OperationBody> = ["D", "E"]
+        .iter()
+        .map(|code| OperationBody::CreateAsset {
+            code: (*code).to_owned(),
+            kind: AssetKind::Dated,
+            decimals: 0,
+            cap: None,
+            features: AssetFeatures { freeze: false, whitelist: false, clawback: false },
+            name: "Points".to_owned(),
+        })
+        .collect();
+    let beneficiary = Address::of_key(HashSuite::Standard, &key(1).public_key());
+    let issue = |asset, amount, expires| OperationBody::Issue { asset, to: owner(), amount, expires: Some(expires) };
+    operations.extend([issue(assets[0], 60, soon), issue(assets[0], 40, late), issue(assets[1], 7, soon)]);
+    operations.push(OperationBody::Reserve { asset: assets[0], beneficiary, amount: 10, expires: soon });
+    assert_eq!(block(&chain, START + 1, &[signed_by_owner(&chain, 1, START + 60_000, operations)]), [0]);
+
+    let address = owner().to_text(chain.prefix());
+    let asset = bubi_crypto::to_hex(assets[0].bytes());
+    let balance = |now| chain.balance_json(&address, &asset, now, false).unwrap().unwrap();
+    // Nothing is decided any more: only the clock tells.
+    let (before, after) = (balance(soon - 1), balance(soon));
+    assert_eq!((&before["lapsed"], &before["spendable"]), (&json!("0"), &json!("90")));
+    assert_eq!((&after["lapsed"], &after["spendable"]), (&json!("50"), &json!("40")));
+    assert_eq!(before["value"], after["value"]);
+    assert_eq!(marks(&chain, "holders", &asset, 0), json!([[null, "0", "90"]]));
+    assert_eq!(marks(&chain, "holders", &asset, soon), json!([[null, "50", "40"]]));
+    assert_eq!(marks(&chain, "holds", &address, soon - 1), json!([[false, "0", "10"]]));
+    assert_eq!(marks(&chain, "holds", &address, soon), json!([[true, "10", "0"]]));
+    assert_eq!(marks(&chain, "holds", &address, late), json!([[true, "10", "0"]]));
+
+    // A block later than the expiry that retires one of two lots: its own time tells, whatever the clock says.
+    block(&chain, soon + 1, &[]);
+    let lapsed: Vec<String> = assets
+        .iter()
+        .filter_map(|asset| chain.balance_json(&address, &bubi_crypto::to_hex(asset.bytes()), 0, false).unwrap())
+        .map(|found| found["lapsed"].as_str().unwrap().to_owned())
+        .filter(|lapsed| lapsed != "0")
+        .collect();
+    assert!(lapsed == ["50"] || lapsed == ["7"], "{lapsed:?}");
+    assert_eq!(marks(&chain, "holds", &address, 0), json!([[true, "10", "0"]]));
+    // With all of them retired nothing is left to tell.
+    block(&chain, soon + 2, &[]);
+    block(&chain, soon + 3, &[]);
+    assert_eq!(marks(&chain, "balances", &address, 0), json!([[null, "0", "40"]]));
+    assert_eq!(marks(&chain, "holds", &address, 0), json!([]));
 }

@@ -10,7 +10,7 @@ use crate::{
     id_lists::IdState,
     invariants, items,
     live_ids::{IdDelta, IdScratch, IdsView},
-    membership,
+    lots, membership,
     protocol::{self, Flags},
     quotas::Quotas,
     receipts::{self, Ended},
@@ -657,7 +657,7 @@ impl Run<'_, '_> {
             Precondition::Balance { account, asset, at_least } => {
                 let account = self.cells.account(account);
                 let cell = self.cells.cell(account, &key::holding(asset));
-                self.cells.read::<HoldingV1>(cell)?.map_or(0, |holding| spendable(holding, time)) >= *at_least
+                self.cells.read::<HoldingV1>(cell)?.map_or(0, |holding| lots::spendable(holding, time)) >= *at_least
             }
             Precondition::DataVersion { account, name, version } => {
                 let account = self.cells.account(account);
@@ -759,10 +759,4 @@ impl Run<'_, '_> {
             Op::SetMember { account, member } => membership::set(self, actor, account, *member),
         }
     }
-}
-
-/// What can be spent of a holding at a time: its balance without lots that have lapsed.
-fn spendable(holding: &HoldingV1, time: u64) -> u128 {
-    let lapsed: u128 = holding.lots.iter().filter(|lot| lot.expires <= time).map(|lot| lot.amount).sum();
-    holding.balance.saturating_sub(lapsed)
 }

@@ -40,4 +40,5 @@ pub use genesis::{genesis_outcome, genesis_state, successor_state};
 pub use governance::evidence_key;
 pub use invariants::check_all;
 pub use live_ids::{IdDelta, IdsView, LiveIds};
+pub use lots::{lapsed, spendable};
 pub use quotas::{standing, QuotaUse, Standing};

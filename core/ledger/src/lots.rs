@@ -1,11 +1,21 @@
 //! Lots of dated holdings: plain arithmetic on lists that ascend by expiry (`spec/ledger.md` 5). A list without lots is that
 //! of a fungible asset, for which all of this does nothing.
 
-use bubi_codec::state::Lot;
+use bubi_codec::state::{HoldingV1, Lot};
 
 /// Sum of lots. Lots are parts of a supply, so that it never overflows.
 pub(crate) fn sum(lots: &[Lot]) -> u128 {
     lots.iter().map(|lot| lot.amount).sum()
+}
+
+/// Sum of the lots that have lapsed at `time` (ms) and are not retired yet.
+pub fn lapsed(lots: &[Lot], time: u64) -> u128 {
+    lots.iter().filter(|lot| lot.expires <= time).map(|lot| lot.amount).sum()
+}
+
+/// What can be spent of a holding at `time` (ms): its balance without lots that have lapsed.
+pub fn spendable(holding: &HoldingV1, time: u64) -> u128 {
+    holding.balance.saturating_sub(lapsed(&holding.lots, time))
 }
 
 /// Splits off what has lapsed at `time`, earliest first.
@@ -65,6 +75,14 @@ mod tests {
         add(&mut list, &lots(&[(1, 4), (2, 6), (9, 1)]));
         assert_eq!(list, lots(&[(1, 4), (2, 7), (9, 1)]));
         assert_eq!(sum(&list), 12);
+    }
+
+    #[test]
+    fn what_has_lapsed_cannot_be_spent() {
+        let lots = lots(&[(1, 4), (2, 6), (9, 1)]);
+        let holding = HoldingV1 { balance: 11, lots, ..HoldingV1::default() };
+        assert_eq!([0, 1, 2, 9].map(|time| lapsed(&holding.lots, time)), [0, 4, 10, 11]);
+        assert_eq!([0, 1, 2, 9].map(|time| spendable(&holding, time)), [11, 7, 1, 0]);
     }
 
     #[test]

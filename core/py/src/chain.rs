@@ -298,6 +298,7 @@ impl Lease {
         self.0.height()
     }
 
+    #[pyo3(signature = (kind, scope, after, limit, now=0))]
     fn page<'py>(
         &self,
         py: Python<'py>,
@@ -305,8 +306,9 @@ impl Lease {
         scope: &str,
         after: &[u8],
         limit: usize,
+        now: u64,
     ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-        let (items, next) = run(py, || self.0.page(kind, scope, after, limit))?;
+        let (items, next) = run(py, || self.0.page(kind, scope, after, limit, now))?;
         Ok((json(py, &Value::Array(items)), bytes(py, &next)))
     }
 }
@@ -753,9 +755,10 @@ impl Chain {
         py: Python<'py>,
         address: &str,
         asset: &str,
+        now: u64,
         proof: bool,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        self.read(py, |chain| chain.balance_json(address, asset, proof))
+        self.read(py, |chain| chain.balance_json(address, asset, now, proof))
     }
 
     fn data_json<'py>(

@@ -116,6 +116,16 @@ def test_where_an_account_belongs_is_proven_as_far_as_its_own_cells_say() -> Non
         verify_answer(WORLD.trust, {**BALANCE, "organisation": "a"})
 
 
+def test_what_has_lapsed_is_told_of_holdings_and_never_proven() -> None:
+    marks = {"lapsed": "0", "spendable": "1000"}
+    assert verify_answer(WORLD.trust, {**BALANCE, **marks}).not_proven == ("lapsed", "spendable")
+    for answer in (RAW, RECORD, BLOCK, TRANSACTION, account_answer()):
+        with pytest.raises(ProofInvalid, match="says nothing about lapsed, spendable"):
+            verify_answer(WORLD.trust, {**answer, **marks})
+    with pytest.raises(ProofInvalid, match="says nothing about newest"):
+        verify_answer(WORLD.trust, {**BALANCE, "newest": 1})
+
+
 def test_a_changed_number_inside_the_value_is_refused() -> None:
     changed = copy.deepcopy(BALANCE)
     changed["value"]["v1"]["balance"] = "1000000"

@@ -109,11 +109,8 @@ def show(
     _show_signers(fields["account"])
     table(
         _("Balances"),
-        (_("Asset"), _("Balance"), _("Reserved")),
-        [
-            (one["asset"], holding_of(one)["balance"], holding_of(one)["reserved"])
-            for one in fields["balances"]
-        ],
+        (_("Asset"), _("Balance"), _("Reserved"), _("Lapsed")),
+        [(one["asset"], *amounts_of(one)) for one in fields["balances"]],
     )
 
 
@@ -135,9 +132,10 @@ def account_fields(node: Client, address: str) -> dict[str, Any]:
     }
 
 
-def holding_of(entry: dict[str, Any]) -> dict[str, Any]:
-    """The fields of the holding inside an entry of a list of balances or holders."""
-    return dict(entry["holding"]["v1"])
+def amounts_of(entry: dict[str, Any]) -> tuple[str, str, str]:
+    """Balance, reserved and lapsed part of an entry of a list of balances or holders."""
+    holding = entry["holding"]["v1"]
+    return holding["balance"], holding["reserved"], entry["lapsed"]
 
 
 def _standing(account: dict[str, Any]) -> dict[str, Any]:

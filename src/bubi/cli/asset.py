@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from bubi_sdk import Client, Network
 
-from bubi.cli.account import holding_of
+from bubi.cli.account import amounts_of
 from bubi.cli.connection import DataOption, UrlOption, address_of, client
 from bubi.cli.messages import _
 from bubi.cli.output import AsJson, details, emit, say, table, usage
@@ -75,13 +75,10 @@ def holders(
             }
         )
         return
-    rows = [
-        (one["holder"], holding_of(one)["balance"], holding_of(one)["reserved"])
-        for one in found[:limit]
-    ]
+    rows = [(one["holder"], *amounts_of(one)) for one in found[:limit]]
     table(
         _("Holders at height {height}", height=height),
-        (_("Address"), _("Balance"), _("Reserved")),
+        (_("Address"), _("Balance"), _("Reserved"), _("Lapsed")),
         rows,
     )
     if len(found) > limit:

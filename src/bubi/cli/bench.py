@@ -12,13 +12,14 @@ from typing import Annotated, Any, Final
 
 import typer
 from bubi_sdk import KeystoreSigner, Trust
+from bubi_sdk.keys import Algorithm
 from rich.progress import TaskID
 
 from bubi.cli import bench_api, bench_network_run, network, up
 from bubi.cli.home import Home, NetworkState
 from bubi.cli.messages import _
 from bubi.cli.node import node_errors
-from bubi.cli.output import AsJson, details, emit, note, progress, usage
+from bubi.cli.output import AsJson, details, emit, note, progress, steps, usage
 
 app = typer.Typer(name="bench", help=_("Measure this machine."), no_args_is_help=True)
 
@@ -34,6 +35,8 @@ VERIFIED: Final = 60_000
 VERIFIED_NATIONAL: Final = 20_000
 BLOCKS: Final = 20
 BLOCKS_NATIONAL: Final = 4
+
+SuiteOption = Annotated[str, typer.Option(help=_("standard or national."))]
 
 
 @app.callback()
@@ -66,11 +69,14 @@ def verify(
 def measured(algorithm: int, count: int, batch: int, rounds: int) -> dict[str, Any]:
     """The figures that `bench verify --json` reports."""
     note(_("Making {count} keys and signatures.", count=count))
-    with node_errors():
+    taken = []
+    with node_errors(), steps(_("Verifying"), 2) as advance:
         from bubi import core  # noqa: PLC0415 - only measuring needs the compiled core
 
-        good = core.verify_rate(algorithm, count, batch, 0, rounds)
-        bad = core.verify_rate(algorithm, count, batch, max(1, count // BAD_ONE_IN), rounds)
+        for wrong in (0, max(1, count // BAD_ONE_IN)):
+            taken.append(core.verify_rate(algorithm, count, batch, wrong, rounds))
+            advance()
+    good, bad = taken
     rate = count / statistics.median(good)
     with_bad = count / statistics.median(bad)
     return {
@@ -85,6 +91,7 @@ def measured(algorithm: int, count: int, batch: int, rounds: int) -> dict[str, A
         "rounds": rounds,
         "slowest_per_second": round(count / max(good)),
         "fastest_per_second": round(count / min(good)),
+        "with_bad_spread": [round(count / max(bad)), round(count / min(bad))],
     }
 
 
@@ -101,19 +108,15 @@ def ledger(
         typer.Option(min=1, help=_("Blocks per round; 20, of the national suite 4.")),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help=_("Rounds; the median counts."))] = 5,
-    suite: Annotated[str, typer.Option(help=_("standard or national."))] = "standard",
+    suite: SuiteOption = "standard",
     as_json: AsJson = False,
 ) -> None:
     """Executes transfers in a temporary folder, with root and durable log, without a node."""
-    if suite not in SUITES:
-        raise usage(_("There is no suite {name}.", name=suite), ", ".join(SUITES))
+    algorithm, count = _signatures(suite)
+    blocks = blocks or (BLOCKS_NATIONAL if suite == "national" else BLOCKS)
     with node_errors():
         from bubi import core  # noqa: PLC0415
 
-        algorithm = ALGORITHMS.index(SUITES[suite])
-        national = suite == "national"
-        count = VERIFIED_NATIONAL if national else VERIFIED
-        blocks = blocks or (BLOCKS_NATIONAL if national else BLOCKS)
         seconds = core.verify_rate(algorithm, count, 10_000, 0, rounds)
         verified = count / statistics.median(seconds)
         with tempfile.TemporaryDirectory(prefix="bubi-bench-") as path, progress() as bar:
@@ -135,14 +138,30 @@ def ledger(
         details(_("The ledger of one node"), fields)
 
 
+def _signatures(suite: str) -> tuple[int, int]:
+    """Number of the algorithm of a suite's keys, and how many signatures are verified to get V.
+
+    Raises:
+        Failure: there is no such suite.
+    """
+    if suite not in SUITES:
+        raise usage(_("There is no suite {name}.", name=suite), ", ".join(SUITES))
+    count = VERIFIED_NATIONAL if suite == "national" else VERIFIED
+    return ALGORITHMS.index(SUITES[suite]), count
+
+
 def _ledger_fields(
     measured: dict[str, Any], verified: float, per_round: int, block_size: int
 ) -> dict[str, Any]:
     prechecked = [block_size / seconds for seconds in measured["prechecked"]]
     signed = [per_round / seconds for seconds in measured["signed"]]
+    each, count = measured["prechecked"], per_round // block_size
+    rounds = [per_round / sum(each[at : at + count]) for at in range(0, len(each), count)]
     return {
         "prechecked_per_second": round(statistics.median(prechecked)),
         "prechecked_spread": [round(min(prechecked)), round(max(prechecked))],
+        "prechecked_round_per_second": round(statistics.median(rounds)),
+        "prechecked_round_spread": [round(min(rounds)), round(max(rounds))],
         "signed_per_second": round(statistics.median(signed)),
         "signed_spread": [round(min(signed)), round(max(signed))],
         "verifications_per_second": round(verified),
@@ -173,24 +192,26 @@ def api(
     connections: Annotated[
         int, typer.Option(min=1, help=_("Connections that send single transactions."))
     ] = 128,
+    suite: SuiteOption = "standard",
     as_json: AsJson = False,
 ) -> None:
     """Starts a node in a temporary folder, loads it with presigned transactions, and stops it."""
+    number, count = _signatures(suite)
     with node_errors():
         from bubi import core  # noqa: PLC0415
 
-        seconds = core.verify_rate(0, VERIFIED, 10_000, 0, 3)
-    rate = VERIFIED / statistics.median(seconds)
+        seconds = core.verify_rate(number, count, 10_000, 0, 3)
+    rate = count / statistics.median(seconds)
     load = bench_api.Load(transactions, request, offered * rate, singles, connections)
     with tempfile.TemporaryDirectory(prefix="bubi-bench-") as path:
         home = Home(Path(path))
-        made = network.create_development(home, 1)
+        made = network.create_development(home, 1, suite=suite)
         state = up.run_nodes(home, made, made.nodes)
         try:
-            bulk, single = _loaded(home, state, load)
+            bulk, single = _loaded(home, state, load, Algorithm(SUITES[suite]))
         finally:
             up.stop_nodes(home, state, state.nodes)
-    fields = bench_api.report(bulk, single, load, seconds, VERIFIED)
+    fields = {"suite": suite, **bench_api.report(bulk, single, load, seconds, count)}
     if as_json:
         emit(fields)
     else:
@@ -203,15 +224,18 @@ app.command("network", help=_("Measure a network of real nodes under load."))(
 
 
 def _loaded(
-    home: Home, state: NetworkState, load: bench_api.Load
+    home: Home, state: NetworkState, load: bench_api.Load, algorithm: Algorithm
 ) -> tuple[bench_api.Answers, bench_api.Answers]:
     url, names = state.nodes[0].url, Trust.load(home.trust_file).network
     issuer = KeystoreSigner.open(state.accounts[0].keystore, home.password())
     note(_("Opening accounts and signing transactions."))
-    prepared = bench_api.prepare(url, names, issuer)
-    signed = bench_api.presigned_by_all_cores(prepared, load.transactions, as_json=False)
+    with steps(_("Signing"), load.transactions + load.singles) as advance:
+        prepared = bench_api.prepare(url, names, issuer, algorithm)
+        many = bench_api.presigned_by_all_cores(prepared, load.transactions, advance)
+        single = bench_api.presigned_by_all_cores(prepared, load.singles, advance, as_json=True)
     note(_("Sending them through the bulk door."))
-    bulk = asyncio.run(bench_api.send_bulk(url, signed, load))
-    signed = bench_api.presigned_by_all_cores(prepared, load.singles, as_json=True)
+    with steps(_("Bulk"), load.transactions) as advance:
+        bulk = asyncio.run(bench_api.send_bulk(url, many, load, answered=advance))
     note(_("Sending single transactions."))
-    return bulk, asyncio.run(bench_api.send_singles(url, signed, load))
+    with steps(_("Singles"), load.singles) as advance:
+        return bulk, asyncio.run(bench_api.send_singles(url, single, load, advance))

@@ -16,7 +16,7 @@ import os
 import statistics
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -34,6 +34,16 @@ LIFETIME_SECONDS: Final = 500
 WAIT_SECONDS: Final = 60
 SINGLES_SECONDS: Final = 300
 FINAL: Final = b"\0\0"
+SHARES: Final = 8
+"""Parts per core that are signed one after the other."""
+TOLD_EACH: Final = 200
+
+Told = Callable[[int], None]
+"""Is told how many more are done."""
+
+
+def untold(_count: int) -> None:
+    """For whoever does not want to know."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +89,17 @@ class Prepared:
     network: Network
     secrets: tuple[bytes, ...]
     asset: bytes
+    algorithm: Algorithm = Algorithm.ED25519
 
 
-def prepare(url: str, network: Network, issuer: KeystoreSigner) -> Prepared:
-    """Opens accounts and gives each something to transfer."""
-    keys = [MemorySigner.generate() for _ in range(ACCOUNTS)]
+def prepare(
+    url: str,
+    network: Network,
+    issuer: KeystoreSigner,
+    algorithm: Algorithm = Algorithm.ED25519,
+) -> Prepared:
+    """Opens accounts with keys of this algorithm and gives each something to transfer."""
+    keys = [MemorySigner.generate(algorithm) for _ in range(ACCOUNTS)]
     define = TransactionBuilder(network, issuer.public_key).create_asset("bench", "Benchmark")
     asset = network.asset_id(issuer.public_key, "bench")
     made = [define.build().sign(issuer)]
@@ -95,12 +111,13 @@ def prepare(url: str, network: Network, issuer: KeystoreSigner) -> Prepared:
     with Client(url, network) as client:
         for envelope in made:
             client.submit_and_wait(envelope).raise_for_status()
-    return Prepared(network, tuple(key.secret_key.secret_bytes for key in keys), asset)
+    secrets = tuple(key.secret_key.secret_bytes for key in keys)
+    return Prepared(network, secrets, asset, algorithm)
 
 
 def presigned(prepared: Prepared, start: int, count: int, as_json: bool) -> list[bytes]:
     """Signed transfers among the accounts, each with an id of its own."""
-    signers = [MemorySigner(SecretKey(Algorithm.ED25519, one)) for one in prepared.secrets]
+    signers = [MemorySigner(SecretKey(prepared.algorithm, one)) for one in prepared.secrets]
     made = []
     for number in range(start, start + count):
         source = signers[number % len(signers)]
@@ -112,10 +129,12 @@ def presigned(prepared: Prepared, start: int, count: int, as_json: bool) -> list
     return made
 
 
-def presigned_by_all_cores(prepared: Prepared, count: int, *, as_json: bool) -> list[bytes]:
-    """The same, made by one process per core."""
+def presigned_by_all_cores(
+    prepared: Prepared, count: int, made: Told = untold, *, as_json: bool = False
+) -> list[bytes]:
+    """The same, made by one process per core; `made` is told how many more are."""
     cores = len(os.sched_getaffinity(0))
-    share = -(-count // cores)
+    share = -(-count // cores // SHARES)
     starts = range(0, count, share)
     with ProcessPoolExecutor(cores) as pool:
         parts = pool.map(
@@ -125,13 +144,24 @@ def presigned_by_all_cores(prepared: Prepared, count: int, *, as_json: bool) -> 
             [min(share, count - start) for start in starts],
             [as_json] * len(starts),
         )
-        return [one for part in parts for one in part]
+        signed: list[bytes] = []
+        for part in parts:
+            signed += part
+            made(len(part))
+        return signed
 
 
 async def send_bulk(
-    url: str, transactions: Sequence[bytes], load: Load, wait: int = WAIT_SECONDS
+    url: str,
+    transactions: Sequence[bytes],
+    load: Load,
+    wait: int = WAIT_SECONDS,
+    answered: Told = untold,
 ) -> Answers:
-    """Sends bulk requests at fixed times; waits `wait` seconds at most after the last was due."""
+    """Sends bulk requests at fixed times; waits `wait` seconds at most after the last was due.
+
+    `answered` is told of how many transactions more the node has said something.
+    """
     parts = [
         transactions[at : at + load.request] for at in range(0, len(transactions), load.request)
     ]
@@ -157,6 +187,7 @@ async def send_bulk(
                 answers.others[type(error).__name__] += len(parts[number])
                 return
             ended = time.monotonic()
+            answered(len(parts[number]))
             final = _count(answers, answer, len(parts[number]))
             answers.latencies.append(ended - due)
             if final:
@@ -195,8 +226,11 @@ def _count(answers: Answers, answer: httpx.Response, sent: int) -> int:
 class _Connection(asyncio.Protocol):
     """One connection that sends a request, reads its answer, and sends the next."""
 
-    def __init__(self, requests: list[bytes], answers: Answers, done: asyncio.Event) -> None:
+    def __init__(
+        self, requests: list[bytes], answers: Answers, done: asyncio.Event, answered: Told
+    ) -> None:
         self._requests, self._answers, self._done = requests, answers, done
+        self._answered = answered
         self._buffer = b""
         self._sent = 0.0
 
@@ -229,13 +263,18 @@ class _Connection(asyncio.Protocol):
         else:
             self._answers.others[document.get("code") or document["status"]] += 1
         self._buffer = rest[length:]
+        # Telling of each one would cost a part of what is measured.
+        if len(self._answers.latencies) % TOLD_EACH == 0:
+            self._answered(TOLD_EACH)
         self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._done.set()
 
 
-async def send_singles(url: str, transactions: Sequence[bytes], load: Load) -> Answers:
+async def send_singles(
+    url: str, transactions: Sequence[bytes], load: Load, answered: Told = untold
+) -> Answers:
     """Sends single transactions as JSON; every connection waits until its one is final."""
     place = urlsplit(url)
     head = (
@@ -250,7 +289,7 @@ async def send_singles(url: str, transactions: Sequence[bytes], load: Load) -> A
     transports = []
     for done in ended:
         transport, _ = await loop.create_connection(
-            lambda done=done: _Connection(left, answers, done),  # type: ignore[misc]
+            lambda done=done: _Connection(left, answers, done, answered),  # type: ignore[misc]
             place.hostname or "127.0.0.1",
             place.port or 80,
         )

@@ -31,7 +31,7 @@ from bubi.cli.bench_sampling import MemorySampler, Sample
 from bubi.cli.connection import node_answer, node_health
 from bubi.cli.home import NodeState
 from bubi.cli.messages import _
-from bubi.cli.output import finding, note
+from bubi.cli.output import finding, note, steps
 
 WAIT_SECONDS: Final = 30.0
 """How long answers are waited for after the last request was due."""
@@ -120,6 +120,11 @@ class Run:
     peaks: list[int] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     roots_equal: bool = False
+
+    def memory_before(self) -> list[int]:
+        """What each node held when the phase that is measured began, after the warm-up."""
+        seen = [one.rss for one in self.samples if one.at_ms <= self.from_ms]
+        return list(seen[-1]) if seen else [one.rss for one in self.before]
 
     @property
     def per_second(self) -> float:
@@ -216,8 +221,8 @@ class Bench:
     def find_rate(self, first: float) -> float:
         """The highest rate of some short runs that the nodes keep up with, within 8 percent."""
         best, worst, rate = 0.0, 0.0, first
-        for _step in range(STEPS_MAX):
-            found = self.run([self.phase(LOAD, rate, STEP_SECONDS)])
+        for step in range(1, STEPS_MAX + 1):
+            found = self.run([self.phase(LOAD, rate, STEP_SECONDS)], (step, STEPS_MAX))
             note(
                 _(
                     "{offered} offered per second: {committed} committed, p99 {p99} ms.",
@@ -238,18 +243,25 @@ class Bench:
                 rate = (best * worst) ** 0.5 if best else worst / 2
         return best or rate
 
-    def run(self, phases: Sequence[Phase]) -> Run:
-        """Sends transactions in phases, and waits until all is said and done."""
+    def run(self, phases: Sequence[Phase], place: tuple[int, int] = (1, 1)) -> Run:
+        """Sends transactions in phases, and waits until all is said and done.
+
+        `place` is the number of this run and how many there are.
+        """
+        number, count = place
         load = next(one for one in phases if one.name == LOAD)
         heights = [_height(node) for node in self._nodes]
         offered = sum(one.transactions for one in phases)
         found = Run(load.transactions, load.seconds, offered, self.members)
         chunks = _Chunks(self._sign, phases)
         found.before = [usage(one) for one in self._nodes]
-        with MemorySampler([one.pid for one in self._nodes], self.sample_seconds) as memory:
+        memory = MemorySampler([one.pid for one in self._nodes], self.sample_seconds)
+        with steps(_("Run {number} of {count}", number=number, count=count), 2) as advance, memory:
             with self.while_loaded():
                 said = self._generate(chunks)
+            advance()
             self._settle()
+            advance()
         found.after = [usage(one) for one in self._nodes]
         found.samples = memory.samples
         # Samples come at intervals: the last reading may lie above them all.
@@ -364,6 +376,14 @@ class _Chunks:
             self.transaction_bytes = self.transaction_bytes or made.transaction_bytes
             interval = piece.request / piece.rate
             yield bench_load.Segment(made.file, made.ends, made.counts, interval, piece.name)
+
+
+def presigned(seconds: float, transactions: int) -> int:
+    """How many of the transactions of a run wait signed, at most."""
+    if seconds <= STREAM_ABOVE_SECONDS:
+        return transactions
+    # What waits, and what is being sent.
+    return int(transactions * min(1.0, (CHUNKS_AHEAD + 1) * CHUNK_SECONDS / seconds))
 
 
 def pieces(phases: Sequence[Phase]) -> Iterator[tuple[Phase, int]]:
@@ -482,12 +502,19 @@ def report(run: Run, verifications: float) -> dict[str, Any]:
         "rss_peak_bytes": run.peaks,
         "fsyncs": fsyncs,
         "fsyncs_per_block": round(sum(fsyncs) / len(fsyncs) / max(1, run.heights), 2),
-        "view_changes": sum(grown("bubi_view_changes_total")),
+        "view_changes": view_changes(run),
         "signatures_verified": grown("bubi_store_signatures_verified"),
         "roots_equal": run.roots_equal,
         "blocks": run.blocks,
         "block_interval_ms": round(run.seconds / max(1, run.blocks) * 1_000, 1),
     }
+
+
+def view_changes(run: Run) -> int:
+    """How often a view was left, over all nodes."""
+    name = "bubi_view_changes_total"
+    pairs = zip(run.before, run.after, strict=True)
+    return round(sum(after.metrics[name] - before.metrics[name] for before, after in pairs))
 
 
 def profile(run: Run) -> dict[str, Any]:

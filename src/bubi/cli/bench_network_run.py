@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import statistics
+import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,14 +21,25 @@ from bubi_sdk import KeystoreSigner, Trust
 
 from bubi.cli import (
     bench_accounts,
+    bench_disk,
     bench_faults,
     bench_network,
+    bench_page,
     bench_profile,
     bench_sampling,
     network,
     up,
 )
-from bubi.cli.bench_network import AFTER, LOAD, WARM_UP, Bench, Phase, Run
+from bubi.cli.bench_network import (
+    AFTER,
+    LOAD,
+    STEP_SECONDS,
+    STEPS_MAX,
+    WARM_UP,
+    Bench,
+    Phase,
+    Run,
+)
 from bubi.cli.home import Home, NetworkState, NodeState
 from bubi.cli.messages import _
 from bubi.cli.node import node_errors
@@ -41,8 +55,13 @@ SOAK_SAMPLE_SECONDS: Final = 5.0
 AFTER_SECONDS: Final = 40.0
 """How long a network is watched after an overload."""
 AFTER_RATE: Final = 100.0
-DISK_BYTES_PER_TRANSACTION: Final = 2_000
-"""More than one node writes for one transaction: log, state and index."""
+SHARE_MAX: Final = 0.6
+"""Of V / nodes: more than any network of several nodes carried, where no rate is given."""
+SIZE_BYTES: Final = {bench_accounts.RECORD: 520, bench_accounts.MULTISIG: 350}
+SIZE_BYTES_ELSE: Final = 250
+"""A transaction of a workload, signed."""
+KEPT_BYTES: Final = {bench_accounts.RECORD: 350}
+"""What one leaves in the state for ever: content, digest and key of a record."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +114,7 @@ class Plan:
             "zipf": self.zipf,
             "seconds": self.seconds,
             "warm_up_seconds": self.warm_up,
+            "rate_searched": self.rate is None,
         }
         faults = {
             "crash": self.crash,
@@ -168,6 +188,15 @@ def whole_network(  # noqa: PLR0913, PLR0917 - one parameter per option
     profile: Annotated[
         bool, typer.Option("--profile", help=_("Also tell which stages and threads used the CPU."))
     ] = False,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--page",
+            metavar="FILE",
+            dir_okay=False,
+            help=_("Also write a page: figures in words, verdicts, command and machine."),
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Starts nodes in a temporary folder, opens accounts, sends presigned transactions, stops."""
@@ -189,16 +218,43 @@ def whole_network(  # noqa: PLR0913, PLR0917 - one parameter per option
         soak,
     )
     plan.check()
+    if page is not None:
+        check_page(page)
     verifications = verification_rate()
     with tempfile.TemporaryDirectory(prefix="bubi-bench-") as path:
         fields, last = Measurement(plan, Home(Path(path)), verifications).take()
     shown = bench_network.profile(last) if profile else {}
+    if page is not None:
+        when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+        page.write_text(bench_page.page(fields, shown, command(), when), encoding="utf-8")
     if as_json:
         emit({**fields, "profile": shown} if profile else fields)
         return
     show(plan, fields)
     if profile:
         show_profile(shown)
+
+
+def check_page(page: Path) -> None:
+    """Refuses a page that could not be written after minutes of measuring.
+
+    Raises:
+        Failure: its folder is not there, or not ours.
+    """
+    if not page.resolve().parent.is_dir() or not os.access(page.resolve().parent, os.W_OK):
+        raise usage(_("No page can be written to {path}.", path=page))
+
+
+def command() -> str:
+    """This call as a person would type it again, without what only says where results go."""
+    words = iter(sys.argv[1:])
+    kept = ["bubi"]
+    for word in words:
+        if word == "--page":
+            next(words, None)
+        elif word != "--json" and not word.startswith("--page="):
+            kept.append(word)
+    return shlex.join(kept)
 
 
 def seconds_of(text: str) -> float:
@@ -250,11 +306,23 @@ class Measurement:
         return self._fields(bench, state, runs, rate), runs[-1]
 
     def _bytes(self) -> int:
-        """What the run may write to the disk."""
+        """What the run may have on the disk at its fullest."""
         plan = self._plan
-        rate = (plan.rate or 0.0) * (plan.overload or 1.0)
-        sent = rate * (plan.warm_up + plan.seconds) * plan.repeat
-        return int((sent + 2 * plan.accounts) * plan.nodes * DISK_BYTES_PER_TRANSACTION)
+        most = SHARE_MAX * self._verifications / plan.nodes
+        rate = plan.rate or most
+        load = rate * (plan.overload or 1.0)
+        one = load * plan.seconds + rate * plan.warm_up
+        searching = 0.0 if plan.rate else most * STEP_SECONDS * STEPS_MAX
+        # What is refused above the peak is not written.
+        final = min(one, most * (plan.seconds + plan.warm_up)) * plan.repeat + searching
+        return bench_disk.needed(
+            nodes=plan.nodes,
+            accounts=plan.accounts,
+            transactions=int(final),
+            presigned=bench_network.presigned(plan.warm_up + plan.seconds, int(one)),
+            size=SIZE_BYTES.get(plan.workload, SIZE_BYTES_ELSE),
+            kept=KEPT_BYTES.get(plan.workload, 0),
+        )
 
     def _accounts(self, state: NetworkState) -> bench_accounts.Accounts:
         home, plan = self._home, self._plan
@@ -284,10 +352,10 @@ class Measurement:
             bench.sample_seconds = SOAK_SAMPLE_SECONDS
         phases = self._phases(bench, rate)
         runs = []
-        for _number in range(plan.repeat):
-            sent = next(one.rate for one in phases if one.name == LOAD)
+        sent = next(one.rate for one in phases if one.name == LOAD)
+        for number in range(1, plan.repeat + 1):
             note(_("Sending {rate} transactions per second.", rate=round(sent)))
-            runs.append(bench.run(phases))
+            runs.append(bench.run(phases, (number, plan.repeat)))
         return runs, rate
 
     def _phases(self, bench: Bench, rate: float) -> list[Phase]:
@@ -309,6 +377,7 @@ class Measurement:
             "engine": state.engine,
             "nodes": plan.nodes,
             "cores": len(os.sched_getaffinity(0)),
+            "machine": bench_page.machine(),
             **plan.fields(),
             **bench_sampling.summary(reports),
             "tls": plan.nodes > 1,
@@ -347,14 +416,29 @@ def overload_fields(factor: float, peak: float, runs: Sequence[Run]) -> dict[str
     goodput = statistics.median(one.per_second for one in runs)
     after = [one.normal_after() for one in runs]
     known = [one for one in after if one is not None]
+    worst = max(runs, key=peak_ratio)
     return {
         "factor": factor,
         "peak_per_second": round(peak),
         "goodput_ratio": round(goodput / peak, 3),
+        "goodput_ratio_spread": [
+            round(function(one.per_second for one in runs) / peak, 3) for function in (min, max)
+        ],
         "refused": dict(runs[-1].others),
         "normal_after_seconds": max(known) if len(known) == len(after) else None,
         "watched_seconds": AFTER_SECONDS,
+        "view_changes": sum(bench_network.view_changes(one) for one in runs),
+        "rss_before_bytes": worst.memory_before(),
+        "rss_peak_bytes": worst.peaks,
+        "rss_after_bytes": [one.rss for one in worst.after],
+        "rss_peak_ratio": round(peak_ratio(worst), 3),
     }
+
+
+def peak_ratio(run: Run) -> float:
+    """The most that any node's memory grew, as a multiple of what it was before the overload."""
+    pairs = zip(run.peaks, run.memory_before(), strict=True)
+    return max((peak / before for peak, before in pairs if before), default=0.0)
 
 
 def soak_fields(run: Run) -> dict[str, Any]:
@@ -370,7 +454,7 @@ def soak_fields(run: Run) -> dict[str, Any]:
 
 def show(plan: Plan, fields: dict[str, Any]) -> None:
     """Prints the figures for people."""
-    nested = ("spread", "overload", "soak")
+    nested = bench_page.NESTED
     details(
         _("A network of {count} nodes", count=plan.nodes),
         {name: value for name, value in fields.items() if name not in nested},

@@ -9,6 +9,7 @@ GOVERNANCE: Final[dict[str, str]] = {
     "A quorum takes it back with `bubi governance vote {proposal} --no`.": (
         "达到法定权重的组织可用 `bubi governance vote {proposal} --no` 将其撤回。"
     ),
+    "Accepted risks": "已确认的风险",
     "Action": "处置",
     "Add or replace an organisation: its governance address, its authority's file.": (
         "新增或替换一个组织：其治理账户地址、其证书颁发机构的文件。"
@@ -56,6 +57,7 @@ GOVERNANCE: Final[dict[str, str]] = {
     "Not in the genesis: follow as an observer until the organisations agree.": (
         "不在创世区块中：在各组织表决同意之前作为观察节点同步。"
     ),
+    "Not before height": "最早生效高度",
     "Nothing can be changed by vote: no governance key of {names}.": (
         "任何变更都无法通过表决：{names} 没有治理密钥。"
     ),
@@ -125,6 +127,7 @@ GOVERNANCE: Final[dict[str, str]] = {
     "goes at the next barrier": "在下一个纪元边界移除",
     "ignored": "忽略",
     "in force": "已生效",
+    "not kept": "未保留",
     "is no member any more": "已不是成员",
     "kept: the set would not hold without it": "保留：缺少它集合将不成立",
     "lapsed: too few validators were ready": "已失效：就绪的验证节点不足",

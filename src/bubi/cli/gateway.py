@@ -13,7 +13,17 @@ from bubi.cli import gateway_users
 from bubi.cli.connection import DataOption, node_health
 from bubi.cli.home import Home, folder
 from bubi.cli.messages import _
-from bubi.cli.output import AsJson, details, emit, finding, finish, nothing_running, say, usage
+from bubi.cli.output import (
+    AsJson,
+    details,
+    emit,
+    finding,
+    finish,
+    nothing_running,
+    say,
+    steps,
+    usage,
+)
 
 app = typer.Typer(
     name="gateway",
@@ -59,8 +69,8 @@ def check(
     from bubi.gateway.index import check as tables  # noqa: PLC0415
 
     settings = gateway_users.settings(config, data)
-    with _database_errors():
-        found = tables.check(_engine(settings))
+    with _database_errors(), steps(_("Reading tables"), tables.TABLES) as advance:
+        found = tables.check(_engine(settings), advance)
     if found is None:
         raise nothing_running(_("The index is still empty."), _("Start the gateway."))
     height = node_health(settings.node.url).get("height")
@@ -84,8 +94,8 @@ def rebuild(
         raise finding(
             _("The gateway runs."), _("Stop it first with `bubi down`."), code="gateway_runs"
         )
-    with _database_errors():
-        writer.empty(_engine(gateway_users.settings(config, data)))
+    with _database_errors(), steps(_("Removing tables"), writer.EMPTYING) as advance:
+        writer.empty(_engine(gateway_users.settings(config, data)), advance)
     if as_json:
         emit({"removed": True})
     else:

@@ -342,14 +342,22 @@ def show(
             _("Expires"): when(fields["expires"]),
             _("Approving weight"): f"{fields['approving']} / {fields['quorum']}",
             _("Weight against"): f"{fields['rejecting']} / {fields['quorum']}",
+            _("Not before height"): fields["not_before"] or "-",
+            _("Accepted risks"): ", ".join(fields["acknowledged"]) or "-",
             _("In force from"): fields["activation_height"] or "-",
         },
     )
+    # What stood before a proposal is not kept once it is closed: that is no empty place.
+    before = None if fields["state"] in {"open", "approved"} else _("not kept")
     table(
         _("What it changes"),
         (_("Subject"), _("Before"), _("After")),
         [
-            (f"{one['change']} {one['name']}", _value(one["before"]), _value(one["after"]))
+            (
+                f"{one['change']} {one['name']}",
+                before or _value(one["before"]),
+                _value(one["after"]),
+            )
             for one in fields["diff"]
         ],
     )

@@ -24,6 +24,7 @@ from bubi.cli.output import (
     finding,
     finish,
     say,
+    steps,
     table,
     usage,
 )
@@ -251,14 +252,17 @@ def _typed_height(reason: str, newest: int) -> int:
 def check(config: ConfigArgument, as_json: AsJson = False) -> None:
     """Looks for damage in the files of a stopped node."""
     with node_errors():
-        from bubi import core  # noqa: PLC0415
-        from bubi.node import files  # noqa: PLC0415
+        from bubi.node import inspection  # noqa: PLC0415
         from bubi.node.config import load  # noqa: PLC0415
 
-        settings = load(config_file(config)).node
-        if settings.validator_key is not None:
-            files.read_key(settings.validator_key)
-        damage = core.check(str(settings.data), files.read_genesis(settings.genesis))
+        settings = load(config_file(config))
+        with steps(_("Reading keys, then the ledger"), 2) as advance:
+            damage = inspection.damaged_files(settings)
+            advance()
+            # Without its genesis a ledger cannot be read.
+            if str(settings.node.genesis) not in {one.file for one in damage}:
+                damage += inspection.damaged_ledger(settings)
+            advance()
     found = [
         {"file": file, "offset": offset, "kind": kind, "action": action}
         for file, offset, kind, action in damage

@@ -5,9 +5,10 @@ Exit status of every command: 0 good, 1 a finding, 2 usage, 3 nothing running.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import typer
@@ -111,6 +112,14 @@ def progress() -> Progress:
         transient=True,
         disable=not shown.is_terminal,
     )
+
+
+@contextlib.contextmanager
+def steps(text: str, total: int) -> Iterator[Callable[..., None]]:
+    """A progress bar of so many steps; gives what advances it, by one or by as many as told."""
+    with progress() as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda count=1: bar.advance(task, count)
 
 
 def report_failure(failure: Failure, *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -36,6 +37,7 @@ from bubi.cli.output import (
     note,
     nothing_running,
     say,
+    steps,
     table,
     usage,
 )
@@ -73,9 +75,36 @@ def up(
 ) -> None:
     """Starts the development network, or what is down of it, and shows what to try."""
     asked = Asked(nodes, engine, node, gateway=not no_gateway and node is None)
-    # Shells start background jobs with this signal ignored; whoever sends it still means to stop.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    home = Home(folder(data))
+    with signals_interrupt():
+        _up(Home(folder(data)), asked, detach=detach, as_json=as_json)
+
+
+@contextlib.contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """Whatever asks this command to end is raised as KeyboardInterrupt, so that it tidies up."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        for number in (signal.SIGTERM, signal.SIGHUP):  # both may come; one is enough
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    # Shells start background jobs with SIGINT ignored; whoever sends it still means to stop.
+    handlers: dict[signal.Signals, Any] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: interrupt,
+    }
+    # Under `nohup` the end of the terminal is meant to change nothing.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        handlers[signal.SIGHUP] = interrupt
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _up(home: Home, asked: Asked, *, detach: bool, as_json: bool) -> None:
     fresh = _made(home.path)
     state: NetworkState | None = None
     started = False
@@ -92,12 +121,13 @@ def up(
             show_login(state)
         if started and not detach:
             stay(home, state, as_json=as_json)
-    except KeyboardInterrupt:
-        if state is None:
-            raise
-        if started and not detach:
-            note(_("Stopping."))
+    except (KeyboardInterrupt, OSError) as ended:
+        if state is not None and started and not detach:
+            with contextlib.suppress(OSError):  # a terminal that is gone reads nothing
+                note(_("Stopping."))
             stop_all(home)
+        if state is None or isinstance(ended, OSError):
+            raise
     finally:
         # A start that failed has taken all back but the folder.
         if fresh and state is None and not home.exists():
@@ -158,13 +188,13 @@ def start(home: Home, asked: Asked) -> tuple[NetworkState, bool]:
         asked.check(state)
         chosen = [one for one in state.nodes if asked.node in (None, one.name)]
         chosen = [one for one in chosen if not one.running()]
-        running = run_nodes(home, state, chosen) if chosen else state
+        before = _processes_of(home)
         try:
+            running = run_nodes(home, state, chosen) if chosen else state
             followed = local_gateway.follow(home, running)
             complete = local_gateway.start(home, followed) if asked.gateway else followed
-        except KeyboardInterrupt:
-            names = {one.name for one in chosen}
-            stop_nodes(home, home.read(), [one for one in running.nodes if one.name in names])
+        except BaseException:
+            _take_back(home, before)
             raise
         return complete, bool(chosen) or complete != running
     if any(one.name != home.lock_file.name for one in home.path.iterdir()):
@@ -186,6 +216,23 @@ def start(home: Home, asked: Asked) -> tuple[NetworkState, bool]:
         clear(home)
         raise
     return state, True
+
+
+def _processes_of(home: Home) -> set[tuple[int, str]]:
+    return set(processes.running_with_argument(f"{home.path}{os.sep}"))
+
+
+def _take_back(home: Home, before: set[tuple[int, str]]) -> None:
+    """Ends what runs from this folder and did not run before, and records what is stopped."""
+    for pid, known in _processes_of(home) - before:
+        processes.stop(pid, known)
+    state = home.read()
+    for node in state.nodes:
+        if not node.running():
+            state = state.with_node(replace(node, pid=0, identity=""))
+    if state.gateway is not None and not state.gateway.running():
+        state = replace(state, gateway=replace(state.gateway, pid=0, identity=""))
+    home.write(state)
 
 
 def run_nodes(home: Home, state: NetworkState, chosen: Sequence[NodeState]) -> NetworkState:
@@ -218,11 +265,14 @@ def _run_nodes(home: Home, state: NetworkState, names: set[str]) -> NetworkState
                 launched.append(running)
                 state = state.with_node(running)
         enough = len(state.running()) >= quorum_here(home)
-        for node in launched:
-            wait_ready(node, launched, state.chain_id, fully=enough)
-        if enough:
-            prove(home, state)
-        else:
+        with steps(_("Starting nodes"), len(launched) + enough) as advance:
+            for node in launched:
+                wait_ready(node, launched, state.chain_id, fully=enough)
+                advance()
+            if enough:
+                prove(home, state)
+                advance()
+        if not enough:
             note(_("Too few nodes run to decide anything. `bubi why` names the others."))
         home.write(state)
     except BaseException:

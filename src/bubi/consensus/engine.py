@@ -227,7 +227,7 @@ class WorkWaiting:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """The leader of a round was seen to be unfair: it passes over batches that all have."""
+    """The leader of a round starves batches that all have (H10)."""
 
     height: int
     round: int

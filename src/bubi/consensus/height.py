@@ -3,8 +3,9 @@
 It finds the first round, has proposals checked and executed, counts votes, decides by commit
 votes, suspects a slow leader, keeps who asks for which round, and says again what may be lost. How
 a proposal is accepted, what is voted on it and how a later round begins is each engine's own: the
-methods without a body. The rules H1 to H9 are those of spec/consensus/README.md; behind them stand
-the numbers that the pages of the engines give them: P (PBFT), R (Raft), B (Paxos).
+methods without a body. The rules H1 to H10 are those of spec/consensus/README.md (H10: see
+`bubi.dissemination`); behind them stand the numbers that the pages of the engines give them:
+P (PBFT), R (Raft), B (Paxos).
 """
 
 from abc import ABC, abstractmethod
@@ -122,7 +123,7 @@ class HeightRules(ABC, Generic[S]):
                 self.state.work = True
                 self._watch()
             case Suspect():
-                # H6 (P10, R9, B8): overtaking.
+                # H6 (P10, R9, B8): the leader passes over batches (H10).
                 if self.state.mode is Mode.NORMAL and event.round == self.state.round:
                     self._change(self.state.round + 1)
             case VoteRefused() | Persisted() | Start():

@@ -158,8 +158,24 @@ def _edges(view: View, one: Version) -> list[tuple[Version, Version]]:
         links.c.parent_version == version,
     )
     rows = view.connection.execute(select(links).where(or_(child, parent)).limit(GRAPH_MAX))
-    return [
+    stated = [
         ((row.parent_namespace, row.parent_key, row.parent_version), _version(row)) for row in rows
+    ]
+    return [*stated, *_steps(view, one)]
+
+
+def _steps(view: View, one: Version) -> list[tuple[Version, Version]]:
+    """Edges of a version from the one before it and to the one after it, of the same key."""
+    table = schema.records
+    namespace, key, version = one
+    beside = table.c.version.in_((version - 1, version + 1))
+    query = select(table.c.version).where(
+        table.c.namespace == namespace, table.c.key == key, beside
+    )
+    others = view.connection.execute(query.order_by(table.c.version)).scalars()
+    return [
+        ((namespace, key, min(version, other)), (namespace, key, max(version, other)))
+        for other in others
     ]
 
 

@@ -164,6 +164,7 @@ HitKind = Literal[
 class Hit(TypedDict):
     """Something that a text may mean. The id of a record is its namespace, a slash, its key.
 
+    `version`: that of a record which has the digest; without it the newest is meant.
     `account_transactions` and `asset_transactions`: there is no such object, and transactions,
     rejected ones for example, name it.
     """
@@ -171,6 +172,7 @@ class Hit(TypedDict):
     kind: HitKind
     id: str
     title: str
+    version: NotRequired[int]
 
 
 class Found(TypedDict):
@@ -570,11 +572,14 @@ class GraphNode(Record):
 
 
 Edge = TypedDict("Edge", {"from": str, "to": str})
-"""From a parent to its child, by the ids of the nodes."""
+"""From a parent to its child, or from a version to the next one, by the ids of the nodes."""
 
 
 class Graph(TypedDict):
-    """What a record came from and what came from it; `complete`: nothing was left out."""
+    """What a record came from and what came from it.
+
+    `start` is the version that was asked for; `complete`: nothing was left out.
+    """
 
     nodes: list[GraphNode]
     edges: list[Edge]
@@ -696,7 +701,7 @@ class EpochDetail(Epoch):
 
 
 class Proposal(TypedDict):
-    """A proposal. `proposer` null: evidence opened it."""
+    """A proposal. `proposer` null: evidence opened it. `acknowledged`: risks that it accepts."""
 
     id: str
     state: Literal["open", "approved", "active", "rejected", "withdrawn", "expired", "lapsed"]
@@ -704,7 +709,7 @@ class Proposal(TypedDict):
     evidence: str | None
     changes: list[dict[str, Any]]
     memo: str
-    acknowledged: list[Any]
+    acknowledged: list[str]
     opened: str
     transaction: str | None
     expires: str
@@ -716,7 +721,7 @@ class Proposal(TypedDict):
 
 
 class Difference(TypedDict):
-    """What a change sets, and what stood before."""
+    """What a change sets, and what it replaces of what those before it in the proposal leave."""
 
     change: str
     fields: dict[str, Any]
@@ -984,7 +989,7 @@ class Alarm(TypedDict):
 
 
 class Delivery(TypedDict):
-    """An attempt to tell a channel of an alarm."""
+    """An attempt to tell a channel of an alarm; `error` begins with a code, empty: none."""
 
     channel: str
     event: str
@@ -1027,7 +1032,7 @@ class Silence(TypedDict):
 
 
 class Newest(TypedDict):
-    """How the newest message of a channel fared."""
+    """How the newest message of a channel fared; `error` begins with a code, empty: none."""
 
     time: str
     event: str
@@ -1056,7 +1061,7 @@ class ChannelKind(TypedDict):
 
 
 class ChannelTest(TypedDict):
-    """How a test message fared."""
+    """How a test message fared; `error` begins with a code, empty: none."""
 
     delivered: bool
     error: str

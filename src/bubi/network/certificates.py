@@ -363,6 +363,17 @@ def check_authority(authority: Authority) -> None:
         raise CertificateError("authority", text)
 
 
+def subject_and_end(certificate: bytes) -> tuple[str, int] | None:
+    """Whom a certificate (DER) names, after RFC 4514, and until when (ms); None if unreadable."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", CryptographyDeprecationWarning)
+            found = x509.load_der_x509_certificate(certificate)
+            return found.subject.rfc4514_string(), _ms(found.not_valid_after_utc)
+    except MALFORMED:
+        return None
+
+
 def _check_basics(certificate: x509.Certificate) -> None:
     """Reads all extensions, so that a malformed one is found here and nowhere else."""
     for extension in certificate.extensions:

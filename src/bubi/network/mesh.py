@@ -7,7 +7,6 @@ One connection per pair of nodes. The rules are in the pure modules beside, sock
 import asyncio
 import logging
 import secrets
-import socket
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -38,7 +37,7 @@ from bubi.network.handshake import (
 from bubi.network.peers import NodeLists, PeerTable, Policy
 from bubi.network.rates import Repeats
 from bubi.network.renewal import Identity, OwnFiles
-from bubi.network.transport import Contexts, Dialler
+from bubi.network.transport import Contexts, Dialler, Socket
 
 log = logging.getLogger("bubi.network")
 
@@ -188,7 +187,7 @@ class Network:
         self._connections: set[Connection] = set()
         self._open: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listener: socket.socket | None = None
+        self._listener: Socket | None = None
         self._serial = 0
         self._alarms_due = 0.0
         self._certificate_due = 0.0
@@ -666,7 +665,7 @@ class Network:
             self._say(("door", str(ip), reason), f"a connection from {ip} is refused: {reason}")
         return reason is None
 
-    def _take(self, taken: socket.socket, ip: IPAddress) -> None:
+    def _take(self, taken: Socket, ip: IPAddress) -> None:
         if self._stopping:
             taken.close()
             return

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from bubi.network.addresses import Address, IPAddress, IpRules, as_ip
 from bubi.network.certificates import Authority
@@ -31,6 +32,9 @@ PROXY_ANSWER_BYTES_MAX = 4_096
 PROXY_REACHED_NOBODY = (b"502", b"503", b"504")
 """Statuses of a proxy that permits the target and got no answer from it (RFC 9110, 15.6)."""
 RESOLVED_MAX = 4
+
+Socket: TypeAlias = socket.socket
+"""A socket, for who hands one on and never opens one."""
 
 
 class DialError(Exception):

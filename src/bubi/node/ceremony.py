@@ -541,14 +541,13 @@ def join(  # noqa: PLR0913 - what an owner decides
             msg = "where CometBFT decides the validators are those of the genesis: none is added"
             raise CeremonyError(msg)
         place = Place(network, host, port, api_port, engine_port)
-        return _join_comet(directory, genesis, request, place)
+        return _join_comet(directory, genesis, request, place, acknowledged)
     settings = node_settings(
         request.name, request.organisation, api_port, validator=request.vote_key is not None
     )
     if request.vote_key is not None:
         check_tolerance(fields, acknowledged)
-    if acknowledged:
-        settings["node"]["acknowledged"] = sorted(acknowledged)
+    _acknowledge(settings, acknowledged)
     section: dict[str, Any] = {
         "host": host,
         "certificate": "cert.pem",
@@ -572,7 +571,18 @@ def join(  # noqa: PLR0913 - what an owner decides
     return write_node(directory, genesis, settings)
 
 
-def _join_comet(directory: Path, genesis: bytes, request: Request, place: "Place") -> Initialised:
+def _acknowledge(settings: dict[str, Any], acknowledged: Collection[str]) -> None:
+    if acknowledged:
+        settings["node"]["acknowledged"] = sorted(acknowledged)
+
+
+def _join_comet(
+    directory: Path,
+    genesis: bytes,
+    request: Request,
+    place: "Place",
+    acknowledged: Collection[str],
+) -> Initialised:
     """Configuration and CometBFT's folder, where CometBFT decides."""
     if request.endpoint is None or request.vote_key is None or request.comet_node is None:
         msg = (
@@ -580,7 +590,9 @@ def _join_comet(directory: Path, genesis: bytes, request: Request, place: "Place
             "request with --engine cometbft and --address"
         )
         raise CeremonyError(msg)
+    check_tolerance(core.decode_json(core.genesis_to_json(genesis))["v1"], acknowledged)
     settings = node_settings(request.name, request.organisation, place.api_port)
+    _acknowledge(settings, acknowledged)
     abci = directory.absolute() / comet.FOLDER / comet_home.ABCI_SOCKET
     settings["cometbft"] = {
         "abci": f"{comet.FOLDER}/{comet_home.ABCI_SOCKET}",

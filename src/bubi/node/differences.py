@@ -1,16 +1,22 @@
 """What a proposal changes, for people: each change with its value before and after. Pure.
 
-`before` is None where there is nothing, or where it is not known any more because the proposal is
-closed; `after` is None where a change takes something away.
+The changes of one proposal come into force together, one after the other: each is compared with
+what those before it leave. `before` is None where there is nothing, or where it is not known any
+more because the proposal is closed; `after` is None where a change takes something away.
 """
 
+import datetime
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from bubi.consensus.quorum import quorum
+from bubi.network import certificates
 
 ALGORITHMS = ("ed25519", "secp256k1", "p256", "sm2")
+FLAGS: Mapping[int, str] = {1: "operations 0 to 30"}
+"""What the protocol versions known here do differently (spec/ledger.md 10, its table)."""
 
 Fields = Mapping[str, Any]
 
@@ -66,13 +72,64 @@ class Present:
         """Whether a certificate is revoked."""
         return "revoked" if fingerprint in self.governance["revoked"] else None
 
+    def algorithms(self) -> str:
+        """The algorithms of new keys, of votes, and until when keys of former ones are good."""
+        now = self.parameters
+        retired = ", ".join(
+            f"{ALGORITHMS[one['algorithm']]} until {_time(one['until'])}"
+            for one in now["retired_algorithms"]
+        )
+        text = _algorithms(now["algorithms"], now["vote_algorithms"])
+        return f"{text}; old keys of {retired}" if retired else text
+
+    # --- what a change leaves ------------------------------------------------------------
+
+    def after(self, change: Fields) -> "Present":
+        """What is in force after a change that can be applied; of another one nothing."""
+        ((kind, fields),) = change.items()
+        return _KINDS[kind].apply(self, fields)
+
+    def with_parameters(self, values: Fields) -> "Present":
+        """The same with other parameters."""
+        return replace(self, parameters={**self.parameters, **values})
+
+    def with_rules(self, values: Fields) -> "Present":
+        """The same with another engine, quorum or list of validators."""
+        return replace(self, validators={**self.validators, **values})
+
+    def with_governance(self, values: Fields) -> "Present":
+        """The same with another version or other lists."""
+        return replace(self, governance={**self.governance, **values})
+
+    def with_listing(self, node: str, listing: str | None) -> "Present":
+        """The same with a node on that list only."""
+        lists = {
+            name: [one for one in self.governance[name] if one != node]
+            for name in ("allowed", "denied")
+        }
+        if listing is not None:
+            lists[listing].append(node)
+        return self.with_governance(lists)
+
+    def without_validator(self, name: str) -> list[Fields]:
+        """The validators but that one."""
+        return [one for one in self.validators["validators"] if one["name"] != name]
+
+    def without_organisation(self, name: str) -> list[Fields]:
+        """The organisations but that one."""
+        return [one for one in self.organisations if one["name"] != name]
+
 
 class _Kind(NamedTuple):
-    """How a kind of change is told: what it is about, the new value, the one in force."""
+    """How a kind of change is told: what it is about, the new value, the one in force.
+
+    `apply` is its effect (spec/ledger.md 10), for what comes behind it in the same proposal.
+    """
 
     name: Callable[[Fields], str]
     after: Callable[[Fields], str | None]
     before: Callable[[Fields, Present], str | None]
+    apply: Callable[[Present, Fields], Present]
 
 
 def differences(changes: Sequence[Fields], present: Present | None) -> list[dict[str, str | None]]:
@@ -81,12 +138,15 @@ def differences(changes: Sequence[Fields], present: Present | None) -> list[dict
     for change in changes:
         ((kind, fields),) = change.items()
         told = _KINDS[kind]
-        after = told.after(fields)
-        if present is not None and kind == "change_validator":
-            after = present.changed(fields)
-        if present is not None and kind == "set_quorum":
-            after = present.ratio(fields["numerator"], fields["denominator"])
-        before = None if present is None else told.before(fields, present)
+        before, after = None, told.after(fields)
+        if present is not None:
+            before = told.before(fields, present)
+            if kind == "change_validator":
+                after = present.changed(fields)
+            present = present.after(change)
+            if kind in {"set_quorum", "set_algorithms"}:
+                # What it comes to depends on what stood there before.
+                after = told.before(fields, present)
         found.append({"change": kind, "name": told.name(fields), "before": before, "after": after})
     return found
 
@@ -108,7 +168,29 @@ def _key(key: Mapping[str, str]) -> str:
 
 def _organisation(fields: Fields) -> str:
     voice = fields["governance"] or "no governance account"
-    return f"{voice}, certificate of {len(fields['certificate']) // 2} bytes"
+    return f"{voice}, {_authority(bytes.fromhex(fields['certificate']))}"
+
+
+def _authority(certificate: bytes) -> str:
+    """A certificate by which nobody can take one for another."""
+    if not certificate:
+        return "no certificate"
+    text = f"certificate SHA-256 {hashlib.sha256(certificate).hexdigest()}"
+    told = certificates.subject_and_end(certificate)
+    return text if told is None else f"{text} ({told[0]}, until {_time(told[1])})"
+
+
+def _time(milliseconds: str | int) -> str:
+    """A time of the ledger for people; of one that no calendar has, the number."""
+    try:
+        at = datetime.datetime.fromtimestamp(int(milliseconds) // 1000, datetime.UTC)
+    except (OverflowError, ValueError, OSError):
+        return f"{milliseconds} ms"
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _version(number: int) -> str:
+    return f"{number} ({FLAGS.get(number, 'not known to this node')})"
 
 
 def _algorithms(accounts: Sequence[int], votes: Sequence[int]) -> str:
@@ -131,47 +213,138 @@ def _nothing(_fields: Fields) -> None:
     return None
 
 
+def _add_validator(now: Present, fields: Fields) -> Present:
+    others = now.without_validator(fields["name"])
+    return now.with_rules({"validators": [*others, fields]})
+
+
+def _change_validator(now: Present, fields: Fields) -> Present:
+    given = {name: fields[name] for name in ("weight", "key") if fields[name] is not None}
+    changed = [
+        {**one, **given} if one["name"] == fields["name"] else one
+        for one in now.validators["validators"]
+    ]
+    return now.with_rules({"validators": changed})
+
+
+def _set_organisation(now: Present, fields: Fields) -> Present:
+    return replace(now, organisations=[*now.without_organisation(fields["name"]), fields])
+
+
+def _set_quorum(now: Present, fields: Fields) -> Present:
+    ratio = {f"quorum_{name}": fields[name] for name in ("numerator", "denominator")}
+    return now.with_rules(ratio)
+
+
+def _set_algorithms(now: Present, fields: Fields) -> Present:
+    retired = {one["algorithm"]: one["until"] for one in now.parameters["retired_algorithms"]}
+    for one in now.parameters["algorithms"]:
+        retired.setdefault(one, fields["old_until"])
+    values = {
+        "algorithms": fields["accounts"],
+        "vote_algorithms": fields["votes"],
+        "retired_algorithms": [
+            {"algorithm": one, "until": until}
+            for one, until in sorted(retired.items())
+            if one not in fields["accounts"]
+        ],
+    }
+    return now.with_parameters(values)
+
+
+def _revoke(now: Present, fields: Fields) -> Present:
+    return now.with_governance({"revoked": [*now.governance["revoked"], fields["fingerprint"]]})
+
+
+def _quorum_in_force(_fields: Fields, now: Present) -> str:
+    return now.ratio(now.validators["quorum_numerator"], now.validators["quorum_denominator"])
+
+
+def _algorithms_set(fields: Fields) -> str:
+    text = _algorithms(fields["accounts"], fields["votes"])
+    return f"{text}; old keys until {_time(fields['old_until'])}"
+
+
+def _validator_in_force(fields: Fields, now: Present) -> str | None:
+    return now.validator(fields["name"])
+
+
+def _organisation_in_force(fields: Fields, now: Present) -> str | None:
+    return now.organisation(fields["name"])
+
+
+def _listing_in_force(fields: Fields, now: Present) -> str | None:
+    return now.listing(fields["node"])
+
+
 _KINDS: dict[str, _Kind] = {
     "set_parameter": _Kind(
-        _own_name, lambda one: str(one["value"]), lambda one, now: now.parameter(one["name"])
+        _own_name,
+        lambda one: str(one["value"]),
+        lambda one, now: now.parameter(one["name"]),
+        lambda now, one: now.with_parameters({one["name"]: one["value"]}),
     ),
-    "add_validator": _Kind(_own_name, _validator, lambda one, now: now.validator(one["name"])),
-    "remove_validator": _Kind(_own_name, _nothing, lambda one, now: now.validator(one["name"])),
-    "change_validator": _Kind(_own_name, _given, lambda one, now: now.validator(one["name"])),
-    "set_organisation": _Kind(
-        _own_name, _organisation, lambda one, now: now.organisation(one["name"])
+    "add_validator": _Kind(_own_name, _validator, _validator_in_force, _add_validator),
+    "remove_validator": _Kind(
+        _own_name,
+        _nothing,
+        _validator_in_force,
+        lambda now, one: now.with_rules({"validators": now.without_validator(one["name"])}),
     ),
+    "change_validator": _Kind(_own_name, _given, _validator_in_force, _change_validator),
+    "set_organisation": _Kind(_own_name, _organisation, _organisation_in_force, _set_organisation),
     "remove_organisation": _Kind(
-        _own_name, _nothing, lambda one, now: now.organisation(one["name"])
+        _own_name,
+        _nothing,
+        _organisation_in_force,
+        lambda now, one: replace(now, organisations=now.without_organisation(one["name"])),
     ),
     "set_engine": _Kind(
-        lambda _one: "engine", _own_name, lambda _one, now: str(now.validators["engine"])
+        lambda _one: "engine",
+        _own_name,
+        lambda _one, now: str(now.validators["engine"]),
+        lambda now, one: now.with_rules({"engine": one["name"]}),
     ),
     "set_quorum": _Kind(
         lambda _one: "quorum",
         lambda one: f"{one['numerator']}/{one['denominator']}",
-        lambda _one, now: now.ratio(
-            now.validators["quorum_numerator"], now.validators["quorum_denominator"]
-        ),
+        _quorum_in_force,
+        _set_quorum,
     ),
     "set_algorithms": _Kind(
         lambda _one: "algorithms",
-        lambda one: _algorithms(one["accounts"], one["votes"]),
-        lambda _one, now: _algorithms(
-            now.parameters["algorithms"], now.parameters["vote_algorithms"]
-        ),
+        _algorithms_set,
+        lambda _one, now: now.algorithms(),
+        _set_algorithms,
     ),
     "set_protocol_version": _Kind(
         lambda _one: "protocol_version",
-        lambda one: str(one["version"]),
-        lambda _one, now: str(now.governance["protocol_version"]),
+        lambda one: _version(one["version"]),
+        lambda _one, now: _version(now.governance["protocol_version"]),
+        lambda now, one: now.with_governance({"protocol_version": one["version"]}),
     ),
-    "allow_node": _Kind(_node, lambda _one: "allowed", lambda one, now: now.listing(one["node"])),
-    "deny_node": _Kind(_node, lambda _one: "denied", lambda one, now: now.listing(one["node"])),
-    "clear_node": _Kind(_node, _nothing, lambda one, now: now.listing(one["node"])),
+    "allow_node": _Kind(
+        _node,
+        lambda _one: "allowed",
+        _listing_in_force,
+        lambda now, one: now.with_listing(one["node"], "allowed"),
+    ),
+    "deny_node": _Kind(
+        _node,
+        lambda _one: "denied",
+        _listing_in_force,
+        lambda now, one: now.with_listing(one["node"], "denied"),
+    ),
+    "clear_node": _Kind(
+        _node,
+        _nothing,
+        _listing_in_force,
+        lambda now, one: now.with_listing(one["node"], None),
+    ),
     "revoke_certificate": _Kind(
         lambda one: str(one["fingerprint"]),
         lambda _one: "revoked",
         lambda one, now: now.revocation(one["fingerprint"]),
+        _revoke,
     ),
 }

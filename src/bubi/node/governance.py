@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from bubi import core
 from bubi.consensus.engine import ReportEvidence
-from bubi.declarations import Declarations, is_divergence
+from bubi.declarations import Declarations
 from bubi.ledger import LedgerView
 from bubi.network.certificates import Authority
 from bubi.network.peers import NodeLists
@@ -171,14 +171,7 @@ class Governance:
     # --- evidence ------------------------------------------------------------------------
 
     def report(self, evidence: ReportEvidence) -> None:
-        """Puts two contradicting statements of a validator on the ledger."""
-        if is_divergence(evidence):
-            self._alarm(
-                "divergence",
-                f"validator {evidence.first.validator} signed two outcomes of one proposal of "
-                f"height {evidence.first.request.height}",
-            )
-            return
+        """Puts two contradicting statements of a validator on the ledger; no divergence."""
         self._declarations.report(evidence)
         self._wake.set()
 

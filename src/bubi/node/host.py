@@ -15,8 +15,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from bubi import core
+from bubi.applying import Applying
 from bubi.consensus.engine import Certificate, ReportEvidence, TimerId
 from bubi.consensus.guard import VoteRequest
+from bubi.declarations import is_divergence
 from bubi.ledger import (
     LedgerView,
     encode_certificate,
@@ -33,7 +35,6 @@ from bubi.messages import (
     PeerMessage,
     Transactions,
 )
-from bubi.node.applying import Applying
 from bubi.node.door import Door, DoorError
 from bubi.node.expiries import Expiries
 from bubi.node.health import Health
@@ -723,6 +724,14 @@ class ReplicaHost:
 
     def _report(self, evidence: ReportEvidence) -> None:
         first = evidence.first.request
+        if is_divergence(evidence):
+            # Nobody has lied: another version or damage is at work there.
+            self.alarm(
+                "divergence",
+                f"validator {evidence.first.validator} signed two outcomes of one proposal of "
+                f"height {first.height}",
+            )
+            return
         self.evidence = [*self.evidence, evidence][-EVIDENCE_KEPT:]
         self._metrics.consensus.evidence.inc()
         self.alarm(

@@ -112,7 +112,10 @@ class Links:
             )
             raise FileError(msg) from error
         except OSError as error:
-            msg = f"the network's files cannot be read ({error}): check [network]"
+            msg = (
+                f"{section.certificate} and {section.key} cannot be used ({error}): restore them, "
+                "or check [network]"
+            )
             raise FileError(msg) from error
 
     @property

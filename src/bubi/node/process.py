@@ -81,7 +81,10 @@ def run(config_path: Path) -> int:
     except core.StorageFatal as error:
         exit_at_once(error)
     except (core.CoreError, OSError) as error:
-        return _report(_explain(error), EXIT_FINDING)
+        text = _explain(error)
+        if isinstance(error, core.CoreError) and core.error_code(error) == "wrong_chain":
+            text = f"{text} (here {settings.node.genesis})"
+        return _report(text, EXIT_FINDING)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(parts))

@@ -23,12 +23,16 @@ PROPOSALS_MAX = 8
 
 @dataclass(slots=True, eq=False)
 class _Proposal:
-    """`asked` is set while batches are missing; `checks` are under way at the host."""
+    """`asked` is set while batches are missing; `checks` are under way at the host.
+
+    `chosen` is the round whose leader chose the content, None if it had to carry it on.
+    """
 
     payload: tuple[bytes, ...]
     batches: tuple[BatchHandle, ...] | None
     asked: Validate | None = None
     checks: int = 0
+    chosen: int | None = None
 
 
 class Proposals:
@@ -57,6 +61,10 @@ class Proposals:
         before = self._proposals.get(effect.digest)
         proposal = _Proposal(payload, batches, effect if batches is None else None)
         proposal.checks = before.checks if before is not None else 0
+        if effect.parent_round is not None:
+            proposal.chosen = effect.round
+        elif before is not None:
+            proposal.chosen = before.chosen
         self._keep(effect.digest, proposal)
         if batches is not None:
             self._check(proposal, effect, batches)
@@ -98,6 +106,14 @@ class Proposals:
             ExecuteProposal(effect.height, effect.digest, effect.proposal, proposal.batches)
         )
         return None
+
+    def is_chosen(self, digest: bytes, round_: int) -> bool:
+        """H10: whether the leader of this round chose what is in a proposal.
+
+        Not what it carried on from an earlier round, nor what was not accepted here in that round.
+        """
+        proposal = self._proposals.get(digest)
+        return proposal is not None and proposal.chosen == round_
 
     def clear(self) -> None:
         """The height is decided."""

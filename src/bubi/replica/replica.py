@@ -45,6 +45,7 @@ from bubi.replica.events import (
     Alarm,
     ApplyFailed,
     BatchChecked,
+    BatchHandle,
     BlockNeeded,
     BlocksRead,
     Commit,
@@ -302,6 +303,14 @@ class Replica:
             halted=self._halted,
             node=self._node,
         )
+
+    def find_batch(self, digest: bytes) -> BatchHandle | None:
+        """A verified batch that no block holds, or one of the newest block."""
+        return self._batches.find(digest)
+
+    def charged(self) -> dict[Peer, int]:
+        """Batches that are kept or asked for here because of each peer."""
+        return self._batches.charged()
 
     def _credible_target(self) -> int:
         """The height that others have, as far as it does not hang on one of them.
@@ -664,9 +673,11 @@ class Replica:
         assert configuration is not None
         suspicion = None
         leader = -1
-        if not synced:
-            leader = configuration.leader(certificate.request.round)
-            suspicion = self._batches.overtaken(leader, tip.batches)
+        round_ = certificate.request.round
+        if not synced and self._proposals.is_chosen(tip.digest, round_):
+            leader = configuration.leader(round_)
+            if leader != configuration.own:
+                suspicion = self._batches.overtaken(leader, tip.batches)
         self._tip = tip
         self._tip_tick = self._ticks
         self._height = tip.height + 1

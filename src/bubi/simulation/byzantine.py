@@ -27,7 +27,7 @@ from bubi.simulation.lies import PBFT, Round, Words
 from bubi.simulation.lies_paxos import PAXOS
 from bubi.simulation.lies_raft import RAFT
 from bubi.simulation.lying_leaders import Liar
-from bubi.simulation.scheduler import MILLISECOND
+from bubi.simulation.scheduler import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
     from bubi.simulation.cluster import Cluster
@@ -41,6 +41,15 @@ SOON = 60 * MILLISECOND
 LIE_ODDS = 3
 """How much likelier a lie in a view change is than each other act."""
 ACTIVE = ("replay", "garbage", "lie_view_change", "equivocate", "fake_sync", "accuse", "usurp")
+DIETS = ("nothing", "nothing", "oldest", "but_one")
+"""What a leader that starves the others puts into its blocks: nothing, the oldest batch only, or
+all but those of one author."""
+STARVING_DELAY = 150 * MILLISECOND
+"""It proposes as late as it may without being slow (H5)."""
+STARVED_MAX = 15 * SECOND
+"""How long it may pass over one batch that every correct member holds."""
+STARVED_STEP = SECOND // 2
+"""Of the time between two proposals so much counts: in a longer one the network stood still."""
 WORDS = {"pbft": PBFT, "raft": RAFT, "paxos": PAXOS}
 """How members lie, by engine; to another engine they speak as to PBFT, and are not understood."""
 
@@ -71,6 +80,12 @@ class Behaviour:
         """Who has not heard of the own proposal yet, though others have."""
         self._persistent = random.random() < 0.5
         self._claimed = 0
+        self._diet = random.choice(DIETS) if "starve" in self._acts else ""
+        self._victim = b""
+        self._round = -1
+        self._proposed_at = 0
+        self._starved: dict[bytes, int] = {}
+        """For how long (µs) each batch was passed over in this round."""
         self._weighed: tuple[tuple[int, int], bool] | None = None
         """The newest round in which it had a commit vote to give, and whether it holds it back."""
         self.resting = False
@@ -103,6 +118,48 @@ class Behaviour:
                 self._answered()
         elif isinstance(message, messages.BatchBody):
             self._batches.append(message)
+
+    # --- what it proposes --------------------------------------------------------------------
+
+    @property
+    def delay(self) -> int:
+        """How long (µs) it waits before it proposes."""
+        return STARVING_DELAY if self._diet and not self.resting else 0
+
+    def choose(self, round_: int, batches: tuple[core.Batch, ...]) -> tuple[core.Batch, ...]:
+        """What it puts into a block of the batches that a correct leader would name."""
+        if not self._diet or self.resting:
+            return batches
+        kept: tuple[core.Batch, ...] = ()
+        if self._diet == "oldest":
+            kept = batches[:1]
+        elif self._diet == "but_one":
+            others = [one.author for one in batches if one.author != self._place.key.public]
+            self._victim = self._victim or (others[0] if others else b"")
+            kept = tuple(one for one in batches if one.author != self._victim)
+        if len(kept) < len(batches):
+            self._count("starve")
+        left = {one.digest for one in batches} - {one.digest for one in kept}
+        self._watch_starved(round_, left)
+        return kept
+
+    def _watch_starved(self, round_: int, left: set[bytes]) -> None:
+        """Nobody may starve others for long: what it leaves out while they all hold it."""
+        if round_ != self._round:
+            self._round = round_
+            self._starved = {}
+        cluster = self._cluster
+        now = cluster.scheduler.now
+        passed, self._proposed_at = min(now - self._proposed_at, STARVED_STEP), now
+        correct = [one.host.replica for one in cluster.correct() if one.host is not None]
+        self._starved = {
+            digest: self._starved.get(digest, 0)
+            + passed * all(replica.find_batch(digest) is not None for replica in correct)
+            for digest in sorted(left)
+        }
+        longest = max(self._starved.values(), default=0)
+        if longest > STARVED_MAX:
+            cluster.checkers.starved(self._place, longest // MILLISECOND)
 
     # --- what leaves it ----------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from bubi.consensus.engine import (
     VoteMessage,
 )
 from bubi.consensus.guard import Phase, VoteRequest
+from bubi.dissemination import ENTRIES_PER_PEER_MAX
 from bubi.ledger import key_bytes
 from bubi.replica.events import Tip
 from bubi.simulation.choices import Choices
@@ -37,6 +38,8 @@ TABLE_ENTRIES_PER_PEER = 6_000
 """Most entries that all tables of a replica may hold per connected peer; the bounds of its own
 tables (replica.Settings) add up to less."""
 TABLE_DEPTH = 6
+NO_TRANSACTION = bytes(32)
+"""In receipts of what blocks do by themselves."""
 GUARDED_MAX = 512
 """Statements of one guard that are kept, beyond which those of decided heights are forgotten."""
 PRODUCTION = (
@@ -113,6 +116,12 @@ class Checkers:
         self._proposers: dict[int, dict[tuple[int, int, bytes], set[int]]] = {}
         self._justified = Justified(signatures)
         self._choices = Choices(self._is_correct)
+        self._receipts: dict[bytes, tuple[str, int]] = {}
+        self.expired: dict[bytes, int] = {}
+        """Transactions whose clients were told that they expired, and at which height."""
+        self.asset = b""
+        self.supply = 0
+        """Of that asset so much is issued once, and never anything else."""
         self.asked: set[bytes] = set()
         """Keys whose members a vote of the organisations asked to leave the set."""
 
@@ -303,6 +312,11 @@ class Checkers:
         if not place.faulty:
             self.fail("own_proposals_hold", f"{place.name}: {reason}", height)
 
+    def starved(self, place: "Place", milliseconds: int) -> None:
+        """A liar passed over a batch in one round for so long."""
+        detail = f"{place.name} passes over what all have for {milliseconds} ms"
+        self.fail("no_starvation", detail)
+
     def repeats(self, place: "Place", height: int, times: int) -> None:
         """A node's ledger refused blocks of a height so many times."""
         if not place.faulty:
@@ -420,6 +434,7 @@ class Checkers:
             self.fail("commit_index_monotone", f"{place.name}: {before} → {height}", height)
         self._heights[place.index] = height
         self._found(place, host.ledger, tip, configuration)
+        self.peers(place, host)
         if (place.index, height) in self._changed and host.applying:
             self._marks["sync_during_view_change"] += 1
         durable = self._durable.get(place.index)
@@ -470,10 +485,45 @@ class Checkers:
         self.decisions[height] = Decision(
             tip.digest, tip.certificate.request.outcome, tip.state_root, parent, time
         )
+        self._count_receipts(ledger, height)
+        self.conserved(place, ledger)
         voted = self._first_votes.pop(height, set()) - {tip.digest}
         if voted:
             self._marks["undecided_suffix_dropped"] += 1
         self._proposed.pop(height, None)
+
+    def _count_receipts(self, ledger: "Ledger", height: int) -> None:
+        """Each transaction is in one block at most, and in none that a client was told expired."""
+        for transaction, code in ledger.receipts(height):
+            if transaction == NO_TRANSACTION:
+                continue
+            before = self._receipts.setdefault(transaction, (code, height))
+            if before != (code, height):
+                self.fail(
+                    "acknowledged_exactly_once",
+                    f"{transaction.hex()} again after {before}",
+                    height,
+                )
+            if transaction in self.expired:
+                self.fail("expired_never_final", transaction.hex(), height)
+
+    def acknowledged(self, transaction: bytes, code: str, height: int) -> None:
+        """A correct node tells a client the outcome of its transaction."""
+        found = self._receipts.get(transaction)
+        if found != (code, height):
+            self.fail(
+                "acknowledged_exactly_once",
+                f"{transaction.hex()} told {code} at {height}, found {found}",
+                height,
+            )
+
+    def conserved(self, place: "Place", ledger: "Ledger") -> None:
+        """No block makes or destroys what was issued, nor lets anybody owe."""
+        if not self.supply:
+            return
+        balances = ledger.holders(self.asset)
+        if sum(balances.values()) not in {0, self.supply} or min(balances.values(), default=0) < 0:
+            self.fail("value_conserved", f"{place.name}: {balances}", ledger.height)
 
     def _check_certificate(self, place: "Place", tip: Tip, configuration: Configuration) -> None:
         certificate = tip.certificate
@@ -502,6 +552,13 @@ class Checkers:
             self.fail("no_halt", f"{place.name}: {text}")
 
     # --- memory ------------------------------------------------------------------------------
+
+    def peers(self, place: "Place", host: "Host") -> None:
+        """What each peer makes a replica keep."""
+        for peer, found in host.replica.charged().items():
+            if found > ENTRIES_PER_PEER_MAX:
+                detail = f"{place.name} holds {found} entries because of {host.peers.get(peer)}"
+                self.fail("bounded_memory", detail)
 
     def tables(self, place: "Place", host: "Host") -> None:
         """Counts what a replica holds."""

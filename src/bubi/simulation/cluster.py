@@ -33,7 +33,7 @@ from bubi.simulation.network import Network
 from bubi.simulation.parallel import switching_engine
 from bubi.simulation.scheduler import MILLISECOND, SECOND, Scheduler
 from bubi.simulation.signing import IdealSignatures, RealSignatures
-from bubi.simulation.trace import Say, Trace
+from bubi.simulation.trace import Injected, Say, Trace
 from bubi.simulation.workload import PREFIX, SUPPLY_PER_CLIENT, Workload
 
 FAULTS_MIN = 60 * SECOND
@@ -105,6 +105,11 @@ def drawn(
     return faults.draw(seed, nodes, classes, _faulty_max(nodes, ratio), ratio, sparse=sparse)
 
 
+def why_impossible(name: str, nodes: int, ratio: tuple[int, int] = (0, 1)) -> str:
+    """Why no seed of this size meets a class of faults; empty if one can."""
+    return faults.why_impossible(name, nodes, _faulty_max(nodes, ratio))
+
+
 def _faulty_max(nodes: int, ratio: tuple[int, int]) -> int:
     """How many may break the protocol."""
     needed = quorum(nodes, *ratio)
@@ -133,9 +138,8 @@ class Cluster:
         self.ideal = not self.plan.real_signatures
         self.scheduler = Scheduler()
         self.trace = Trace(say)
-        self.injected: Counter[str] = Counter()
+        self.injected: Counter[str] = Injected(self.trace, lambda: self.scheduler.now)
         self.marks: Counter[str] = Counter()
-        self.expired: dict[bytes, int] = {}
         keys = [self._key("validator", index) for index in range(nodes)]
         clients = [self._key("client", index) for index in range(self.plan.clients)]
         self.voters = [self._key("governance", index).secret for index in range(nodes)]
@@ -156,6 +160,8 @@ class Cluster:
         self.places = [self._place(index, index, keys[index]) for index in range(nodes)]
         self._add_twins(keys)
         self.workload = Workload(self, [key.secret for key in clients], self.random("workload"))
+        self.checkers.asset = self.workload.asset
+        self.checkers.supply = SUPPLY_PER_CLIENT * self.plan.clients
         self.governing = Governing(self, self.random("governing"), self._engines())
         self.nemesis = Nemesis(self, self.random("nemesis"))
         self.owners = {key.public: index for index, key in enumerate(keys)}
@@ -259,8 +265,8 @@ class Cluster:
             if "twin_key" in acts:
                 twin = self._place(len(self.places), member, keys[member])
                 twin.name = f"node-{member + 1}-twin"
+                twin.twin = True
                 self.places.append(twin)
-                self.injected["twin_key"] += 1
 
     # --- what hosts use ----------------------------------------------------------------------
 
@@ -393,7 +399,9 @@ class Cluster:
             if not place.faulty:
                 self.checkers.fail("recovers", f"{place.name}: {error}")
             return
-        except (core.StorageFull, core.StorageFatal):
+        except (core.StorageFull, core.StorageFatal) as error:
+            full = isinstance(error, core.StorageFull)
+            self.nemesis.met(place, "disk_full" if full else "sync_error")
             self.marks["start_failed"] += 1
             place.disk.crash("lost")
             self.scheduler.after(SECOND, self._start_again, place)
@@ -599,10 +607,13 @@ class Cluster:
                 self.checkers.tables(place, place.host)
 
     def _last_checks(self) -> None:
-        ledgers = [place.host.ledger for place in self.correct() if place.host is not None]
+        """What was judged with each block once more, on all of them and on every ledger."""
+        ledgers = [
+            (place, place.host.ledger) for place in self.correct() if place.host is not None
+        ]
         if not ledgers:
             return
-        ledger = max(ledgers, key=lambda one: one.height)
+        ledger = max((one for _, one in ledgers), key=lambda one: one.height)
         found: Counter[bytes] = Counter()
         where: dict[bytes, tuple[str, int]] = {}
         for height in range(1, ledger.height + 1):
@@ -615,15 +626,12 @@ class Cluster:
                     "acknowledged_exactly_once",
                     f"{digest.hex()} told {told}, found {found[digest]} times",
                 )
-        for digest in self.expired:
+        for digest in self.checkers.expired:
             if found[digest]:
                 self.checkers.fail("expired_never_final", digest.hex())
         self.checkers.recorded(ledger, self.plan.evidence_policy)
-        for one in ledgers:
-            balances = one.holders(self.workload.asset)
-            supply = SUPPLY_PER_CLIENT * self.plan.clients
-            if sum(balances.values()) not in {0, supply} or min(balances.values(), default=0) < 0:
-                self.checkers.fail("value_conserved", f"{balances}")
+        for place, one in ledgers:
+            self.checkers.conserved(place, one)
 
 
 def run(seed: int, nodes: int, **options: Any) -> Result:

@@ -29,7 +29,8 @@ LEADERS = ("leader_cut",)
 LEADING = ("mute_leader", "usurp")
 KEYS = ("slow_key",)
 SIGNING = ("sign_again",)
-APART = (*GOVERNANCE, *LEADERS, *LEADING, *KEYS, *SIGNING)
+STARVING = ("starve",)
+APART = (*GOVERNANCE, *LEADERS, *LEADING, *KEYS, *SIGNING, *STARVING)
 """Classes with draws of their own, which change nothing of what a seed meant without them."""
 CLASSES = (*NETWORK, *PARTITIONS, *CRASHES, *DISK, *CLOCK, *SPEED, *BYZANTINE, *APART)
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -39,12 +40,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "crashes": CRASHES,
     "disk": DISK,
     "clock": CLOCK,
-    "byzantine": (*BYZANTINE, *LEADING, *SIGNING),
+    "byzantine": (*BYZANTINE, *LEADING, *SIGNING, *STARVING),
     "governance": GOVERNANCE,
 }
 """Names that `--faults` takes beside the classes themselves."""
 
-FAULTY_ONLY = frozenset((*BYZANTINE, *LEADING, *SIGNING)) | {"bit_flip", "exclusion", "accuse"}
+FAULTY_ONLY = frozenset((*BYZANTINE, *LEADING, *SIGNING, *STARVING)) | {
+    "bit_flip",
+    "exclusion",
+    "accuse",
+}
 """Classes that only ever strike a member counted as faulty."""
 NEEDS_PEERS = frozenset(NETWORK + PARTITIONS + BYZANTINE + APART) - frozenset(KEYS)
 CHOSEN_MIN = 3
@@ -61,6 +66,7 @@ APART_ONE_IN = {
     "usurp": 6,
     "slow_key": 6,
     "sign_again": 6,
+    "starve": 6,
 }
 EXCLUSION_NODES_MIN = 5
 """A set of four that loses a member bears no fault any more, so that the ledger keeps it."""
@@ -70,8 +76,11 @@ ACTS = {
     "mute_leader": ("mute_leader",),
     "usurp": ("usurp",),
     "sign_again": ("sign_again",),
+    "starve": ("starve",),
 }
 """What a faulty member does in a run of these classes, beside what else was drawn for it."""
+STARVING_TURN = 1_024
+"""Blocks of a turn where a leader starves the others: nothing else may end its turn."""
 POLICIES = (1, 1, 2, 3)
 """What follows evidence: one of these, or a vote or the exclusion where that is the class."""
 
@@ -104,6 +113,17 @@ def possible(classes: Iterable[str], nodes: int, faulty_max: int) -> tuple[str, 
         and (faulty_max > 0 or name not in FAULTY_ONLY)
         and (nodes >= EXCLUSION_NODES_MIN or name != "exclusion")
     )
+
+
+def why_impossible(name: str, nodes: int, faulty_max: int) -> str:
+    """Why a cluster of this size cannot meet a class; empty if it can."""
+    if possible((name,), nodes, faulty_max):
+        return ""
+    if name == "exclusion" and nodes < EXCLUSION_NODES_MIN:
+        return f"it needs {EXCLUSION_NODES_MIN} nodes at least"
+    if nodes == 1:
+        return "it needs more than one node"
+    return "the quorum bears no faulty member"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +197,7 @@ def draw(
         encoded=random.randrange(ENCODED_ONE_IN) == 0,
         real_signatures=random.randrange(REAL_SIGNATURES_ONE_IN) == 0,
         links=links,
-        turn_blocks=random.choice((4, 8, 16, 128)),
+        turn_blocks=_turn(random.choice((4, 8, 16, 128)), chosen),
         quorum_ratio=ratio,
         latency_us=random.choice((200, 1_000, 5_000, 25_000)),
         disk_us=random.choice((100, 1_000, 5_000, 20_000)),
@@ -200,6 +220,10 @@ def _apart(
     return drawn
 
 
+def _turn(drawn: int, chosen: tuple[str, ...]) -> int:
+    return drawn if set(STARVING).isdisjoint(chosen) else STARVING_TURN
+
+
 def _add_acts(
     seed: int, nodes: int, faulty: dict[int, tuple[str, ...]], apart: tuple[str, ...]
 ) -> int:
@@ -211,10 +235,15 @@ def _add_acts(
     for name in apart:
         acts = ACTS.get(name, ())
         if acts:
-            member = min(faulty) if faulty else random.randrange(nodes)
+            member = min(faulty) if faulty else _turns_faulty(random, nodes, name)
             given = faulty.get(member, ())
             faulty[member] = (*given, *(act for act in acts if act not in given))
     return policy
+
+
+def _turns_faulty(random: Random, nodes: int, name: str) -> int:
+    # Who leads first: without other faults nobody else ever leads in such a run.
+    return 0 if name in STARVING else random.randrange(nodes)
 
 
 def _faulty(

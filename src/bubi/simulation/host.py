@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from bubi import core, messages
 from bubi.consensus import guard
@@ -21,7 +22,7 @@ from bubi.replica.replica import Replica
 from bubi.simulation.declaring import Declaring
 from bubi.simulation.ledger import GUARD_RECORD, PREPARED_RECORD, Key, Ledger
 from bubi.simulation.scheduler import MILLISECOND, SECOND
-from bubi.simulation.trace import KINDS, event_print, message_print
+from bubi.simulation.trace import KINDS, SUBMITTED, event_print, message_print, sent_print
 
 if TYPE_CHECKING:
     from bubi.simulation.byzantine import Behaviour
@@ -70,6 +71,10 @@ class Place:
         self.host: Host | None = None
         self.behaviour: Behaviour | None = None
         self.faulty = False
+        self.twin = False
+        """Whether it is a second machine with the key of another one."""
+        self.armed: set[str] = set()
+        """Faults of its disk that its next write or sync meets."""
         self.slow = 1
         self.crash_in_write: str | None = None
         self.halted = False
@@ -242,7 +247,8 @@ class Host:
         message = action.message
         cluster, place = self.cluster, self.place
         print_ = message_print(message)
-        cluster.trace.add(cluster.scheduler.now, place.index, KINDS[events.SendTo], print_)
+        sent = sent_print(action.peers, print_)
+        cluster.trace.add(cluster.scheduler.now, place.index, KINDS[events.SendTo], sent)
         if type(message) is messages.Consensus:
             signed = message.message.signed
             cluster.checkers.sent(place, message.message, signed)
@@ -318,17 +324,33 @@ class Host:
         )
 
     def _propose(self, action: events.MakeProposal[core.Batch]) -> None:
+        behaviour = self.place.behaviour
+        delay = behaviour.delay if behaviour is not None else 0
+        if delay:
+            self.cluster.scheduler.after(delay, self._propose_late, action)
+        else:
+            self._propose_now(action, action.batches)
+
+    def _propose_late(self, action: events.MakeProposal[core.Batch]) -> None:
+        """A liar chooses what it names, as late as it may."""
+        behaviour = self.place.behaviour
+        if not self.dead and behaviour is not None and self.ledger.height + 1 == action.height:
+            self._propose_now(action, behaviour.choose(action.round, action.batches))
+
+    def _propose_now(
+        self, action: events.MakeProposal[core.Batch], batches: tuple[core.Batch, ...]
+    ) -> None:
         ledger = self.ledger
         if ledger.height + 1 != action.height:
             return
         time = max(self.time, ledger.time + 1)
         try:
-            proposal, digest = ledger.propose(time, action.parent_round, action.batches)
+            proposal, digest = ledger.propose(time, action.parent_round, batches)
         except core.CoreError as error:
             reason = core.error_detail(error)
             self.cluster.checkers.refused_own(self.place, action.height, reason)
             return
-        payload = tuple(batch.digest for batch in action.batches)
+        payload = tuple(batch.digest for batch in batches)
         self._proposed = digest
         self.feed(events.Proposed(action.height, action.round, digest, proposal, payload))
 
@@ -425,9 +447,11 @@ class Host:
         except core.StorageFull:
             # The same write is tried again until there is space; whatever follows waits.
             self.cluster.marks["write_refused_for_space"] += 1
+            self.cluster.nemesis.met(self.place, "disk_full")
             self.cluster.scheduler.after(FULL_RETRY, self._finish_write, None)
             return
         except core.StorageFatal:
+            self.cluster.nemesis.met(self.place, "sync_error")
             self.cluster.exit_process(self)
             return
         except Exception as error:
@@ -538,6 +562,8 @@ class Host:
         request = action.request
         signature = self.place.key.sign(vote_bytes(self.ledger.chain_id, request))
         self.cluster.checkers.signed(self.place, request)
+        if self.place.twin:
+            self.cluster.injected["twin_key"] += 1
         self.feed(events.Signed(request, signature))
 
     def _sign_status(self, action: events.SignStatus) -> None:
@@ -555,6 +581,8 @@ class Host:
 
     def submit(self, body: bytes) -> core.Admission | None:
         """A client's bulk request; None if nothing was admitted."""
+        now, index = self.cluster.scheduler.now, self.place.index
+        self.cluster.trace.add(now, index, SUBMITTED, crc32(body))
         admission = self.ledger.admit(body, self.time)
         if admission.refused == admission.received or not self.pool.has_room(
             len(admission), admission.bytes

@@ -19,6 +19,8 @@ LEADERLESS = ("lie_view_change", "equivocate", "leader_cut")
 """Leaders go one after another, and liars follow them."""
 BEHIND = ("partition", "crash", "lost_write", "slow_node", "replay", "fake_sync", "withhold_batch")
 """Nodes fall behind and fetch what they missed from liars too."""
+STARVED = ("starve",)
+"""A leader leaves out what waits."""
 FEW_LINKS = ("drop", "partition", "crash")
 """Most members hear each other through others only."""
 TWINS = 5
@@ -43,6 +45,7 @@ KINDS = (
     Kind(LIARS),
     Kind(FEW_LINKS, (7, 5), sparse=True),
     Kind(faults.CLASSES),
+    Kind(STARVED),
 )
 """One after another."""
 

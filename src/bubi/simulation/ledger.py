@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bubi import core
+from bubi.applying import Applying
 from bubi.consensus import guard
 from bubi.consensus.engine import Certificate, Configuration
-from bubi.ledger import LedgerView, decode_certificate, encode_certificate, restored_guard
+from bubi.ledger import LedgerView, encode_certificate, restored_guard
 from bubi.mempool import Entry
 from bubi.messages import BlockParts
 from bubi.replica.events import Limits, Tip
@@ -257,25 +258,15 @@ class Ledger:
         Raises:
             StorageFull, StorageFatal: the disk failed.
         """
-        chain = self._chain
+        applying = Applying(self._chain, parts, self._executions)
         try:
-            certificate = decode_certificate(parts.certificate)
-            chain.check_certificate(parts.certificate)
-            batches = [
-                chain.decode_batch(header, body)
-                for header, body in zip(parts.headers, parts.bodies, strict=True)
-            ]
-            digest = certificate.request.digest
-            chain.check_proposal(parts.proposal, digest, batches, None)
-            execution = chain.execute(parts.proposal, batches)
+            applying.run()
         except (core.StorageFull, core.StorageFatal):
             raise
         except (core.CoreError, ValueError) as error:
             return str(error)
-        if execution.outcome_hash != certificate.request.outcome:
+        if applying.diverges:
             return "diverged"
-        chain.append_bodies(parts.height, batches)
-        chain.commit(execution, parts.certificate)
         self._executions.clear()
         return None
 

@@ -95,6 +95,7 @@ class Nemesis:
             place.slow = 1
             place.crash_in_write = None
             place.disk.set_full(False)
+            place.armed.discard("disk_full")
             if not place.faulty:
                 place.clock.offset_ms = 0
                 place.clock.rate = 1.0
@@ -266,8 +267,10 @@ class Nemesis:
         up = self._up()
         if not up:
             return False
-        self.random.choice(up).disk.fail_next_sync()
-        return self._count("sync_error")
+        place = self.random.choice(up)
+        place.disk.fail_next_sync()
+        place.armed.add("sync_error")
+        return True
 
     def _disk_full(self) -> bool:
         up = self._up()
@@ -275,12 +278,21 @@ class Nemesis:
             return False
         place = self.random.choice(up)
         place.disk.set_full(True)
+        place.armed.add("disk_full")
         duration = int(FULL_MAX * self.random.random())
         self._cluster.scheduler.after(duration, self._make_room, place)
-        return self._count("disk_full")
+        return True
 
     def _make_room(self, place: Place) -> None:
         place.disk.set_full(False)
+        place.armed.discard("disk_full")
+
+    def met(self, place: Place, name: str) -> None:
+        """A write or sync met what a strike had prepared for it: only then it is counted."""
+        if name in place.armed:
+            # Further writes into a full disk are the same strike.
+            place.armed.discard(name)
+            self._count(name)
 
     # --- clocks and speed --------------------------------------------------------------------
 

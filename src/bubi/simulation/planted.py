@@ -116,6 +116,12 @@ PLANTED: tuple[Planted, ...] = (
         "    if weight_of(configuration, members) < 1:\n",
     ),
     Planted(
+        "w_for_a_certificate",
+        VOTES,
+        "    if weight_of(configuration, members) < configuration.quorum:\n",
+        "    if weight_of(configuration, members) <= configuration.total - configuration.quorum:\n",
+    ),
+    Planted(
         "duplicate_signers_counted",
         VOTES,
         "    if any(low >= high for low, high in",
@@ -139,6 +145,26 @@ PLANTED: tuple[Planted, ...] = (
         HEIGHT,
         "        self._enter(round_, Mode.CHANGING)\n",
         "        self._enter(round_, Mode.CHANGING)\n        state.prepared = None\n",
+    ),
+    Planted(
+        "lock_on_lower_round",
+        PBFT,
+        "        self.state.prepared = prepared\n",
+        "        self.state.prepared = self.state.prepared or prepared\n",
+    ),
+    Planted(
+        "w_for_a_new_view",
+        PBFT,
+        "            or weight_of(configuration, members) < configuration.quorum\n",
+        "            or weight_of(configuration, members)"
+        " <= configuration.total - configuration.quorum\n",
+    ),
+    Planted(
+        "stale_timer_stays",
+        HEIGHT,
+        "        for kind in sorted(state.armed):\n            self._disarm(kind)\n"
+        "        if round_ != state.round:\n",
+        "        if round_ != state.round:\n",
     ),
     Planted(
         "lowest_prepared_taken",
@@ -464,12 +490,6 @@ PLANTED: tuple[Planted, ...] = (
     ),
     # --- batches, sync, relay --------------------------------------------------------------------
     Planted(
-        "block_of_others_without_certificate",
-        "simulation/ledger.py",
-        "            chain.check_certificate(parts.certificate)\n",
-        "",
-    ),
-    Planted(
         "committed_twice",
         REPLICA,
         "        if self._sync.applying is None:\n            self._commit()\n\n    def _commit",
@@ -492,6 +512,26 @@ PLANTED: tuple[Planted, ...] = (
         REPLICA,
         "            self._drive(engines.WorkWaiting(self._height))\n",
         "",
+    ),
+    Planted(
+        "starving_leader_not_suspected",
+        BATCHES,
+        "        passed = self._passed_over(batches)\n",
+        "        passed: bytes | None = None\n",
+    ),
+    Planted(
+        "raft_starving_leader_not_suspected",
+        BATCHES,
+        "        passed = self._passed_over(batches)\n",
+        "        passed: bytes | None = None\n",
+        "raft",
+    ),
+    Planted(
+        "paxos_starving_leader_not_suspected",
+        BATCHES,
+        "        passed = self._passed_over(batches)\n",
+        "        passed: bytes | None = None\n",
+        "paxos",
     ),
     Planted(
         "height_of_status_ignored",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bubi.simulation import faults
-from bubi.simulation.cluster import Result, run
+from bubi.simulation.cluster import Result, run, why_impossible
 from bubi.simulation.parallel import each, load_factory
 
 
@@ -30,6 +30,7 @@ class Totals:
 
     engine: str
     runs: int = 0
+    sizes: set[int] = field(default_factory=set)
     violations: list[dict[str, Any]] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
     simulated_us: int = 0
@@ -43,6 +44,7 @@ class Totals:
     def add(self, result: Result, seconds: float) -> None:
         """Counts one run."""
         self.runs += 1
+        self.sizes.add(result.nodes)
         self.simulated_us += result.simulated_us
         self.heights += result.heights
         self.messages += result.messages
@@ -74,7 +76,9 @@ class Totals:
                 self.violations.append(
                     {"seed": None, "nodes": None, "checker": f"injected:{name}", "height": None}
                 )
-                self.details.append(f"no fault of class {name} was injected")
+                reasons = {why_impossible(name, nodes) for nodes in sorted(self.sizes)}
+                reason = f": {reasons.pop()}" if len(reasons) == 1 and "" not in reasons else ""
+                self.details.append(f"no fault of class {name} was injected{reason}")
 
     def fields(self) -> dict[str, Any]:
         """The object that `bubi sim run --json` prints."""

@@ -8,7 +8,7 @@ and that takes more than f_safe = 2q − T − 1.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 from random import Random
 from typing import Any
 
@@ -17,7 +17,6 @@ from bubi.simulation import faults, twins
 from bubi.simulation.cluster import Cluster
 from bubi.simulation.scheduler import SECOND
 
-MEMBERS_MAX = 13
 ROUNDS = 8
 DIVIDED = 10 * SECOND
 FORK = "agreement"
@@ -69,10 +68,15 @@ class Threshold:
         return behind + min(self.weight(attack.left), self.weight(attack.right))
 
     def attacks(self) -> Iterator[Attack]:
-        """For every set of equivocators the division that serves them best."""
+        """For every set of equivocators the division that serves them best.
+
+        Where all weigh the same one set of each size stands for all of that size.
+        """
         members = range(len(self.weights))
+        equal = len(set(self.weights)) == 1
         for count in range(len(self.weights) + 1):
-            for equivocators in combinations(members, count):
+            sets = combinations(members, count)
+            for equivocators in islice(sets, 1) if equal else sets:
                 rest = [member for member in members if member not in equivocators]
                 left = _half(rest, self.weights)
                 right = tuple(member for member in rest if member not in left)

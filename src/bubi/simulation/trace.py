@@ -6,6 +6,7 @@ numbers, never `hash()`, whose value changes from process to process.
 
 import hashlib
 from array import array
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 from zlib import crc32
@@ -16,6 +17,8 @@ from bubi.consensus.guard import VoteRequest
 from bubi.replica import events
 
 ENTRIES = 4 * 4_096
+STRIKE, SUBMITTED = 1, 2
+"""Kinds of entries of the harness: a fault that struck, what a client submitted."""
 
 Say = Callable[[int, int, str], None]
 """Takes (virtual time in µs, node, text)."""
@@ -47,6 +50,19 @@ class Trace:
         self.entries += len(self._buffer) // 4
         self._hash.update(self._buffer.tobytes())
         self._buffer = array("Q")
+
+
+class Injected(Counter[str]):
+    """Faults that struck, by class. Each strike enters the trace."""
+
+    def __init__(self, trace: Trace, now: Callable[[], int]) -> None:
+        super().__init__()
+        self._trace = trace
+        self._now = now
+
+    def __setitem__(self, name: str, count: int) -> None:
+        super().__setitem__(name, count)
+        self._trace.add(self._now(), 0, STRIKE, crc32(name.encode(), count & 0xFFFFFFFF))
 
 
 # --- fingerprints --------------------------------------------------------------------------------
@@ -118,6 +134,11 @@ def message_print(message: messages.PeerMessage) -> int:
     return _MESSAGES[type(message)](message)
 
 
+def sent_print(peers: tuple[bytes, ...], message: int) -> int:
+    """Fingerprint of a message, given by its own, that goes to these peers."""
+    return crc32(b"".join(peers), message)
+
+
 def _timer(timer: engine.TimerId) -> int:
     return crc32(b"%d %d " % (timer.height, timer.round) + timer.kind.encode())
 
@@ -151,7 +172,7 @@ _EVENTS: dict[type, Callable[[Any], int]] = {
     events.BlocksRead: lambda e: crc32(e.peer, len(e.blocks)),
     events.Elapsed: lambda e: _timer(e.timer),
     # Actions.
-    events.SendTo: lambda a: crc32(_many(a.peers).to_bytes(4), message_print(a.message)),
+    events.SendTo: lambda a: sent_print(a.peers, message_print(a.message)),
     events.SetTimer: lambda a: _timer(a.timer) ^ a.delay_ms & 0xFFFFFFFF,
     events.CancelTimer: lambda a: _timer(a.timer),
     events.SealBatch: lambda a: crc32(b"%d %d" % (a.number, len(a.entries))),

@@ -215,7 +215,7 @@ class Workload:
         if host.ledger.time > pending.valid_until:
             del self.pending[pending.digest]
             self.expired += 1
-            self._cluster.expired[pending.digest] = host.ledger.height
+            self._cluster.checkers.expired[pending.digest] = host.ledger.height
             return True
         return False
 
@@ -229,6 +229,7 @@ class Workload:
         del self.pending[digest]
         if not host.place.faulty:
             self.acknowledged[digest] = Acknowledged(*outcome, host.place.index)
+            self._cluster.checkers.acknowledged(digest, *outcome)
         return True
 
 

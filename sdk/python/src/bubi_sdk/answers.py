@@ -65,7 +65,8 @@ class ProvenAnswer:
     not_proven: tuple[str, ...] = ()
     """Members that the proof says nothing about.
 
-    Of a record, `newest` and `author`; of an account, `organisation` and `quota`.
+    Of a record, `newest` and `author`; of an account, `organisation` and `quota`; of a holding,
+    `lapsed` and `spendable`.
     """
 
 
@@ -96,8 +97,13 @@ _CELL_TYPES: Final[Mapping[tuple[int, int], TopLevel[Any]]] = {
     (OwnerKind.NAMESPACE, 2): TopLevel.of(state.RecordVersion),
 }
 
+_HOLDING: Final = (OwnerKind.ACCOUNT, 1)
+"""Kind of owner and first byte of the key of a holding."""
+
 _NEVER_PROVEN: Final = frozenset(("newest", "author"))
 """Of a record: they stand in another cell than the version that is proven."""
+_NEVER_PROVEN_OF_HOLDINGS: Final = frozenset(("lapsed", "spendable"))
+"""Of a holding: they depend on the time at which the node was asked."""
 _NEVER_PROVEN_OF_ACCOUNTS: Final = frozenset(("organisation", "quota"))
 """Of an account: they depend on cells of the network as well."""
 
@@ -216,8 +222,7 @@ def _compared(
     shown = {"schema": 1, **shown}
     rest = {name: value for name, value in answer.items() if name != "proof"}
     beyond = rest.keys() - shown.keys()
-    known = _NEVER_PROVEN_OF_ACCOUNTS if kind == "account" else _NEVER_PROVEN
-    if foreign := sorted(beyond - known):
+    if foreign := sorted(beyond - _never_proven(kind, found)):
         raise ProofInvalid(
             f"the proof says nothing about {', '.join(foreign)}", code="answer_mismatch"
         )
@@ -227,6 +232,17 @@ def _compared(
                 f"the member {name} is not what the proof proves", code="answer_mismatch"
             )
     return ProvenAnswer(kind, block, found, tuple(sorted(beyond)))
+
+
+def _never_proven(
+    kind: Literal["cell", "account", "receipt", "finality"],
+    found: ProvenCell | ProvenCells | ProvenReceipt | None,
+) -> frozenset[str]:
+    if kind == "account":
+        return _NEVER_PROVEN_OF_ACCOUNTS
+    if isinstance(found, ProvenCell) and (found.owner[0], found.key[0]) == _HOLDING:
+        return _NEVER_PROVEN_OF_HOLDINGS
+    return _NEVER_PROVEN
 
 
 def _canonical(value: Json) -> str:

@@ -44,6 +44,10 @@ SECRET = frozenset({"password", "secret", "url"})
 UNSENT = (httpx.HTTPError, httpx.InvalidURL, ValueError)
 """What a request ends with that got no answer; of the last kind are names that are none."""
 HEARTBEAT = "heartbeat"
+FAILURES = frozenset(
+    {REFUSED, "answer_refused", "internal", "not_delivered", "settings_invalid", "unanswered"}
+)
+"""Codes of what went wrong with a message."""
 
 
 class ChannelError(Exception):
@@ -124,6 +128,7 @@ def _check_url(url: str) -> None:
 def deliver(channel: Channel, message: Message, allowed: Sequence[Network] = ()) -> str:
     """Tells one channel; blocks for seconds at most. What went wrong, or nothing.
 
+    What went wrong begins with one of `FAILURES`; after it may stand a colon and a detail.
     It reaches public addresses, and of internal networks those that are `allowed`.
     """
     try:
@@ -134,7 +139,7 @@ def deliver(channel: Channel, message: Message, allowed: Sequence[Network] = ())
                 return error and (REFUSED if refused() else error)
         target = _target(channel.kind, channel.settings)
     except ChannelError as error:
-        return str(error)
+        return f"settings_invalid: {error}"
     if isinstance(target, Robot):
         target.message = message
     stopped = _limit(target, allowed)
@@ -149,8 +154,13 @@ def deliver(channel: Channel, message: Message, allowed: Sequence[Network] = ())
         return ""
     if stopped:
         return REFUSED
-    detail = target.failure if isinstance(target, Robot) else said.splitlines()[-1:]
-    return _without_secrets(str(detail or "it was not delivered"), channel.settings)
+    failure = target.failure if isinstance(target, Robot) else ""
+    return _without_secrets(failure or _not_delivered(said), channel.settings)
+
+
+def _not_delivered(said: str) -> str:
+    """The failure of a kind that says why in its log only."""
+    return ": ".join(("not_delivered", *said.splitlines()[-1:]))
 
 
 def _limit(target: NotifyBase, allowed: Sequence[Network]) -> list[bool]:
@@ -183,10 +193,14 @@ def _without_secrets(text: str, settings: Mapping[str, Any]) -> str:
 
 def _beat(url: str) -> str:
     try:
-        httpx.get(url, timeout=SECONDS, trust_env=False).raise_for_status()
+        answer = httpx.get(url, timeout=SECONDS, trust_env=False)
     except UNSENT as error:
-        return type(error).__name__
-    return ""
+        return _unanswered(error)
+    return "" if answer.is_success else f"answer_refused: status {answer.status_code}"
+
+
+def _unanswered(error: Exception) -> str:
+    return f"unanswered: {type(error).__name__}"
 
 
 def _target(kind: str, settings: Mapping[str, Any]) -> NotifyBase:
@@ -281,7 +295,7 @@ class Robot(NotifyBase):  # type: ignore[no-untyped-call]
         try:
             self.failure = refusal(self._post(Message(title, body, self.message.fields)))
         except UNSENT as error:
-            self.failure = type(error).__name__
+            self.failure = _unanswered(error)
         return not self.failure
 
     def _post(self, message: Message) -> httpx.Response:
@@ -298,7 +312,7 @@ class Robot(NotifyBase):  # type: ignore[no-untyped-call]
 def refusal(answer: httpx.Response) -> str:
     """Why a robot did not take a message; they answer 200 with a code of their own."""
     if answer.status_code >= 300:
-        return f"status {answer.status_code}"
+        return f"answer_refused: status {answer.status_code}"
     try:
         document = answer.json()
     except ValueError:
@@ -308,7 +322,7 @@ def refusal(answer: httpx.Response) -> str:
     for name in ("errcode", "code", "StatusCode"):
         if document.get(name) not in {None, 0}:
             said = str(document.get("errmsg") or document.get("msg"))
-            return f"{name} {document[name]}: {said[:200]}"
+            return f"answer_refused: {name} {document[name]}: {said[:200]}"
     return ""
 
 

@@ -20,7 +20,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Method = TypeVar("Method", bound=Callable[..., Any])
 
-REFUSED = "the address is in an internal network that alarms.internal_networks does not name"
+REFUSED = "address_internal"
+"""Why a message went nowhere: its address is in an internal network that
+`alarms.internal_networks` does not name."""
 TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 """IPv6 addresses that stand for IPv4 addresses (RFC 6052)."""
 UNICAST = ipaddress.IPv6Network("2000::/3")

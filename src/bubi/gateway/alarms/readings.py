@@ -192,12 +192,12 @@ def _recent(name: str, new: Scrape, history: Sequence[Scrape]) -> Iterator[Readi
     yield Reading("peer_misconduct", name, misdeeds)
     yield Reading("strangers", name, _strangers(new) - min(_strangers(five), _strangers(new)))
     yield from _clients(name, new, five)
-    diverged = increase(fifteen, new, "bubi_alarms_total", code="diverged")
-    yield Reading("diverged", name, diverged)
+    for code in ("divergence", "diverged"):
+        yield Reading(code, name, increase(fifteen, new, "bubi_alarms_total", code=code))
     defects = increase(fifteen, new, "bubi_alarms_total", code="internal")
     yield Reading("defect", name, defects)
     codes = {found["code"] for found, _ in new.matching("bubi_alarms_total", {})}
-    for code in sorted(codes - {"diverged", "evidence", "internal"}):
+    for code in sorted(codes - {"divergence", "diverged", "evidence", "internal"}):
         if not code.startswith("certificate"):
             count = increase(fifteen, new, "bubi_alarms_total", code=code)
             yield Reading("node_alarm", f"{name}/{code}", count)

@@ -95,6 +95,7 @@ DEFAULTS = (
     _above("halted", Layer.CONSENSUS, _C, 1, "", seconds=10),
     _above("view_changes", Layer.CONSENSUS, _W, 4, "count", clear_seconds=60),
     _above("evidence", Layer.CONSENSUS, _C, 1, "", clear_seconds=60),
+    _above("divergence", Layer.CONSENSUS, _C, 1, "", clear_seconds=60),
     _above("diverged", Layer.CONSENSUS, _C, 1, "", clear_seconds=60),
     _above("behind", Layer.CONSENSUS, _W, 31, "blocks", seconds=60),
     _above("finality_slow", Layer.BUSINESS, _W, 3, "seconds", seconds=300, clear_seconds=60),

@@ -144,7 +144,7 @@ class Alarms:
             return await asyncio.to_thread(self._tell, channel, message)
         except Exception as error:
             log.exception("a message through %s could not be sent", channel.name)
-            return type(error).__name__
+            return f"internal: {type(error).__name__}"
 
     def _message(self, channel: Channel, alarm: Alarm, event: str) -> Message:
         language = channel.language

@@ -34,6 +34,10 @@ TITLES = {
     "halted": ("Nothing is decided, says {key}", "{key} 报告网络无法形成决定"),
     "view_changes": ("Leaders are passed over often, says {key}", "{key} 报告主节点频繁切换"),
     "evidence": ("{key} saw a validator contradict itself", "{key} 发现有验证节点自相矛盾"),
+    "divergence": (
+        "{key} saw a validator sign two outcomes of one proposal",
+        "{key} 发现有验证节点对同一提案签署了两种结果",
+    ),
     "diverged": ("The ledger of {key} contradicts the network", "{key} 的账本与网络不一致"),
     "behind": ("{key} is behind the network", "{key} 落后于网络"),
     "finality_slow": ("Transactions at {key} become final slowly", "{key} 的交易确认缓慢"),

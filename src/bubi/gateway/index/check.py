@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from bubi.gateway.index.database import is_sqlite
 from bubi.gateway.index.writer import read_progress
 
 STEP = 5_000
+TABLES = len(schema.metadata.sorted_tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +24,11 @@ class Checked:
     tables: dict[str, str]
 
 
-def check(engine: Engine) -> Checked | None:
-    """The hashes of an index at one height; None if it is empty."""
+def check(engine: Engine, done: Callable[[int], None] = lambda _count: None) -> Checked | None:
+    """The hashes of an index at one height; None if it is empty.
+
+    `done` is told of how many of its `TABLES` more the hash is known.
+    """
     with engine.connect() as connection:
         if not is_sqlite(connection):
             connection.execution_options(isolation_level="REPEATABLE READ")
@@ -32,8 +37,11 @@ def check(engine: Engine) -> Checked | None:
         progress = read_progress(connection)
         if progress is None:
             return None
-        tables = schema.metadata.sorted_tables
-        return Checked(progress.height, {one.name: _hash(connection, one) for one in tables})
+        hashes = {}
+        for one in schema.metadata.sorted_tables:
+            hashes[one.name] = _hash(connection, one)
+            done(1)
+        return Checked(progress.height, hashes)
 
 
 def _hash(connection: Connection, table: Any) -> str:

@@ -163,7 +163,7 @@ class _Meeting:
             "organisation": organisation,
             "evidence": evidence,
             "changes": _text(changes),
-            "before": _text([self.settings.before(change) for change in changes]),
+            "before": _text(self.settings.compared(changes)),
             "expires": fields["expires"],
             "not_before": fields["not_before"],
             "acknowledged": _text(fields["acknowledged"]),

@@ -784,7 +784,7 @@ def _search(view: View, words: str) -> list[shapes.Hit]:
         found.append({"kind": "organisation", "id": words, "title": words})
     records = schema.records
     keyed = select(records).where(records.c.key == words, records.c.version == 1).limit(10)
-    return found + [_record_hit(row) for row in run(keyed)]
+    return found + [_record_hit(row, row.key) for row in run(keyed)]
 
 
 def _organisations(view: View) -> set[str]:
@@ -839,15 +839,14 @@ def _search_hash(view: View, value: bytes) -> list[shapes.Hit]:
             found.append({"kind": kind, "id": text_, "title": text_})
     records = schema.records
     digests = select(records).where(records.c.digest == value).limit(20)
-    return found + [_record_hit(row) for row in run(digests)]
+    return found + [
+        {**_record_hit(row, f"{row.key} v{row.version}"), "version": row.version}
+        for row in run(digests)
+    ]
 
 
-def _record_hit(row: Any) -> shapes.Hit:
-    return {
-        "kind": "record",
-        "id": f"{row.namespace.hex()}/{row.key}",
-        "title": f"{row.key} v{row.version}",
-    }
+def _record_hit(row: Any, title: str) -> shapes.Hit:
+    return {"kind": "record", "id": f"{row.namespace.hex()}/{row.key}", "title": title}
 
 
 def named_by(column: ColumnElement[Any], number: int | None) -> ColumnElement[bool]:

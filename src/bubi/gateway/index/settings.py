@@ -72,6 +72,14 @@ class Settings:
             EFFECTS[kind](made, fields)
         return made
 
+    def compared(self, changes: Sequence[Json]) -> list[Any]:
+        """What each change of a proposal replaces: of what those before it leave."""
+        found, now = [], self
+        for change in changes:
+            found.append(now.before(change))
+            now = now.after([change])
+        return found
+
     def before(self, change: Json) -> Any:
         """What is in force of that which a change sets; None if there is nothing."""
         ((kind, fields),) = change.items()
@@ -92,6 +100,7 @@ class Settings:
             "set_algorithms": {
                 "accounts": self.parameters["algorithms"],
                 "votes": self.parameters["vote_algorithms"],
+                "retired": self.parameters["retired_algorithms"],
             },
         }[kind]
 

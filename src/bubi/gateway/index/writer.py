@@ -648,14 +648,23 @@ def _progress_values(progress: Progress) -> Row:
     return tuple(getattr(progress, name) for name in list(schema.progress.columns.keys())[1:])
 
 
-def empty(engine: Engine) -> None:
-    """Removes all tables, so that the next start builds the index from zero."""
+EMPTYING = 2
+"""Steps of `empty`."""
+
+
+def empty(engine: Engine, done: Callable[[int], None] = lambda _count: None) -> None:
+    """Removes all tables, so that the next start builds the index from zero.
+
+    `done` is told of each of the `EMPTYING` steps.
+    """
     with engine.begin() as connection:
         schema.metadata.drop_all(connection)
         connection.execute(text("DROP TABLE IF EXISTS index_schema"))
+    done(1)
     if is_sqlite(engine):
         raw = engine.raw_connection()
         try:
             raw.cursor().execute("VACUUM")
         finally:
             raw.close()
+    done(1)

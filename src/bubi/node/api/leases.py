@@ -59,8 +59,8 @@ class LeaseTable:
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
 
-    def page(self, name: ListName, cursor: str | None, limit: int) -> Page:
-        """Reads a page.
+    def page(self, name: ListName, cursor: str | None, limit: int, now_ms: int) -> Page:
+        """Reads a page; what has lapsed is judged at `now_ms` or at a later block's time.
 
         Raises:
             ProblemError: the cursor is wrong or its lease has ended.
@@ -68,18 +68,24 @@ class LeaseTable:
         with self._lock:
             self._drop_ended()
         if cursor is None:
-            return self._read(name, None, self._lease(), b"", limit)
+            return self._read(name, None, self._lease(), b"", limit, now_ms)
         number, position = self._open_cursor(name, cursor)
         with self._lock:
             held = self._held.get(number)
         if held is None:
             raise ProblemError("cursor_expired")
-        return self._read(name, number, held.lease, position, limit)
+        return self._read(name, number, held.lease, position, limit, now_ms)
 
     def _read(
-        self, name: ListName, number: bytes | None, lease: core.Lease, position: bytes, limit: int
+        self,
+        name: ListName,
+        number: bytes | None,
+        lease: core.Lease,
+        position: bytes,
+        limit: int,
+        now_ms: int,
     ) -> Page:
-        items, following = lease.page(name.kind, name.scope, position, limit)
+        items, following = lease.page(name.kind, name.scope, position, limit, now_ms)
         if not following:
             return Page(lease.height, items, None)
         if number is None:

@@ -130,7 +130,8 @@ async def _read(node: Services, read: Callable[[], Any]) -> Any:
 
 
 async def _list(node: Services, kind: str, scope: str, cursor: str | None, limit: int) -> Response:
-    page = await _read(node, partial(node.leases.page, ListName(kind, scope), cursor, limit))
+    read = partial(node.leases.page, ListName(kind, scope), cursor, limit, node.clock.now_ms())
+    page = await _read(node, read)
     following = json.dumps(page.cursor).encode()
     head = b'{"schema":1,"height":"%d","items":' % page.height
     return answers.respond(node, head + page.items + b',"next":' + following + b"}")
@@ -272,7 +273,8 @@ async def balance(
     """What an account holds of one asset."""
     node = requests.services(request)
     requests.address(node, address)
-    read = partial(node.chain.balance_json, address, asset, _proof(node, proof))
+    shown = _proof(node, proof)
+    read = partial(node.chain.balance_json, address, asset, node.clock.now_ms(), shown)
     return await _object(node, read)
 
 
@@ -426,6 +428,10 @@ async def cell(
 ) -> Response:
     """The value of one cell, also at an earlier height that is still provable."""
     node = requests.services(request)
+    newest = node.heights.height
+    if height is not None and height > newest:
+        detail = f"height {height} is not decided yet: the newest is {newest}"
+        raise ProblemError("not_provable_yet", detail)
     owner_bytes, key_bytes = bytes.fromhex(owner), bytes.fromhex(key)
     read = partial(
         node.chain.cell_json, owner_bytes, key_bytes, height, _proof(node, proof, height)
