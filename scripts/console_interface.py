@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from bubi.gateway import app
+from bubi.gateway import app, sandbox
 
 FILE = Path(__file__).resolve().parents[1] / "console" / "openapi.json"
 
@@ -16,7 +16,7 @@ FILE = Path(__file__).resolve().parents[1] / "console" / "openapi.json"
 def interface() -> str:
     """The description of all routes, as it is committed: without the version of the product."""
     whole = FastAPI()
-    for router in app.ROUTERS:
+    for router in (*app.ROUTERS, sandbox.router):
         whole.include_router(router, prefix=app.PREFIX)
     described = app.document(whole)
     described["info"]["version"] = "1"

@@ -3,17 +3,17 @@ import { renderToStaticMarkup } from "react-dom/server";
 import { MemoryRouter } from "react-router";
 import { afterEach, expect, it, vi } from "vitest";
 import { TextProvider } from "../src/lib/text";
-import type { Row } from "../src/lib/types";
-import { Difference } from "../src/pages/Governance";
+import type { Difference } from "../src/lib/types";
+import { Differences } from "../src/pages/Governance";
 
 const LAST = "18446744073709551615";
 
-function shown(diff: readonly Row[]): string {
+function shown(diff: readonly Difference[]): string {
   vi.stubGlobal("localStorage", { getItem: () => "en", setItem: () => undefined });
   return renderToStaticMarkup(
     <TextProvider>
       <MemoryRouter>
-        <Difference diff={diff} />
+        <Differences diff={diff} />
       </MemoryRouter>
     </TextProvider>,
   );

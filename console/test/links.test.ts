@@ -11,7 +11,7 @@ describe("the address of a record", () => {
   });
 
   it("is that of the version that a digest found", () => {
-    const hit = { kind: "record", id: "aa/deed/1" };
+    const hit = { kind: "record", id: "aa/deed/1" } as const;
     expect(pathOf({ ...hit, version: 2 })).toBe("/records/aa/deed%2F1?version=2");
     expect(pathOf(hit)).toBe("/records/aa/deed%2F1");
   });

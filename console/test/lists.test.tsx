@@ -21,7 +21,7 @@ function shown(search: string, asked: string, language = "en"): string {
     <TextProvider>
       <QueryClientProvider client={queries}>
         <MemoryRouter initialEntries={[`/alarms${search}`]}>
-          <List<string>
+          <List
             name="alarms"
             caption="alarms"
             route={ROUTE}
@@ -31,7 +31,7 @@ function shown(search: string, asked: string, language = "en"): string {
               { name: "kind", label: "filter.kind", listing: true },
             ]}
             columns={[]}
-            rowKey={(one) => one}
+            rowKey={(one) => one.id}
             empty={<b>{NOTHING}</b>}
           />
         </MemoryRouter>
@@ -81,7 +81,7 @@ describe("a whole list", () => {
       const cursor = new URLSearchParams(url.split("?")[1]).get("cursor") ?? "";
       return Promise.resolve(new Response(JSON.stringify(pages[cursor])));
     });
-    const found = await getAll<number>("/api/v1/monitoring/peers", { node: "n1" });
+    const found = await getAll("/api/v1/monitoring/peers", { node: "n1" });
     expect(found).toEqual({ items: [1, 2, 3, 4], next: null, height: "8" });
     expect(asked).toEqual([
       "/api/v1/monitoring/peers?limit=1000&node=n1",

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.gateway.described import Interface
 from tests.ports import free_port
 
 PATIENCE = 240.0
@@ -37,10 +38,11 @@ class RunningGateway:
         self.config = folder / "config.toml"
         self.config.write_text(
             f"[gateway]\nport = {port}\n\n[node]\nurl = {json.dumps(node)}\n{where}\n"
-            f"[explorer]\npublic = {json.dumps(public)}\n{more}"
+            f"[explorer]\npublic = {json.dumps(public)}\nrequests = 1_000_000\n{more}"
         )
         self.client = httpx.Client(base_url=self.url, timeout=120)
         self.process: subprocess.Popen[bytes] | None = None
+        self._interface: Interface | None = None
 
     @property
     def log(self) -> str:
@@ -79,7 +81,17 @@ class RunningGateway:
     def get(self, path: str, status: int = 200, **query: Any) -> Any:
         answer = self.client.get(f"/api/v1{path}", params=query or None)
         assert answer.status_code == status, answer.text
+        if status == 200:
+            place = answer.request.url.raw_path.decode().partition("?")[0]
+            self.interface.check("GET", place, status, answer.json())
         return answer.json()
+
+    @property
+    def interface(self) -> Interface:
+        """How it describes itself."""
+        if self._interface is None:
+            self._interface = Interface(self.client.get("/api/v1/openapi.json").json())
+        return self._interface
 
     def kill(self) -> None:
         if self.process is not None:

@@ -146,6 +146,24 @@ def test_what_is_private_stays_hidden(gateway: RunningGateway, ledger: World) ->
     assert [(one["kind"], one["id"], one["version"]) for one in found] == [hit]
 
 
+def test_a_hit_leads_to_what_is_there(gateway: RunningGateway, ledger: World) -> None:
+    nobody, nothing = account().address, secrets.token_hex(32)
+    wishes = (world.issue(ledger.asset("FREE"), nobody, "1"), world.transfer(nothing, nobody))
+    for wish in wishes:
+        outcome = ledger.submit(ledger.signed(wish)).json()
+        assert outcome["status"] == "rejected"
+        settled(gateway, outcome)
+    # No page shows what does not exist; the transactions that name it are there.
+    for name, kind in ((nobody, "account"), (nothing, "asset")):
+        hits = gateway.get("/search", q=name)["items"]
+        assert [(one["kind"], one["id"]) for one in hits] == [(f"{kind}_transactions", name)]
+        assert gateway.get(f"/{kind}s/{name}", 404)["code"] == "not_found"
+        assert gateway.get("/transactions", **{kind: name})["items"]
+    for name, kind in ((ledger.address("bob"), "account"), (ledger.asset("FREE"), "asset")):
+        assert [one["kind"] for one in gateway.get("/search", q=name)["items"]] == [kind]
+        gateway.get(f"/{kind}s/{name}")
+
+
 def test_lists_page_and_export(gateway: RunningGateway, ledger: World) -> None:
     bob = ledger.address("bob")
     settled(gateway, ledger.done(world.issue(ledger.asset("FREE"), bob, "3")))
@@ -319,7 +337,7 @@ def test_refusals_are_problems(gateway: RunningGateway, ledger: World) -> None:
         "/transactions?code=nothing": "parameter_invalid",
         "/transactions?account=nobody": "address_invalid",
         f"/accounts/{bob}x": "address_invalid",
-        f"/accounts/{bob}/other": "parameter_invalid",
+        f"/accounts/{bob}/claims?state=open": "unknown_parameter",
         "/records?key=%00": "parameter_invalid",
         "/search?q=%00": "parameter_invalid",
     }

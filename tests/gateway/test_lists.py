@@ -67,7 +67,7 @@ def _is_list(operation: dict[str, Any]) -> bool:
     """Whether it answers a list: what the description says, or that it comes as a table."""
     content = operation["responses"].get("200", {}).get("content", {})
     reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
-    return "text/csv" in content or reference.endswith("/Listed")
+    return "text/csv" in content or "/Listed_" in reference
 
 
 def rows_of(answer: Any) -> list[dict[str, str]]:

@@ -7,16 +7,17 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from bubi.gateway import config
+from bubi.gateway import config, sandbox
 from bubi.gateway.access import Role
 from bubi.gateway.accounts.passwords import hashed
 from bubi.gateway.accounts.service import Accounts
-from bubi.gateway.app import build
+from bubi.gateway.app import PREFIX, build, document
 from bubi.gateway.monitoring.assembly import watch
 from bubi.gateway.monitoring.poller import Poller
 from bubi.gateway.node import Node
 from bubi.gateway.service import Gateway
 from bubi.gateway.stream import News
+from tests.gateway.described import Interface
 
 PASSWORD = "correct horse battery"
 PORT = 8700
@@ -34,7 +35,7 @@ class World:
     """A gateway whose node does not answer, with a clock that stands still."""
 
     def __init__(self, folder: Path, **sections: Any) -> None:
-        document = {
+        sections = {
             "gateway": {"data": str(folder), "port": PORT},
             "node": {"url": "http://127.0.0.1:1"},
             "monitoring": {
@@ -43,21 +44,22 @@ class World:
             },
             **sections,
         }
-        settings = config.parse(document, folder)
+        settings = config.parse(sections, folder)
         self.clock = Clock()
         self.gateway = Gateway(settings, Node(settings.node), News())
         watch(self.gateway)
         accounts = self.gateway.sessions
         assert isinstance(accounts, Accounts)
         self.accounts = accounts
-        self.accounts.clock = self.clock
+        self.accounts.clock = self.gateway.clock = self.clock
         monitor = self.gateway.monitor
         assert monitor is not None
         self.monitor = monitor
         self.monitor.clock = self.monitor.alarms._clock = self.clock
         self.monitor.poller = Poller([one.target for one in monitor.poller.nodes.values()],
                                      clock=self.clock)  # fmt: skip
-        self.app: FastAPI = build(self.gateway)
+        self.app: FastAPI = build(self.gateway, [sandbox.router])
+        self.interface = Interface(document(self.app))
 
     def visitor(self) -> "Visitor":
         return Visitor(self)
@@ -84,6 +86,7 @@ class Visitor:
 
     def __init__(self, world: World) -> None:
         self.app = world.app
+        self.interface = world.interface
         self.cookies = httpx.Cookies()
         self.csrf: str | None = None
         self.address = "127.0.0.1"
@@ -102,7 +105,12 @@ class Visitor:
                 self.cookies = client.cookies
                 return answer
 
-        return asyncio.run(work())
+        answer = asyncio.run(work())
+        described = path.partition("?")[0] != "/openapi.json"
+        if described and answer.headers.get("content-type") == "application/json":
+            place = PREFIX + path.partition("?")[0]
+            self.interface.check(method, place, answer.status_code, answer.json())
+        return answer
 
     def log_in(self, name: str, password: str = PASSWORD) -> Any:
         answer = self.ask("POST", "/session", {"name": name, "password": password})

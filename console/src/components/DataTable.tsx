@@ -4,7 +4,15 @@ import { useQuery } from "@tanstack/react-query";
 import { Button, Input, Select } from "antd";
 import { type ReactNode, useId, useState } from "react";
 import { useLocation, useNavigate, useSearchParams } from "react-router";
-import { address, get, type Query, send } from "../lib/api";
+import {
+  address,
+  get,
+  type Item,
+  type ListRoute,
+  type Places,
+  type Query,
+  send,
+} from "../lib/api";
 import { grouped } from "../lib/format";
 import { save } from "../lib/save";
 import { type Key, useText } from "../lib/text";
@@ -169,15 +177,15 @@ export const worded =
     codes.map((one) => [one, name(group, one)] as const);
 
 /** A list of the gateway. `name` begins the query key, so that live events refresh it. */
-export function List<T>(props: {
+export function List<R extends ListRoute>(props: {
   name: string;
   caption: string;
-  route: string;
-  places?: Record<string, string>;
+  route: R;
+  places?: Places<R>;
   fixed?: Query;
   filters?: readonly Filter[];
-  columns: readonly Column<T>[];
-  rowKey: (row: T, at: number) => string;
+  columns: readonly Column<Item<R>>[];
+  rowKey: (row: Item<R>, at: number) => string;
   empty?: ReactNode;
   /** Prefix of this list's parameters where a page has several lists. */
   scope?: string;
@@ -195,14 +203,15 @@ export function List<T>(props: {
     chosen[filter.name] = typed && filter.send ? filter.send(typed) : typed;
   }
   const cursor = search.get(scoped("cursor"));
-  const url = address(props.route, props.places, { ...chosen, cursor });
+  const places = props.places ?? ({} as Places<R>);
+  const url = address(props.route, places, { ...chosen, cursor });
   // What is not shown may still be there.
   const narrowed =
     Boolean(cursor) ||
     (props.filters ?? []).some((one) => !one.listing && search.get(scoped(one.name)));
   const query = useQuery({
     queryKey: [props.name, url],
-    queryFn: ({ signal }) => get<Page<T>>(url, signal),
+    queryFn: async ({ signal }) => (await get(url, signal)) as Page<Item<R>>,
     refetchInterval: props.refresh,
     placeholderData: (before, earlier) =>
       earlier && String(earlier.queryKey[1]).split("?")[0] === url.split("?")[0]
@@ -223,7 +232,7 @@ export function List<T>(props: {
     navigate({ search: next.toString() }, { state: { paged: to !== null } });
   };
   const paged = (location.state as { paged?: boolean } | null)?.paged === true;
-  const csv = address(props.route, props.places, { ...chosen, format: "csv" });
+  const csv = address(props.route, places, { ...chosen, format: "csv" });
   const rows = query.data?.items;
   return (
     <>

@@ -3,7 +3,7 @@ import { DownloadOutlined, SafetyCertificateOutlined } from "@ant-design/icons";
 import { Button } from "antd";
 import type { Trust } from "bubi-sdk";
 import { useState } from "react";
-import { get } from "../lib/api";
+import { type Address, address, get } from "../lib/api";
 import { amountText, dateTime } from "../lib/format";
 import {
   foreign,
@@ -32,6 +32,10 @@ import {
 import { Amount } from "./Words";
 
 type Sdk = typeof import("bubi-sdk");
+type ProofRoute =
+  | "/api/v1/transactions/{hash}/proof"
+  | "/api/v1/accounts/{address}/proof"
+  | "/api/v1/assets/{asset}/proof";
 
 export type ProofState =
   | { step: "idle" }
@@ -192,13 +196,13 @@ function useChecked(check: (sdk: Sdk, trust: Trust, answer: Row) => Shown) {
 function ProofCard(props: {
   about: string;
   file: string;
-  url: string;
+  url: Address<ProofRoute>;
   check: (sdk: Sdk, trust: Trust, answer: Row) => Shown;
   supply?: string;
 }) {
   const { t } = useText();
   const { state, run } = useChecked(props.check);
-  const fetchProof = () => get<Row>(props.url);
+  const fetchProof = () => get(props.url);
   return (
     <Card title={t("proof")}>
       <p className="muted" style={{ marginBottom: 12 }}>
@@ -236,7 +240,7 @@ export function ReceiptProofPanel({ hash, code }: { hash: string; code: string }
     <ProofCard
       about={t("proof.text")}
       file={`${hash}.proof.json`}
-      url={`/api/v1/transactions/${hash}/proof`}
+      url={address("/api/v1/transactions/{hash}/proof", { hash })}
       check={check}
     />
   );
@@ -246,13 +250,18 @@ export function ReceiptProofPanel({ hash, code }: { hash: string; code: string }
 export function StateProofPanel(props: { subject: Subject; supply?: string }) {
   const { t } = useText();
   const { subject } = props;
-  const [folder, id] =
-    "asset" in subject ? ["assets", subject.asset] : ["accounts", subject.account];
+  const [id, url] =
+    "asset" in subject
+      ? [subject.asset, address("/api/v1/assets/{asset}/proof", subject)]
+      : [
+          subject.account,
+          address("/api/v1/accounts/{address}/proof", { address: subject.account }),
+        ];
   return (
     <ProofCard
       about={t("proof.state.text")}
       file={`${id}.proof.json`}
-      url={`/api/v1/${folder}/${encodeURIComponent(id)}/proof`}
+      url={url}
       check={(sdk, trust, answer) => provenSubject(sdk, trust, answer, subject)}
       supply={props.supply}
     />

@@ -3,30 +3,23 @@ import { useText } from "../lib/text";
 import type { Quorum, ValidatorSeen } from "../lib/types";
 import { Pill } from "./parts";
 
-export function QuorumBar(props: { validators: readonly ValidatorSeen[]; quorum?: Quorum }) {
+export function QuorumBar(props: { validators: readonly ValidatorSeen[]; quorum: Quorum }) {
   const { t } = useText();
   const { quorum } = props;
   return (
     <div className="stack">
-      {quorum && (
-        <div>
-          <div className="row" style={{ marginBottom: 8 }}>
-            <span>
-              {t("quorum.present", {
-                present: quorum.total - quorum.missing,
-                total: quorum.total,
-              })}
-            </span>
-            <span className="muted">{t("quorum.needs", { quorum: quorum.quorum })}</span>
-          </div>
-          <div className="bar" aria-hidden="true">
-            <span
-              style={{ width: `${(100 * (quorum.total - quorum.missing)) / quorum.total}%` }}
-            />
-            <b style={{ left: `${(100 * quorum.quorum) / quorum.total}%` }} />
-          </div>
+      <div>
+        <div className="row" style={{ marginBottom: 8 }}>
+          <span>
+            {t("quorum.present", { present: quorum.total - quorum.missing, total: quorum.total })}
+          </span>
+          <span className="muted">{t("quorum.needs", { quorum: quorum.quorum })}</span>
         </div>
-      )}
+        <div className="bar" aria-hidden="true">
+          <span style={{ width: `${(100 * (quorum.total - quorum.missing)) / quorum.total}%` }} />
+          <b style={{ left: `${(100 * quorum.quorum) / quorum.total}%` }} />
+        </div>
+      </div>
       <ul className="row">
         {props.validators.map((one) => (
           <li key={one.name}>

@@ -1,18 +1,20 @@
 /** What is used of a quota in its present window. */
 import { useQuery } from "@tanstack/react-query";
-import { get } from "../lib/api";
+import { type Address, address, get } from "../lib/api";
 import { grouped } from "../lib/format";
-import { row, text } from "../lib/rows";
 import { useText } from "../lib/text";
-import type { Row } from "../lib/types";
+import type { Used } from "../lib/types";
 import { Answered, Card, Time } from "./parts";
 
 const REFRESH_MS = 10_000;
+type QuotaRoute =
+  | "/api/v1/accounts/{address}/quota"
+  | "/api/v1/organisations/{organisation}/quota";
 
 /** Used against the limit, as a bar and in figures. */
-function Used({ label, quota }: { label: string; quota: Row }) {
+function Share({ label, quota }: { label: string; quota: Used }) {
   const { t } = useText();
-  const [used, limit] = [text(quota, "used") ?? "0", text(quota, "limit") ?? "0"];
+  const { used, limit } = quota;
   const share = Math.min(100, (100 * Number(used)) / Math.max(1, Number(limit)));
   return (
     <div>
@@ -32,35 +34,35 @@ function Used({ label, quota }: { label: string; quota: Row }) {
   );
 }
 
-function useQuota(url: string) {
+function useQuota<R extends QuotaRoute>(url: Address<R>) {
   return useQuery({
     queryKey: ["quota", url],
-    queryFn: ({ signal }) => get<Row>(url, signal),
+    queryFn: ({ signal }) => get(url, signal),
     refetchInterval: REFRESH_MS,
   });
 }
 
-function Until({ quota }: { quota: Row }) {
+function Until({ ms }: { ms: string }) {
   const { t } = useText();
   return (
     <p className="muted">
-      {t("quota.until")} <Time ms={text(quota, "until")} exact />
+      {t("quota.until")} <Time ms={ms} exact />
     </p>
   );
 }
 
 /** The quota that the accounts of an organisation share. */
-export function OrganisationQuota({ url }: { url: string }) {
+export function OrganisationQuota({ organisation }: { organisation: string }) {
   const { t } = useText();
-  const query = useQuota(url);
+  const query = useQuota(address("/api/v1/organisations/{organisation}/quota", { organisation }));
   return (
     <Card title={t("quota")}>
       <Answered query={query} lines={2}>
         {(found) =>
           found.quota ? (
             <>
-              <Used label={t("quota.shared")} quota={row(found.quota)} />
-              <Until quota={row(found.quota)} />
+              <Share label={t("quota.shared")} quota={found.quota} />
+              <Until ms={found.quota.until} />
             </>
           ) : (
             <span className="muted">{t("quota.none")}</span>
@@ -72,26 +74,25 @@ export function OrganisationQuota({ url }: { url: string }) {
 }
 
 /** The quota of an account, and the one that it shares. */
-export function AccountQuota({ url }: { url: string }) {
+export function AccountQuota({ account }: { account: string }) {
   const { t } = useText();
-  const query = useQuota(url);
+  const query = useQuota(address("/api/v1/accounts/{address}/quota", { address: account }));
   return (
     <Card title={t("quota")}>
       <Answered query={query} lines={2}>
         {(found) => {
-          const quota = row(found.quota);
-          if (!found.quota) return <span className="muted">{t("quota.none")}</span>;
-          const shared = text(found, "organisation");
+          const { organisation, quota } = found;
+          if (!quota) return <span className="muted">{t("quota.none")}</span>;
           return (
             <div className="stack">
-              {quota.account ? <Used label={t("quota.own")} quota={row(quota.account)} /> : null}
+              {quota.account ? <Share label={t("quota.own")} quota={quota.account} /> : null}
               {quota.organisation ? (
-                <Used
-                  label={shared ? t("quota.of", { name: shared }) : t("quota.without")}
-                  quota={row(quota.organisation)}
+                <Share
+                  label={organisation ? t("quota.of", { name: organisation }) : t("quota.without")}
+                  quota={quota.organisation}
                 />
               ) : null}
-              <Until quota={quota} />
+              <Until ms={quota.until} />
             </div>
           );
         }}

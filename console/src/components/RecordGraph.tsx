@@ -2,42 +2,17 @@
 import { useNavigate } from "react-router";
 import { short } from "../lib/format";
 import { recordPath } from "../lib/links";
-import { rows, text } from "../lib/rows";
 import { useText } from "../lib/text";
-import type { Row } from "../lib/types";
+import type { Graph } from "../lib/types";
 import { Nothing } from "./parts";
-
-export interface Graph {
-  nodes: Row[];
-  edges: Row[];
-  /** The version that the question began with. */
-  start: string;
-}
 
 const WIDTH = 190;
 const HEIGHT = 52;
 const GAP_X = 70;
 const GAP_Y = 18;
 
-const nameOf = (one: Row): string =>
-  text(one, "id") ?? `${text(one, "namespace")}/${text(one, "key")}/${text(one, "version")}`;
-
-function endOf(edge: Row, ...names: string[]): string {
-  for (const name of names) {
-    const found = edge[name];
-    if (typeof found === "string" || typeof found === "number") return String(found);
-    if (typeof found === "object" && found !== null) return nameOf(found as Row);
-  }
-  return "";
-}
-
-interface Edge {
-  from: string;
-  to: string;
-}
-
 /** Column of each node: one more than the greatest of its parents. */
-export function columns(names: readonly string[], edges: readonly Edge[]): Map<string, number> {
+export function columns(names: readonly string[], edges: Graph["edges"]): Map<string, number> {
   const found = new Map(names.map((name) => [name, 0]));
   // As many rounds as nodes settle every graph without a circle; records have none.
   for (let round = 0; round < names.length; round += 1) {
@@ -57,20 +32,19 @@ export function columns(names: readonly string[], edges: readonly Edge[]): Map<s
 export function RecordGraph(props: { graph: Graph }) {
   const { t } = useText();
   const navigate = useNavigate();
-  const nodes = rows(props.graph.nodes);
+  const { nodes, edges } = props.graph;
   if (nodes.length === 0) return <Nothing />;
-  const edges = rows(props.graph.edges).map((edge) => ({
-    from: endOf(edge, "from", "parent", "source"),
-    to: endOf(edge, "to", "child", "target"),
-  }));
-  const column = columns(nodes.map(nameOf), edges);
+  const column = columns(
+    nodes.map((one) => one.id),
+    edges,
+  );
   const filled = new Map<number, number>();
   const placed = new Map(
     nodes.map((one) => {
-      const at = column.get(nameOf(one)) ?? 0;
+      const at = column.get(one.id) ?? 0;
       const line = filled.get(at) ?? 0;
       filled.set(at, line + 1);
-      return [nameOf(one), { one, x: at * (WIDTH + GAP_X) + 2, y: line * (HEIGHT + GAP_Y) + 2 }];
+      return [one.id, { one, x: at * (WIDTH + GAP_X) + 2, y: line * (HEIGHT + GAP_Y) + 2 }];
     }),
   );
   const width = (Math.max(...filled.keys()) + 1) * (WIDTH + GAP_X) - GAP_X + 4;
@@ -93,9 +67,9 @@ export function RecordGraph(props: { graph: Graph }) {
           );
         })}
         {[...placed].map(([name, { one, x, y }]) => {
-          const key = text(one, "key") ?? name;
+          const { key, namespace, version } = one;
           const here = name === props.graph.start;
-          const to = recordPath(text(one, "namespace") ?? "", key, text(one, "version"));
+          const to = recordPath(namespace, key, version);
           return (
             <a
               key={name}
@@ -112,7 +86,7 @@ export function RecordGraph(props: { graph: Graph }) {
                 {short(key, 16, 6)}
               </text>
               <text className="sub" x={x + 12} y={y + 39}>
-                {t("version")} {text(one, "version") ?? "–"}
+                {t("version")} {one.version}
               </text>
             </a>
           );

@@ -2,24 +2,19 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
-import { get } from "../lib/api";
+import { address, get } from "../lib/api";
 import { amountText, dateTime, short } from "../lib/format";
 import { recordPath } from "../lib/links";
 import { type Key, useText } from "../lib/text";
+import type { Asset } from "../lib/types";
 import en from "../text/en.json";
 import { AccountId, Id, Pill } from "./parts";
 
-interface AssetInfo {
-  code?: string;
-  name?: string;
-  decimals?: number;
-}
-
 /** Definition of an asset, fetched once. */
-export function useAsset(asset: string | null | undefined): AssetInfo | undefined {
+export function useAsset(asset: string | null | undefined): Asset | undefined {
   return useQuery({
     queryKey: ["asset", asset],
-    queryFn: () => get<AssetInfo>(`/api/v1/assets/${asset}`),
+    queryFn: () => get(address("/api/v1/assets/{asset}", { asset: asset ?? "" })),
     enabled: Boolean(asset),
     staleTime: 300_000,
     retry: false,

@@ -2,8 +2,32 @@
 import type { paths } from "../generated/api";
 import type { Page, Problem } from "./types";
 
+/** The routes that the gateway describes, with their `{places}`. */
 export type Route = keyof paths & string;
 export type Query = Record<string, string | number | boolean | null | undefined>;
+
+/** What a route answers. */
+export type Answer<R extends Route> = paths[R] extends {
+  get: { responses: { 200: { content: { "application/json": infer A } } } };
+}
+  ? A
+  : never;
+
+/** Routes that answer lists, and the rows of these. */
+export type ListRoute = {
+  [R in Route]: [Answer<R>] extends [never] ? never : Answer<R> extends Page<unknown> ? R : never;
+}[Route];
+export type PlainListRoute = Exclude<ListRoute, `${string}{${string}`>;
+export type Item<R extends ListRoute> = Answer<R> extends Page<infer T> ? T : never;
+
+type PlacesOf<R extends string> = R extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | PlacesOf<Rest>
+  : never;
+export type Places<R extends Route> = Record<PlacesOf<R>, string>;
+
+declare const leads: unique symbol;
+/** An address of a route: it decides what `get` answers. */
+export type Address<R extends Route> = string & { readonly [leads]: R };
 
 /** A refusal of the gateway (problem+json), or a broken connection (`unreachable`). */
 export class RequestError extends Error {
@@ -19,13 +43,18 @@ export function setCsrf(token: string | null): void {
 }
 
 /** Address of a route, with `{places}` and query filled. */
-export function address(route: string, places: Record<string, string> = {}, query: Query = {}) {
+export function address<R extends Route>(
+  route: R,
+  places: Places<R>,
+  query: Query = {},
+): Address<R> {
+  const given: Record<string, string> = places;
   const path = route.replace(/\{(\w+)\}/g, (_, place: string) =>
-    encodeURIComponent(places[place] ?? ""),
+    encodeURIComponent(given[place] ?? ""),
   );
   const pairs = Object.entries(query).filter(([, value]) => value != null && value !== "");
   const text = new URLSearchParams(pairs.map(([name, value]) => [name, String(value)])).toString();
-  return text ? `${path}?${text}` : path;
+  return (text ? `${path}?${text}` : path) as Address<R>;
 }
 
 async function refusal(answer: Response): Promise<RequestError> {
@@ -47,28 +76,31 @@ export async function send(url: string, init: RequestInit = {}): Promise<Respons
   return answer;
 }
 
-export async function get<T>(url: string, signal?: AbortSignal): Promise<T> {
+export async function get<R extends Route>(
+  url: Address<R>,
+  signal?: AbortSignal,
+): Promise<Answer<R>> {
   const answer = await send(url, { signal, headers: { accept: "application/json" } });
-  return (await answer.json()) as T;
+  return (await answer.json()) as Answer<R>;
 }
 
 /** Rows that the gateway gives at most at a time. */
 const PAGE_ROWS = 1_000;
 
 /** A whole list, page by page. */
-export async function getAll<T>(
-  route: string,
+export async function getAll<R extends PlainListRoute>(
+  route: R,
   query: Query = {},
   signal?: AbortSignal,
-): Promise<Page<T>> {
-  const items: T[] = [];
+): Promise<Answer<R>> {
+  const items: Item<R>[] = [];
   let cursor: string | null | undefined = null;
   for (;;) {
-    const url = address(route, {}, { limit: PAGE_ROWS, ...query, cursor });
-    const page: Page<T> = await get<Page<T>>(url, signal);
+    const url = address(route, {} as Places<R>, { limit: PAGE_ROWS, ...query, cursor });
+    const page = (await get(url, signal)) as Page<Item<R>>;
     items.push(...page.items);
     cursor = page.next;
-    if (!cursor) return { ...page, items };
+    if (!cursor) return { ...page, items } as Answer<R>;
   }
 }
 

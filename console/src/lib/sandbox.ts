@@ -1,7 +1,7 @@
 /** What the sandbox builds, and the code that does the same. */
 import type { OperationBody } from "bubi-sdk";
-import { address, get, type Query, RequestError } from "./api";
-import type { Page, Row } from "./types";
+import { address, get, RequestError } from "./api";
+import type { Asset } from "./types";
 
 export const TRIES = ["transfer", "create_asset", "issue", "put_record", "set_data"] as const;
 export type Try = (typeof TRIES)[number];
@@ -110,12 +110,7 @@ export interface Found {
   own: OwnAsset | null;
 }
 
-export interface OwnAsset {
-  id: string;
-  code: string;
-  name: string;
-  decimals: number;
-}
+export type OwnAsset = Pick<Asset, "id" | "code" | "name" | "decimals">;
 
 export const NOTHING_FOUND: Found = { namespaceExists: false, recordExists: false, own: null };
 
@@ -128,26 +123,24 @@ export async function circumstances(
   namespace: string,
   account: string,
 ): Promise<Found> {
+  const space = { name: values.namespace_name, limit: 1 };
+  const record = { namespace, key: values.key, limit: 1 };
   const [spaces, written, asset] = await Promise.all([
-    kind === "put_record" ? listed("/api/v1/namespaces", { name: values.namespace_name }) : [],
-    kind === "put_record" ? listed("/api/v1/records", { namespace, key: values.key }) : [],
+    kind === "put_record" ? get(address("/api/v1/namespaces", {}, space)) : null,
+    kind === "put_record" ? get(address("/api/v1/records", {}, record)) : null,
     ID.test(values.asset ?? "") ? assetIfKnown(values.asset ?? "") : null,
   ]);
   return {
-    namespaceExists: spaces.length > 0,
-    recordExists: written.length > 0,
+    namespaceExists: Boolean(spaces?.items.length),
+    recordExists: Boolean(written?.items.length),
     own: asset?.issuer === account ? asset : null,
   };
 }
 
-async function listed(route: string, query: Query): Promise<Row[]> {
-  return (await get<Page<Row>>(address(route, {}, { ...query, limit: 1 }))).items;
-}
-
 /** An asset of the ledger; null if there is none with this id. */
-async function assetIfKnown(id: string): Promise<(OwnAsset & { issuer: string }) | null> {
+async function assetIfKnown(asset: string): Promise<Asset | null> {
   try {
-    return await get(address("/api/v1/assets/{id}", { id }));
+    return await get(address("/api/v1/assets/{asset}", { asset }));
   } catch (error) {
     if (error instanceof RequestError && error.problem.code === "not_found") return null;
     throw error;

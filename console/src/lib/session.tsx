@@ -1,11 +1,19 @@
 /** Who is logged in, and which network this is. */
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, use, useEffect, useMemo } from "react";
-import { change, get, RequestError, setCsrf } from "./api";
+import { address, change, get, RequestError, setCsrf } from "./api";
 import type { NetworkInfo, Role, Session } from "./types";
 
 const RANKS: Record<Role, number> = { read_only: 1, auditor: 2, operator: 3, administrator: 4 };
-const NOBODY: Session = { name: null, role: null, csrf: null, public: true };
+const NOBODY: Session = {
+  name: null,
+  role: null,
+  csrf: null,
+  has_password: false,
+  has_provider: false,
+  provider: false,
+  public: true,
+};
 
 interface Found {
   session: Session;
@@ -21,7 +29,7 @@ const Context = createContext<Found | null>(null);
 
 async function readSession(): Promise<Session> {
   try {
-    return await get<Session>("/api/v1/session");
+    return await get(address("/api/v1/session", {}));
   } catch (error) {
     if (error instanceof RequestError && [401, 403].includes(error.problem.status)) return NOBODY;
     throw error;
@@ -33,7 +41,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const asked = useQuery({ queryKey: ["session"], queryFn: readSession, staleTime: 60_000 });
   const network = useQuery({
     queryKey: ["network"],
-    queryFn: () => get<NetworkInfo>("/api/v1/network"),
+    queryFn: () => get(address("/api/v1/network", {})),
     staleTime: 60_000,
   });
   const session = asked.data ?? NOBODY;

@@ -1,5 +1,8 @@
-/** Answers of the gateway. 64-bit numbers, amounts and times are decimal strings. */
-import type { PublicKey } from "bubi-sdk";
+/** Answers of the gateway, as it describes them. 64-bit numbers, amounts and times are decimal
+strings. */
+import type { components } from "../generated/api";
+
+type Schemas = components["schemas"];
 
 export interface Page<T> {
   items: T[];
@@ -7,130 +10,42 @@ export interface Page<T> {
   height?: string;
 }
 
-export interface NetworkInfo {
-  chain_id: string;
-  name: string;
-  kind: "main" | "test" | "development";
-  prefix: string;
-  suite: "standard" | "national";
-  engine: string;
-  epoch: string;
-  version: string;
-  parameters?: Record<string, unknown>;
-  /** Names of the operations, and codes of the results. */
-  operations: string[];
-  codes: { code: string }[];
-  development: boolean;
-  sandbox: boolean;
-  public: boolean;
-  /** The end of the chain that this one continues. */
-  predecessor: {
-    chain_id: string;
-    certificate: string;
-    state_root: string;
-    height: string | null;
-    time: string | null;
-    url: string | null;
-  } | null;
-  trust: Record<string, unknown>;
-}
+export type Account = Schemas["AccountDetail"];
+export type Alarm = Schemas["Alarm"];
+export type Block = Schemas["Block"];
+export type BlockDetail = Schemas["BlockDetail"];
+export type ChartPoint = Schemas["ChartPoint"];
+export type Asset = Schemas["Asset"];
+export type AssetName = Schemas["AssetName"];
+export type Channel = Schemas["Channel"];
+export type ChannelTest = Schemas["ChannelTest"];
+export type Client = Schemas["Client"];
+export type Difference = Schemas["Difference"];
+export type Graph = Schemas["Graph"];
+export type Hit = Schemas["Hit"];
+export type Holding = Schemas["Holding"];
+export type Host = Schemas["Host"];
+export type NetworkInfo = Schemas["Network"];
+export type Node = Schemas["Node"];
+export type OneTimeLink = Schemas["OneTimeLink"];
+export type Organisation = Schemas["OrganisationDetail"];
+export type Overview = Schemas["Overview"];
+export type Peer = Schemas["Peer"];
+export type Proposal = Schemas["Proposal"];
+export type Quorum = Schemas["Quorum"];
+export type RecordDetail = Schemas["RecordDetail"];
+export type Reference = Schemas["Reference"];
+export type Role = Schemas["User"]["role"];
+export type Rule = Schemas["Rule"];
+export type Session = Schemas["SessionState"];
+export type Transaction = Schemas["Transaction"];
+export type TransactionDetail = Schemas["TransactionDetail"];
+export type Used = Schemas["Used"];
+export type ValidatorSeen = Schemas["Voter"];
+export type Vote = Schemas["Vote"];
 
-export interface ValidatorSeen {
-  name: string;
-  organisation?: string;
-  weight: number;
-  key?: PublicKey;
-  missing?: boolean;
-  seen_ms?: number | null;
-  vote?: unknown;
-  [member: string]: unknown;
-}
+/** A refusal; a broken connection has no words. */
+export type Problem = Pick<Schemas["Problem"], "code" | "status"> & Partial<Schemas["Problem"]>;
 
-export interface Quorum {
-  quorum: number;
-  total: number;
-  missing: number;
-  missing_allowed: number;
-}
-
-export interface ChartPoint {
-  time: string;
-  blocks?: number;
-  final?: number;
-  rejected?: number;
-  [member: string]: unknown;
-}
-
-export interface Overview {
-  height: string;
-  time: string;
-  transactions?: string;
-  rate_per_second?: number | string;
-  finality_ms?: number | string | null;
-  validators?: ValidatorSeen[];
-  quorum?: Quorum;
-  accounts?: string | number;
-  assets?: string | number;
-  records?: string | number;
-  lag?: string | number;
-  indexed_height?: string;
-  charts?: { hour?: ChartPoint[]; days?: ChartPoint[] };
-}
-
-export interface Block {
-  height: string;
-  time: string;
-  digest?: string;
-  transactions?: string | number;
-  [member: string]: unknown;
-}
-
-export interface OperationRow {
-  body?: unknown;
-  kind?: string;
-  source?: string | null;
-  code?: string;
-  [member: string]: unknown;
-}
-
-export interface TransactionRow {
-  hash?: string;
-  id?: string;
-  height: string;
-  time: string;
-  index?: number;
-  source?: string | null;
-  code: string;
-  kinds?: string[];
-  kind?: string;
-  operations?: number | OperationRow[];
-  [member: string]: unknown;
-}
-
-export interface SignatureRow {
-  key: PublicKey;
-  weight: number | null;
-  counted: boolean;
-}
-
-export interface Problem {
-  code: string;
-  title?: string;
-  detail?: string;
-  status: number;
-}
-
-export interface Session {
-  name: string | null;
-  role: Role | null;
-  csrf: string | null;
-  has_password?: boolean;
-  /** Whether an identity provider let the user in. */
-  has_provider?: boolean;
-  /** Whether there is one. */
-  provider?: boolean;
-  public: boolean;
-}
-export type Role = "administrator" | "operator" | "auditor" | "read_only";
-
+/** A JSON object whose members the description leaves open. */
 export type Row = Record<string, unknown>;

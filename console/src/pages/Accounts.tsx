@@ -19,11 +19,10 @@ import {
 import { AccountQuota } from "../components/Quota";
 import { useTransactionFilters } from "../components/TransactionFilters";
 import { Amount, AssetName, HoldingState, OrganisationLink } from "../components/Words";
-import { get } from "../lib/api";
+import { get, address as urlOf } from "../lib/api";
 import { dateTime, readable } from "../lib/format";
-import { assetOf, row, rows, shown, text } from "../lib/rows";
 import { useText } from "../lib/text";
-import type { Row, TransactionRow } from "../lib/types";
+import type { Account } from "../lib/types";
 import { useTransactionColumns } from "./Blocks";
 
 export function Accounts() {
@@ -32,7 +31,7 @@ export function Accounts() {
     <>
       <PageHead name={t("nav.accounts")} title={t("nav.accounts")} text={t("accounts.text")} />
       <Card flush>
-        <List<Row>
+        <List
           name="accounts"
           caption={t("nav.accounts")}
           route="/api/v1/accounts"
@@ -47,20 +46,20 @@ export function Accounts() {
               ],
             },
           ]}
-          rowKey={(one, at) => text(one, "address") ?? String(at)}
+          rowKey={(one) => one.address}
           columns={[
             {
               title: t("account"),
-              cell: (one) => <AccountId value={text(one, "address", "account")} />,
+              cell: (one) => <AccountId value={one.address} />,
             },
             {
               title: t("account.creator"),
-              cell: (one) => <AccountId value={text(one, "creator")} />,
+              cell: (one) => <AccountId value={one.creator} />,
             },
             {
               title: t("account.opened"),
               right: true,
-              cell: (one) => <BlockLink height={text(one, "created", "height")} />,
+              cell: (one) => <BlockLink height={one.created} />,
             },
             {
               title: t("state"),
@@ -82,10 +81,9 @@ export function AccountPage() {
   const { t } = useText();
   const { address = "" } = useParams();
   const [search, setSearch] = useSearchParams();
-  const route = `/api/v1/accounts/${encodeURIComponent(address)}`;
   const query = useQuery({
     queryKey: ["account", address],
-    queryFn: ({ signal }) => get<Row>(route, signal),
+    queryFn: ({ signal }) => get(urlOf("/api/v1/accounts/{address}", { address }), signal),
   });
   const tab = search.get("tab") ?? "holdings";
   const tabs = [
@@ -124,7 +122,7 @@ export function AccountPage() {
             </div>
             <div className="w4 stack">
               <Header found={found} />
-              <AccountQuota url={`${route}/quota`} />
+              <AccountQuota account={address} />
               <StateProofPanel subject={{ account: address }} />
             </div>
           </div>
@@ -134,13 +132,9 @@ export function AccountPage() {
   );
 }
 
-function Header({ found }: { found: Row }) {
+function Header({ found }: { found: Account }) {
   const { t, name } = useText();
-  const outer = row(found.header);
-  const header = { ...row(outer.v1 ?? outer), ...found };
-  const closed = outer.closed ?? found.closed;
-  const signers = rows(header.signers);
-  const thresholds = row(header.thresholds);
+  const { signers, thresholds } = found;
   return (
     <>
       <Card title={t("account.header")}>
@@ -148,7 +142,7 @@ function Header({ found }: { found: Row }) {
           items={[
             [
               t("state"),
-              closed ? (
+              found.closed ? (
                 <Pill key="state">{t("account.closed")}</Pill>
               ) : (
                 <Pill key="state" tone="good">
@@ -156,19 +150,13 @@ function Header({ found }: { found: Row }) {
                 </Pill>
               ),
             ],
-            [
-              t("account.opened"),
-              <BlockLink key="created" height={text(header, "created", "height")} />,
-            ],
+            [t("account.opened"), <BlockLink key="created" height={found.created} />],
             [t("organisation"), <Belongs key="organisation" found={found} />],
-            text(found, "asks")
-              ? [
-                  t("organisation.asked"),
-                  <OrganisationLink key="asks" name={text(found, "asks")} />,
-                ]
+            found.asks
+              ? [t("organisation.asked"), <OrganisationLink key="asks" name={found.asks} />]
               : null,
-            [t("threshold.default"), text(thresholds, "default")],
-            ...Object.entries(row(thresholds.operations)).map(
+            [t("threshold.default"), thresholds?.default],
+            ...Object.entries(thresholds?.operations ?? {}).map(
               ([number, weight]) => [name("operation_number", number), String(weight)] as const,
             ),
           ]}
@@ -186,16 +174,16 @@ function Header({ found }: { found: Row }) {
               {
                 title: t("key"),
                 cell: (one) => {
-                  const [algorithm, key] = Object.entries(row(one.key))[0] ?? ["", ""];
+                  const [algorithm, key] = Object.entries(one.key)[0] ?? ["", ""];
                   return (
                     <>
                       <div className="muted">{name("algorithm", algorithm)}</div>
-                      <Id value={String(key)} />
+                      <Id value={key} />
                     </>
                   );
                 },
               },
-              { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
+              { title: t("weight"), right: true, cell: (one) => one.weight },
               {
                 title: t("account.limits"),
                 cell: (one) =>
@@ -217,9 +205,9 @@ function Header({ found }: { found: Row }) {
 }
 
 /** The organisation to which an account belongs, and why. */
-function Belongs({ found }: { found: Row }) {
+function Belongs({ found }: { found: Account }) {
   const { t } = useText();
-  const organisation = text(found, "organisation");
+  const organisation = found.organisation;
   if (!organisation) return <span className="muted">{t("organisation.none")}</span>;
   return (
     <span className="row">
@@ -233,22 +221,22 @@ function Memberships({ address }: { address: string }) {
   const { t } = useText();
   const spans = useSpans();
   return (
-    <List<Row>
+    <List
       name="memberships"
       caption={t("account.memberships")}
       route="/api/v1/accounts/{address}/memberships"
       places={place(address)}
       filters={[{ name: "organisation", label: "organisation" }, ...spans.filters]}
-      rowKey={(one, at) => `${text(one, "since")} ${at}`}
+      rowKey={(one, at) => `${one.since} ${at}`}
       empty={<Nothing title={t("account.memberships.empty")} />}
       columns={[
         {
           title: t("organisation"),
-          cell: (one) => <OrganisationLink name={text(one, "organisation")} />,
+          cell: (one) => <OrganisationLink name={one.organisation} />,
         },
         {
           title: t("organisation.asked"),
-          cell: (one) => <OrganisationLink name={text(one, "asks")} />,
+          cell: (one) => <OrganisationLink name={one.asks} />,
         },
         ...spans.columns,
       ]}
@@ -261,7 +249,7 @@ const place = (address: string) => ({ address });
 function Holdings({ address }: { address: string }) {
   const { t } = useText();
   return (
-    <List<Row>
+    <List
       name="holdings"
       caption={t("account.holdings")}
       route="/api/v1/accounts/{address}/holdings"
@@ -270,19 +258,19 @@ function Holdings({ address }: { address: string }) {
         { name: "asset", label: "filter.asset" },
         { name: "height", label: "filter.height" },
       ]}
-      rowKey={(one, at) => assetOf(one) || String(at)}
+      rowKey={(one) => one.asset.id}
       empty={<Nothing title={t("account.holdings.empty")} />}
       columns={[
-        { title: t("asset"), cell: (one) => <AssetName asset={assetOf(one)} /> },
+        { title: t("asset"), cell: (one) => <AssetName asset={one.asset.id} /> },
         {
           title: t("balance"),
           right: true,
-          cell: (one) => <Amount asset={assetOf(one)} amount={text(one, "balance") ?? "0"} />,
+          cell: (one) => <Amount asset={one.asset.id} amount={one.balance} />,
         },
         {
           title: t("reserved"),
           right: true,
-          cell: (one) => <Amount asset={assetOf(one)} amount={text(one, "reserved") ?? "0"} />,
+          cell: (one) => <Amount asset={one.asset.id} amount={one.reserved} />,
         },
         {
           title: t("state"),
@@ -291,6 +279,11 @@ function Holdings({ address }: { address: string }) {
       ]}
     />
   );
+}
+
+interface Span {
+  since: string;
+  until: string | null;
 }
 
 /** Heights between which an entry stood, and the filters of lists that have such. */
@@ -305,9 +298,9 @@ function useSpans() {
       hint: t("filter.history.now"),
     },
   ];
-  const columns: Column<Row>[] = [
-    { title: t("since"), right: true, cell: (one) => <BlockLink height={text(one, "since")} /> },
-    { title: t("until"), right: true, cell: (one) => <BlockLink height={text(one, "until")} /> },
+  const columns: Column<Span>[] = [
+    { title: t("since"), right: true, cell: (one) => <BlockLink height={one.since} /> },
+    { title: t("until"), right: true, cell: (one) => <BlockLink height={one.until} /> },
   ];
   return { filters, columns };
 }
@@ -316,7 +309,7 @@ function Items({ address }: { address: string }) {
   const { t } = useText();
   const spans = useSpans();
   return (
-    <List<Row>
+    <List
       name="items"
       caption={t("account.items")}
       route="/api/v1/accounts/{address}/items"
@@ -326,12 +319,12 @@ function Items({ address }: { address: string }) {
         { name: "name", label: "item" },
         ...spans.filters,
       ]}
-      rowKey={(one, at) => `${assetOf(one)} ${text(one, "item")} ${at}`}
+      rowKey={(one, at) => `${one.asset.id} ${one.item} ${at}`}
       empty={<Nothing title={t("account.items.empty")} />}
       columns={[
-        { title: t("asset"), cell: (one) => <AssetName asset={assetOf(one)} /> },
-        { title: t("item"), cell: (one) => text(one, "item") },
-        { title: t("digest"), cell: (one) => <Id value={text(one, "digest")} /> },
+        { title: t("asset"), cell: (one) => <AssetName asset={one.asset.id} /> },
+        { title: t("item"), cell: (one) => one.item },
+        { title: t("digest"), cell: (one) => <Id value={one.digest} /> },
         ...spans.columns,
       ]}
     />
@@ -343,13 +336,13 @@ function History({ address }: { address: string }) {
   const columns = useTransactionColumns();
   const filters = useTransactionFilters(["asset", "kind", "code", "times"]);
   return (
-    <List<TransactionRow>
+    <List
       name="account-transactions"
       caption={t("nav.transactions")}
       route="/api/v1/accounts/{address}/transactions"
       places={place(address)}
       filters={filters}
-      rowKey={(one, at) => one.hash ?? one.id ?? String(at)}
+      rowKey={(one) => one.hash}
       columns={columns}
       empty={<Nothing title={t("transactions.empty")} />}
     />
@@ -360,7 +353,7 @@ function Claims({ address }: { address: string }) {
   const { t } = useText();
   const spans = useSpans();
   return (
-    <List<Row>
+    <List
       name="claims"
       caption={t("account.claims")}
       route="/api/v1/accounts/{address}/claims"
@@ -370,13 +363,13 @@ function Claims({ address }: { address: string }) {
         { name: "name", label: "claim.kind" },
         ...spans.filters,
       ]}
-      rowKey={(one, at) => `${text(one, "issuer")} ${text(one, "kind")} ${at}`}
+      rowKey={(one, at) => `${one.issuer} ${one.kind} ${at}`}
       empty={<Nothing title={t("account.claims.empty")} text={t("account.claims.text")} />}
       columns={[
-        { title: t("claim.kind"), cell: (one) => text(one, "kind") },
-        { title: t("claim.issuer"), cell: (one) => <AccountId value={text(one, "issuer")} /> },
-        { title: t("digest"), cell: (one) => <Id value={text(one, "digest")} /> },
-        { title: t("expires"), cell: (one) => dateTime(text(one, "expires")) },
+        { title: t("claim.kind"), cell: (one) => one.kind },
+        { title: t("claim.issuer"), cell: (one) => <AccountId value={one.issuer} /> },
+        { title: t("digest"), cell: (one) => <Id value={one.digest} /> },
+        { title: t("expires"), cell: (one) => dateTime(one.expires) },
         ...spans.columns,
       ]}
     />
@@ -387,24 +380,23 @@ function DataEntries({ address }: { address: string }) {
   const { t } = useText();
   const spans = useSpans();
   return (
-    <List<Row>
+    <List
       name="data"
       caption={t("account.data")}
       route="/api/v1/accounts/{address}/data"
       places={place(address)}
       filters={[{ name: "name", label: "name" }, ...spans.filters]}
-      rowKey={(one, at) => `${text(one, "name")} ${at}`}
+      rowKey={(one, at) => `${one.name} ${at}`}
       empty={<Nothing title={t("account.data.empty")} />}
       columns={[
-        { title: t("name"), cell: (one) => text(one, "name") },
+        { title: t("name"), cell: (one) => one.name },
         {
           title: t("value"),
           cell: (one) => {
-            const value = text(one, "value") ?? "";
-            return <span className="mono">{readable(value) ?? shown(value)}</span>;
+            return <span className="mono">{readable(one.value) ?? one.value}</span>;
           },
         },
-        { title: t("version"), right: true, cell: (one) => text(one, "version") },
+        { title: t("version"), right: true, cell: (one) => one.version },
         ...spans.columns,
       ]}
     />
@@ -415,7 +407,7 @@ function Holds({ address }: { address: string }) {
   const { t, name } = useText();
   const spans = useSpans();
   return (
-    <List<Row>
+    <List
       name="holds"
       caption={t("account.holds")}
       route="/api/v1/accounts/{address}/holds"
@@ -429,18 +421,18 @@ function Holds({ address }: { address: string }) {
         },
         ...spans.filters,
       ]}
-      rowKey={(one, at) => text(one, "hold") ?? String(at)}
+      rowKey={(one) => one.hold}
       empty={<Nothing title={t("account.holds.empty")} text={t("account.holds.text")} />}
       columns={[
-        { title: t("hold"), cell: (one) => <Id value={text(one, "hold")} /> },
+        { title: t("hold"), cell: (one) => <Id value={one.hold} /> },
         {
           title: t("amount"),
           right: true,
-          cell: (one) => <Amount asset={assetOf(one)} amount={text(one, "amount") ?? "0"} />,
+          cell: (one) => <Amount asset={one.asset.id} amount={one.amount} />,
         },
-        { title: t("beneficiary"), cell: (one) => <AccountId value={text(one, "beneficiary")} /> },
-        { title: t("expires"), cell: (one) => <Time ms={text(one, "expires")} exact /> },
-        { title: t("state"), cell: (one) => name("hold_state", text(one, "state")) },
+        { title: t("beneficiary"), cell: (one) => <AccountId value={one.beneficiary} /> },
+        { title: t("expires"), cell: (one) => <Time ms={one.expires} exact /> },
+        { title: t("state"), cell: (one) => name("hold_state", one.state) },
         ...spans.columns,
       ]}
     />

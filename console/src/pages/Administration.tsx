@@ -4,12 +4,12 @@ import { Button, Input, Modal, Select } from "antd";
 import { useState } from "react";
 import { List, TIMES, worded } from "../components/DataTable";
 import { Card, CopyButton, Nothing, PageHead, Pill, Time, Trouble } from "../components/parts";
-import { change, get } from "../lib/api";
+import { address, change, get } from "../lib/api";
 import { dateTime } from "../lib/format";
 import { linkOf } from "../lib/link";
-import { shown, text } from "../lib/rows";
+import { shown } from "../lib/rows";
 import { useText } from "../lib/text";
-import type { Row } from "../lib/types";
+import type { OneTimeLink } from "../lib/types";
 
 const ROLES = ["read_only", "auditor", "operator", "administrator"] as const;
 
@@ -32,7 +32,7 @@ export function Users() {
   };
   const makeLink = async (user: string): Promise<void> => {
     const path = `/api/v1/users/${encodeURIComponent(user)}/link`;
-    const made = await run<{ token: string; expires: string }>("POST", path);
+    const made = await run<OneTimeLink>("POST", path);
     if (made) setLink({ user, url: linkOf(made.token), expires: made.expires });
   };
   return (
@@ -57,7 +57,7 @@ export function Users() {
         </div>
       )}
       <Card flush>
-        <List<Row>
+        <List
           name="users"
           caption={t("nav.users")}
           route="/api/v1/users"
@@ -70,19 +70,19 @@ export function Users() {
               choices: worded(name)("user", ["active", "disabled"]),
             },
           ]}
-          rowKey={(one) => text(one, "name") ?? ""}
+          rowKey={(one) => one.name}
           columns={[
-            { title: t("login.name"), cell: (one) => <b>{text(one, "name")}</b> },
+            { title: t("login.name"), cell: (one) => <b>{one.name}</b> },
             {
               title: t("user.role"),
               cell: (one) => (
                 <Select
                   size="small"
-                  aria-label={`${t("user.role")} ${text(one, "name")}`}
-                  value={text(one, "role")}
+                  aria-label={`${t("user.role")} ${one.name}`}
+                  value={one.role}
                   options={ROLES.map((role) => ({ value: role, label: name("role", role) }))}
                   onChange={(role: string | null) =>
-                    run("PUT", `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`, {
+                    run("PUT", `/api/v1/users/${encodeURIComponent(one.name)}`, {
                       role,
                     })
                   }
@@ -99,18 +99,18 @@ export function Users() {
                   <Pill tone="good">{t("user.active")}</Pill>
                 ),
             },
-            { title: t("user.seen"), cell: (one) => <Time ms={text(one, "seen")} /> },
+            { title: t("user.seen"), cell: (one) => <Time ms={one.seen} /> },
             {
               title: t("actions"),
               cell: (one) => (
                 <span className="row">
-                  <Button size="small" onClick={() => makeLink(text(one, "name") ?? "")}>
+                  <Button size="small" onClick={() => makeLink(one.name)}>
                     {t("user.make_link")}
                   </Button>
                   <Button
                     size="small"
                     onClick={() =>
-                      run("PUT", `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`, {
+                      run("PUT", `/api/v1/users/${encodeURIComponent(one.name)}`, {
                         disabled: !one.disabled,
                       })
                     }
@@ -120,9 +120,7 @@ export function Users() {
                   <Button
                     size="small"
                     danger
-                    onClick={() =>
-                      run("DELETE", `/api/v1/users/${encodeURIComponent(text(one, "name") ?? "")}`)
-                    }
+                    onClick={() => run("DELETE", `/api/v1/users/${encodeURIComponent(one.name)}`)}
                   >
                     {t("remove")}
                   </Button>
@@ -176,7 +174,7 @@ export function Audit() {
   const { t, name, codes } = useText();
   const newest = useQuery({
     queryKey: ["audit-intact"],
-    queryFn: ({ signal }) => get<{ intact?: boolean }>("/api/v1/audit?limit=1", signal),
+    queryFn: ({ signal }) => get(address("/api/v1/audit", {}, { limit: 1 }), signal),
   });
   return (
     <>
@@ -193,7 +191,7 @@ export function Audit() {
         }
       />
       <Card flush>
-        <List<Row>
+        <List
           name="audit"
           caption={t("nav.audit")}
           route="/api/v1/audit"
@@ -207,18 +205,18 @@ export function Audit() {
             { name: "target", label: "audit.target" },
             ...TIMES,
           ]}
-          rowKey={(one) => text(one, "id") ?? ""}
+          rowKey={(one) => one.id}
           empty={<Nothing title={t("audit.empty")} />}
           columns={[
-            { title: t("time"), cell: (one) => dateTime(text(one, "time")) },
-            { title: t("login.name"), cell: (one) => text(one, "name") },
-            { title: t("audit.action"), cell: (one) => name("audit_action", text(one, "action")) },
-            { title: t("audit.target"), cell: (one) => text(one, "target") ?? "–" },
+            { title: t("time"), cell: (one) => dateTime(one.time) },
+            { title: t("login.name"), cell: (one) => one.name },
+            { title: t("audit.action"), cell: (one) => name("audit_action", one.action) },
+            { title: t("audit.target"), cell: (one) => one.target ?? "–" },
             {
               title: t("audit.detail"),
               cell: (one) => <span className="mono">{shown(one.detail)}</span>,
             },
-            { title: t("audit.address"), cell: (one) => text(one, "address") },
+            { title: t("audit.address"), cell: (one) => one.address },
           ]}
         />
       </Card>

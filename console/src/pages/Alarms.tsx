@@ -5,12 +5,11 @@ import { useState } from "react";
 import { useSearchParams } from "react-router";
 import { type Filter, List, TIMES, worded } from "../components/DataTable";
 import { Card, Nothing, PageHead, Pill, Time, type Tone, Trouble } from "../components/parts";
-import { change, getAll } from "../lib/api";
+import { change, getAll, type PlainListRoute } from "../lib/api";
 import { dateTime, grouped } from "../lib/format";
-import { row, rows, text } from "../lib/rows";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
-import type { Page, Row } from "../lib/types";
+import type { Alarm, Channel, ChannelTest, Rule } from "../lib/types";
 
 const REFRESH_MS = 5_000;
 const SEVERITIES: Record<string, Tone> = { info: "info", warning: "warn", critical: "bad" };
@@ -20,9 +19,9 @@ function Severity({ value }: { value: string | null }) {
   return <Pill tone={SEVERITIES[value ?? ""] ?? ""}>{name("severity", value)}</Pill>;
 }
 
-export function useTitle(): (one: Row) => string {
-  const { language, name } = useText();
-  return (one) => text(row(one.title), language) ?? name("rule", text(one, "code"));
+export function useTitle(): (one: Alarm) => string {
+  const { language } = useText();
+  return (one) => one.title[language];
 }
 
 const LAYERS = ["host", "network", "consensus", "business", "gateway"];
@@ -30,10 +29,10 @@ const LAYERS = ["host", "network", "consensus", "business", "gateway"];
 /** The rules to choose from. */
 function useRuleChoices() {
   const { name } = useText();
-  const rules = useAlarms("/rules");
+  const rules = useAlarms("/api/v1/alarms/rules");
   return worded(name)(
     "rule",
-    (rules.data?.items ?? []).map((one) => text(one, "code") ?? ""),
+    (rules.data?.items ?? []).map((one) => one.code),
   );
 }
 
@@ -81,10 +80,10 @@ export function Alarms() {
   );
 }
 
-function useAlarms(path: string) {
+function useAlarms<R extends PlainListRoute>(route: R) {
   return useQuery({
-    queryKey: ["alarms", path],
-    queryFn: ({ signal }) => getAll<Row>(`/api/v1/alarms${path}`, {}, signal),
+    queryKey: ["alarms", route],
+    queryFn: ({ signal }) => getAll(route, {}, signal),
     refetchInterval: REFRESH_MS,
   });
 }
@@ -116,41 +115,39 @@ function Active() {
   const title = useTitle();
   const filters = useAlarmFilters();
   const { run, error } = useChange();
-  const [taking, setTaking] = useState<Row | null>(null);
+  const [taking, setTaking] = useState<Alarm | null>(null);
   const [comment, setComment] = useState("");
   return (
     <>
       {error !== null && <Trouble error={error} />}
-      <List<Row>
+      <List
         name="alarms"
         caption={t("alarms.active")}
         route="/api/v1/alarms"
         refresh={REFRESH_MS}
         filters={filters}
         empty={<Nothing title={t("alarms.empty")} text={t("alarms.empty.text")} />}
-        rowKey={(one) => text(one, "id") ?? ""}
+        rowKey={(one) => one.id}
         columns={[
           {
             title: t("severity"),
-            cell: (one) => <Severity value={text(one, "severity")} />,
+            cell: (one) => <Severity value={one.severity} />,
           },
           { title: t("alarm"), cell: (one) => <b>{title(one)}</b> },
           {
             title: t("alarm.value"),
             cell: (one) => {
-              const unit = text(one, "unit");
+              const unit = one.unit;
               const value = grouped(Math.round(Number(one.value) * 1000) / 1000);
               return unit ? `${value} ${name("rule_unit", unit)}` : value;
             },
           },
-          { title: t("alarm.since"), cell: (one) => <Time ms={text(one, "fired")} /> },
+          { title: t("alarm.since"), cell: (one) => <Time ms={one.fired} /> },
           {
             title: t("state"),
             cell: (one) =>
               one.acknowledged ? (
-                <Pill tone="info">
-                  {t("alarm.taken", { name: text(row(one.acknowledged), "by") ?? "" })}
-                </Pill>
+                <Pill tone="info">{t("alarm.taken", { name: one.acknowledged.by })}</Pill>
               ) : one.silenced ? (
                 <Pill>{t("alarm.silenced")}</Pill>
               ) : (
@@ -171,8 +168,8 @@ function Active() {
                     size="small"
                     onClick={() =>
                       run("POST", "/api/v1/alarms/silences", {
-                        code: text(one, "code"),
-                        key: text(one, "key"),
+                        code: one.code,
+                        key: one.key,
                         minutes: 60,
                       })
                     }
@@ -191,7 +188,7 @@ function Active() {
         cancelText={t("cancel")}
         onCancel={() => setTaking(null)}
         onOk={async () => {
-          await run("POST", `/api/v1/alarms/${text(taking, "id")}/acknowledge`, { comment });
+          await run("POST", `/api/v1/alarms/${taking?.id}/acknowledge`, { comment });
           setComment("");
           setTaking(null);
         }}
@@ -217,26 +214,26 @@ function History() {
   const title = useTitle();
   const filters = useAlarmFilters();
   return (
-    <List<Row>
+    <List
       name="alarms"
       caption={t("alarms.history")}
       route="/api/v1/alarms"
       fixed={{ state: "history" }}
       filters={filters}
-      rowKey={(one) => text(one, "id") ?? ""}
+      rowKey={(one) => one.id}
       empty={<Nothing title={t("alarms.history.empty")} />}
       columns={[
-        { title: t("severity"), cell: (one) => <Severity value={text(one, "severity")} /> },
+        { title: t("severity"), cell: (one) => <Severity value={one.severity} /> },
         { title: t("alarm"), cell: title },
-        { title: t("alarm.fired"), cell: (one) => dateTime(text(one, "fired")) },
-        { title: t("alarm.resolved"), cell: (one) => dateTime(text(one, "resolved")) },
+        { title: t("alarm.fired"), cell: (one) => dateTime(one.fired) },
+        { title: t("alarm.resolved"), cell: (one) => dateTime(one.resolved) },
         {
           title: t("alarm.taken.by"),
-          cell: (one) => text(row(one.acknowledged), "by") ?? "–",
+          cell: (one) => one.acknowledged?.by ?? "–",
         },
         {
           title: t("alarm.comment"),
-          cell: (one) => text(row(one.acknowledged), "comment") ?? "–",
+          cell: (one) => one.acknowledged?.comment || "–",
         },
       ]}
     />
@@ -247,8 +244,8 @@ function Rules() {
   const { t, name } = useText();
   const { may } = useSession();
   const { run, error, busy } = useChange();
-  const [editing, setEditing] = useState<Row | null>(null);
-  const put = (one: Row) => {
+  const [editing, setEditing] = useState<Rule | null>(null);
+  const put = (one: Rule) => {
     const { code, severity, threshold, seconds, clear_seconds, repeat_seconds, enabled } = one;
     const items = [{ code, severity, threshold, seconds, clear_seconds, repeat_seconds, enabled }];
     return run("PUT", "/api/v1/alarms/rules", { items });
@@ -257,7 +254,7 @@ function Rules() {
   return (
     <>
       {error !== null && <Trouble error={error} />}
-      <List<Row>
+      <List
         name="alarms"
         caption={t("alarms.rules")}
         route="/api/v1/alarms/rules"
@@ -278,13 +275,13 @@ function Rules() {
             ],
           },
         ]}
-        rowKey={(one) => text(one, "code") ?? ""}
+        rowKey={(one) => one.code}
         columns={[
           {
             title: t("rule"),
             cell: (one) => (
               <>
-                {name("rule", text(one, "code"))}
+                {name("rule", one.code)}
                 {one.default === false && (
                   <>
                     {" "}
@@ -294,27 +291,26 @@ function Rules() {
               </>
             ),
           },
-          { title: t("rule.layer"), cell: (one) => name("layer", text(one, "layer")) },
-          { title: t("severity"), cell: (one) => <Severity value={text(one, "severity")} /> },
+          { title: t("rule.layer"), cell: (one) => name("layer", one.layer) },
+          { title: t("severity"), cell: (one) => <Severity value={one.severity} /> },
           {
             title: t("rule.threshold"),
             right: true,
-            cell: (one) =>
-              `${text(one, "comparison") === "above" ? "≥" : "≤"} ${text(one, "threshold")}`,
+            cell: (one) => `${one.comparison === "above" ? "≥" : "≤"} ${one.threshold}`,
           },
-          { title: t("unit"), cell: (one) => name("rule_unit", text(one, "unit")) },
+          { title: t("unit"), cell: (one) => name("rule_unit", one.unit) },
           {
             title: t("rule.seconds"),
             right: true,
-            cell: (one) => `${text(one, "seconds")} s`,
+            cell: (one) => `${one.seconds} s`,
           },
           {
             title: t("rule.enabled"),
             cell: (one) => (
               <Switch
                 size="small"
-                aria-label={`${t("rule.enabled")} ${name("rule", text(one, "code"))}`}
-                checked={one.enabled === true}
+                aria-label={`${t("rule.enabled")} ${name("rule", one.code)}`}
+                checked={one.enabled}
                 disabled={!may("operator") || busy}
                 onChange={(on) => put({ ...one, enabled: on })}
               />
@@ -333,7 +329,7 @@ function Rules() {
       />
       <Modal
         open={editing !== null}
-        title={name("rule", text(editing, "code"))}
+        title={name("rule", editing?.code)}
         okText={t("save")}
         cancelText={t("cancel")}
         confirmLoading={busy}
@@ -346,12 +342,12 @@ function Rules() {
               {t("severity")}
               <Select
                 aria-label={t("severity")}
-                value={text(editing, "severity")}
+                value={editing.severity}
                 options={Object.keys(SEVERITIES).map((one) => ({
                   value: one,
                   label: name("severity", one),
                 }))}
-                onChange={(severity: string | null) => setEditing({ ...editing, severity })}
+                onChange={(severity: Rule["severity"]) => setEditing({ ...editing, severity })}
               />
             </label>
             {numbers.map((one) => (
@@ -362,7 +358,7 @@ function Rules() {
                   style={{ width: "100%" }}
                   precision={one === "threshold" ? undefined : 0}
                   min={one === "threshold" ? undefined : 0}
-                  value={Number(editing[one])}
+                  value={editing[one]}
                   onChange={(value) => setEditing({ ...editing, [one]: value ?? 0 })}
                 />
               </label>
@@ -382,7 +378,7 @@ function Silences() {
   return (
     <>
       {error !== null && <Trouble error={error} />}
-      <List<Row>
+      <List
         name="alarms"
         caption={t("alarms.silences")}
         route="/api/v1/alarms/silences"
@@ -393,23 +389,23 @@ function Silences() {
           { name: "name", label: "silence.by" },
         ]}
         empty={<Nothing title={t("silences.empty")} text={t("silences.text")} />}
-        rowKey={(one) => text(one, "id") ?? ""}
+        rowKey={(one) => one.id}
         columns={[
           {
             title: t("rule"),
-            cell: (one) => (one.code ? name("rule", text(one, "code")) : t("any")),
+            cell: (one) => (one.code ? name("rule", one.code) : t("any")),
           },
-          { title: t("silence.key"), cell: (one) => text(one, "key") ?? t("any") },
-          { title: t("silence.until"), cell: (one) => dateTime(text(one, "until")) },
-          { title: t("silence.by"), cell: (one) => text(one, "by") },
-          { title: t("alarm.comment"), cell: (one) => text(one, "comment") ?? "–" },
+          { title: t("silence.key"), cell: (one) => one.key ?? t("any") },
+          { title: t("silence.until"), cell: (one) => dateTime(one.until) },
+          { title: t("silence.by"), cell: (one) => one.by },
+          { title: t("alarm.comment"), cell: (one) => one.comment ?? "–" },
           {
             title: t("actions"),
             cell: (one) =>
               may("operator") && (
                 <Button
                   size="small"
-                  onClick={() => run("DELETE", `/api/v1/alarms/silences/${text(one, "id")}`)}
+                  onClick={() => run("DELETE", `/api/v1/alarms/silences/${one.id}`)}
                 >
                   {t("silence.end")}
                 </Button>
@@ -448,19 +444,16 @@ function Failure({ said }: { said: string }) {
 function Channels() {
   const { t, name, language } = useText();
   const { may } = useSession();
-  const query = useAlarms("/channels");
+  const query = useAlarms("/api/v1/alarms/channels");
   const { run, error, busy } = useChange();
   const [draft, setDraft] = useState<Draft | null>(null);
   /** How the newest test ended: with a failure, or with none. */
   const [told, setTold] = useState<{ failure: string } | null>(null);
-  const kinds = row((query.data as (Page<Row> & { kinds?: unknown }) | undefined)?.kinds);
-  const fields = row(kinds[draft?.kind ?? ""]);
-  const wanted = [...rows(fields.required), ...rows(fields.optional)].map(String);
-  const test = async (one: Row): Promise<void> => {
-    const found = await run<{ delivered: boolean; error: string }>(
-      "POST",
-      `/api/v1/alarms/channels/${text(one, "id")}/test`,
-    );
+  const kinds = query.data?.kinds ?? {};
+  const fields = kinds[draft?.kind ?? ""];
+  const wanted = [...(fields?.required ?? []), ...(fields?.optional ?? [])];
+  const test = async (one: Channel): Promise<void> => {
+    const found = await run<ChannelTest>("POST", `/api/v1/alarms/channels/${one.id}/test`);
     if (found) setTold({ failure: found.error });
   };
   const store = async (): Promise<void> => {
@@ -504,7 +497,7 @@ function Channels() {
           </Button>
         )}
       </div>
-      <List<Row>
+      <List
         name="alarms"
         caption={t("alarms.channels")}
         route="/api/v1/alarms/channels"
@@ -526,26 +519,26 @@ function Channels() {
           },
         ]}
         empty={<Nothing title={t("channels.empty")} text={t("channels.empty.text")} />}
-        rowKey={(one) => text(one, "id") ?? ""}
+        rowKey={(one) => one.id}
         columns={[
-          { title: t("name"), cell: (one) => <b>{text(one, "name")}</b> },
+          { title: t("name"), cell: (one) => <b>{one.name}</b> },
           {
             title: t("channel.kind"),
-            cell: (one) => name("channel_kind", text(one, "kind")),
+            cell: (one) => name("channel_kind", one.kind),
           },
           {
             title: t("channel.severity"),
-            cell: (one) => <Severity value={text(one, "severity")} />,
+            cell: (one) => <Severity value={one.severity} />,
           },
           {
             title: t("channel.newest"),
             cell: (one) =>
               one.newest ? (
                 <>
-                  <Pill tone={row(one.newest).delivered ? "good" : "bad"}>
-                    {row(one.newest).delivered ? t("channel.delivered") : t("channel.failed")}
+                  <Pill tone={one.newest.delivered ? "good" : "bad"}>
+                    {one.newest.delivered ? t("channel.delivered") : t("channel.failed")}
                   </Pill>{" "}
-                  {dateTime(text(row(one.newest), "time"))}
+                  {dateTime(one.newest.time)}
                 </>
               ) : (
                 "–"
@@ -570,17 +563,14 @@ function Channels() {
                       size="small"
                       onClick={() =>
                         setDraft({
-                          id: text(one, "id"),
-                          name: text(one, "name") ?? "",
-                          kind: text(one, "kind") ?? "",
-                          severity: text(one, "severity") ?? "warning",
-                          language: text(one, "language") ?? "en",
-                          enabled: one.enabled === true,
+                          id: one.id,
+                          name: one.name,
+                          kind: one.kind,
+                          severity: one.severity,
+                          language: one.language,
+                          enabled: one.enabled,
                           settings: Object.fromEntries(
-                            Object.entries(row(one.settings)).map(([key, value]) => [
-                              key,
-                              value === null ? "" : String(value),
-                            ]),
+                            Object.entries(one.settings).map(([key, value]) => [key, value ?? ""]),
                           ),
                         })
                       }
@@ -590,7 +580,7 @@ function Channels() {
                     <Button
                       size="small"
                       danger
-                      onClick={() => run("DELETE", `/api/v1/alarms/channels/${text(one, "id")}`)}
+                      onClick={() => run("DELETE", `/api/v1/alarms/channels/${one.id}`)}
                     >
                       {t("remove")}
                     </Button>

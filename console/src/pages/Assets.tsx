@@ -19,11 +19,10 @@ import {
 } from "../components/parts";
 import { useTransactionFilters } from "../components/TransactionFilters";
 import { Amount, HoldingState } from "../components/Words";
-import { get } from "../lib/api";
+import { address, get } from "../lib/api";
 import { amountText } from "../lib/format";
-import { number, row, text } from "../lib/rows";
 import { useText } from "../lib/text";
-import type { Row, TransactionRow } from "../lib/types";
+import type { Asset } from "../lib/types";
 import { useTransactionColumns } from "./Blocks";
 
 const KINDS = ["fungible", "unique", "dated"] as const;
@@ -34,7 +33,7 @@ export function Assets() {
     <>
       <PageHead name={t("nav.assets")} title={t("nav.assets")} text={t("assets.text")} />
       <Card flush>
-        <List<Row>
+        <List
           name="assets"
           caption={t("nav.assets")}
           route="/api/v1/assets"
@@ -47,24 +46,22 @@ export function Assets() {
               choices: KINDS.map((one) => [one, name("asset_kind", one)] as const),
             },
           ]}
-          rowKey={(one, at) => text(one, "asset", "id") ?? String(at)}
+          rowKey={(one) => one.id}
           empty={<Nothing title={t("assets.empty")} text={t("assets.empty.text")} />}
           columns={[
             {
               title: t("asset.code"),
-              cell: (one) => (
-                <Link to={`/assets/${text(one, "asset", "id")}`}>{text(one, "code")}</Link>
-              ),
+              cell: (one) => <Link to={`/assets/${one.id}`}>{one.code}</Link>,
             },
-            { title: t("name"), cell: (one) => text(one, "name") },
-            { title: t("asset.kind"), cell: (one) => name("asset_kind", text(one, "kind")) },
+            { title: t("name"), cell: (one) => one.name },
+            { title: t("asset.kind"), cell: (one) => name("asset_kind", one.kind) },
             {
               title: t("asset.supply"),
               right: true,
-              cell: (one) => amountText(text(one, "supply") ?? "0", number(one, "decimals") ?? 0),
+              cell: (one) => amountText(one.supply, one.decimals),
             },
-            { title: t("asset.issuer"), cell: (one) => <AccountId value={text(one, "issuer")} /> },
-            { title: t("asset.id"), cell: (one) => <Id value={text(one, "asset", "id")} /> },
+            { title: t("asset.issuer"), cell: (one) => <AccountId value={one.issuer} /> },
+            { title: t("asset.id"), cell: (one) => <Id value={one.id} /> },
           ]}
         />
       </Card>
@@ -78,7 +75,7 @@ export function AssetPage() {
   const [search, setSearch] = useSearchParams();
   const query = useQuery({
     queryKey: ["asset", asset],
-    queryFn: ({ signal }) => get<Row>(`/api/v1/assets/${asset}`, signal),
+    queryFn: ({ signal }) => get(address("/api/v1/assets/{asset}", { asset }), signal),
   });
   const tab = search.get("tab") ?? "holders";
   return (
@@ -86,8 +83,8 @@ export function AssetPage() {
       {(found) => (
         <>
           <PageHead
-            name={text(found, "code") ?? t("asset")}
-            title={`${text(found, "name") ?? t("asset")} (${text(found, "code") ?? ""})`}
+            name={found.code}
+            title={`${found.name} (${found.code})`}
             text={<Id value={asset} whole />}
           />
           <div className="grid">
@@ -102,9 +99,7 @@ export function AssetPage() {
                     {
                       key: "holders",
                       label: t("asset.holders"),
-                      children: (
-                        <Holders asset={asset} unique={text(found, "kind") === "unique"} />
-                      ),
+                      children: <Holders asset={asset} unique={found.kind === "unique"} />,
                     },
                     {
                       key: "history",
@@ -122,7 +117,7 @@ export function AssetPage() {
             </div>
             <div className="w4 stack">
               <Definition found={found} />
-              <StateProofPanel subject={{ asset }} supply={text(found, "supply") ?? undefined} />
+              <StateProofPanel subject={{ asset }} supply={found.supply} />
             </div>
           </div>
         </>
@@ -131,24 +126,23 @@ export function AssetPage() {
   );
 }
 
-function Definition({ found }: { found: Row }) {
+function Definition({ found }: { found: Asset }) {
   const { t, name } = useText();
-  const decimals = number(found, "decimals") ?? 0;
-  const features = Object.entries(row(found.features)).filter(([, on]) => on);
-  const cap = text(found, "cap");
+  const { cap, decimals } = found;
+  const features = Object.entries(found.features).filter(([, on]) => on);
   return (
     <>
       <Stat
         label={t("asset.supply")}
-        value={amountText(text(found, "supply") ?? "0", decimals)}
-        unit={text(found, "code")}
+        value={amountText(found.supply, decimals)}
+        unit={found.code}
         note={cap ? t("asset.capped", { cap: amountText(cap, decimals) }) : t("asset.uncapped")}
       />
       <Card title={t("asset.definition")}>
         <Facts
           items={[
-            [t("asset.kind"), name("asset_kind", text(found, "kind"))],
-            [t("asset.issuer"), <AccountId key="issuer" value={text(found, "issuer")} />],
+            [t("asset.kind"), name("asset_kind", found.kind)],
+            [t("asset.issuer"), <AccountId key="issuer" value={found.issuer} />],
             [t("asset.decimals"), String(decimals)],
             [
               t("asset.features"),
@@ -176,12 +170,7 @@ function Definition({ found }: { found: Row }) {
                 </Pill>
               ),
             ],
-            text(found, "created", "height")
-              ? [
-                  t("asset.created"),
-                  <BlockLink key="height" height={text(found, "created", "height")} />,
-                ]
-              : null,
+            [t("asset.created"), <BlockLink key="height" height={found.created} />],
           ]}
         />
       </Card>
@@ -192,40 +181,33 @@ function Definition({ found }: { found: Row }) {
 function Holders({ asset, unique }: { asset: string; unique: boolean }) {
   const { t } = useText();
   return (
-    <List<Row>
+    <List
       name="holders"
       caption={t("asset.holders")}
-      route="/api/v1/assets/{id}/holders"
-      places={{ id: asset }}
+      route="/api/v1/assets/{asset}/holders"
+      places={{ asset }}
       filters={[
         { name: "account", label: "filter.account" },
         { name: "height", label: "filter.height" },
       ]}
-      rowKey={(one, at) =>
-        `${text(one, "account", "address", "holder")} ${text(one, "item")} ${at}`
-      }
+      rowKey={(one, at) => `${one.address} ${one.item} ${at}`}
       empty={<Nothing title={t("asset.holders.empty")} />}
       columns={[
         {
           title: t("account"),
-          cell: (one) => <AccountId value={text(one, "account", "address", "holder")} />,
+          cell: (one) => <AccountId value={one.address} />,
         },
         unique
-          ? { title: t("item"), cell: (one) => text(one, "item", "items") }
+          ? { title: t("item"), cell: (one) => one.item }
           : {
               title: t("balance"),
               right: true,
-              cell: (one) => <Amount asset={asset} amount={text(one, "balance") ?? "0"} />,
+              cell: (one) => <Amount asset={asset} amount={one.balance ?? "0"} />,
             },
         {
           title: t("reserved"),
           right: true,
-          cell: (one) =>
-            text(one, "reserved") ? (
-              <Amount asset={asset} amount={text(one, "reserved") ?? "0"} />
-            ) : (
-              "–"
-            ),
+          cell: (one) => (one.reserved ? <Amount asset={asset} amount={one.reserved} /> : "–"),
         },
         {
           title: t("state"),
@@ -241,13 +223,13 @@ function History({ asset }: { asset: string }) {
   const columns = useTransactionColumns();
   const filters = useTransactionFilters(["account", "kind", "code", "times"]);
   return (
-    <List<TransactionRow>
+    <List
       name="transactions"
       caption={t("asset.history")}
       route="/api/v1/transactions"
       fixed={{ asset }}
       filters={filters}
-      rowKey={(one, at) => one.hash ?? one.id ?? String(at)}
+      rowKey={(one) => one.hash}
       columns={columns}
       empty={<Nothing title={t("transactions.empty")} />}
     />
@@ -257,21 +239,21 @@ function History({ asset }: { asset: string }) {
 function Supply({ asset }: { asset: string }) {
   const { t } = useText();
   return (
-    <List<Row>
+    <List
       name="supply"
       caption={t("asset.supply")}
-      route="/api/v1/assets/{id}/history"
-      places={{ id: asset }}
+      route="/api/v1/assets/{asset}/history"
+      places={{ asset }}
       filters={TIMES}
-      rowKey={(one, at) => text(one, "height") ?? String(at)}
+      rowKey={(one) => one.height}
       empty={<Nothing />}
       columns={[
-        { title: t("block"), cell: (one) => <BlockLink height={text(one, "height")} /> },
-        { title: t("time"), cell: (one) => <Time ms={text(one, "time")} exact /> },
+        { title: t("block"), cell: (one) => <BlockLink height={one.height} /> },
+        { title: t("time"), cell: (one) => <Time ms={one.time} exact /> },
         {
           title: t("asset.supply"),
           right: true,
-          cell: (one) => <Amount asset={asset} amount={text(one, "supply") ?? "0"} />,
+          cell: (one) => <Amount asset={asset} amount={one.supply} />,
         },
       ]}
     />

@@ -19,12 +19,10 @@ import {
   TransactionId,
 } from "../components/parts";
 import { useTransactionFilters } from "../components/TransactionFilters";
-import { get } from "../lib/api";
+import { address, get } from "../lib/api";
 import { bytesText, grouped, short } from "../lib/format";
-import { row, rows, text } from "../lib/rows";
 import { useText } from "../lib/text";
-import type { Block, TransactionRow } from "../lib/types";
-import { blockTransactions } from "./Overview";
+import type { BlockDetail, Transaction } from "../lib/types";
 
 export function Blocks() {
   const { t } = useText();
@@ -32,7 +30,7 @@ export function Blocks() {
     <>
       <PageHead name={t("nav.blocks")} title={t("nav.blocks")} text={t("blocks.text")} />
       <Card flush>
-        <List<Block>
+        <List
           name="blocks"
           caption={t("nav.blocks")}
           route="/api/v1/blocks"
@@ -45,11 +43,11 @@ export function Blocks() {
             {
               title: t("transactions.count"),
               right: true,
-              cell: (one) => grouped(blockTransactions(one)),
+              cell: (one) => grouped(one.receipts),
             },
-            { title: t("epoch"), right: true, cell: (one) => grouped(text(one, "epoch")) },
-            { title: t("round"), right: true, cell: (one) => grouped(text(one, "round")) },
-            { title: t("digest"), cell: (one) => <Id value={text(one, "digest", "id")} /> },
+            { title: t("epoch"), right: true, cell: (one) => grouped(one.epoch) },
+            { title: t("round"), right: true, cell: (one) => grouped(one.round) },
+            { title: t("digest"), cell: (one) => <Id value={one.digest} /> },
           ]}
         />
       </Card>
@@ -63,17 +61,17 @@ export function useTransactionColumns() {
   return [
     {
       title: t("transaction"),
-      cell: (one: TransactionRow) => <TransactionId value={one.hash ?? one.id} />,
+      cell: (one: Transaction) => <TransactionId value={one.hash} />,
     },
     { title: t("what"), cell: kinds },
-    { title: t("source"), cell: (one: TransactionRow) => <AccountId value={one.source} /> },
-    { title: t("result"), cell: (one: TransactionRow) => <Code code={one.code} /> },
+    { title: t("source"), cell: (one: Transaction) => <AccountId value={one.source} /> },
+    { title: t("result"), cell: (one: Transaction) => <Code code={one.code} /> },
     {
       title: t("block"),
       right: true,
-      cell: (one: TransactionRow) => <BlockLink height={one.height} />,
+      cell: (one: Transaction) => <BlockLink height={one.height} />,
     },
-    { title: t("time"), right: true, cell: (one: TransactionRow) => <Time ms={one.time} /> },
+    { title: t("time"), right: true, cell: (one: Transaction) => <Time ms={one.time} /> },
   ];
 }
 
@@ -83,7 +81,7 @@ export function BlockPage() {
   const navigate = useNavigate();
   const query = useQuery({
     queryKey: ["block", height],
-    queryFn: ({ signal }) => get<Block>(`/api/v1/blocks/${encodeURIComponent(height)}`, signal),
+    queryFn: ({ signal }) => get(address("/api/v1/blocks/{block}", { block: height }), signal),
   });
   const columns = useTransactionColumns();
   const filters = useTransactionFilters(["account", "kind", "code"]);
@@ -113,13 +111,13 @@ export function BlockPage() {
               <BlockFacts block={found} />
             </Card>
             <Card flush title={t("nav.transactions")}>
-              <List<TransactionRow>
+              <List
                 name="block-transactions"
                 caption={t("nav.transactions")}
-                route="/api/v1/blocks/{height}/transactions"
-                places={{ height }}
+                route="/api/v1/blocks/{block}/transactions"
+                places={{ block: height }}
                 filters={filters}
-                rowKey={(one, at) => one.hash ?? one.id ?? String(at)}
+                rowKey={(one) => one.hash}
                 empty={<Nothing title={t("block.empty")} text={t("block.empty.text")} />}
                 columns={columns}
               />
@@ -131,42 +129,34 @@ export function BlockPage() {
   );
 }
 
-function BlockFacts({ block }: { block: Block }) {
+function BlockFacts({ block }: { block: BlockDetail }) {
   const { t } = useText();
-  const proposal = row(row(block.proposal).v1 ?? block.proposal);
-  const outcome = row(row(block.outcome).v1 ?? block.outcome);
-  const all = { ...proposal, ...outcome, ...block };
-  const signers = rows(all.signers ?? all.voters ?? row(all.certificate).votes);
-  const size = text(all, "bytes");
   return (
     <Facts
       items={[
-        [t("time"), <Time key="time" ms={text(all, "time")} exact />],
-        [t("digest"), <Id key="digest" value={text(all, "digest")} whole />],
+        [t("time"), <Time key="time" ms={block.time} exact />],
+        [t("digest"), <Id key="digest" value={block.digest} whole />],
         [
           t("block.parent"),
           <Link key="parent" to={`/blocks/${Number(block.height) - 1}`} className="mono">
-            {text(all, "parent") ?? "–"}
+            {block.parent}
           </Link>,
         ],
-        [t("transactions.count"), grouped(blockTransactions(block))],
-        [t("state_root"), <Id key="state" value={text(all, "state_root")} whole />],
-        [t("receipt_root"), <Id key="receipt" value={text(all, "receipt_root")} whole />],
-        [t("epoch"), grouped(text(all, "epoch"))],
-        [t("round"), grouped(text(all, "round"))],
-        size ? [t("size"), bytesText(size)] : null,
-        signers.length > 0
+        [t("transactions.count"), grouped(block.receipts)],
+        [t("state_root"), <Id key="state" value={block.state_root} whole />],
+        [t("receipt_root"), <Id key="receipt" value={block.receipt_root} whole />],
+        [t("epoch"), grouped(block.epoch)],
+        [t("round"), grouped(block.round)],
+        [t("size"), bytesText(block.bytes)],
+        block.voters.length > 0
           ? [
               t("block.signers"),
               <span key="signers" className="row">
-                {signers.map((one) => {
-                  const name = typeof one === "string" ? one : text(one, "name", "validator");
-                  return (
-                    <Pill key={String(name)} tone="good">
-                      {name}
-                    </Pill>
-                  );
-                })}
+                {block.voters.map((name) => (
+                  <Pill key={name} tone="good">
+                    {name}
+                  </Pill>
+                ))}
               </span>,
             ]
           : null,

@@ -20,10 +20,10 @@ import { QuorumBar } from "../components/Quorum";
 import { OrganisationLink } from "../components/Words";
 import { address, get } from "../lib/api";
 import { grouped } from "../lib/format";
-import { row, rows, text, words } from "../lib/rows";
+import { rows, text } from "../lib/rows";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
-import type { Row } from "../lib/types";
+import type { Difference, Proposal, Row, Vote } from "../lib/types";
 import { useOverview } from "./Overview";
 
 /** For which statements a validator can contradict itself. */
@@ -46,11 +46,11 @@ export function Validators() {
           extra={network && `${t("engine")} ${network.engine} · ${t("epoch")} ${network.epoch}`}
         >
           <Answered query={overview} lines={3}>
-            {(found) => <QuorumBar validators={found.validators ?? []} quorum={found.quorum} />}
+            {(found) => <QuorumBar validators={found.validators} quorum={found.quorum} />}
           </Answered>
         </Card>
         <Card flush title={t("validators.now")}>
-          <List<Row>
+          <List
             name="validators"
             caption={t("nav.validators")}
             route="/api/v1/validators"
@@ -63,14 +63,14 @@ export function Validators() {
                 choices: worded(name)("validator", ["present", "missing"]),
               },
             ]}
-            rowKey={(one, at) => text(one, "name") ?? String(at)}
+            rowKey={(one) => one.name}
             columns={[
-              { title: t("name"), cell: (one) => text(one, "name") },
+              { title: t("name"), cell: (one) => one.name },
               {
                 title: t("organisation"),
-                cell: (one) => <OrganisationLink name={text(one, "organisation")} />,
+                cell: (one) => <OrganisationLink name={one.organisation} />,
               },
-              { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
+              { title: t("weight"), right: true, cell: (one) => one.weight },
               {
                 title: t("state"),
                 cell: (one) =>
@@ -83,11 +83,11 @@ export function Validators() {
               {
                 title: t("key"),
                 cell: (one) => {
-                  const [algorithm, key] = Object.entries(row(one.key))[0] ?? ["", ""];
+                  const [algorithm, key] = Object.entries(one.key)[0] ?? ["", ""];
                   return (
                     <>
                       <span className="muted">{algorithm && name("algorithm", algorithm)}</span>{" "}
-                      <Id value={String(key)} />
+                      <Id value={key} />
                     </>
                   );
                 },
@@ -96,39 +96,34 @@ export function Validators() {
           />
         </Card>
         <Card flush title={t("epochs")}>
-          <List<Row>
+          <List
             name="epochs"
             caption={t("epochs")}
             route="/api/v1/epochs"
             scope="epochs"
             filters={[{ name: "engine", label: "engine" }]}
-            rowKey={(one) => text(one, "epoch") ?? ""}
+            rowKey={(one) => one.epoch}
             empty={<Nothing title={t("epochs")} />}
             columns={[
-              { title: t("epoch"), cell: (one) => text(one, "epoch") },
+              { title: t("epoch"), cell: (one) => one.epoch },
               {
                 title: t("epochs.from"),
-                cell: (one) => <BlockLink height={text(one, "height")} />,
+                cell: (one) => <BlockLink height={one.height} />,
               },
-              { title: t("time"), cell: (one) => <Time ms={text(one, "time")} exact /> },
-              { title: t("engine"), cell: (one) => text(one, "engine") },
+              { title: t("time"), cell: (one) => <Time ms={one.time} exact /> },
+              { title: t("engine"), cell: (one) => one.engine },
               {
                 title: t("quorum"),
                 right: true,
-                cell: (one) => `${text(one, "quorum")} / ${text(one, "total")}`,
+                cell: (one) => `${one.quorum} / ${one.total}`,
               },
               {
                 title: t("nav.validators"),
-                cell: (one) =>
-                  rows(one.validators)
-                    .map((member) => text(member, "name"))
-                    .join(t("comma")),
+                cell: (one) => one.validators.map((member) => member.name).join(t("comma")),
               },
               {
                 title: t("proposal"),
-                cell: (one) => (
-                  <Id value={text(one, "proposal")} to={`/proposals/${text(one, "proposal")}`} />
-                ),
+                cell: (one) => <Id value={one.proposal} to={`/proposals/${one.proposal}`} />,
               },
             ]}
           />
@@ -152,17 +147,17 @@ const PROPOSAL_STATES = [
   "lapsed",
 ] as const;
 
-function stateTone(state: string | null): Tone {
+function stateTone(state: Proposal["state"]): Tone {
   if (state === "active" || state === "approved") return "good";
   if (state === "open") return "info";
   return state === "rejected" || state === "lapsed" ? "bad" : "";
 }
 
 /** Who opened a proposal: an organisation, or evidence. */
-function Proposer({ of }: { of: Row }) {
+function Proposer({ of }: { of: Proposal }) {
   const { t } = useText();
-  const evidence = text(of, "evidence");
-  if (evidence === null) return <OrganisationLink name={text(of, "proposer")} />;
+  const { evidence } = of;
+  if (evidence === null) return <OrganisationLink name={of.proposer} />;
   return <Link to={`/evidence/${evidence}`}>{t("nav.evidence")}</Link>;
 }
 
@@ -172,7 +167,7 @@ export function Proposals() {
     <>
       <PageHead name={t("nav.proposals")} title={t("nav.proposals")} text={t("proposals.text")} />
       <Card flush>
-        <List<Row>
+        <List
           name="proposals"
           caption={t("nav.proposals")}
           route="/api/v1/proposals"
@@ -184,31 +179,29 @@ export function Proposals() {
             },
             { name: "organisation", label: "organisation" },
           ]}
-          rowKey={(one, at) => text(one, "id") ?? String(at)}
+          rowKey={(one) => one.id}
           empty={<Nothing title={t("proposals.empty")} text={t("proposals.empty.text")} />}
           columns={[
             {
               title: t("proposal"),
-              cell: (one) => <Id value={text(one, "id")} to={`/proposals/${text(one, "id")}`} />,
+              cell: (one) => <Id value={one.id} to={`/proposals/${one.id}`} />,
             },
             {
               title: t("proposal.changes"),
               cell: (one) =>
-                rows(one.changes)
+                one.changes
                   .map((change) => name("change", Object.keys(change)[0]))
                   .join(t("comma")),
             },
             {
               title: t("state"),
               cell: (one) => (
-                <Pill tone={stateTone(text(one, "state"))}>
-                  {name("proposal_state", text(one, "state"))}
-                </Pill>
+                <Pill tone={stateTone(one.state)}>{name("proposal_state", one.state)}</Pill>
               ),
             },
             { title: t("proposal.proposer"), cell: (one) => <Proposer of={one} /> },
-            { title: t("block"), cell: (one) => <BlockLink height={text(one, "opened")} /> },
-            { title: t("expires"), cell: (one) => <Time ms={text(one, "expires")} exact /> },
+            { title: t("block"), cell: (one) => <BlockLink height={one.opened} /> },
+            { title: t("expires"), cell: (one) => <Time ms={one.expires} exact /> },
           ]}
         />
       </Card>
@@ -306,7 +299,7 @@ function after(kind: string, fields: Row): unknown {
   }
 }
 
-export function Difference({ diff }: { diff: readonly Row[] }) {
+export function Differences({ diff }: { diff: readonly Difference[] }) {
   const { t, name } = useText();
   return (
     <DataTable
@@ -317,11 +310,11 @@ export function Difference({ diff }: { diff: readonly Row[] }) {
         {
           title: t("change"),
           cell: (one) => {
-            const about = subject(row(one.fields));
+            const about = subject(one.fields);
             return (
               <>
-                <strong>{name("change", text(one, "change"))}</strong>
-                {text(one, "change") === "set_parameter" && <div>{name("parameter", about)}</div>}
+                <strong>{name("change", one.change)}</strong>
+                {one.change === "set_parameter" && <div>{name("parameter", about)}</div>}
                 {about && (
                   <div className="mono">{about.length > 24 ? <Id value={about} /> : about}</div>
                 )}
@@ -332,14 +325,14 @@ export function Difference({ diff }: { diff: readonly Row[] }) {
         { title: t("diff.before"), cell: (one) => <Setting value={one.before} /> },
         {
           title: t("diff.after"),
-          cell: (one) => <Setting value={after(text(one, "change") ?? "", row(one.fields))} />,
+          cell: (one) => <Setting value={after(one.change, one.fields)} />,
         },
       ]}
     />
   );
 }
 
-function VoteOf({ of }: { of: Row }) {
+function VoteOf({ of }: { of: Vote }) {
   const { t } = useText();
   if (of.approve === null) return <Pill>{t("vote.none")}</Pill>;
   return (
@@ -353,7 +346,7 @@ function Votes({
   when,
 }: {
   caption: string;
-  votes: readonly Row[];
+  votes: readonly Vote[];
   when?: boolean;
 }) {
   const { t } = useText();
@@ -361,20 +354,20 @@ function Votes({
     <DataTable
       caption={caption}
       rows={votes}
-      rowKey={(one, at) => `${text(one, "organisation")} ${at}`}
+      rowKey={(one, at) => `${one.organisation} ${at}`}
       columns={[
         {
           title: t("organisation"),
-          cell: (one) => <OrganisationLink name={text(one, "organisation")} />,
+          cell: (one) => <OrganisationLink name={one.organisation} />,
         },
-        { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
+        { title: t("weight"), right: true, cell: (one) => one.weight },
         { title: t("proposal.vote"), cell: (one) => <VoteOf of={one} /> },
         ...(when
           ? [
-              { title: t("time"), cell: (one: Row) => <Time ms={text(one, "time")} exact /> },
+              { title: t("time"), cell: (one: Vote) => <Time ms={one.time} exact /> },
               {
                 title: t("transaction"),
-                cell: (one: Row) => <TransactionId value={text(one, "transaction")} />,
+                cell: (one: Vote) => <TransactionId value={one.transaction} />,
               },
             ]
           : []),
@@ -388,7 +381,7 @@ export function ProposalPage() {
   const { proposal = "" } = useParams();
   const query = useQuery({
     queryKey: ["proposal", proposal],
-    queryFn: ({ signal }) => get<Row>(address("/api/v1/proposals/{id}", { id: proposal }), signal),
+    queryFn: ({ signal }) => get(address("/api/v1/proposals/{proposal}", { proposal }), signal),
   });
   return (
     <>
@@ -398,13 +391,13 @@ export function ProposalPage() {
           <div className="grid">
             <div className="w8 stack">
               <Card flush title={t("proposal.changes")}>
-                <Difference diff={rows(found.diff)} />
+                <Differences diff={found.diff} />
               </Card>
               <Card flush title={t("proposal.history")}>
-                {rows(found.history).length === 0 ? (
+                {found.history.length === 0 ? (
                   <Nothing title={t("proposal.votes.empty")} />
                 ) : (
-                  <Votes caption={t("proposal.history")} votes={rows(found.history)} when />
+                  <Votes caption={t("proposal.history")} votes={found.history} when />
                 )}
               </Card>
             </div>
@@ -414,48 +407,45 @@ export function ProposalPage() {
                   items={[
                     [
                       t("state"),
-                      <Pill key="s" tone={stateTone(text(found, "state"))}>
-                        {name("proposal_state", text(found, "state"))}
+                      <Pill key="s" tone={stateTone(found.state)}>
+                        {name("proposal_state", found.state)}
                       </Pill>,
                     ],
                     [
                       t("proposal.approving"),
                       t("proposal.weights", {
-                        approving: text(found, "approving") ?? "0",
-                        quorum: text(found, "quorum") ?? "0",
-                        total: text(found, "total") ?? "0",
+                        approving: found.approving,
+                        quorum: found.quorum,
+                        total: found.total,
                       }),
                     ],
                     [t("proposal.proposer"), <Proposer key="p" of={found} />],
-                    [t("block"), <BlockLink key="b" height={text(found, "opened")} />],
-                    text(found, "transaction")
-                      ? [
-                          t("transaction"),
-                          <TransactionId key="t" value={text(found, "transaction")} />,
-                        ]
+                    [t("block"), <BlockLink key="b" height={found.opened} />],
+                    found.transaction
+                      ? [t("transaction"), <TransactionId key="t" value={found.transaction} />]
                       : null,
-                    [t("expires"), <Time key="e" ms={text(found, "expires")} exact />],
-                    text(found, "activation_height")
-                      ? [t("proposal.activation"), grouped(text(found, "activation_height"))]
+                    [t("expires"), <Time key="e" ms={found.expires} exact />],
+                    found.activation_height
+                      ? [t("proposal.activation"), grouped(found.activation_height)]
                       : null,
-                    text(found, "not_before")
-                      ? [t("proposal.not_before"), grouped(text(found, "not_before"))]
+                    found.not_before
+                      ? [t("proposal.not_before"), grouped(found.not_before)]
                       : null,
-                    words(found.acknowledged).length > 0
-                      ? [t("proposal.acknowledged"), words(found.acknowledged).join(t("comma"))]
+                    found.acknowledged.length > 0
+                      ? [t("proposal.acknowledged"), found.acknowledged.join(t("comma"))]
                       : null,
-                    text(found, "memo") ? [t("memo"), text(found, "memo")] : null,
+                    found.memo ? [t("memo"), found.memo] : null,
                   ]}
                 />
               </Card>
               <Card flush title={t("proposal.votes")}>
-                <Votes caption={t("proposal.votes")} votes={rows(found.votes)} />
+                <Votes caption={t("proposal.votes")} votes={found.votes} />
               </Card>
-              {rows(found.ready).length > 0 && (
+              {found.ready.length > 0 && (
                 <Card title={t("proposal.ready")}>
                   <Facts
-                    items={rows(found.ready).map((one) => [
-                      text(one, "name"),
+                    items={found.ready.map((one) => [
+                      one.name,
                       <Pill key="r" tone={one.ready ? "good" : ""}>
                         {one.ready ? t("proposal.ready.yes") : t("proposal.ready.no")}
                       </Pill>,
@@ -480,7 +470,7 @@ export function Evidence() {
     <>
       <PageHead name={t("nav.evidence")} title={t("nav.evidence")} text={t("evidence.text")} />
       <Card flush>
-        <List<Row>
+        <List
           name="evidence"
           caption={t("nav.evidence")}
           route="/api/v1/evidence"
@@ -492,29 +482,29 @@ export function Evidence() {
               choices: worded(name)("evidence_kind", EVIDENCE_KINDS),
             },
           ]}
-          rowKey={(one, at) => text(one, "id") ?? String(at)}
+          rowKey={(one) => one.id}
           empty={<Nothing title={t("evidence.empty")} text={t("evidence.empty.text")} />}
           columns={[
             {
               title: t("nav.evidence"),
-              cell: (one) => <Id value={text(one, "id")} to={`/evidence/${text(one, "id")}`} />,
+              cell: (one) => <Id value={one.id} to={`/evidence/${one.id}`} />,
             },
-            { title: t("evidence.member"), cell: (one) => text(one, "member") },
+            { title: t("evidence.member"), cell: (one) => one.member },
             {
               title: t("evidence.kind"),
-              cell: (one) => name("evidence_kind", text(one, "kind")),
+              cell: (one) => name("evidence_kind", one.kind),
             },
             {
               title: t("evidence.about"),
-              cell: (one) => <BlockLink height={text(one, "height")} />,
+              cell: (one) => <BlockLink height={one.height} />,
             },
             {
               title: t("evidence.reporter"),
-              cell: (one) => <AccountId value={text(one, "reporter")} />,
+              cell: (one) => <AccountId value={one.reporter} />,
             },
             {
               title: t("evidence.action"),
-              cell: (one) => name("evidence_action", text(one, "action")),
+              cell: (one) => name("evidence_action", one.action),
             },
           ]}
         />
@@ -528,7 +518,7 @@ export function EvidencePage() {
   const { evidence = "" } = useParams();
   const query = useQuery({
     queryKey: ["evidence", evidence],
-    queryFn: ({ signal }) => get<Row>(address("/api/v1/evidence/{id}", { id: evidence }), signal),
+    queryFn: ({ signal }) => get(address("/api/v1/evidence/{evidence}", { evidence }), signal),
   });
   return (
     <>
@@ -542,25 +532,21 @@ export function EvidencePage() {
           <Card>
             <Facts
               items={[
-                [t("evidence.member"), text(found, "member")],
-                [t("evidence.kind"), name("evidence_kind", text(found, "kind"))],
-                [t("evidence.about"), <BlockLink key="h" height={text(found, "height")} />],
-                [t("epoch"), text(found, "epoch")],
-                [t("engine"), text(found, "engine")],
-                [t("evidence.round"), text(found, "round")],
-                [t("evidence.one"), <Id key="1" value={text(found, "digest_one")} whole />],
-                [t("evidence.two"), <Id key="2" value={text(found, "digest_two")} whole />],
-                [t("evidence.reporter"), <AccountId key="r" value={text(found, "reporter")} />],
-                [t("transaction"), <TransactionId key="t" value={text(found, "transaction")} />],
-                [t("evidence.action"), name("evidence_action", text(found, "action"))],
-                text(found, "proposal")
+                [t("evidence.member"), found.member],
+                [t("evidence.kind"), name("evidence_kind", found.kind)],
+                [t("evidence.about"), <BlockLink key="h" height={found.height} />],
+                [t("epoch"), found.epoch],
+                [t("engine"), found.engine],
+                [t("evidence.round"), found.round],
+                [t("evidence.one"), <Id key="1" value={found.digest_one} whole />],
+                [t("evidence.two"), <Id key="2" value={found.digest_two} whole />],
+                [t("evidence.reporter"), <AccountId key="r" value={found.reporter} />],
+                [t("transaction"), <TransactionId key="t" value={found.transaction} />],
+                [t("evidence.action"), name("evidence_action", found.action)],
+                found.proposal
                   ? [
                       t("proposal"),
-                      <Id
-                        key="p"
-                        value={text(found, "proposal")}
-                        to={`/proposals/${text(found, "proposal")}`}
-                      />,
+                      <Id key="p" value={found.proposal} to={`/proposals/${found.proposal}`} />,
                     ]
                   : null,
               ]}

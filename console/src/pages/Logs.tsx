@@ -7,9 +7,7 @@ import { CsvLink } from "../components/DataTable";
 import { Answered, Card, Nothing, PageHead, Pill, type Tone } from "../components/parts";
 import { address, get, getAll } from "../lib/api";
 import { dateTime } from "../lib/format";
-import { text } from "../lib/rows";
 import { useText } from "../lib/text";
-import type { Page, Row } from "../lib/types";
 
 const LINES = 300;
 const LEVELS = ["debug", "info", "warning", "error", "critical"] as const;
@@ -26,11 +24,9 @@ export function Logs() {
   const [search, setSearch] = useSearchParams();
   const nodes = useQuery({
     queryKey: ["monitoring", "nodes-of-logs"],
-    queryFn: ({ signal }) => getAll<Row>("/api/v1/monitoring/nodes", {}, signal),
+    queryFn: ({ signal }) => getAll("/api/v1/monitoring/nodes", {}, signal),
   });
-  const known = (nodes.data?.items ?? [])
-    .filter((one) => one.operator)
-    .map((one) => text(one, "name") ?? "");
+  const known = (nodes.data?.items ?? []).filter((one) => one.operator).map((one) => one.name);
   const node = search.get("node") ?? known[0] ?? "";
   const level = search.get("level") ?? "info";
   const paused = search.get("live") === "off";
@@ -58,7 +54,7 @@ export function Logs() {
   };
   const query = useQuery({
     queryKey: ["monitoring", url],
-    queryFn: ({ signal }) => get<Page<Row>>(url, signal),
+    queryFn: ({ signal }) => get(url, signal),
     enabled: node !== "",
     // What is older does not change.
     refetchInterval: paused || cursor ? false : 3_000,
@@ -137,16 +133,16 @@ export function Logs() {
                 <section className="log" tabIndex={0} aria-label={t("nav.logs")}>
                   <table>
                     <tbody>
-                      {found.items.map((one, at) => {
-                        const found = text(one, "level")?.toLowerCase() ?? "";
+                      {found.items.map((one) => {
+                        const found = one.level.toLowerCase();
                         return (
-                          <tr key={text(one, "number", "id") ?? String(at)}>
-                            <td className="muted">{dateTime(text(one, "time"))}</td>
+                          <tr key={one.number}>
+                            <td className="muted">{dateTime(one.time)}</td>
                             <td>
                               <Pill tone={TONES[found] ?? ""}>{name("level", found)}</Pill>
                             </td>
-                            <td className="muted">{text(one, "part", "logger")}</td>
-                            <td className="text">{text(one, "text", "message")}</td>
+                            <td className="muted">{one.part}</td>
+                            <td className="text">{one.text}</td>
                           </tr>
                         );
                       })}

@@ -5,23 +5,21 @@ import { useSearchParams } from "react-router";
 import { Chart, type Line } from "../components/Chart";
 import { CsvLink, worded as choices, DataTable, List } from "../components/DataTable";
 import { Answered, Card, Nothing, PageHead, Pill, Stat, type Tone } from "../components/parts";
-import { address, get, getAll, type Query } from "../lib/api";
+import { address, get, getAll, type PlainListRoute } from "../lib/api";
 import { bytesText, grouped, percent, span } from "../lib/format";
-import { number, row, rows, text } from "../lib/rows";
 import { type Key, type Texts, useText } from "../lib/text";
-import type { Page, Row } from "../lib/types";
+import type { Client, Host, Node, Peer } from "../lib/types";
 
 const SPANS = { "15m": 900, "1h": 3_600, "6h": 21_600, "1d": 86_400, "15d": 1_296_000 } as const;
 type SpanName = keyof typeof SPANS;
 const REFRESH_MS = 5_000;
 const PEER_STATES = ["connected", "dialling", "waiting", "heard_of", "refused", "banned"];
 
-function useList(name: string, query: Query = {}) {
+function useAll<R extends PlainListRoute>(route: R) {
   // All of them: banners and matrices leave nobody out.
-  const route = `/api/v1/monitoring/${name}`;
   return useQuery({
-    queryKey: ["monitoring", "all", address(route, {}, query)],
-    queryFn: ({ signal }) => getAll<Row>(route, query, signal),
+    queryKey: ["monitoring", "all", route],
+    queryFn: ({ signal }) => getAll(route, {}, signal),
     refetchInterval: REFRESH_MS,
   });
 }
@@ -79,7 +77,7 @@ function SeriesCard(props: {
   const query = useQuery({
     queryKey: ["monitoring", "series", props.series, props.node, chosen],
     queryFn: ({ signal }) =>
-      get<Page<Row>>(
+      get(
         address(
           "/api/v1/monitoring/series",
           {},
@@ -100,11 +98,8 @@ function SeriesCard(props: {
         {(found) => {
           const lines = found.items.map(
             (one): Line => ({
-              name: [text(one, "node"), labelled(text(one, "label"))].filter(Boolean).join(" · "),
-              points: (Array.isArray(one.points) ? (one.points as unknown[][]) : []).map(
-                (point) =>
-                  [Number(point[0]), point[2] === null ? null : Number(point[2])] as const,
-              ),
+              name: [one.node, labelled(one.label)].filter(Boolean).join(" · "),
+              points: (one.points ?? []).map(([begin, , mean]) => [Number(begin), mean] as const),
             }),
           );
           if (lines.every((line) => line.points.length === 0)) {
@@ -117,7 +112,7 @@ function SeriesCard(props: {
   );
 }
 
-function nodeTone(one: Row): { tone: Tone; label: Key } {
+function nodeTone(one: Node): { tone: Tone; label: Key } {
   if (!one.reachable) return { tone: "bad", label: "node.down" };
   if (one.ready === false) return { tone: "warn", label: "node.not_ready" };
   return { tone: "good", label: "node.up" };
@@ -125,7 +120,7 @@ function nodeTone(one: Row): { tone: Tone; label: Key } {
 
 export function Nodes() {
   const { t, name } = useText();
-  const query = useList("nodes");
+  const query = useAll("/api/v1/monitoring/nodes");
   return (
     <>
       <PageHead
@@ -143,12 +138,12 @@ export function Nodes() {
                 {down.length > 0 && (
                   <div className="banner" role="alert">
                     {t("nodes.down", {
-                      names: down.map((one) => text(one, "name")).join(t("comma")),
+                      names: down.map((one) => one.name).join(t("comma")),
                     })}
                   </div>
                 )}
                 <Card flush>
-                  <List<Row>
+                  <List
                     name="monitoring"
                     caption={t("nav.nodes")}
                     route="/api/v1/monitoring/nodes"
@@ -166,14 +161,13 @@ export function Nodes() {
                         choices: choices(name)("node", ["up", "not_ready", "down"]),
                       },
                     ]}
-                    rowKey={(one, at) => text(one, "name") ?? String(at)}
+                    rowKey={(one) => one.name}
                     columns={[
                       {
                         title: t("node"),
                         cell: (one) => (
                           <>
-                            <b>{text(one, "name")}</b>{" "}
-                            <span className="muted">{text(one, "organisation")}</span>
+                            <b>{one.name}</b> <span className="muted">{one.organisation}</span>
                           </>
                         ),
                       },
@@ -186,43 +180,41 @@ export function Nodes() {
                       },
                       {
                         title: t("node.role"),
-                        cell: (one) => name("node_role", text(one, "role")),
+                        cell: (one) => name("node_role", one.role),
                       },
                       {
                         title: t("height"),
                         right: true,
-                        cell: (one) => grouped(text(one, "height")),
+                        cell: (one) => grouped(one.height),
                       },
                       {
                         title: t("node.pool"),
                         right: true,
-                        cell: (one) => grouped(text(one, "pool")),
+                        cell: (one) => grouped(one.pool),
                       },
                       {
                         title: t("node.peers"),
                         right: true,
-                        cell: (one) => grouped(text(one, "peers")),
+                        cell: (one) => grouped(one.peers),
                       },
                       {
                         title: t("node.certificate"),
                         right: true,
                         cell: (one) => {
-                          const days = number(one, "certificate_days");
+                          const days = one.certificate_days;
                           return days === null ? "–" : t("days.n", { n: Math.floor(days) });
                         },
                       },
                       {
                         title: t("node.silent"),
                         right: true,
-                        cell: (one) => span(number(one, "silent_seconds")),
+                        cell: (one) => span(one.silent_seconds),
                       },
                       {
                         title: t("node.reasons"),
                         cell: (one) =>
-                          rows(one.reasons)
-                            .map((reason) =>
-                              name("reason", text(reason, "code") ?? String(reason)),
-                            )
+                          one.reasons
+                            .map((reason) => name("reason", reason.code))
                             .join(t("comma")) || "–",
                       },
                     ]}
@@ -267,13 +259,13 @@ export function Hosts() {
       />
       <div className="stack">
         <Card flush>
-          <List<Row>
+          <List
             name="monitoring"
             caption={t("nav.hosts")}
             route="/api/v1/monitoring/hosts"
             refresh={REFRESH_MS}
             filters={[{ name: "node", label: "node" }]}
-            rowKey={(one, at) => text(one, "name") ?? String(at)}
+            rowKey={(one) => one.name}
             empty={<Nothing title={t("hosts.empty")} text={t("hosts.empty.text")} />}
             columns={hostColumns(t)}
           />
@@ -307,60 +299,47 @@ export function Hosts() {
 }
 
 function hostColumns(t: ReturnType<typeof useText>["t"]) {
-  const figures = (one: Row): Row => row(one.figures);
   return [
-    { title: t("node"), cell: (one: Row) => <b>{text(one, "name")}</b> },
+    { title: t("node"), cell: (one: Host) => <b>{one.name}</b> },
     {
       title: t("host.cpu"),
       right: true,
-      cell: (one: Row) => percent(number(figures(one), "cpu_ratio")),
+      cell: (one: Host) => percent(one.figures?.cpu_ratio),
     },
     {
       title: t("host.memory"),
       right: true,
-      cell: (one: Row) => {
-        const host = figures(one);
-        const [free, total] = [
-          text(host, "memory_available_bytes", "memory_available"),
-          text(host, "memory_total_bytes", "memory_total", "memory_bytes"),
-        ];
-        return `${bytesText(free)} / ${bytesText(total)}`;
-      },
+      cell: ({ figures }: Host) =>
+        `${bytesText(figures?.memory_available)} / ${bytesText(figures?.memory_total)}`,
     },
     {
       title: t("host.disk"),
       right: true,
-      cell: (one: Row) => {
-        const host = figures(one);
-        const [free, total] = [
-          text(host, "disk_free_bytes", "disk_free"),
-          text(host, "disk_total_bytes", "disk_total", "disk_bytes"),
-        ];
-        return `${bytesText(free)} / ${bytesText(total)}`;
-      },
+      cell: ({ figures }: Host) =>
+        `${bytesText(figures?.disk_free)} / ${bytesText(figures?.disk_total)}`,
     },
     {
       title: t("host.fill"),
       right: true,
-      cell: (one: Row) => {
-        const seconds = number(figures(one), "disk_fill_seconds");
-        return seconds === null || seconds > 3e8 ? t("host.never") : span(seconds);
+      cell: ({ figures }: Host) => {
+        const seconds = figures?.disk_fill_seconds;
+        return seconds === undefined || seconds > 3e8 ? t("host.never") : span(seconds);
       },
     },
     {
       title: t("host.fsync"),
       right: true,
-      cell: (one: Row) => span(number(figures(one), "fsync_seconds")),
+      cell: (one: Host) => span(one.figures?.fsync_seconds),
     },
     {
       title: t("host.files"),
       right: true,
-      cell: (one: Row) =>
-        `${grouped(text(figures(one), "open_files"))} / ${grouped(text(figures(one), "open_files_limit", "open_files_max", "files_max"))}`,
+      cell: ({ figures }: Host) =>
+        `${grouped(figures?.open_files)} / ${grouped(figures?.open_files_limit)}`,
     },
     {
       title: t("state"),
-      cell: (one: Row) =>
+      cell: (one: Host) =>
         one.available ? (
           <Pill tone="good">{t("node.up")}</Pill>
         ) : (
@@ -372,7 +351,7 @@ function hostColumns(t: ReturnType<typeof useText>["t"]) {
 
 export function Consensus() {
   const { t, name } = useText();
-  const query = useList("consensus");
+  const query = useAll("/api/v1/monitoring/consensus");
   const [search, setSearch] = useSearchParams();
   return (
     <>
@@ -389,29 +368,27 @@ export function Consensus() {
       />
       <Answered query={query}>
         {(found) => {
-          const names = found.items.map((one) => text(one, "name") ?? "");
+          const names = found.items.map((one) => one.name);
           const asked = search.get("node") ?? "";
           const item =
-            found.items.find((one) => text(one, "name") === asked) ??
+            found.items.find((one) => one.name === asked) ??
             found.items.find((one) => one.reachable) ??
             found.items[0];
           if (!item) return <Nothing title={t("monitoring.empty")} />;
-          const view = row(item.view);
+          const { view } = item;
           return (
             <div className="stack">
-              {view.halted === true && (
+              {view?.halted && (
                 <div className="banner" role="alert">
                   {t("overview.halted")}{" "}
-                  {rows(view.reasons)
-                    .map((reason) => name("reason", text(reason, "code")))
-                    .join(t("comma"))}
+                  {view.reasons.map((reason) => name("reason", reason.code)).join(t("comma"))}
                 </div>
               )}
               <div className="row">
                 <span className="muted">{t("consensus.seen_by")}</span>
                 <Select
                   aria-label={t("consensus.seen_by")}
-                  value={text(item, "name") ?? ""}
+                  value={item.name ?? ""}
                   options={names.map((one) => ({ value: one, label: one }))}
                   onChange={(one: string) => {
                     const next = new URLSearchParams(search);
@@ -424,42 +401,33 @@ export function Consensus() {
                 <Stat
                   className="w3"
                   label={t("consensus.height")}
-                  value={grouped(text(view, "height"))}
-                  note={t("consensus.decided", { height: grouped(text(view, "decided")) })}
+                  value={grouped(view?.height)}
+                  note={t("consensus.decided", { height: grouped(view?.decided) })}
                 />
-                <Stat
-                  className="w3"
-                  label={t("consensus.view")}
-                  value={grouped(text(view, "view"))}
-                />
-                <Stat
-                  className="w3"
-                  label={t("consensus.leader")}
-                  value={text(view, "leader") ?? "–"}
-                />
+                <Stat className="w3" label={t("consensus.view")} value={grouped(view?.view)} />
+                <Stat className="w3" label={t("consensus.leader")} value={view?.leader ?? "–"} />
                 <Stat
                   className="w3"
                   label={t("consensus.phase")}
-                  value={name("phase", text(view, "phase"))}
-                  note={view.work_waiting ? t("consensus.work") : t("consensus.idle")}
+                  value={name("phase", view?.phase)}
+                  note={view?.work_waiting ? t("consensus.work") : t("consensus.idle")}
                 />
               </div>
               <Card
                 flush
                 title={t("consensus.votes")}
-                extra={t("quorum.needs", { quorum: text(view, "quorum") ?? "–" })}
+                extra={t("quorum.needs", { quorum: view?.quorum ?? "–" })}
               >
                 <DataTable
                   caption={t("consensus.votes")}
-                  rows={rows(view.validators)}
-                  rowKey={(one, at) => text(one, "name") ?? String(at)}
+                  rows={view?.validators ?? []}
+                  rowKey={(one) => one.name}
                   columns={[
                     {
                       title: t("validator"),
                       cell: (one) => (
                         <>
-                          <b>{text(one, "name")}</b>{" "}
-                          <span className="muted">{text(one, "organisation")}</span>
+                          <b>{one.name}</b> <span className="muted">{one.organisation}</span>
                         </>
                       ),
                     },
@@ -472,26 +440,25 @@ export function Consensus() {
                           <Pill tone="good">{t("validator.present")}</Pill>
                         ),
                     },
-                    { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
+                    { title: t("weight"), right: true, cell: (one) => one.weight },
                     {
                       title: t("height"),
                       right: true,
-                      cell: (one) => grouped(text(one, "height")),
+                      cell: (one) => grouped(one.height),
                     },
                     {
                       title: t("consensus.view"),
                       right: true,
-                      cell: (one) => grouped(text(row(one.vote), "view") ?? text(one, "view")),
+                      cell: (one) => grouped(one.vote?.view ?? one.view),
                     },
                     {
                       title: t("consensus.vote"),
-                      cell: (one) => name("phase", text(row(one.vote), "phase")),
+                      cell: (one) => name("phase", one.vote?.phase ?? null),
                     },
                     {
                       title: t("consensus.seen"),
                       right: true,
-                      cell: (one) =>
-                        one.own ? t("consensus.self") : span(number(one, "seconds_ago")),
+                      cell: (one) => (one.own ? t("consensus.self") : span(one.seconds_ago)),
                     },
                   ]}
                 />
@@ -507,7 +474,7 @@ export function Consensus() {
                   title="series.phases"
                   labels={["phase"]}
                   format={span}
-                  node={text(item, "name") ?? undefined}
+                  node={item.name ?? undefined}
                 />
                 <SeriesCard series="view" title="series.view" />
                 <SeriesCard series="quorum_margin" title="series.margin" />
@@ -521,9 +488,9 @@ export function Consensus() {
 }
 
 /** Why a connection ended or was refused, in words. */
-function PeerReason({ of }: { of: Row }) {
+function PeerReason({ of }: { of: Peer }) {
   const { t, name } = useText();
-  const code = text(of, "reason");
+  const { reason: code } = of;
   if (!code) return <>–</>;
   const own = code.replace(/^peer_/, "");
   const known = name("peer_reason", own);
@@ -538,7 +505,7 @@ function heat(ms: number | null): string {
 
 export function Peers() {
   const { t, name } = useText();
-  const query = useList("peers");
+  const query = useAll("/api/v1/monitoring/peers");
   return (
     <>
       <PageHead
@@ -549,11 +516,9 @@ export function Peers() {
       />
       <Answered query={query}>
         {(found) => {
-          const from = [...new Set(found.items.map((one) => text(one, "from") ?? ""))].sort();
-          const to = [...new Set(found.items.map((one) => text(one, "to") ?? ""))].sort();
-          const at = new Map(
-            found.items.map((one) => [`${text(one, "from")} ${text(one, "to")}`, one]),
-          );
+          const from = [...new Set(found.items.map((one) => one.from))].sort();
+          const to = [...new Set(found.items.map((one) => one.to))].sort();
+          const at = new Map(found.items.map((one) => [`${one.from} ${one.to}`, one]));
           if (from.length === 0) {
             return (
               <Card>
@@ -583,8 +548,8 @@ export function Peers() {
                           <th scope="row">{one}</th>
                           {to.map((other) => {
                             const entry = at.get(`${one} ${other}`);
-                            const rtt = number(entry, "rtt_ms");
-                            const lost = entry && text(entry, "state") !== "connected";
+                            const rtt = entry?.rtt_ms ?? null;
+                            const lost = entry && entry.state !== "connected";
                             return (
                               <td key={other} className={`cell ${lost ? "heat2" : heat(rtt)}`}>
                                 {one === other
@@ -604,7 +569,7 @@ export function Peers() {
                 </section>
               </Card>
               <Card flush title={t("peers.connections")}>
-                <List<Row>
+                <List
                   name="monitoring"
                   caption={t("peers.connections")}
                   route="/api/v1/monitoring/peers"
@@ -618,38 +583,38 @@ export function Peers() {
                       choices: choices(name)("peer_state", PEER_STATES),
                     },
                   ]}
-                  rowKey={(one) => `${text(one, "from")} ${text(one, "to")}`}
+                  rowKey={(one) => `${one.from} ${one.to}`}
                   columns={[
-                    { title: t("peers.from"), cell: (one) => text(one, "from") },
-                    { title: t("peers.to"), cell: (one) => text(one, "to") },
+                    { title: t("peers.from"), cell: (one) => one.from },
+                    { title: t("peers.to"), cell: (one) => one.to },
                     {
                       title: t("state"),
                       cell: (one) => (
-                        <Pill tone={text(one, "state") === "connected" ? "good" : "bad"}>
-                          {name("peer_state", text(one, "state"))}
+                        <Pill tone={one.state === "connected" ? "good" : "bad"}>
+                          {name("peer_state", one.state)}
                         </Pill>
                       ),
                     },
                     {
                       title: t("peers.in"),
                       right: true,
-                      cell: (one) => bytesText(text(one, "bytes_in")),
+                      cell: (one) => bytesText(one.bytes_in),
                     },
                     {
                       title: t("peers.out"),
                       right: true,
-                      cell: (one) => bytesText(text(one, "bytes_out")),
+                      cell: (one) => bytesText(one.bytes_out),
                     },
                     {
                       title: t("peers.queued"),
                       right: true,
-                      cell: (one) => bytesText(text(one, "queued_bytes")),
+                      cell: (one) => bytesText(one.queued_bytes),
                     },
                     {
                       title: t("node.certificate"),
                       right: true,
                       cell: (one) => {
-                        const days = number(one, "certificate_days");
+                        const days = one.certificate_days;
                         return days === null ? "–" : t("days.n", { n: Math.floor(days) });
                       },
                     },
@@ -687,7 +652,7 @@ export function Peers() {
 }
 
 /** What was refused at the door and what was rejected in a block, by code. */
-function Refusals({ of }: { of: Row }) {
+function Refusals({ of }: { of: Client }) {
   const { t, name } = useText();
   const inWords = (code: string): string => worded(name, CODES, code);
   const kinds = [
@@ -695,14 +660,14 @@ function Refusals({ of }: { of: Row }) {
     ["rejected", "client.rejected"],
   ] as const;
   const found = kinds.flatMap(([kind, label]) =>
-    Object.entries(row(of[kind])).map(([code, count]) => ({ kind, label, code, count })),
+    Object.entries(of[kind]).map(([code, count]) => ({ kind, label, code, count })),
   );
   if (found.length === 0) return <>–</>;
   return (
     <span className="row">
       {found.map((one) => (
         <Pill key={`${one.kind} ${one.code}`} tone="warn">
-          {t(one.label)} {inWords(one.code)}: {grouped(String(one.count))}
+          {t(one.label)} {inWords(one.code)}: {grouped(one.count)}
         </Pill>
       ))}
     </span>
@@ -721,7 +686,7 @@ export function Clients() {
       />
       <div className="stack">
         <Card flush>
-          <List<Row>
+          <List
             name="monitoring"
             caption={t("nav.clients")}
             route="/api/v1/monitoring/clients"
@@ -730,34 +695,31 @@ export function Clients() {
               { name: "node", label: "node" },
               { name: "client", label: "client" },
             ]}
-            rowKey={(one) => `${text(one, "node")} ${text(one, "client")}`}
+            rowKey={(one) => `${one.node} ${one.client}`}
             empty={<Nothing title={t("clients.empty")} />}
             columns={[
-              { title: t("node"), cell: (one) => text(one, "node") },
-              { title: t("client"), cell: (one) => <b>{text(one, "client")}</b> },
+              { title: t("node"), cell: (one) => one.node },
+              { title: t("client"), cell: (one) => <b>{one.client}</b> },
               {
                 title: t("client.requests"),
                 right: true,
                 cell: (one) =>
                   grouped(
-                    Object.values(row(one.requests)).reduce(
-                      (sum: number, n) => sum + Number(n),
-                      0,
-                    ),
+                    Object.values(one.requests).reduce((sum: number, n) => sum + Number(n), 0),
                   ),
               },
               {
                 title: t("client.statuses"),
                 cell: (one) => (
                   <span className="row">
-                    {Object.entries(row(one.requests)).map(([status, count]) => (
+                    {Object.entries(one.requests).map(([status, count]) => (
                       <Pill
                         key={status}
                         tone={
                           status.startsWith("5") ? "bad" : status.startsWith("4") ? "warn" : ""
                         }
                       >
-                        {status}: {grouped(String(count))}
+                        {status}: {grouped(count)}
                       </Pill>
                     ))}
                   </span>
@@ -766,17 +728,17 @@ export function Clients() {
               {
                 title: t("client.latency"),
                 right: true,
-                cell: (one) => span(number(one, "p95_seconds")),
+                cell: (one) => span(one.p95_seconds),
               },
               {
                 title: t("client.admitted"),
                 right: true,
-                cell: (one) => grouped(text(one, "admitted") ?? "0"),
+                cell: (one) => grouped(one.admitted),
               },
               {
                 title: t("client.final"),
                 right: true,
-                cell: (one) => grouped(text(one, "final") ?? "0"),
+                cell: (one) => grouped(one.final),
               },
               {
                 title: t("client.bad"),

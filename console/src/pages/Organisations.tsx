@@ -17,12 +17,10 @@ import { OrganisationQuota } from "../components/Quota";
 import { OrganisationLink } from "../components/Words";
 import { address, get } from "../lib/api";
 import { grouped } from "../lib/format";
-import { text } from "../lib/rows";
 import { useText } from "../lib/text";
-import type { Row } from "../lib/types";
+import type { Organisation } from "../lib/types";
 
-const names = (value: unknown, comma: string): string =>
-  Array.isArray(value) && value.length > 0 ? value.join(comma) : "–";
+const names = (value: readonly string[], comma: string): string => value.join(comma) || "–";
 
 export function Organisations() {
   const { t } = useText();
@@ -34,7 +32,7 @@ export function Organisations() {
         text={t("organisations.text")}
       />
       <Card flush>
-        <List<Row>
+        <List
           name="organisations"
           caption={t("nav.organisations")}
           route="/api/v1/organisations"
@@ -42,25 +40,25 @@ export function Organisations() {
             { name: "contains", label: "filter.contains" },
             { name: "height", label: "filter.height" },
           ]}
-          rowKey={(one, at) => text(one, "name") ?? String(at)}
+          rowKey={(one) => one.name}
           empty={<Nothing title={t("organisations.empty")} />}
           columns={[
-            { title: t("name"), cell: (one) => <OrganisationLink name={text(one, "name")} /> },
+            { title: t("name"), cell: (one) => <OrganisationLink name={one.name} /> },
             { title: t("nav.validators"), cell: (one) => names(one.validators, t("comma")) },
-            { title: t("weight"), right: true, cell: (one) => text(one, "weight") },
+            { title: t("weight"), right: true, cell: (one) => one.weight },
             {
               title: t("setting.governance"),
-              cell: (one) => <AccountId value={text(one, "governance")} />,
+              cell: (one) => <AccountId value={one.governance} />,
             },
             {
               title: t("organisation.members"),
               right: true,
-              cell: (one) => grouped(text(one, "members")),
+              cell: (one) => grouped(one.members),
             },
             {
               title: t("organisation.asking"),
               right: true,
-              cell: (one) => grouped(text(one, "asking")),
+              cell: (one) => grouped(one.asking),
             },
           ]}
         />
@@ -78,7 +76,7 @@ export function OrganisationPage() {
   const url = address("/api/v1/organisations/{organisation}", places, { height });
   const query = useQuery({
     queryKey: ["organisation", url],
-    queryFn: ({ signal }) => get<Row>(url, signal),
+    queryFn: ({ signal }) => get(url, signal),
   });
   return (
     <>
@@ -89,9 +87,7 @@ export function OrganisationPage() {
         </div>
         <div className="w4 stack">
           <Answered query={query}>{(found) => <Standing found={found} />}</Answered>
-          <OrganisationQuota
-            url={address("/api/v1/organisations/{organisation}/quota", places, {})}
-          />
+          <OrganisationQuota organisation={organisation} />
         </div>
       </div>
       <p style={{ marginTop: 16 }}>
@@ -101,22 +97,19 @@ export function OrganisationPage() {
   );
 }
 
-function Standing({ found }: { found: Row }) {
+function Standing({ found }: { found: Organisation }) {
   const { t } = useText();
   return (
     <Card title={t("organisation.standing")}>
       <Facts
         items={[
-          [t("organisation.members"), grouped(text(found, "members"))],
-          [t("organisation.asking"), grouped(text(found, "asking"))],
+          [t("organisation.members"), grouped(found.members)],
+          [t("organisation.asking"), grouped(found.asking)],
           [t("nav.validators"), names(found.validators, t("comma"))],
-          [t("weight"), text(found, "weight")],
-          [t("setting.governance"), <AccountId key="g" value={text(found, "governance")} />],
-          [
-            t("setting.certificate_sha256"),
-            <Id key="c" value={text(found, "certificate_sha256")} />,
-          ],
-          [t("block.as_of"), grouped(text(found, "indexed_height"))],
+          [t("weight"), found.weight],
+          [t("setting.governance"), <AccountId key="g" value={found.governance} />],
+          [t("setting.certificate_sha256"), <Id key="c" value={found.certificate_sha256} />],
+          [t("block.as_of"), grouped(found.indexed_height)],
         ]}
       />
     </Card>
@@ -129,7 +122,7 @@ function Members({ organisation }: { organisation: string }) {
   const asks = search.get("state") === "asks";
   return (
     <Card flush title={asks ? t("organisation.asking") : t("organisation.members")}>
-      <List<Row>
+      <List
         name="members"
         caption={asks ? t("organisation.asking") : t("organisation.members")}
         route="/api/v1/organisations/{organisation}/members"
@@ -151,7 +144,7 @@ function Members({ organisation }: { organisation: string }) {
             hint: t("filter.history.now"),
           },
         ]}
-        rowKey={(one, at) => `${text(one, "address")} ${at}`}
+        rowKey={(one, at) => `${one.address} ${at}`}
         empty={
           asks ? (
             <Nothing title={t("organisation.asking.empty")} />
@@ -160,7 +153,7 @@ function Members({ organisation }: { organisation: string }) {
           )
         }
         columns={[
-          { title: t("account"), cell: (one) => <AccountId value={text(one, "address")} /> },
+          { title: t("account"), cell: (one) => <AccountId value={one.address} /> },
           {
             title: t("organisation.how"),
             cell: (one) => (
@@ -175,12 +168,12 @@ function Members({ organisation }: { organisation: string }) {
           {
             title: t("since"),
             right: true,
-            cell: (one) => <BlockLink height={text(one, "since")} />,
+            cell: (one) => <BlockLink height={one.since} />,
           },
           {
             title: t("until"),
             right: true,
-            cell: (one) => <BlockLink height={text(one, "until")} />,
+            cell: (one) => <BlockLink height={one.until} />,
           },
         ]}
       />

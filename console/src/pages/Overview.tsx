@@ -18,31 +18,25 @@ import {
   TransactionId,
 } from "../components/parts";
 import { QuorumBar } from "../components/Quorum";
-import { get } from "../lib/api";
+import { address, get, type Item, type Places, type PlainListRoute } from "../lib/api";
 import { grouped } from "../lib/format";
-import { number, text } from "../lib/rows";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
-import type {
-  Block,
-  ChartPoint,
-  Overview as OverviewData,
-  Page,
-  TransactionRow,
-} from "../lib/types";
+import type { ChartPoint, Overview as OverviewData, Page } from "../lib/types";
 
 export function useOverview() {
   return useQuery({
     queryKey: ["overview"],
-    queryFn: ({ signal }) => get<OverviewData>("/api/v1/overview", signal),
+    queryFn: ({ signal }) => get(address("/api/v1/overview", {}), signal),
     refetchInterval: 5_000,
   });
 }
 
-export function useNewest<T>(route: string, count: number) {
+export function useNewest<R extends PlainListRoute>(route: R, count: number) {
   return useQuery({
     queryKey: ["newest", route, count],
-    queryFn: ({ signal }) => get<Page<T>>(`${route}?limit=${count}`, signal),
+    queryFn: ({ signal }) =>
+      get(address(route, {} as Places<R>, { limit: count }), signal) as Promise<Page<Item<R>>>,
     refetchInterval: 10_000,
   });
 }
@@ -52,12 +46,12 @@ export const DAY_MS = 86_400_000;
 
 /** Points of the last `count` spans; spans in which nothing happened are zero. */
 export function points(
-  list: readonly ChartPoint[] | undefined,
-  name: string,
+  list: readonly ChartPoint[],
+  name: "final" | "rejected",
   span: number,
   count: number,
 ) {
-  const known = new Map((list ?? []).map((one) => [Number(one.time), number(one, name) ?? 0]));
+  const known = new Map(list.map((one) => [Number(one.time), one[name]]));
   const newest = Math.max(Math.floor(Date.now() / span) * span, ...known.keys());
   return Array.from({ length: count }, (_, at) => {
     const start = newest - (count - 1 - at) * span;
@@ -114,13 +108,12 @@ function Predecessor() {
 
 function Figures({ found }: { found: OverviewData }) {
   const { t } = useText();
-  const margin = found.quorum ? found.quorum.missing_allowed - found.quorum.missing : null;
-  const finality = number(found as never, "finality_ms");
-  const rate = number(found as never, "rate_per_second");
-  const lag = number(found as never, "lag");
+  const margin = found.quorum.missing_allowed - found.quorum.missing;
+  const finality = found.finality_ms;
+  const lag = Number(found.lag);
   return (
     <div className="stack">
-      {margin !== null && margin < 0 && (
+      {margin < 0 && (
         <div className="banner" role="alert">
           {t("overview.halted")}
         </div>
@@ -135,31 +128,27 @@ function Figures({ found }: { found: OverviewData }) {
         <Stat
           className="w3"
           label={t("overview.rate")}
-          value={rate === null ? "–" : grouped(Math.round(rate * 10) / 10)}
+          value={grouped(Math.round(Number(found.rate_per_second) * 10) / 10)}
           unit={t("unit.per_second")}
           note={t("overview.rate.note")}
         />
         <Stat
           className="w3"
           label={t("overview.finality")}
-          value={finality === null ? "–" : grouped(Math.round(finality))}
+          value={grouped(finality)}
           unit={finality === null ? "" : "ms"}
           note={t("overview.finality.note")}
         />
         <Stat
           className="w3"
           label={t("overview.margin")}
-          tone={margin === null ? "" : margin < 0 ? "bad" : margin === 0 ? "warn" : ""}
-          value={margin === null ? "–" : margin}
-          note={
-            found.quorum
-              ? t("overview.margin.note", {
-                  present: found.quorum.total - found.quorum.missing,
-                  total: found.quorum.total,
-                  quorum: found.quorum.quorum,
-                })
-              : null
-          }
+          tone={margin < 0 ? "bad" : margin === 0 ? "warn" : ""}
+          value={margin}
+          note={t("overview.margin.note", {
+            present: found.quorum.total - found.quorum.missing,
+            total: found.quorum.total,
+            quorum: found.quorum.quorum,
+          })}
         />
         <Stat
           className="w3"
@@ -171,38 +160,36 @@ function Figures({ found }: { found: OverviewData }) {
         <Stat
           className="w3"
           label={t("overview.index")}
-          value={lag === null || lag <= 0 ? t("overview.index.level") : grouped(lag)}
-          unit={lag !== null && lag > 0 ? t("overview.index.behind") : ""}
-          tone={lag !== null && lag > 10 ? "warn" : ""}
-          note={
-            found.indexed_height ? t("as_of", { height: grouped(found.indexed_height) }) : null
-          }
+          value={lag > 0 ? grouped(lag) : t("overview.index.level")}
+          unit={lag > 0 ? t("overview.index.behind") : ""}
+          tone={lag > 10 ? "warn" : ""}
+          note={t("as_of", { height: grouped(found.indexed_height) })}
         />
       </div>
       <div className="grid">
         <Card className="w6" title={t("overview.hour")}>
-          <Activity list={found.charts?.hour} title={t("overview.hour")} />
+          <Activity list={found.charts.hour} title={t("overview.hour")} />
         </Card>
         <Card className="w6" title={t("overview.days")}>
-          <Activity list={found.charts?.days} title={t("overview.days")} bars />
+          <Activity list={found.charts.days} title={t("overview.days")} bars />
         </Card>
         <Card
           className="w12"
           title={t("nav.validators")}
           extra={<Link to="/validators">{t("all")}</Link>}
         >
-          <QuorumBar validators={found.validators ?? []} quorum={found.quorum} />
+          <QuorumBar validators={found.validators} quorum={found.quorum} />
         </Card>
       </div>
     </div>
   );
 }
 
-function Activity(props: { list: ChartPoint[] | undefined; title: string; bars?: boolean }) {
+function Activity(props: { list: readonly ChartPoint[]; title: string; bars?: boolean }) {
   const { t } = useText();
-  if (!props.list || props.list.length === 0) return <Nothing title={t("chart.empty")} />;
+  if (props.list.length === 0) return <Nothing title={t("chart.empty")} />;
   const kind = props.bars ? ("bar" as const) : ("line" as const);
-  const of = (name: string) =>
+  const of = (name: "final" | "rejected") =>
     props.bars ? points(props.list, name, DAY_MS, 15) : points(props.list, name, MINUTE_MS, 60);
   return (
     <Chart
@@ -216,13 +203,9 @@ function Activity(props: { list: ChartPoint[] | undefined; title: string; bars?:
   );
 }
 
-export function blockTransactions(block: Block): string | null {
-  return text(block, "transactions", "receipts", "transaction_count", "count");
-}
-
 function NewestBlocks() {
   const { t } = useText();
-  const query = useNewest<Block>("/api/v1/blocks", 8);
+  const query = useNewest("/api/v1/blocks", 8);
   return (
     <Card
       className="w5"
@@ -244,7 +227,7 @@ function NewestBlocks() {
                 {
                   title: t("transactions.count"),
                   right: true,
-                  cell: (row) => grouped(blockTransactions(row)),
+                  cell: (row) => grouped(row.receipts),
                 },
                 { title: t("time"), right: true, cell: (row) => <Time ms={row.time} /> },
               ]}
@@ -259,7 +242,7 @@ function NewestBlocks() {
 function NewestTransactions() {
   const { t } = useText();
   const kinds = useKinds();
-  const query = useNewest<TransactionRow>("/api/v1/transactions", 8);
+  const query = useNewest("/api/v1/transactions", 8);
   return (
     <Card
       className="w7"
@@ -275,11 +258,11 @@ function NewestTransactions() {
             <DataTable
               caption={t("overview.newest")}
               rows={found.items}
-              rowKey={(row, at) => row.hash ?? row.id ?? String(at)}
+              rowKey={(row) => row.hash}
               columns={[
                 {
                   title: t("transaction"),
-                  cell: (row) => <TransactionId value={row.hash ?? row.id} />,
+                  cell: (row) => <TransactionId value={row.hash} />,
                 },
                 { title: t("what"), cell: kinds },
                 { title: t("result"), cell: (row) => <Code code={row.code} /> },

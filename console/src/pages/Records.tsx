@@ -15,42 +15,30 @@ import {
   Pill,
   Time,
 } from "../components/parts";
-import { type Graph, RecordGraph } from "../components/RecordGraph";
-import { address, get } from "../lib/api";
+import { RecordGraph } from "../components/RecordGraph";
+import { address, get, getAll } from "../lib/api";
 import { bytesText, readable } from "../lib/format";
 import { recordPath } from "../lib/links";
-import { row, text } from "../lib/rows";
 import { useText } from "../lib/text";
-import type { Page, Row } from "../lib/types";
-
-const digestOf = (one: Row): string | null =>
-  text(row(one.digest), "bytes") ?? text(one, "digest");
-const algorithmOf = (one: Row): string | null =>
-  text(row(one.digest), "algorithm") ?? text(one, "algorithm");
+import type { RecordDetail, Reference } from "../lib/types";
 
 /** Where a version stands for ever. */
-const pathOf = (one: Row): string =>
-  recordPath(text(one, "namespace") ?? "", text(one, "key") ?? "", text(one, "version"));
+const pathOf = (one: Reference): string => recordPath(one.namespace, one.key, one.version);
 
-const VersionLink = ({ one }: { one: Row }) => (
-  <Link to={pathOf(one)}>{text(one, "version")}</Link>
-);
+const VersionLink = ({ one }: { one: Reference }) => <Link to={pathOf(one)}>{one.version}</Link>;
 
 export function Records() {
   const { t, name } = useText();
   const spaces = useQuery({
     queryKey: ["namespaces"],
-    queryFn: ({ signal }) => get<Page<Row>>("/api/v1/namespaces?limit=200", signal),
+    queryFn: ({ signal }) => getAll("/api/v1/namespaces", {}, signal),
   });
-  const choices = (spaces.data?.items ?? []).map((one) => {
-    const id = text(one, "namespace", "id") ?? "";
-    return [id, text(one, "name") ?? id] as const;
-  });
+  const choices = (spaces.data?.items ?? []).map((one) => [one.namespace, one.name] as const);
   return (
     <>
       <PageHead name={t("nav.records")} title={t("nav.records")} text={t("records.text")} />
       <Card flush>
-        <List<Row>
+        <List
           name="records"
           caption={t("nav.records")}
           route="/api/v1/records"
@@ -60,31 +48,25 @@ export function Records() {
             { name: "digest", label: "filter.digest" },
             { name: "writer", label: "record.writer" },
           ]}
-          rowKey={(one, at) =>
-            `${text(one, "namespace")} ${text(one, "key")} ${text(one, "version")} ${at}`
-          }
+          rowKey={(one, at) => `${one.namespace} ${one.key} ${one.version} ${at}`}
           empty={<Nothing title={t("records.empty")} text={t("records.empty.text")} />}
           columns={[
             {
               title: t("record.key"),
-              cell: (one) => <Link to={pathOf(one)}>{text(one, "key")}</Link>,
+              cell: (one) => <Link to={pathOf(one)}>{one.key}</Link>,
             },
             {
               title: t("namespace"),
-              cell: (one) =>
-                text(one, "namespace_name") ??
-                choices.find(([id]) => id === text(one, "namespace"))?.[1] ?? (
-                  <Id value={text(one, "namespace")} />
-                ),
+              cell: (one) => one.namespace_name ?? <Id value={one.namespace} />,
             },
-            { title: t("version"), right: true, cell: (one) => text(one, "version") },
-            { title: t("digest"), cell: (one) => <Id value={digestOf(one)} /> },
-            { title: t("content"), cell: (one) => name("content", text(one, "content_kind")) },
+            { title: t("version"), right: true, cell: (one) => one.version },
+            { title: t("digest"), cell: (one) => <Id value={one.digest} /> },
+            { title: t("content"), cell: (one) => name("content", one.content_kind) },
             {
               title: t("record.writer"),
-              cell: (one) => <AccountId value={text(one, "writer")} />,
+              cell: (one) => <AccountId value={one.writer} />,
             },
-            { title: t("time"), right: true, cell: (one) => <Time ms={text(one, "time")} /> },
+            { title: t("time"), right: true, cell: (one) => <Time ms={one.time} /> },
           ]}
         />
       </Card>
@@ -101,12 +83,12 @@ export function RecordPage() {
   const one = useQuery({
     queryKey: ["record", namespace, key, version],
     queryFn: ({ signal }) =>
-      get<Row>(address("/api/v1/records/{namespace}/{key}", places, { version }), signal),
+      get(address("/api/v1/records/{namespace}/{key}", places, { version }), signal),
   });
   const graph = useQuery({
     queryKey: ["record-graph", namespace, key, version],
     queryFn: ({ signal }) =>
-      get<Graph>(address("/api/v1/records/{namespace}/{key}/graph", places, { version }), signal),
+      get(address("/api/v1/records/{namespace}/{key}/graph", places, { version }), signal),
   });
   return (
     <>
@@ -131,37 +113,32 @@ export function RecordPage() {
 }
 
 /** One version; `newest` where the page follows the newest one. */
-function Version({ found, newest }: { found: Row; newest: boolean }) {
+function Version({ found, newest }: { found: RecordDetail; newest: boolean }) {
   const { t, name } = useText();
-  const own = text(found, "version") ?? "";
-  const plain = text(found, "content");
-  const kind = text(found, "content_kind");
-  const size = text(found, "content_size");
+  const { content: plain, content_kind: kind, version } = found;
   return (
     <>
       <Card
-        title={newest ? t("record.newest") : t("record.version", { version: own })}
+        title={newest ? t("record.newest") : t("record.version", { version })}
         extra={newest ? null : <Link to={{ search: "" }}>{t("record.newest")}</Link>}
       >
         <Facts
           items={[
             [t("version"), <VersionLink key="version" one={found} />],
-            [t("record.writer"), <AccountId key="writer" value={text(found, "writer")} />],
-            [t("time"), <Time key="time" ms={text(found, "time")} exact />],
-            [t("digest"), <Id key="digest" value={digestOf(found)} whole />],
-            [t("algorithm"), name("digest", algorithmOf(found))],
+            [t("record.writer"), <AccountId key="writer" value={found.writer} />],
+            [t("time"), <Time key="time" ms={found.time} exact />],
+            [t("digest"), <Id key="digest" value={found.digest} whole />],
+            [t("algorithm"), name("digest", found.algorithm)],
             [t("content"), name("content", kind)],
-            size ? [t("size"), bytesText(size)] : null,
-            text(found, "height")
-              ? [t("block"), <BlockLink key="height" height={text(found, "height")} />]
-              : null,
+            [t("size"), bytesText(found.content_size)],
+            [t("block"), <BlockLink key="height" height={found.height} />],
           ]}
         />
         {plain && <pre className="code wrap">{readable(plain) ?? plain}</pre>}
         {kind === "cipher" && <Pill tone="info">{t("record.private")}</Pill>}
       </Card>
       <Card title={t("record.compare")}>
-        <DocumentCheck digest={digestOf(found) ?? ""} algorithm={algorithmOf(found) ?? "sha256"} />
+        <DocumentCheck digest={found.digest} algorithm={found.algorithm} />
       </Card>
     </>
   );
@@ -170,23 +147,23 @@ function Version({ found, newest }: { found: Row; newest: boolean }) {
 function Versions(props: { namespace: string; record: string }) {
   const { t } = useText();
   return (
-    <List<Row>
+    <List
       name="record-versions"
       caption={t("record.versions")}
       route="/api/v1/records/{namespace}/{key}/versions"
       places={{ namespace: props.namespace, key: props.record }}
       filters={[{ name: "writer", label: "record.writer" }]}
-      rowKey={(one, at) => text(one, "version") ?? String(at)}
+      rowKey={(one) => String(one.version)}
       columns={[
         { title: t("version"), cell: (one) => <VersionLink one={one} /> },
-        { title: t("digest"), cell: (one) => <Id value={digestOf(one)} /> },
-        { title: t("record.writer"), cell: (one) => <AccountId value={text(one, "writer")} /> },
+        { title: t("digest"), cell: (one) => <Id value={one.digest} /> },
+        { title: t("record.writer"), cell: (one) => <AccountId value={one.writer} /> },
         {
           title: t("block"),
           right: true,
-          cell: (one) => <BlockLink height={text(one, "height")} />,
+          cell: (one) => <BlockLink height={one.height} />,
         },
-        { title: t("time"), right: true, cell: (one) => <Time ms={text(one, "time")} exact /> },
+        { title: t("time"), right: true, cell: (one) => <Time ms={one.time} exact /> },
       ]}
     />
   );

@@ -20,9 +20,9 @@ import {
   Trouble,
 } from "../components/parts";
 import { Amount, Sentence } from "../components/Words";
-import { change, get, RequestError } from "../lib/api";
+import { change, get, RequestError, address as urlOf } from "../lib/api";
 import { useLive } from "../lib/live";
-import { assetOf, row, rows, text } from "../lib/rows";
+import { row, rows, text } from "../lib/rows";
 import {
   type Comment,
   circumstances,
@@ -37,7 +37,7 @@ import {
 } from "../lib/sandbox";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
-import type { NetworkInfo, Page, Row } from "../lib/types";
+import type { Holding, NetworkInfo, Row } from "../lib/types";
 
 type Sdk = typeof import("bubi-sdk");
 const STORED = "bubi.sandbox.key";
@@ -96,7 +96,7 @@ function Bench({ sdk, network }: { sdk: Sdk; network: NetworkInfo }) {
   const { listen } = useLive();
   const [key, setKey] = useState<Secret | null>(() => storedKey(sdk));
   const [feed, setFeed] = useState<Event[]>([]);
-  const [holdings, setHoldings] = useState<Row[]>([]);
+  const [holdings, setHoldings] = useState<Holding[]>([]);
   const [code, setCode] = useState("");
   const known = useMemo(
     () => new sdk.Network(network.chain_id, network.prefix, network.suite, network.name),
@@ -128,7 +128,9 @@ function Bench({ sdk, network }: { sdk: Sdk; network: NetworkInfo }) {
   );
   const look = async (): Promise<void> => {
     if (!address) return;
-    const found = await get<Page<Row>>(`/api/v1/accounts/${address}/holdings`).catch(() => null);
+    const found = await get(urlOf("/api/v1/accounts/{address}/holdings", { address })).catch(
+      () => null,
+    );
     setHoldings(found?.items ?? []);
   };
   const newest = feed[0]?.id;
@@ -191,7 +193,7 @@ function KeyCard(props: {
   sdk: Sdk;
   address: string | null;
   secret: Secret | null;
-  holdings: Row[];
+  holdings: Holding[];
   onKey: (key: Secret) => void;
   tell: (content: ReactNode) => void;
   look: () => Promise<void>;
@@ -236,8 +238,8 @@ function KeyCard(props: {
             </div>
             <ul aria-label={t("account.holdings")}>
               {props.holdings.map((one) => (
-                <li key={assetOf(one)}>
-                  <Amount asset={assetOf(one)} amount={text(one, "balance") ?? "0"} />
+                <li key={one.asset.id}>
+                  <Amount asset={one.asset.id} amount={one.balance} />
                 </li>
               ))}
             </ul>
@@ -278,7 +280,7 @@ function BuildCard(props: {
   network: InstanceType<Sdk["Network"]>;
   secret: Secret;
   address: string;
-  holdings: Row[];
+  holdings: Holding[];
   tell: (content: ReactNode) => void;
   look: () => Promise<void>;
   onCode: (code: string) => void;
@@ -289,7 +291,7 @@ function BuildCard(props: {
   const [values, setValues] = useState<Values>({});
   const [step, setStep] = useState<Step>(NOTHING);
   const [busy, setBusy] = useState("");
-  const first = props.holdings[0] ? assetOf(props.holdings[0]) : "";
+  const first = props.holdings[0] ? props.holdings[0].asset.id : "";
   const value = (field: string, start: string): string => {
     if (values[field] !== undefined) return values[field];
     if (field === "asset") return first;

@@ -10,10 +10,8 @@ import { Switches } from "../components/Layout";
 import { Answered, Card, Code, Id, Nothing } from "../components/parts";
 import { QuorumBar } from "../components/Quorum";
 import { clock, dateTime, grouped } from "../lib/format";
-import { number } from "../lib/rows";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
-import type { TransactionRow } from "../lib/types";
 import { MINUTE_MS, points, useNewest, useOverview } from "./Overview";
 
 function Clock() {
@@ -29,7 +27,7 @@ export function Screen() {
   const { t } = useText();
   const { network } = useSession();
   const query = useOverview();
-  const newest = useNewest<TransactionRow>("/api/v1/transactions", 9);
+  const newest = useNewest("/api/v1/transactions", 9);
   const kinds = useKinds();
   useEffect(() => {
     document.title = `${t("nav.screen")} · Bubi`;
@@ -52,24 +50,18 @@ export function Screen() {
       </header>
       <Answered query={query}>
         {(found) => {
-          const margin = found.quorum ? found.quorum.missing_allowed - found.quorum.missing : null;
-          const rate = number(found as never, "rate_per_second");
-          const finality = number(found as never, "finality_ms");
+          const margin = found.quorum.missing_allowed - found.quorum.missing;
           const figures: readonly (readonly [string, string, string?])[] = [
             [t("height"), grouped(found.height)],
             [t("overview.transactions"), grouped(found.transactions)],
             [
               t("overview.rate"),
-              rate === null ? "–" : grouped(Math.round(rate * 10) / 10),
+              grouped(Math.round(Number(found.rate_per_second) * 10) / 10),
               t("unit.per_second"),
             ],
-            [
-              t("overview.finality"),
-              finality === null ? "–" : grouped(Math.round(finality)),
-              "ms",
-            ],
+            [t("overview.finality"), grouped(found.finality_ms), "ms"],
             [t("nav.accounts"), grouped(found.accounts)],
-            [t("overview.margin"), margin === null ? "–" : String(margin)],
+            [t("overview.margin"), String(margin)],
           ];
           return (
             <>
@@ -86,7 +78,7 @@ export function Screen() {
               <div className="panels">
                 <div className="stack">
                   <Card title={t("overview.hour")}>
-                    {(found.charts?.hour ?? []).length === 0 ? (
+                    {found.charts.hour.length === 0 ? (
                       <Nothing title={t("chart.empty")} />
                     ) : (
                       <Chart
@@ -97,14 +89,14 @@ export function Screen() {
                         lines={[
                           {
                             name: t("nav.transactions"),
-                            points: points(found.charts?.hour, "final", MINUTE_MS, 60),
+                            points: points(found.charts.hour, "final", MINUTE_MS, 60),
                           },
                         ]}
                       />
                     )}
                   </Card>
                   <Card title={t("nav.validators")}>
-                    <QuorumBar validators={found.validators ?? []} quorum={found.quorum} />
+                    <QuorumBar validators={found.validators} quorum={found.quorum} />
                   </Card>
                 </div>
                 <Card flush title={t("overview.newest")}>

@@ -8,20 +8,20 @@ import { Answered, Card, Facts, Id, Nothing, PageHead, Pill } from "../component
 import { address, get } from "../lib/api";
 import { bytesText } from "../lib/format";
 import { recordPath } from "../lib/links";
-import { text } from "../lib/rows";
 import { useText } from "../lib/text";
-import type { Row } from "../lib/types";
+import type { Hit } from "../lib/types";
 
 /** Where a search result leads. */
-export function pathOf(one: Row): string {
-  const [kind, id] = [text(one, "kind") ?? "", text(one, "id") ?? ""];
+export function pathOf(one: Pick<Hit, "kind" | "id" | "version">): string {
+  const { kind, id } = one;
   if (kind === "record") {
     const [space = "", ...rest] = id.split("/");
-    const key = text(one, "key") ?? rest.join("/");
-    return recordPath(text(one, "namespace") ?? space, key, text(one, "version"));
+    return recordPath(space, rest.join("/"), one.version);
   }
   if (kind === "namespace") return `/records?namespace=${id}`;
-  const folder: Record<string, string> = {
+  if (kind === "account_transactions") return `/transactions?account=${id}`;
+  if (kind === "asset_transactions") return `/transactions?asset=${id}`;
+  const folder = {
     block: "blocks",
     transaction: "transactions",
     account: "accounts",
@@ -30,20 +30,19 @@ export function pathOf(one: Row): string {
     evidence: "evidence",
     organisation: "organisations",
   };
-  return folder[kind] ? `/${folder[kind]}/${encodeURIComponent(id)}` : `/${kind}s`;
+  return `/${folder[kind]}/${encodeURIComponent(id)}`;
 }
 
 /** All that these words name, each hit once. */
-async function searched(words: readonly string[], signal: AbortSignal): Promise<Row[]> {
+async function searched(words: readonly string[], signal: AbortSignal): Promise<Hit[]> {
   const answers = await Promise.all(
-    words.map((q) => get<{ items: Row[] }>(address("/api/v1/search", {}, { q }), signal)),
+    words.map((q) => get(address("/api/v1/search", {}, { q }), signal)),
   );
   const hits = answers.flatMap((one) => one.items).map((one) => [hitKey(one), one] as const);
   return [...new Map(hits).values()];
 }
 
-const hitKey = (one: Row): string =>
-  [text(one, "kind"), text(one, "id"), text(one, "version")].join(" ");
+const hitKey = (one: Hit): string => [one.kind, one.id, one.version].join(" ");
 
 /** Where a document is searched: records name it by either digest. */
 const documentPath = (one: Hashed): string => `/search?q=${one.sha256}&or=${one.sm3}`;
@@ -83,13 +82,13 @@ export function Search() {
                     columns={[
                       {
                         title: t("search.kind"),
-                        cell: (one) => <Pill tone="info">{name("kind", text(one, "kind"))}</Pill>,
+                        cell: (one) => <Pill tone="info">{name("kind", one.kind)}</Pill>,
                       },
                       {
                         title: t("search.found"),
-                        cell: (one) => <Link to={pathOf(one)}>{text(one, "title", "id")}</Link>,
+                        cell: (one) => <Link to={pathOf(one)}>{one.title}</Link>,
                       },
-                      { title: t("search.id"), cell: (one) => <Id value={text(one, "id")} /> },
+                      { title: t("search.id"), cell: (one) => <Id value={one.id} /> },
                     ]}
                   />
                 )

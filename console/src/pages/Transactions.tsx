@@ -18,11 +18,10 @@ import {
 } from "../components/parts";
 import { useTransactionFilters } from "../components/TransactionFilters";
 import { Sentence, unpacked } from "../components/Words";
-import { get } from "../lib/api";
+import { address, get } from "../lib/api";
 import { dateTime, readable } from "../lib/format";
-import { row, rows, text } from "../lib/rows";
 import { useText } from "../lib/text";
-import type { Row, SignatureRow, TransactionRow } from "../lib/types";
+import type { Row, TransactionDetail } from "../lib/types";
 import { useTransactionColumns } from "./Blocks";
 
 export function Transactions() {
@@ -37,11 +36,11 @@ export function Transactions() {
         text={t("transactions.text")}
       />
       <Card flush>
-        <List<TransactionRow>
+        <List
           name="transactions"
           caption={t("nav.transactions")}
           route="/api/v1/transactions"
-          rowKey={(one, at) => one.hash ?? one.id ?? String(at)}
+          rowKey={(one) => one.hash}
           columns={columns}
           empty={<Nothing title={t("transactions.empty")} text={t("transactions.empty.text")} />}
           filters={filters}
@@ -51,20 +50,12 @@ export function Transactions() {
   );
 }
 
-interface Detail extends Row {
-  height: string;
-  time: string;
-  code: string;
-  events?: unknown[];
-  signatures?: SignatureRow[];
-}
-
 export function TransactionPage() {
   const { t } = useText();
   const { hash = "" } = useParams();
   const query = useQuery({
     queryKey: ["transaction", hash],
-    queryFn: ({ signal }) => get<Detail>(`/api/v1/transactions/${hash}`, signal),
+    queryFn: ({ signal }) => get(address("/api/v1/transactions/{hash}", { hash }), signal),
   });
   return (
     <>
@@ -79,7 +70,7 @@ export function TransactionPage() {
             <div className="w8 stack">
               <Result found={found} />
               <Operations found={found} />
-              <Events events={found.events ?? []} />
+              <Events events={found.events} />
             </div>
             <div className="w4 stack">
               <Where found={found} />
@@ -93,31 +84,10 @@ export function TransactionPage() {
   );
 }
 
-function bodyOf(found: Detail): Row {
-  const body = row(found.body);
-  return row(body.v1 ?? body);
-}
-
-function operationsOf(found: Detail): { body: unknown; source: string; code: string | null }[] {
-  const inner = bodyOf(found);
-  const results = rows(found.operations);
-  const source = text(inner, "source") ?? text(found, "source") ?? "";
-  const bodies = rows(inner.operations);
-  const listed = bodies.length > 0 ? bodies : results;
-  return listed.map((one, at) => {
-    const kind = text(one, "kind");
-    return {
-      body: one.body ?? (kind ? { [kind]: one.fields ?? {} } : one),
-      source: text(one, "source") ?? source,
-      code: text(results[at], "code"),
-    };
-  });
-}
-
-function Result({ found }: { found: Detail }) {
+function Result({ found }: { found: TransactionDetail }) {
   const { t, name, rich } = useText();
   const final = found.code === "final";
-  const failed = operationsOf(found).findIndex((one) => one.code === found.code);
+  const failed = found.body.operations.findIndex((one) => one.code === found.code);
   return (
     <Card title={t("result")}>
       <div className="row" style={{ marginBottom: 8 }}>
@@ -139,9 +109,9 @@ function Result({ found }: { found: Detail }) {
   );
 }
 
-function Operations({ found }: { found: Detail }) {
+function Operations({ found }: { found: TransactionDetail }) {
   const { t, name } = useText();
-  const operations = operationsOf(found);
+  const { operations, source } = found.body;
   if (operations.length === 0) {
     return (
       <Card title={t("operations")}>
@@ -157,7 +127,7 @@ function Operations({ found }: { found: Detail }) {
             <span className="place">{at + 1}</span>
             <div>
               <h3>{name("operation", unpacked(one.body).kind)}</h3>
-              <Sentence group="does" body={one.body} source={one.source} />
+              <Sentence group="does" body={one.body} source={one.source ?? source} />
               <details>
                 <summary className="muted">{t("fields")}</summary>
                 <pre className="code wrap">
@@ -165,7 +135,7 @@ function Operations({ found }: { found: Detail }) {
                 </pre>
               </details>
             </div>
-            {one.code && <Code code={one.code} />}
+            <Code code={one.code} />
           </li>
         ))}
       </ol>
@@ -173,7 +143,7 @@ function Operations({ found }: { found: Detail }) {
   );
 }
 
-function Events({ events }: { events: readonly unknown[] }) {
+function Events({ events }: { events: readonly Row[] }) {
   const { t, name } = useText();
   return (
     <Card title={t("events")} extra={events.length > 0 ? events.length : undefined}>
@@ -182,7 +152,7 @@ function Events({ events }: { events: readonly unknown[] }) {
       ) : (
         <ol className="steps">
           {events.map((found, at) => {
-            const event = row(found).event ?? found;
+            const event = found.event ?? found;
             return (
               <li key={at}>
                 <span className="place">{at + 1}</span>
@@ -200,23 +170,17 @@ function Events({ events }: { events: readonly unknown[] }) {
   );
 }
 
-function Where({ found }: { found: Detail }) {
+function Where({ found }: { found: TransactionDetail }) {
   const { t } = useText();
-  const inner = bodyOf(found);
-  const memo = text(inner, "memo") ?? text(found, "memo") ?? "";
-  const conditions = rows(inner.preconditions);
-  const until = text(inner, "valid_until") ?? text(found, "valid_until");
+  const { memo, preconditions: conditions } = found.body;
   return (
     <Card title={t("transaction.where")}>
       <Facts
         items={[
           [t("block"), <BlockLink key="height" height={found.height} />],
           [t("time"), <Time key="time" ms={found.time} exact />],
-          [
-            t("source"),
-            <AccountId key="source" value={text(inner, "source") ?? text(found, "source")} />,
-          ],
-          [t("valid_until"), dateTime(until)],
+          [t("source"), <AccountId key="source" value={found.source} />],
+          [t("valid_until"), dateTime(found.valid_until)],
           memo
             ? [
                 t("memo"),
@@ -241,10 +205,9 @@ function Where({ found }: { found: Detail }) {
   );
 }
 
-function Signatures({ found }: { found: Detail }) {
+function Signatures({ found }: { found: TransactionDetail }) {
   const { t, name } = useText();
-  const signatures = rows(found.signatures) as unknown as SignatureRow[];
-  const needed = rows(found.thresholds);
+  const { signatures, thresholds: needed } = found;
   return (
     <Card title={t("signatures")} flush>
       {signatures.length === 0 ? (
@@ -267,7 +230,7 @@ function Signatures({ found }: { found: Detail }) {
                 );
               },
             },
-            { title: t("weight"), right: true, cell: (one) => one.weight ?? "–" },
+            { title: t("weight"), right: true, cell: (one) => one.weight },
             {
               title: t("counted"),
               cell: (one) => (
@@ -279,17 +242,15 @@ function Signatures({ found }: { found: Detail }) {
       )}
       {needed.length > 0 && (
         <div style={{ padding: "10px 18px 14px" }} className="muted">
-          {needed.map((one, at) => {
-            const operation = text(one, "operation") ?? "default";
-            const weight = text(one, "threshold") ?? "–";
-            const had = text(one, "weight");
-            return (
-              <div key={at}>
-                {t("threshold.of", { operation: name("operation", operation), weight })}
-                {had === null ? "" : ` (${t("threshold.reached", { weight: had })})`}
-              </div>
-            );
-          })}
+          {needed.map((one, at) => (
+            <div key={at}>
+              {t("threshold.of", {
+                operation: name("operation", one.operation),
+                weight: one.threshold,
+              })}{" "}
+              ({t("threshold.reached", { weight: one.weight })})
+            </div>
+          ))}
         </div>
       )}
     </Card>

@@ -3,12 +3,11 @@ import { Button, Input } from "antd";
 import { useState } from "react";
 import { ProofResult, type ProofState } from "../components/Proof";
 import { Card, PageHead } from "../components/parts";
-import { get } from "../lib/api";
+import { address, get } from "../lib/api";
 import { provenAny } from "../lib/proofs";
 import { row } from "../lib/rows";
 import { useSession } from "../lib/session";
 import { useText } from "../lib/text";
-import type { Row } from "../lib/types";
 
 export function Verify() {
   const { t } = useText();
@@ -24,7 +23,9 @@ export function Verify() {
       const sdk = await import("bubi-sdk");
       const known = trust.trim()
         ? sdk.Trust.parse(trust)
-        : sdk.Trust.from(row((network ?? (await get<Row>("/api/v1/network"))).trust) as never);
+        : sdk.Trust.from(
+            row((network ?? (await get(address("/api/v1/network", {})))).trust) as never,
+          );
       setState({ step: "good", shown: provenAny(sdk, known, proof.trim()) });
     } catch (error) {
       setState({ step: "bad", error });

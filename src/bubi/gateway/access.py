@@ -58,14 +58,17 @@ async def principal_of(request: Request) -> Principal | None:
 def require(role: Role, *, public: bool = False) -> Dependency:
     """A dependency that lets a role and those above it in.
 
-    With `public`, it lets everybody in where the configuration opens the explorer. A dependency
-    raises `login_required` or `role_missing`.
+    With `public`, it lets everybody in where the configuration opens the explorer, within the
+    limit of their address. A dependency raises `login_required`, `role_missing` or
+    `too_many_requests`.
     """
 
     async def check(request: Request) -> Principal | None:
         principal = await principal_of(request)
         if principal is None:
-            if public and gateway_of(request).config.explorer.public:
+            gateway = gateway_of(request)
+            if public and gateway.config.explorer.public:
+                gateway.admit(gateway.visitors, request)
                 return None
             raise ProblemError("login_required")
         if principal.role < role:

@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Depends, Path, Query
 from fastapi.dependencies.models import Dependant
@@ -35,6 +35,7 @@ from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import gateway_of
 
 Result = TypeVar("Result")
+Row = TypeVar("Row")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """How a cell begins that a spreadsheet would compute; those of full width as well."""
 SLASH = "\0"
@@ -132,12 +133,17 @@ def _query_names(dependant: Dependant) -> Iterator[str]:
         yield from _query_names(other)
 
 
-class Listed(BaseModel):
-    """A page of a list. `height` is what it is consistent with; `next` is null at the end."""
+class Some(BaseModel, Generic[Row]):
+    """A page of a list; `next` is null at the end."""
 
     model_config = ConfigDict(extra="forbid")
-    items: list[dict[str, Any]]
+    items: list[Row]
     next: str | None
+
+
+class Listed(Some[Row], Generic[Row]):
+    """A page of a list. `height` is what it is consistent with; `next` is null at the end."""
+
     height: str
 
 
@@ -264,9 +270,7 @@ async def read(request: Request, work: Callable[[Reader], Result]) -> Result:
         raise ProblemError("index_starting", str(error)) from error
 
 
-async def found(
-    request: Request, work: Callable[[Reader], dict[str, Any] | None]
-) -> dict[str, Any]:
+async def found(request: Request, work: Callable[[Reader], Result | None]) -> Result:
     """One object.
 
     Raises:

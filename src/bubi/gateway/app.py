@@ -108,8 +108,13 @@ def document(app: FastAPI) -> dict[str, Any]:
             if any(one["name"] == "format" for one in operation.get("parameters", ())):
                 content = operation["responses"]["200"]["content"]
                 content["text/csv"] = {"schema": {"type": "string"}}
+    schemas = result.get("components", {}).get("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
-        result.get("components", {}).get("schemas", {}).pop(name, None)
+        schemas.pop(name, None)
+    for schema in schemas.values():
+        if "properties" in schema:
+            # Objects have the members that are named, and no others.
+            schema.setdefault("additionalProperties", False)
     return result
 
 

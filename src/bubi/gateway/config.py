@@ -56,20 +56,26 @@ class IndexSection:
 class ExplorerSection:
     """Whether everybody may read what the explorer shows.
 
+    `requests`: how many an address without a session may make at once, and per minute.
     `predecessor` is where the console of the chain before stands, if this chain continues one.
     """
 
     public: bool
     predecessor: str | None
+    requests: int
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxSection:
-    """The faucet of a development network; absent everywhere else."""
+    """The faucet of a development network; absent everywhere else.
+
+    `requests`: how often an address may ask it at once, and per minute.
+    """
 
     keystore: Path | None
     password: Path | None
     amount: int
+    requests: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,11 +289,16 @@ TABLE: dict[str, dict[str, tuple[Any, Check]]] = {
         "key": (None, path),
     },
     "index": {"database": (None, url("postgresql"))},
-    "explorer": {"public": (False, flag), "predecessor": (None, url("http", "https"))},
+    "explorer": {
+        "public": (False, flag),
+        "predecessor": (None, url("http", "https")),
+        "requests": (1_200, number(1, 1_000_000)),
+    },
     "sandbox": {
         "keystore": (None, path),
         "password": (None, path),
         "amount": (1_000, number(1, 1_000_000_000)),
+        "requests": (60, number(1, 1_000_000)),
     },
     "monitoring": {
         "nodes": ((), addresses),

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Table, and_, select
 
+from bubi.gateway import shapes
 from bubi.gateway.index import schema
 from bubi.gateway.index.paging import Asked, Order, Page
-from bubi.gateway.index.reader import Json, Reader, View, named_by
+from bubi.gateway.index.reader import Reader, View, named_by
 
 Kind = Literal["claims", "data", "holds", "items", "memberships"]
 
@@ -25,7 +26,7 @@ class Listing:
     order: Mapping[str, type]
     since: str
     until: str
-    show: Callable[[View, Sequence[Any], int], list[Json]]
+    show: Callable[[View, Sequence[Any], int], Sequence[Mapping[str, Any]]]
     """Rows to JSON, as they were at a height."""
     filters: Mapping[str, str]
     """Filters that such a list has, with their columns."""
@@ -71,10 +72,7 @@ def entries(
             [table.c[name] for name in names], down=False, types=tuple(listing.order.values())
         )
         rows, following = view.page(query, order, asked, names)
-        spans = [_span(getattr(row, listing.since), getattr(row, listing.until)) for row in rows]
-        shown = listing.show(view, rows, at)
-        items = [{**one, **span} for one, span in zip(shown, spans, strict=True)]
-        return Page(items, following, at)
+        return Page(listing.show(view, rows, at), following, at)
 
 
 def _fits(
@@ -92,19 +90,25 @@ def _fits(
     return column == value
 
 
-def _span(since: int, until: int | None) -> Json:
+def _span(since: int, until: int | None) -> shapes.Span:
     ended = None if until in {None, schema.OPEN} else str(until)
     return {"since": str(since), "until": ended}
 
 
-def _data(view: View, rows: Sequence[Any], at: int) -> list[Json]:
+def _data(view: View, rows: Sequence[Any], at: int) -> list[shapes.DataEntry]:
     del view, at
     return [
-        {"name": row.name, "version": str(row.version), "value": row.value.hex()} for row in rows
+        {
+            "name": row.name,
+            "version": str(row.version),
+            "value": row.value.hex(),
+            **_span(row.since, row.until),
+        }
+        for row in rows
     ]
 
 
-def _claims(view: View, rows: Sequence[Any], at: int) -> list[Json]:
+def _claims(view: View, rows: Sequence[Any], at: int) -> list[shapes.Claim]:
     del at
     issuers = view.addresses([row.issuer for row in rows])
     return [
@@ -113,12 +117,13 @@ def _claims(view: View, rows: Sequence[Any], at: int) -> list[Json]:
             "kind": row.kind,
             "digest": row.digest.hex(),
             "expires": row.expires,
+            **_span(row.since, row.until),
         }
         for row in rows
     ]
 
 
-def _holds(view: View, rows: Sequence[Any], at: int) -> list[Json]:
+def _holds(view: View, rows: Sequence[Any], at: int) -> list[shapes.Hold]:
     named = view.addresses([row.beneficiary for row in rows])
     assets = view.assets([row.asset for row in rows])
     return [
@@ -128,20 +133,20 @@ def _holds(view: View, rows: Sequence[Any], at: int) -> list[Json]:
             "beneficiary": named[row.beneficiary],
             "amount": row.amount,
             "expires": str(row.expires),
-            **_ended(row, at),
+            "state": row.state if _closed(row, at) else "open",
+            "captured": row.captured if _closed(row, at) else None,
+            **_span(row.height, row.closed),
         }
         for row in rows
     ]
 
 
-def _ended(hold: Any, at: int) -> Json:
-    """How a hold ended, if it did until a height."""
-    if hold.closed is None or hold.closed > at:
-        return {"state": "open", "captured": None}
-    return {"state": hold.state, "captured": hold.captured}
+def _closed(hold: Any, at: int) -> bool:
+    """Whether a hold had ended at a height."""
+    return hold.closed is not None and hold.closed <= at
 
 
-def _items(view: View, rows: Sequence[Any], at: int) -> list[Json]:
+def _items(view: View, rows: Sequence[Any], at: int) -> list[shapes.Item]:
     del at
     assets = view.assets([row.asset for row in rows])
     return [
@@ -149,14 +154,22 @@ def _items(view: View, rows: Sequence[Any], at: int) -> list[Json]:
             "asset": assets[row.asset],
             "item": row.item,
             "digest": None if row.digest is None else row.digest.hex(),
+            **_span(row.since, row.until),
         }
         for row in rows
     ]
 
 
-def _memberships(view: View, rows: Sequence[Any], at: int) -> list[Json]:
+def _memberships(view: View, rows: Sequence[Any], at: int) -> list[shapes.Membership]:
     del view, at
-    return [{"organisation": row.organisation, "asks": row.asks} for row in rows]
+    return [
+        {
+            "organisation": row.organisation,
+            "asks": row.asks,
+            **_span(row.since, row.until),
+        }
+        for row in rows
+    ]
 
 
 LISTINGS: Mapping[Kind, Listing] = {

@@ -1,12 +1,21 @@
 """The explorer's routes. Lists come from the index; current objects and proofs from the node."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bubi.gateway import answers, entries, governance, organisations, records, stream, words
+from bubi.gateway import (
+    answers,
+    entries,
+    governance,
+    organisations,
+    records,
+    shapes,
+    stream,
+    words,
+)
 from bubi.gateway.access import Role, principal_of, reader
 from bubi.gateway.answers import (
     RESPONSES,
@@ -21,6 +30,7 @@ from bubi.gateway.answers import (
     StrictRoute,
     Text,
     Until,
+    Wanted,
     found,
     listed,
     read,
@@ -39,7 +49,7 @@ HASH_LENGTH = 64
 
 
 @router.get("/network")
-async def network(request: Request) -> dict[str, Any]:
+async def network(request: Request) -> shapes.Network:
     """What identifies the network, its limits, its trust file."""
     gateway = gateway_of(request)
     now = await gateway.node.get("/v1/network")
@@ -63,7 +73,7 @@ async def network(request: Request) -> dict[str, Any]:
     }
 
 
-async def _predecessor(request: Request) -> dict[str, Any] | None:
+async def _predecessor(request: Request) -> shapes.Predecessor | None:
     """The end of the chain that this one continues, and where that can be looked at.
 
     Its height and time are unknown until the index has begun.
@@ -86,7 +96,7 @@ async def _predecessor(request: Request) -> dict[str, Any] | None:
 
 
 @router.get("/overview")
-async def overview(request: Request) -> dict[str, Any]:
+async def overview(request: Request) -> shapes.Overview:
     """Where the network stands: height, rate, finality, validators, quorum, charts."""
     gateway = gateway_of(request)
     index = await read(request, lambda index: index.overview())
@@ -107,7 +117,12 @@ async def overview(request: Request) -> dict[str, Any]:
         "halted": consensus["halted"],
         "reasons": consensus["reasons"],
         "validators": [
-            {name: one[name] for name in ("name", "organisation", "weight", "missing")}
+            {
+                "name": one["name"],
+                "organisation": one["organisation"],
+                "weight": one["weight"],
+                "missing": one["missing"],
+            }
             for one in seen
         ],
         "quorum": {
@@ -122,7 +137,7 @@ async def overview(request: Request) -> dict[str, Any]:
 @router.get("/search")
 async def search(
     request: Request, q: Annotated[str, Query(min_length=1, max_length=256)]
-) -> dict[str, Any]:
+) -> shapes.Found:
     """What a text may mean: height, hash, digest, address, asset, name, record key, id."""
     if "\0" in q:
         raise ProblemError("parameter_invalid", "a text holds no NUL")
@@ -143,7 +158,7 @@ async def news(request: Request) -> Response:
 # --- blocks and transactions ---------------------------------------------------------------------
 
 
-@router.get("/blocks", response_model=Listed)
+@router.get("/blocks", response_model=Listed[shapes.Block])
 async def blocks(
     request: Request,
     part: Part,
@@ -168,13 +183,13 @@ def _block_name(name: str) -> str:
 
 
 @router.get("/blocks/{block}")
-async def block(request: Request, block: str) -> dict[str, Any]:
+async def block(request: Request, block: str) -> shapes.BlockDetail:
     """One block, by height or digest."""
     name = _block_name(block)
     return await found(request, lambda index: index.block(name))
 
 
-@router.get("/blocks/{block}/transactions", response_model=Listed)
+@router.get("/blocks/{block}/transactions", response_model=Listed[shapes.Transaction])
 async def block_transactions(
     request: Request,
     block: str,
@@ -208,7 +223,7 @@ async def _filters(request: Request, given: Filters) -> Filters:
     return given
 
 
-@router.get("/transactions", response_model=Listed)
+@router.get("/transactions", response_model=Listed[shapes.Transaction])
 async def transactions(
     request: Request,
     part: Part,
@@ -225,14 +240,14 @@ async def transactions(
 
 
 @router.get("/transactions/{hash}")
-async def transaction(request: Request, hash: Hash) -> dict[str, Any]:  # noqa: A002
+async def transaction(request: Request, hash: Hash) -> shapes.TransactionDetail:  # noqa: A002
     """One transaction: body, result in words, events, signatures against thresholds."""
     one = await found(request, lambda index: index.transaction(hash))
     return {**one, "result": words.result(one["code"])}
 
 
 @router.get("/transactions/{hash}/proof")
-async def transaction_proof(request: Request, hash: Hash) -> dict[str, Any]:  # noqa: A002
+async def transaction_proof(request: Request, hash: Hash) -> shapes.ReceiptProof:  # noqa: A002
     """The receipt proof with the trust file that it is checked against.
 
     A proof holds the whole body. Where that holds something private, a login is needed.
@@ -250,7 +265,7 @@ async def transaction_proof(request: Request, hash: Hash) -> dict[str, Any]:  # 
 # --- accounts ------------------------------------------------------------------------------------
 
 
-@router.get("/accounts", response_model=Listed)
+@router.get("/accounts", response_model=Listed[shapes.Account])
 async def accounts(
     request: Request,
     part: Part,
@@ -267,21 +282,21 @@ async def accounts(
 
 
 @router.get("/accounts/{address}")
-async def account(request: Request, address: Account) -> dict[str, Any]:
+async def account(request: Request, address: Account) -> shapes.AccountDetail:
     """One account: signers, thresholds, its organisation, when it was opened and by whom."""
     await answers.address_of(request, address)
     one = await found(request, lambda index: index.account(address))
     height = int(one["indexed_height"])
-    one |= await read(request, lambda index: organisations.belonging(index, address, height))
+    belongs = await read(request, lambda index: organisations.belonging(index, address, height))
     if one["thresholds"] is None and one["closed"] is None:
         # A validator's account that a vote opened: its signers are in no operation.
         full = await gateway_of(request).node.get(f"/v1/accounts/{address}")
         header = full["value"].get("v1", {})
         one |= {"signers": header.get("signers", []), "thresholds": header.get("thresholds")}
-    return one
+    return {**one, **belongs}
 
 
-@router.get("/accounts/{address}/holdings", response_model=Listed)
+@router.get("/accounts/{address}/holdings", response_model=Listed[shapes.Holding])
 async def holdings(
     request: Request,
     address: Account,
@@ -296,7 +311,7 @@ async def holdings(
     )
 
 
-@router.get("/accounts/{address}/transactions", response_model=Listed)
+@router.get("/accounts/{address}/transactions", response_model=Listed[shapes.Transaction])
 async def account_transactions(
     request: Request,
     address: Account,
@@ -313,14 +328,14 @@ async def account_transactions(
 
 
 @router.get("/accounts/{address}/quota")
-async def account_quota(request: Request, address: Account) -> dict[str, Any]:
+async def account_quota(request: Request, address: Account) -> shapes.AccountQuota:
     """What an account and its organisation used of their quotas, as the node has it now."""
     await answers.address_of(request, address)
     return await organisations.account_quota(gateway_of(request).node, address)
 
 
 @router.get("/accounts/{address}/proof")
-async def account_proof(request: Request, address: Account) -> dict[str, Any]:
+async def account_proof(request: Request, address: Account) -> shapes.AccountProof:
     """A proof of all cells of an account, with the trust file that it is checked against."""
     await answers.address_of(request, address)
     node = gateway_of(request).node
@@ -328,40 +343,21 @@ async def account_proof(request: Request, address: Account) -> dict[str, Any]:
     return {"account": full, "trust": await node.network()}
 
 
-@router.get("/accounts/{address}/{kind}", response_model=Listed)
-async def account_list(  # noqa: PLR0913, PLR0917 - one per filter
+async def _entries(
     request: Request,
-    address: Account,
+    address: str,
     kind: entries.Kind,
-    part: Part,
-    height: Height = None,
-    history: History = "0",
-    name: Text = None,
-    asset: Identifier = None,
-    issuer: AccountFilter = None,
-    state: Annotated[entries.HoldState | None, Query()] = None,
-    organisation: Text = None,
+    part: Wanted,
+    height: int | None,
+    history: str,
+    **given: str | None,
 ) -> Response:
-    """Claims about an account, its data, holds, items, memberships: now or at a height.
+    """What stands with an account and fits all filters, now or at a height.
 
-    `history=1` lists what no longer stands, too: each from block `since` to before `until`.
-    `name` is that of a data entry, the kind of a claim, or an item; `state` that of a hold at the
-    height, all but `open` with the history. Each list has those filters that its rows have.
+    `history` 1: also what no longer stands, each from block `since` to before `until`.
     """
     await answers.address_of(request, address)
-    if issuer is not None:
-        await answers.address_of(request, issuer)
-    given = {
-        "name": name,
-        "asset": asset,
-        "issuer": issuer,
-        "state": state,
-        "organisation": organisation,
-    }
-    filters = {one: value for one, value in given.items() if value is not None}
-    for one in filters:
-        if one not in entries.LISTINGS[kind].filters:
-            raise ProblemError("unknown_parameter", f"{kind} have no {one}")
+    filters = {name: value for name, value in given.items() if value is not None}
     whole = history == "1"
     return await listed(
         request,
@@ -370,10 +366,89 @@ async def account_list(  # noqa: PLR0913, PLR0917 - one per filter
     )
 
 
+@router.get("/accounts/{address}/data", response_model=Listed[shapes.DataEntry])
+async def account_data(
+    request: Request,
+    address: Account,
+    part: Part,
+    height: Height = None,
+    history: History = "0",
+    name: Text = None,
+) -> Response:
+    """Data entries of an account, by name."""
+    return await _entries(request, address, "data", part, height, history, name=name)
+
+
+@router.get("/accounts/{address}/claims", response_model=Listed[shapes.Claim])
+async def account_claims(
+    request: Request,
+    address: Account,
+    part: Part,
+    height: Height = None,
+    history: History = "0",
+    name: Annotated[Text, Query(description="The kind of a claim")] = None,
+    issuer: AccountFilter = None,
+) -> Response:
+    """Claims about an account."""
+    if issuer is not None:
+        await answers.address_of(request, issuer)
+    return await _entries(
+        request, address, "claims", part, height, history, name=name, issuer=issuer
+    )
+
+
+@router.get("/accounts/{address}/holds", response_model=Listed[shapes.Hold])
+async def account_holds(
+    request: Request,
+    address: Account,
+    part: Part,
+    height: Height = None,
+    history: History = "0",
+    asset: Identifier = None,
+    state: Annotated[entries.HoldState | None, Query()] = None,
+) -> Response:
+    """Amounts of an account that are reserved; all states but `open` with the history.
+
+    `state` is that at the height.
+    """
+    return await _entries(
+        request, address, "holds", part, height, history, asset=asset, state=state
+    )
+
+
+@router.get("/accounts/{address}/items", response_model=Listed[shapes.Item])
+async def account_items(
+    request: Request,
+    address: Account,
+    part: Part,
+    height: Height = None,
+    history: History = "0",
+    asset: Identifier = None,
+    name: Text = None,
+) -> Response:
+    """Unique items of an account."""
+    return await _entries(request, address, "items", part, height, history, asset=asset, name=name)
+
+
+@router.get("/accounts/{address}/memberships", response_model=Listed[shapes.Membership])
+async def account_memberships(
+    request: Request,
+    address: Account,
+    part: Part,
+    height: Height = None,
+    history: History = "0",
+    organisation: Text = None,
+) -> Response:
+    """Organisations that took an account in, or that it asked to."""
+    return await _entries(
+        request, address, "memberships", part, height, history, organisation=organisation
+    )
+
+
 # --- assets --------------------------------------------------------------------------------------
 
 
-@router.get("/assets", response_model=Listed)
+@router.get("/assets", response_model=Listed[shapes.Asset])
 async def assets(
     request: Request,
     part: Part,
@@ -390,12 +465,12 @@ async def assets(
 
 
 @router.get("/assets/{asset}")
-async def asset(request: Request, asset: Hash) -> dict[str, Any]:
+async def asset(request: Request, asset: Hash) -> shapes.Asset:
     """One asset: definition and supply."""
     return await found(request, lambda index: index.asset(asset))
 
 
-@router.get("/assets/{asset}/holders", response_model=Listed)
+@router.get("/assets/{asset}/holders", response_model=Listed[shapes.Holder])
 async def holders(
     request: Request,
     asset: Hash,
@@ -412,7 +487,7 @@ async def holders(
     )
 
 
-@router.get("/assets/{asset}/history", response_model=Listed)
+@router.get("/assets/{asset}/history", response_model=Listed[shapes.Supply])
 async def history(
     request: Request, asset: Hash, part: Part, since: Since = None, until: Until = None
 ) -> Response:
@@ -424,7 +499,7 @@ async def history(
 
 
 @router.get("/assets/{asset}/proof")
-async def asset_proof(request: Request, asset: Hash) -> dict[str, Any]:
+async def asset_proof(request: Request, asset: Hash) -> shapes.AssetProof:
     """A proof of the definition and the supply, with the trust file."""
     node = gateway_of(request).node
     full = await node.get(f"/v1/assets/{asset}", {"proof": "1"})
@@ -434,7 +509,7 @@ async def asset_proof(request: Request, asset: Hash) -> dict[str, Any]:
 # --- records -------------------------------------------------------------------------------------
 
 
-@router.get("/namespaces", response_model=Listed)
+@router.get("/namespaces", response_model=Listed[shapes.Namespace])
 async def namespaces(
     request: Request, part: Part, owner: AccountFilter = None, name: Text = None
 ) -> Response:
@@ -446,7 +521,7 @@ async def namespaces(
     )
 
 
-@router.get("/records", response_model=Listed)
+@router.get("/records", response_model=Listed[shapes.Record])
 async def record_list(
     request: Request,
     part: Part,
@@ -471,12 +546,12 @@ Version = Annotated[int | None, Query(ge=1, le=2**32 - 1)]
 @router.get("/records/{namespace}/{key}")
 async def record(
     request: Request, namespace: Hash, key: answers.Key, version: Version = None
-) -> dict[str, Any]:
+) -> shapes.RecordDetail:
     """One version of a record (default: the newest), with its parents."""
     return await found(request, lambda index: records.record(index, namespace, key, version))
 
 
-@router.get("/records/{namespace}/{key}/versions", response_model=Listed)
+@router.get("/records/{namespace}/{key}/versions", response_model=Listed[shapes.Record])
 async def record_versions(
     request: Request,
     namespace: Hash,
@@ -497,7 +572,7 @@ async def record_versions(
 @router.get("/records/{namespace}/{key}/graph")
 async def record_graph(
     request: Request, namespace: Hash, key: answers.Key, version: Version = None
-) -> dict[str, Any]:
+) -> shapes.Graph:
     """What a record came from and what came from it: `nodes` and `edges` from parent to child."""
     return await found(request, lambda index: records.graph(index, namespace, key, version))
 
@@ -505,7 +580,7 @@ async def record_graph(
 # --- organisations -------------------------------------------------------------------------------
 
 
-@router.get("/organisations", response_model=Listed)
+@router.get("/organisations", response_model=Listed[shapes.Organisation])
 async def organisation_list(
     request: Request, part: Part, height: Height = None, contains: Text = None
 ) -> Response:
@@ -520,14 +595,14 @@ async def organisation_list(
 @router.get("/organisations/{organisation}")
 async def organisation(
     request: Request, organisation: answers.Key, height: Height = None
-) -> dict[str, Any]:
+) -> shapes.OrganisationDetail:
     """One organisation: who votes for it, its validators, how many belong to it."""
     return await found(
         request, lambda index: organisations.organisation(index, organisation, height)
     )
 
 
-@router.get("/organisations/{organisation}/members", response_model=Listed)
+@router.get("/organisations/{organisation}/members", response_model=Listed[shapes.Member])
 async def organisation_members(
     request: Request,
     organisation: answers.Key,
@@ -557,7 +632,9 @@ async def organisation_members(
 
 
 @router.get("/organisations/{organisation}/quota")
-async def organisation_quota(request: Request, organisation: answers.Key) -> dict[str, Any]:
+async def organisation_quota(
+    request: Request, organisation: answers.Key
+) -> shapes.OrganisationQuota:
     """What the accounts of an organisation used of the quota that they share, as of now."""
     await found(request, lambda index: organisations.organisation(index, organisation))
     return await organisations.quota(gateway_of(request).node, organisation)
@@ -566,7 +643,16 @@ async def organisation_quota(request: Request, organisation: answers.Key) -> dic
 # --- consensus and governance --------------------------------------------------------------------
 
 
-@router.get("/validators", response_model=dict[str, Any])
+class Validators(Listed[shapes.Validator]):
+    """Validators in force, with their epoch and what decides."""
+
+    epoch: str
+    engine: str
+    quorum: int
+    total: int
+
+
+@router.get("/validators", response_model=Validators)
 async def validators(
     request: Request,
     part: Part,
@@ -585,11 +671,19 @@ async def validators(
         and state in {None, "missing" if one.get("missing") else "present"}
     ]
     page = part.of(lambda asked: window(items, by("name"), asked))
-    about = {name: now[name] for name in ("epoch", "engine", "quorum", "total")}
-    return await answers.answer(request, part, page, height=now["indexed_height"], **about)
+    return await answers.answer(
+        request,
+        part,
+        page,
+        height=now["indexed_height"],
+        epoch=now["epoch"],
+        engine=now["engine"],
+        quorum=now["quorum"],
+        total=now["total"],
+    )
 
 
-@router.get("/epochs", response_model=Listed)
+@router.get("/epochs", response_model=Listed[shapes.Epoch])
 async def epochs(request: Request, part: Part, engine: Text = None) -> Response:
     """Epochs with their validators, newest first; those with an engine if it is named."""
     return await listed(
@@ -600,12 +694,12 @@ async def epochs(request: Request, part: Part, engine: Text = None) -> Response:
 @router.get("/epochs/{epoch}")
 async def epoch(
     request: Request, epoch: Annotated[int, Path(ge=0, le=answers.HEIGHT_MAX)]
-) -> dict[str, Any]:
+) -> shapes.EpochDetail:
     """One epoch: validators, organisations, rules, and the proposal that began it."""
     return await found(request, lambda index: governance.epoch(index, epoch))
 
 
-@router.get("/proposals", response_model=Listed)
+@router.get("/proposals", response_model=Listed[shapes.Proposal])
 async def proposals(
     request: Request,
     part: Part,
@@ -621,12 +715,12 @@ async def proposals(
 
 
 @router.get("/proposals/{proposal}")
-async def proposal(request: Request, proposal: Hash) -> dict[str, Any]:
+async def proposal(request: Request, proposal: Hash) -> shapes.ProposalDetail:
     """One proposal: what it changes, every vote, whose readiness it has."""
     return await found(request, lambda index: governance.proposal(index, proposal))
 
 
-@router.get("/evidence", response_model=Listed)
+@router.get("/evidence", response_model=Listed[shapes.Evidence])
 async def evidence_list(
     request: Request,
     part: Part,
@@ -643,6 +737,6 @@ async def evidence_list(
 
 
 @router.get("/evidence/{evidence}")
-async def evidence(request: Request, evidence: Hash) -> dict[str, Any]:
+async def evidence(request: Request, evidence: Hash) -> shapes.Evidence:
     """One piece of evidence: what a validator signed twice, who reported it, what came of it."""
     return await found(request, lambda index: governance.evidence(index, evidence))

@@ -1,15 +1,16 @@
 """Questions about epochs and their validators, proposals with their votes, evidence."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from sqlalchemy import Select, Table, select, tuple_
 
+from bubi.gateway import shapes
 from bubi.gateway.index import schema
 from bubi.gateway.index.governance import of_text
 from bubi.gateway.index.paging import Asked, Order, Page
-from bubi.gateway.index.reader import Json, Reader, View
+from bubi.gateway.index.reader import Reader, View
 from bubi.gateway.index.settings import Settings, shown
 
 State = Literal["open", "approved", "active", "rejected", "withdrawn", "expired", "lapsed"]
@@ -34,7 +35,7 @@ def epochs(reader: Reader, asked: Asked, engine: str | None = None) -> Page:
         return Page([_epoch(row, members[row.epoch]) for row in rows], following, view.height)
 
 
-def epoch(reader: Reader, number: int | None = None) -> Json | None:
+def epoch(reader: Reader, number: int | None = None) -> shapes.EpochDetail | None:
     """One epoch with its validators, organisations and parameters; without a number the newest."""
     table = schema.epochs
     with reader.view() as view:
@@ -53,8 +54,14 @@ def epoch(reader: Reader, number: int | None = None) -> Json | None:
             "quorum_denominator": now.quorum_denominator,
             "parameters": now.parameters,
             "organisations": [
-                {"name": name, "weight": weights.get(name, 0), **now.organisations[name]}
-                for name in sorted(now.organisations)
+                {
+                    "name": name,
+                    "weight": weights.get(name, 0),
+                    "governance": one["governance"],
+                    "certificate_bytes": one["certificate_bytes"],
+                    "certificate_sha256": one["certificate_sha256"],
+                }
+                for name, one in sorted(now.organisations.items())
             ],
             "listings": now.listings,
             "revoked": now.revoked,
@@ -62,7 +69,7 @@ def epoch(reader: Reader, number: int | None = None) -> Json | None:
         }
 
 
-def _epoch(row: Any, members: list[Json]) -> Json:
+def _epoch(row: Any, members: list[shapes.EpochValidator]) -> shapes.Epoch:
     return {
         "epoch": str(row.epoch),
         "height": str(row.height),
@@ -75,9 +82,9 @@ def _epoch(row: Any, members: list[Json]) -> Json:
     }
 
 
-def _members(view: View, numbers: Iterable[int]) -> dict[int, list[Json]]:
+def _members(view: View, numbers: Iterable[int]) -> dict[int, list[shapes.EpochValidator]]:
     table = schema.validators
-    found: dict[int, list[Json]] = {number: [] for number in numbers}
+    found: dict[int, list[shapes.EpochValidator]] = {number: [] for number in numbers}
     query = select(table).where(table.c.epoch.in_(found)).order_by(table.c.epoch, table.c.place)
     for row in view.connection.execute(query):
         found[row.epoch].append(
@@ -109,7 +116,7 @@ def _page(
     asked: Asked,
     table: Table,
     height: str,
-    written: Callable[[View, list[Any]], list[Json]],
+    written: Callable[[View, list[Any]], Sequence[Mapping[str, Any]]],
 ) -> Page:
     """Rows of a table in the order in which blocks made them; `height` names that of the block."""
     names = [height, "position", "number"]
@@ -135,7 +142,7 @@ def proposals(
     return _page(reader, query, asked, table, "height", _shown)
 
 
-def proposal(reader: Reader, identity: str) -> Json | None:
+def proposal(reader: Reader, identity: str) -> shapes.ProposalDetail | None:
     """One proposal: what it changes, who voted when, whose readiness it has; None if unknown."""
     table = schema.proposals
     query = select(table).where(table.c.proposal == bytes.fromhex(identity))
@@ -160,7 +167,7 @@ def proposal(reader: Reader, identity: str) -> Json | None:
         }
 
 
-def _shown(view: View, rows: list[Any]) -> list[Json]:
+def _shown(view: View, rows: list[Any]) -> list[shapes.Proposal]:
     given = _approving(view, rows)
     hashes = _hashes(view, [(row.height, row.position) for row in rows])
     return [
@@ -185,15 +192,15 @@ def _shown(view: View, rows: list[Any]) -> list[Json]:
     ]
 
 
-def _differences(row: Any) -> list[Json]:
-    found = []
+def _differences(row: Any) -> list[shapes.Difference]:
+    found: list[shapes.Difference] = []
     for change, before in zip(json.loads(row.changes), json.loads(row.before), strict=True):
         ((kind, fields),) = shown(change).items()
         found.append({"change": kind, "fields": fields, "before": before})
     return found
 
 
-def _votes(view: View, identity: bytes, now: Settings) -> list[Json]:
+def _votes(view: View, identity: bytes, now: Settings) -> list[shapes.Vote]:
     """All votes on a proposal, in their order."""
     table, blocks = schema.votes, schema.blocks
     weights = now.weights()
@@ -218,16 +225,22 @@ def _votes(view: View, identity: bytes, now: Settings) -> list[Json]:
     ]
 
 
-def _counted(history: list[Json], now: Settings, *, undecided: bool) -> list[Json]:
+def _counted(history: list[shapes.Vote], now: Settings, *, undecided: bool) -> list[shapes.Vote]:
     """The newest vote of each organisation; of those that may still vote, none."""
     newest = {one["organisation"]: one for one in history}
     weights = now.weights()
     if undecided:
         for name, one in now.organisations.items():
             if one["governance"] is not None:
-                waiting = {"organisation": name, "weight": weights.get(name, 0), "approve": None}
-                empty = {"height": None, "time": None, "transaction": None}
-                newest.setdefault(name, {**waiting, **empty})
+                waiting: shapes.Vote = {
+                    "organisation": name,
+                    "weight": weights.get(name, 0),
+                    "approve": None,
+                    "height": None,
+                    "time": None,
+                    "transaction": None,
+                }
+                newest.setdefault(name, waiting)
     return [newest[name] for name in sorted(newest)]
 
 
@@ -253,7 +266,7 @@ def _approving(view: View, rows: list[Any]) -> dict[bytes, int]:
     return counted
 
 
-def _ready(view: View, row: Any, now: Settings) -> list[Json]:
+def _ready(view: View, row: Any, now: Settings) -> list[shapes.Readiness]:
     """Next validators and whether they are ready; nobody before it is approved."""
     if row.approved is None:
         return []
@@ -296,7 +309,7 @@ def evidence_list(
     return _page(reader, query, asked, table, "recorded", _evidence)
 
 
-def evidence(reader: Reader, identity: str) -> Json | None:
+def evidence(reader: Reader, identity: str) -> shapes.Evidence | None:
     """One piece of evidence; None if there is none."""
     table = schema.evidence
     query = select(table).where(table.c.evidence == bytes.fromhex(identity))
@@ -305,7 +318,7 @@ def evidence(reader: Reader, identity: str) -> Json | None:
         return None if row is None else _evidence(view, [row])[0]
 
 
-def _evidence(view: View, rows: list[Any]) -> list[Json]:
+def _evidence(view: View, rows: list[Any]) -> list[shapes.Evidence]:
     hashes = _hashes(view, [(row.recorded, row.position) for row in rows])
     opened = _opened(view, [row.removal for row in rows])
     return [

@@ -11,10 +11,11 @@ from bubi_sdk import state
 from bubi_sdk.errors import BubiError
 from sqlalchemy import Select, func, select
 
+from bubi.gateway import shapes
 from bubi.gateway.index import schema
 from bubi.gateway.index.governance import of_text
 from bubi.gateway.index.paging import Asked, Order, Page
-from bubi.gateway.index.reader import Json, Reader, View
+from bubi.gateway.index.reader import Reader, View
 from bubi.gateway.index.settings import Settings
 from bubi.gateway.node import Node
 from bubi.gateway.problems import ProblemError
@@ -67,7 +68,9 @@ def organisations(
         return Page(_shown(view, shown, now, at), following, at)
 
 
-def organisation(reader: Reader, name: str, height: int | None = None) -> Json | None:
+def organisation(
+    reader: Reader, name: str, height: int | None = None
+) -> shapes.OrganisationDetail | None:
     """One organisation; None if there is none of this name at the height.
 
     Raises:
@@ -81,7 +84,7 @@ def organisation(reader: Reader, name: str, height: int | None = None) -> Json |
         return {**_shown(view, [name], now, at)[0], "indexed_height": str(at)}
 
 
-def _shown(view: View, names: Sequence[str], now: Settings, at: int) -> list[Json]:
+def _shown(view: View, names: Sequence[str], now: Settings, at: int) -> list[shapes.Organisation]:
     weights = now.weights()
     voters = _voters(view, now)
     members = _counts(view, "organisation", names, at, voters)
@@ -93,7 +96,9 @@ def _shown(view: View, names: Sequence[str], now: Settings, at: int) -> list[Jso
             "validators": [one["name"] for one in now.validators if one["organisation"] == name],
             "members": str(members.get(name, 0) + (name in voters.values())),
             "asking": str(asking.get(name, 0)),
-            **now.organisations[name],
+            "governance": now.organisations[name]["governance"],
+            "certificate_bytes": now.organisations[name]["certificate_bytes"],
+            "certificate_sha256": now.organisations[name]["certificate_sha256"],
         }
         for name in names
     ]
@@ -203,7 +208,7 @@ def _voting(view: View, terms: Sequence[Term]) -> list[Member]:
     ]
 
 
-def _member_rows(view: View, rows: Sequence[Member]) -> list[Json]:
+def _member_rows(view: View, rows: Sequence[Member]) -> list[shapes.Member]:
     named = view.addresses([row.account for row in rows])
     accounts = schema.accounts
     closed = select(accounts.c.account, accounts.c.closed).where(
@@ -225,7 +230,7 @@ def _member_rows(view: View, rows: Sequence[Member]) -> list[Json]:
 # --- one account ---------------------------------------------------------------------------------
 
 
-def belonging(reader: Reader, address: str, height: int | None = None) -> Json:
+def belonging(reader: Reader, address: str, height: int | None = None) -> shapes.Belonging:
     """To which organisation an account belongs at a height, and which one it asks.
 
     Raises:
@@ -249,7 +254,7 @@ def belonging(reader: Reader, address: str, height: int | None = None) -> Json:
 # --- quotas --------------------------------------------------------------------------------------
 
 
-async def account_quota(node: Node, address: str) -> Json:
+async def account_quota(node: Node, address: str) -> shapes.AccountQuota:
     """What an account and its organisation used of their quotas, as the node has it now.
 
     Raises:
@@ -263,7 +268,7 @@ async def account_quota(node: Node, address: str) -> Json:
     }
 
 
-async def quota(node: Node, name: str) -> Json:
+async def quota(node: Node, name: str) -> shapes.OrganisationQuota:
     """What the accounts of an organisation used of the quota that they share.
 
     `quota` is null if there is none. Governance accounts and accounts of validators have one each
@@ -282,7 +287,7 @@ async def quota(node: Node, name: str) -> Json:
     period = int(network["time"]) // window
     used = _used(cell["value"], period)
     until = str((period + 1) * window)
-    found = {"used": str(used), "limit": str(limit), "until": until}
+    found: shapes.SharedUse = {"used": str(used), "limit": str(limit), "until": until}
     return {"quota": found, "height": network["height"]}
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import and_, or_, select
 
+from bubi.gateway import shapes
 from bubi.gateway.index import schema
 from bubi.gateway.index.paging import Asked, Order, Page
-from bubi.gateway.index.reader import Json, Reader, View, named_by
+from bubi.gateway.index.reader import Reader, View, named_by
 
 GRAPH_MAX = 200
 Version = tuple[bytes, str, int]
@@ -27,7 +28,7 @@ def namespaces(
         order = Order([table.c.name], down=False, types=(str,))
         rows, following = view.page(query, order, asked, ["name"])
         owners = view.addresses([row.owner for row in rows])
-        items = [
+        items: list[shapes.Namespace] = [
             {
                 "namespace": row.namespace.hex(),
                 "name": row.name,
@@ -68,7 +69,9 @@ def records(
         return Page(_shown(view, rows), following, view.height)
 
 
-def record(reader: Reader, namespace: str, key: str, version: int | None = None) -> Json | None:
+def record(
+    reader: Reader, namespace: str, key: str, version: int | None = None
+) -> shapes.RecordDetail | None:
     """A version of a record (the newest if none is named) with its content and its parents."""
     table, links = schema.records, schema.record_parents
     this = and_(table.c.namespace == bytes.fromhex(namespace), table.c.key == key)
@@ -108,7 +111,7 @@ def versions(
         return Page(_shown(view, rows), following, view.height)
 
 
-def graph(reader: Reader, namespace: str, key: str, version: int | None) -> Json | None:
+def graph(reader: Reader, namespace: str, key: str, version: int | None) -> shapes.Graph | None:
     """What a record came from and what came from it, as far as `GRAPH_MAX` versions.
 
     Nodes name versions; an edge leads from the parent to the child.
@@ -194,12 +197,12 @@ def _id(one: Version) -> str:
     return f"{one[0].hex()}/{one[1]}/{one[2]}"
 
 
-def _reference(one: tuple[Any, ...]) -> Json:
+def _reference(one: tuple[Any, ...]) -> shapes.Reference:
     namespace, key, version = one
     return {"namespace": namespace.hex(), "key": key, "version": version}
 
 
-def _shown(view: View, rows: list[Any]) -> list[Json]:
+def _shown(view: View, rows: list[Any]) -> list[shapes.Record]:
     spaces = schema.namespaces
     ids = {row.namespace for row in rows}
     query = select(spaces.c.namespace, spaces.c.name).where(spaces.c.namespace.in_(ids))

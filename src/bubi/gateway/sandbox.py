@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from bubi.gateway import shapes
 from bubi.gateway.access import reader
 from bubi.gateway.answers import RESPONSES, StrictRoute, address_of
 from bubi.gateway.config import Config, ConfigError
@@ -61,7 +62,7 @@ class Sandbox:
         self._amount = config.sandbox.amount
         self._one = asyncio.Lock()
 
-    async def give(self, address: str | None, key: PublicKey | None) -> dict[str, Any]:
+    async def give(self, address: str | None, key: PublicKey | None) -> shapes.Given:
         """Opens the account if it is missing and gives it the asset; the outcome."""
         async with self._one:
             try:
@@ -69,7 +70,7 @@ class Sandbox:
             except BubiError as error:
                 raise ProblemError("node_failed", f"{error.code}: {error}") from error
 
-    def _give(self, address: str | None, key: PublicKey | None) -> dict[str, Any]:
+    def _give(self, address: str | None, key: PublicKey | None) -> shapes.Given:
         with Client(self._url) as first:
             network = first.network()
         if network.prefix != "bubidev":
@@ -119,12 +120,14 @@ def _known(ask: Any) -> bool:
 
 
 @router.post("/faucet")
-async def faucet(request: Request, wanted: FaucetRequest) -> dict[str, Any]:
+async def faucet(request: Request, wanted: FaucetRequest) -> shapes.Given:
     """Gives an account some of the sandbox's asset, and opens it if its key is sent."""
-    sandbox = gateway_of(request).sandbox
-    assert sandbox is not None
     if (wanted.address is None) == (wanted.key is None):
         raise ProblemError("parameter_invalid", "send either an address or a key")
+    gateway = gateway_of(request)
+    gateway.admit(gateway.faucet, request)
+    sandbox = gateway.sandbox
+    assert sandbox is not None
     if wanted.address is not None:
         await address_of(request, wanted.address)
         return await sandbox.give(wanted.address, None)

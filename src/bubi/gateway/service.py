@@ -6,12 +6,16 @@ import asyncio
 import contextlib
 import logging
 import statistics
+import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
 
 from starlette.requests import Request
+
+from bubi.gateway.problems import ProblemError
+from bubi.gateway.rates import Buckets
 
 if TYPE_CHECKING:
     from bubi.gateway.access import Sessions
@@ -55,6 +59,28 @@ class Gateway:
     exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(EXPORTS_MAX))
     delays: deque[int] = field(default_factory=lambda: deque(maxlen=DELAYS))
     """From the time of a block to its sight here (ms), for the newest blocks."""
+    clock: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000
+    """For limits of requests (ms)."""
+    visitors: Buckets = field(init=False)
+    """Requests of those who have no session."""
+    faucet: Buckets = field(init=False)
+    """Requests to the faucet."""
+
+    def __post_init__(self) -> None:
+        self.visitors = Buckets(self.config.explorer.requests)
+        self.faucet = Buckets(self.config.sandbox.requests)
+
+    def admit(self, buckets: Buckets, request: Request) -> None:
+        """Counts a request.
+
+        Raises:
+            ProblemError: there were too many from its address.
+        """
+        address = request.client.host if request.client is not None else ""
+        wait = buckets.take(address, self.clock())
+        if wait:
+            seconds = str(-(-wait // 1_000))
+            raise ProblemError("too_many_requests", headers={"Retry-After": seconds})
 
     def finality_ms(self) -> str | None:
         """Median time from a block's proposal to its sight here; None before the first.

@@ -2,6 +2,8 @@
 
 from bubi_sdk import codes
 
+from bubi.gateway import shapes
+
 CHINESE: dict[str, str] = {
     "final": "所有操作均已生效。",
     "internal": "内部缺陷使交易中止，已发出告警。",
@@ -74,7 +76,7 @@ CHINESE: dict[str, str] = {
 }
 
 
-def result(code: str) -> dict[str, str]:
+def result(code: str) -> shapes.Words:
     """A result code with its meaning."""
     english = codes.meaning(code)
     return {"code": code, "en": english, "zh": CHINESE.get(code, english)}

@@ -106,7 +106,7 @@ class Attempts:
 
     def _counts(self, name: str, address: str) -> list[Count]:
         """What a try counts for; that of its name first."""
-        network, site = _origin(address)
+        network, site = origin(address)
         of_name = (self._narrow, (network, name), FAILURES_OF_NAME)
         if site is None:
             return [of_name, (self._wide, (network, None), FAILURES_OF_ADDRESS)]
@@ -117,7 +117,7 @@ class Attempts:
         ]
 
 
-def _origin(address: str) -> tuple[str, str | None]:
+def origin(address: str) -> tuple[str, str | None]:
     """What one owner of addresses cannot change at will; of IPv6, network and site."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])

@@ -1,12 +1,13 @@
 """Routes of sessions, users and the audit log."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from bubi.gateway import shapes
 from bubi.gateway.access import Principal, Role, require
 from bubi.gateway.accounts.audit import audit
 from bubi.gateway.accounts.passwords import LENGTH_MIN, acceptable
@@ -20,7 +21,7 @@ from bubi.gateway.accounts.records import (
     UserUnknownError,
 )
 from bubi.gateway.accounts.service import accounts_of, address_of, check_origin
-from bubi.gateway.answers import RESPONSES, Part, Since, StrictRoute, Until, answer
+from bubi.gateway.answers import RESPONSES, Part, Since, Some, StrictRoute, Until, answer
 from bubi.gateway.index.paging import Asked, Page, by, decoded, encoded, window
 from bubi.gateway.problems import ProblemError
 from bubi.gateway.service import gateway_of
@@ -31,7 +32,6 @@ Administrator = Annotated[Principal, Depends(require(Role.ADMINISTRATOR))]
 auditor = Depends(require(Role.AUDITOR))
 
 Text = Annotated[str | None, Query(max_length=200)]
-RoleName = Literal["administrator", "operator", "auditor", "read_only"]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 
 
@@ -63,14 +63,14 @@ class NewUser(_Strict):
     """A user; without a password only a login link lets it in."""
 
     name: str = Field(pattern=NAME)
-    role: RoleName
+    role: shapes.RoleName
     password: str | None = Field(default=None, max_length=256)
 
 
 class UserChange(_Strict):
     """What to change of a user; what is left out stays."""
 
-    role: RoleName | None = None
+    role: shapes.RoleName | None = None
     disabled: bool | None = None
     password: str | None = Field(default=None, max_length=256)
 
@@ -79,17 +79,17 @@ class UserChange(_Strict):
 
 
 @router.get("/session")
-async def session(request: Request) -> dict[str, Any]:
+async def session(request: Request) -> shapes.SessionState:
     """Who is logged in, and the token that changes must carry; name null: nobody."""
     found = accounts_of(request).session(request)
     return _session(request, *(found or (None, None)))
 
 
-def _session(request: Request, found: Session | None, user: User | None) -> dict[str, Any]:
+def _session(request: Request, found: Session | None, user: User | None) -> shapes.SessionState:
     config = gateway_of(request).config
     return {
         "name": None if user is None else user.name,
-        "role": None if user is None else user.role,
+        "role": None if user is None else _role(user),
         "csrf": None if found is None else found.csrf,
         "has_password": user is not None and user.password is not None,
         "has_provider": user is not None and user.subject is not None,
@@ -99,7 +99,7 @@ def _session(request: Request, found: Session | None, user: User | None) -> dict
 
 
 @router.post("/session")
-async def log_in(request: Request, response: Response, login: Login) -> dict[str, Any]:
+async def log_in(request: Request, response: Response, login: Login) -> shapes.SessionState:
     """Logs in."""
     check_origin(request)
     accounts, address = accounts_of(request), address_of(request)
@@ -108,7 +108,7 @@ async def log_in(request: Request, response: Response, login: Login) -> dict[str
 
 
 @router.post("/session/link")
-async def follow_link(request: Request, response: Response, link: Link) -> dict[str, Any]:
+async def follow_link(request: Request, response: Response, link: Link) -> shapes.SessionState:
     """Logs in by a one-time link."""
     check_origin(request)
     accounts, address = accounts_of(request), address_of(request)
@@ -136,7 +136,7 @@ async def log_out(request: Request, who: Anyone) -> Response:
 @router.post("/session/password")
 async def change_password(
     request: Request, response: Response, wanted: NewPassword, who: Anyone
-) -> dict[str, Any]:
+) -> shapes.SessionState:
     """Changes one's own password; other sessions end, this one goes on with another cookie."""
     accounts, address = accounts_of(request), address_of(request)
     user = accounts.records.user(who.name)
@@ -166,12 +166,12 @@ async def _hashed(request: Request, password: str) -> str:
 # --- users ---------------------------------------------------------------------------------------
 
 
-@router.get("/users", response_model=dict[str, Any])
+@router.get("/users", response_model=Some[shapes.User])
 async def users(
     request: Request,
     who: Administrator,
     part: Part,
-    role: RoleName | None = None,
+    role: shapes.RoleName | None = None,
     state: Literal["active", "disabled"] | None = None,
     contains: Text = None,
 ) -> Response:
@@ -188,7 +188,7 @@ async def users(
 
 
 @router.post("/users", status_code=201)
-async def add_user(request: Request, wanted: NewUser, who: Administrator) -> dict[str, Any]:
+async def add_user(request: Request, wanted: NewUser, who: Administrator) -> shapes.User:
     """Makes a user."""
     password = None if wanted.password is None else await _hashed(request, wanted.password)
     accounts = accounts_of(request)
@@ -203,7 +203,7 @@ async def add_user(request: Request, wanted: NewUser, who: Administrator) -> dic
 @router.put("/users/{name}")
 async def change_user(
     request: Request, name: str, wanted: UserChange, who: Administrator
-) -> dict[str, Any]:
+) -> shapes.User:
     """Changes a user; the user's sessions end."""
     records = accounts_of(request).records
     old = records.user(name)
@@ -239,7 +239,7 @@ async def remove_user(request: Request, name: str, who: Administrator) -> Respon
 
 
 @router.post("/users/{name}/link", status_code=201)
-async def make_link(request: Request, name: str, who: Administrator) -> dict[str, Any]:
+async def make_link(request: Request, name: str, who: Administrator) -> shapes.OneTimeLink:
     """A one-time link for a user, to be handed on in person."""
     accounts = accounts_of(request)
     user = accounts.records.user(name)
@@ -254,7 +254,13 @@ async def make_link(request: Request, name: str, who: Administrator) -> dict[str
 # --- audit ---------------------------------------------------------------------------------------
 
 
-@router.get("/audit", dependencies=[auditor], response_model=dict[str, Any])
+class AuditLog(Some[shapes.AuditLine]):
+    """Lines of the audit log. `intact`: none of the whole log was changed or taken out."""
+
+    intact: bool
+
+
+@router.get("/audit", dependencies=[auditor], response_model=AuditLog)
 async def audit_log(
     request: Request,
     part: Part,
@@ -283,7 +289,7 @@ async def audit_log(
     return await answer(request, part, page, intact=intact)
 
 
-def _line(line: AuditLine) -> dict[str, Any]:
+def _line(line: AuditLine) -> shapes.AuditLine:
     return {
         "id": str(line.id),
         "time": str(line.time),
@@ -295,10 +301,14 @@ def _line(line: AuditLine) -> dict[str, Any]:
     }
 
 
-def _user(user: User) -> dict[str, Any]:
+def _role(user: User) -> shapes.RoleName:
+    return cast("shapes.RoleName", user.role)  # No others are written.
+
+
+def _user(user: User) -> shapes.User:
     return {
         "name": user.name,
-        "role": user.role,
+        "role": _role(user),
         "has_password": user.password is not None,
         "subject": user.subject,
         "disabled": user.disabled,

@@ -10,13 +10,23 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
+from bubi.gateway import shapes
 from bubi.gateway.access import Principal, Role, require
 from bubi.gateway.accounts.audit import audit
 from bubi.gateway.alarms.channels import KINDS, SECRET, ChannelError, check
 from bubi.gateway.alarms.records import Channel, Delivery, Silence, UnknownError, Wish
 from bubi.gateway.alarms.rules import BY_CODE, Rule, Severity
 from bubi.gateway.alarms.service import Alarms
-from bubi.gateway.answers import RESPONSES, Part, Since, StrictRoute, Until, answer
+from bubi.gateway.answers import (
+    RESPONSES,
+    Listed,
+    Part,
+    Since,
+    Some,
+    StrictRoute,
+    Until,
+    answer,
+)
 from bubi.gateway.index.paging import Asked, Key, Page, by, decoded, encoded, window
 from bubi.gateway.monitoring.service import monitor_of
 from bubi.gateway.problems import ProblemError
@@ -34,7 +44,6 @@ Text = Annotated[str | None, Query(max_length=200)]
 SeverityName = Literal["info", "warning", "critical"]
 LayerName = Literal["host", "network", "consensus", "business", "gateway"]
 
-Document = dict[str, Any]
 PLACES = {code: place for place, code in enumerate(BY_CODE)}
 SILENCE_HOURS_MAX = 24 * 90
 Result = TypeVar("Result")
@@ -104,7 +113,7 @@ def _found(action: Callable[[], Result]) -> Result:
 # --- alarms --------------------------------------------------------------------------------------
 
 
-@router.get("/alarms", dependencies=[reader], response_model=Document)
+@router.get("/alarms", dependencies=[reader], response_model=Listed[shapes.Alarm])
 async def alarms(  # noqa: PLR0913, PLR0917 - one per filter
     request: Request,
     part: Part,
@@ -142,7 +151,7 @@ async def alarms(  # noqa: PLR0913, PLR0917 - one per filter
     return await answer(request, part, page, height=monitor_of(request).height())
 
 
-@router.get("/alarms/rules", dependencies=[reader], response_model=Document)
+@router.get("/alarms/rules", dependencies=[reader], response_model=Some[shapes.Rule])
 async def rules(
     request: Request,
     part: Part,
@@ -170,12 +179,12 @@ def _place(rule: Mapping[str, Any]) -> list[str]:
     return [f"{PLACES[rule['code']]:04}"]
 
 
-def _rules(request: Request) -> list[dict[str, Any]]:
+def _rules(request: Request) -> list[shapes.Rule]:
     return [_rule(one) for one in _alarms(request).records.rules()]
 
 
-@router.put("/alarms/rules", response_model=Document)
-async def change_rules(request: Request, changes: RuleChanges, who: Operator) -> Any:
+@router.put("/alarms/rules")
+async def change_rules(request: Request, changes: RuleChanges, who: Operator) -> Some[shapes.Rule]:
     """Changes rules; in force at once."""
     service = _alarms(request)
     old = {rule.code: rule for rule in service.records.rules()}
@@ -188,10 +197,10 @@ async def change_rules(request: Request, changes: RuleChanges, who: Operator) ->
     service.set_rules(new)
     for rule in new:
         audit(request, who, "change_rule", rule.code, _rule(rule))
-    return {"items": _rules(request), "next": None}
+    return Some(items=_rules(request), next=None)
 
 
-@router.get("/alarms/silences", dependencies=[reader], response_model=Document)
+@router.get("/alarms/silences", dependencies=[reader], response_model=Some[shapes.Silence])
 async def silences(
     request: Request, part: Part, code: Text = None, key: Text = None, name: Text = None
 ) -> Any:
@@ -207,7 +216,7 @@ async def silences(
 
 
 @router.post("/alarms/silences", status_code=201)
-async def add_silence(request: Request, wanted: NewSilence, who: Operator) -> dict[str, Any]:
+async def add_silence(request: Request, wanted: NewSilence, who: Operator) -> shapes.Silence:
     """Nobody is told about these alarms for a while; they are still shown."""
     if wanted.code is not None and wanted.code not in BY_CODE:
         raise ProblemError("parameter_invalid", f"there is no rule {wanted.code!r}")
@@ -226,7 +235,13 @@ async def end_silence(request: Request, number: Number, who: Operator) -> Respon
     return Response(status_code=204)
 
 
-@router.get("/alarms/channels", response_model=Document)
+class Channels(Some[shapes.Channel]):
+    """Channels, and what kinds of them there are."""
+
+    kinds: dict[str, shapes.ChannelKind]
+
+
+@router.get("/alarms/channels", response_model=Channels)
 async def channels(
     request: Request,
     who: Operator,
@@ -250,7 +265,7 @@ async def channels(
             or (state == "failing" and one["newest"] and not one["newest"]["delivered"])
         )
     ]
-    kinds = {
+    kinds: dict[str, shapes.ChannelKind] = {
         kind: {"required": sorted(required), "optional": sorted(optional)}
         for kind, (required, optional) in KINDS.items()
     }
@@ -261,7 +276,7 @@ async def channels(
 @router.post("/alarms/channels", status_code=201)
 async def add_channel(
     request: Request, wanted: ChannelSettings, who: Administrator
-) -> dict[str, Any]:
+) -> shapes.Channel:
     """Makes a channel."""
     channel = await _checked(0, wanted, {})
     made = _found(lambda: _alarms(request).records.save_channel(channel))
@@ -272,7 +287,7 @@ async def add_channel(
 @router.put("/alarms/channels/{number}")
 async def change_channel(
     request: Request, number: Number, wanted: ChannelSettings, who: Administrator
-) -> dict[str, Any]:
+) -> shapes.Channel:
     """Changes a channel."""
     records = _alarms(request).records
     old = _found(lambda: records.channel(number))
@@ -297,7 +312,7 @@ async def remove_channel(request: Request, number: Number, who: Administrator) -
 
 
 @router.post("/alarms/channels/{number}/test")
-async def test_channel(request: Request, number: Number, who: Operator) -> dict[str, Any]:
+async def test_channel(request: Request, number: Number, who: Operator) -> shapes.ChannelTest:
     """Sends a test message and tells how it fared."""
     service = _alarms(request)
     channel = _found(lambda: service.records.channel(number))
@@ -307,12 +322,12 @@ async def test_channel(request: Request, number: Number, who: Operator) -> dict[
 
 
 @router.get("/alarms/{number}", dependencies=[reader])
-async def alarm(request: Request, number: Number) -> dict[str, Any]:
+async def alarm(request: Request, number: Number) -> shapes.AlarmDetail:
     """One alarm and who was told about it."""
     service = _alarms(request)
     found = _found(lambda: service.records.alarm(number))
     names = {one.id: one.name for one in service.records.channels()}
-    told = [
+    told: list[shapes.Delivery] = [
         {
             "channel": names.get(one.channel, str(one.channel)),
             "event": one.event,
@@ -322,13 +337,14 @@ async def alarm(request: Request, number: Number) -> dict[str, Any]:
         }
         for one in service.records.deliveries(100, number)
     ]
-    return {**service.document(found), "deliveries": told}
+    shown = service.document(found)
+    return {**shown, "deliveries": told}
 
 
 @router.post("/alarms/{number}/acknowledge")
 async def acknowledge(
     request: Request, number: Number, said: Acknowledgement, who: Operator
-) -> dict[str, Any]:
+) -> shapes.Alarm:
     """Somebody takes care of it: it is not repeated."""
     service = _alarms(request)
     found = _found(lambda: service.acknowledge(number, who.name, said.comment))
@@ -339,7 +355,7 @@ async def acknowledge(
 # --- documents -----------------------------------------------------------------------------------
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: Rule) -> shapes.Rule:
     return {
         "code": rule.code,
         "layer": rule.layer.value,
@@ -355,7 +371,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _silence(silence: Silence) -> dict[str, Any]:
+def _silence(silence: Silence) -> shapes.Silence:
     return {
         "id": str(silence.id),
         "code": silence.code,
@@ -366,7 +382,7 @@ def _silence(silence: Silence) -> dict[str, Any]:
     }
 
 
-def _channel(channel: Channel, deliveries: list[Delivery]) -> dict[str, Any]:
+def _channel(channel: Channel, deliveries: list[Delivery]) -> shapes.Channel:
     newest = next((one for one in deliveries if one.channel == channel.id), None)
     shown = {name: None if name in SECRET else value for name, value in channel.settings.items()}
     return {

@@ -85,7 +85,7 @@ DEFAULTS = (
     _above("restart_loop", Layer.HOST, _C, 3, "starts", clear_seconds=60),
     _above("validator_down", Layer.NETWORK, _C, 10, "seconds"),
     _above("node_unreachable", Layer.NETWORK, _C, 10, "seconds"),
-    _below("certificate_30", Layer.NETWORK, _I, 30, "days", repeat_seconds=7 * 86_400),
+    _below("certificate_30", Layer.NETWORK, _W, 30, "days", repeat_seconds=7 * 86_400),
     _below("certificate_7", Layer.NETWORK, _W, 7, "days", repeat_seconds=86_400),
     _below("certificate_1", Layer.NETWORK, _C, 1, "days"),
     _above("peer_misconduct", Layer.NETWORK, _W, 1, "count", clear_seconds=60),

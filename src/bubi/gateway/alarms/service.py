@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from bubi.gateway import shapes
 from bubi.gateway.alarms import texts
 from bubi.gateway.alarms.channels import HEARTBEAT, Message, deliver
 from bubi.gateway.alarms.machine import Event, Machine, Reading, Transition
@@ -186,14 +187,14 @@ class Alarms:
             self.records.save_rule(rule)
         self._machine.set_rules(self.records.rules())
 
-    def document(self, alarm: Alarm) -> dict[str, Any]:
+    def document(self, alarm: Alarm) -> shapes.Alarm:
         """An alarm as JSON."""
-        acknowledged = None
+        acknowledged: shapes.Acknowledged | None = None
         if alarm.acknowledged is not None:
             acknowledged = {
-                "by": alarm.acknowledged_by,
+                "by": alarm.acknowledged_by or "",
                 "time": str(alarm.acknowledged),
-                "comment": alarm.comment,
+                "comment": alarm.comment or "",
             }
         return {
             "id": str(alarm.id),
@@ -203,7 +204,7 @@ class Alarms:
             "detail": alarm.detail,
             "severity": alarm.severity.value,
             "layer": alarm.layer.value,
-            "title": {language: texts.title(alarm, language) for language in texts.LANGUAGES},
+            "title": {"en": texts.title(alarm, "en"), "zh": texts.title(alarm, "zh")},
             "value": alarm.value,
             "threshold": alarm.threshold,
             "unit": alarm.unit,

@@ -24,7 +24,7 @@ class CursorError(Exception):
 class Page:
     """Part of a list. `height` is what it is consistent with."""
 
-    items: list[dict[str, Any]]
+    items: Sequence[Mapping[str, Any]]
     next: str | None
     height: int
 
@@ -41,10 +41,10 @@ class Asked:
 class Gathered:
     """Rows that are put together to a list in one piece."""
 
-    items: list[dict[str, Any]] = field(default_factory=list)
+    items: list[Mapping[str, Any]] = field(default_factory=list)
     bytes: int = 0
 
-    def add(self, items: Sequence[dict[str, Any]]) -> None:
+    def add(self, items: Sequence[Mapping[str, Any]]) -> None:
         """Takes the rows of a page."""
         self.items += items
         self.bytes += len(json.dumps(items))

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from bubi import core
+from bubi.gateway import shapes
 from bubi.gateway.index import schema
 from bubi.gateway.index.database import is_sqlite
 from bubi.gateway.index.paging import Asked, Order, Page
@@ -38,6 +39,8 @@ DAY_MS = 86_400_000
 CHART_DAYS = 15
 
 Json = dict[str, Any]
+Names = dict[int | None, Any]
+"""What stands for numbers; None for None."""
 
 
 class NotReadyError(Exception):
@@ -85,7 +88,7 @@ class View:
         query = select(table.c.id).where(table.c.asset == bytes.fromhex(asset))
         return self.connection.execute(query).scalar()
 
-    def addresses(self, numbers: Iterable[int | None]) -> dict[int | None, str | None]:
+    def addresses(self, numbers: Iterable[int | None]) -> Names:
         """Addresses by number."""
         table = schema.addresses
         wanted = {number for number in numbers if number is not None}
@@ -93,7 +96,7 @@ class View:
         found = self.connection.execute(query).all() if wanted else ()
         return {None: None, **dict(found)}
 
-    def assets(self, numbers: Iterable[int | None]) -> dict[int | None, Json | None]:
+    def assets(self, numbers: Iterable[int | None]) -> Names:
         """Assets by number, with what is needed to show an amount."""
         ids, defined = schema.asset_ids, schema.assets
         wanted = {number for number in numbers if number is not None}
@@ -103,9 +106,9 @@ class View:
             .where(ids.c.id.in_(wanted))
         )
         found = self.connection.execute(query).all() if wanted else ()
-        named: dict[int | None, Json | None] = {None: None}
+        named: Names = {None: None}
         for number, asset, code, decimals in found:
-            named[number] = {"id": asset.hex(), "code": code, "decimals": decimals}
+            named[number] = shapes.AssetName(id=asset.hex(), code=code, decimals=decimals)
         return named
 
     def page(
@@ -162,7 +165,7 @@ class Reader:
 
     # --- overview --------------------------------------------------------------------------
 
-    def overview(self) -> Json:
+    def overview(self) -> shapes.Counts:
         """Counts, charts, how fast blocks come."""
         with self.view() as view:
             progress = view.progress
@@ -180,7 +183,7 @@ class Reader:
                 },
             }
 
-    def predecessor(self) -> Json | None:
+    def predecessor(self) -> shapes.End | None:
         """The end of the chain that this one continues; None if it continues none."""
         table = schema.predecessor
         with self.view() as view:
@@ -208,7 +211,7 @@ class Reader:
             rows, following = view.page(query, order, asked, ["height"])
             return Page([_block(row) for row in rows], following, view.height)
 
-    def block(self, name: str) -> Json | None:
+    def block(self, name: str) -> shapes.BlockDetail | None:
         """A block by height or digest; None if there is none."""
         table = schema.blocks
         is_digest = len(name) == 64
@@ -249,7 +252,7 @@ class Reader:
             rows, following = view.page(query, order, asked, ["height", "position"])
             return Page(_transactions(view, rows), following, view.height)
 
-    def transaction(self, hash_: str) -> Json | None:
+    def transaction(self, hash_: str) -> shapes.TransactionWhole | None:
         """A transaction with everything that belongs to it; None if the index has none."""
         table = schema.transactions
         with self.view() as view:
@@ -278,7 +281,7 @@ class Reader:
             named = view.addresses([one for row in rows for one in (row.account, row.creator)])
             return Page([_account(row, named) for row in rows], following, view.height)
 
-    def account(self, address: str) -> Json | None:
+    def account(self, address: str) -> shapes.AccountWhole | None:
         """An account with its signers; None if it was never opened."""
         table = schema.accounts
         with self.view() as view:
@@ -315,7 +318,9 @@ class Reader:
             order = Order([table.c.asset], down=False)
             rows, following = view.page(query, order, asked, ["asset"])
             named = view.assets([row.asset for row in rows])
-            items = [{"asset": named[row.asset], **_holding(row)} for row in rows]
+            items: list[shapes.Holding] = [
+                {"asset": named[row.asset], **_holding(row)} for row in rows
+            ]
             return Page(items, following, at)
 
     # --- assets ----------------------------------------------------------------------------
@@ -340,7 +345,7 @@ class Reader:
             rows, following = view.page(query, Order([table.c.asset]), asked, ["asset"])
             return Page(_assets(view, rows), following, view.height)
 
-    def asset(self, asset: str) -> Json | None:
+    def asset(self, asset: str) -> shapes.Asset | None:
         """An asset; None if it was never defined."""
         with self.view() as view:
             query = select(schema.assets).where(schema.assets.c.asset == view.asset_number(asset))
@@ -363,7 +368,7 @@ class Reader:
             order = Order([table.c.account], down=False)
             rows, following = view.page(query, order, asked, ["account"])
             named = view.addresses([row.account for row in rows])
-            items = [{"address": named[row.account], **_holding(row)} for row in rows]
+            items = [_holder(named[row.account], _holding(row)) for row in rows]
             return Page(items, following, at)
 
     def supply(
@@ -382,7 +387,7 @@ class Reader:
             )
             query = _between(query, schema.blocks.c.time, since, until)
             rows, following = view.page(query, Order([table.c.since]), asked, ["since"])
-            items = [
+            items: list[shapes.Supply] = [
                 {"height": str(row.since), "time": _time(row.time), "supply": row.supply}
                 for row in rows
             ]
@@ -390,7 +395,7 @@ class Reader:
 
     # --- search ----------------------------------------------------------------------------
 
-    def search(self, words: str) -> list[Json]:
+    def search(self, words: str) -> list[shapes.Hit]:
         """All that a text may mean: height, hash, id, address, code, name, record key."""
         with self.view() as view:
             return _search(view, words)
@@ -416,7 +421,7 @@ def _time(time: int | None) -> str | None:
     return None if time is None else str(time)
 
 
-def _block(row: Any) -> Json:
+def _block(row: Any) -> shapes.Block:
     return {
         "height": str(row.height),
         "time": str(row.time),
@@ -437,7 +442,7 @@ def _block(row: Any) -> Json:
     }
 
 
-def _transactions(view: View, rows: Sequence[Any]) -> list[Json]:
+def _transactions(view: View, rows: Sequence[Any]) -> list[shapes.Transaction]:
     """Transactions of a list, each with its first operations."""
     shown = _operations(view, [(row.height, row.position) for row in rows])
     numbers = {one for row in rows for one in (row.source,)}
@@ -548,7 +553,7 @@ def _in_time(
     return query
 
 
-def _whole(reader: Reader, view: View, row: Any) -> Json:
+def _whole(reader: Reader, view: View, row: Any) -> shapes.TransactionWhole:
     """A transaction with its decoded body, events, signatures and thresholds."""
     decoded = core.decode_json(
         core.transaction_to_json(reader.prefix, reader.suite, reader.chain, row.signed)
@@ -600,11 +605,13 @@ def hide_private(body: Json) -> list[str]:
     return places
 
 
-def _authority(view: View, row: Any, body: Json, signatures: Sequence[Json], time: int) -> Json:
+def _authority(
+    view: View, row: Any, body: Json, signatures: Sequence[Json], time: int
+) -> shapes.Authority:
     """Signatures against the thresholds that stood before the transaction."""
     keys = [json.dumps(entry["key"], sort_keys=True) for entry in signatures]
     counted: dict[str, int] = {}
-    demands = []
+    demands: list[shapes.Demand] = []
     for operation in body["operations"]:
         kind = next(iter(operation["body"])) if isinstance(operation["body"], dict) else ""
         kind = kind or str(operation["body"])
@@ -639,7 +646,7 @@ def _authority(view: View, row: Any, body: Json, signatures: Sequence[Json], tim
     }
 
 
-def _may(signer: Json, kind: str, operation: Any, time: int) -> bool:
+def _may(signer: shapes.Signer, kind: str, operation: Any, time: int) -> bool:
     """Whether the limits of a signer, amounts aside, let it sign an operation at a time."""
     limits = signer["limits"]
     if limits is None:
@@ -658,7 +665,7 @@ def _may(signer: Json, kind: str, operation: Any, time: int) -> bool:
 
 def signers_at(
     view: View, account: int, before: tuple[int, int]
-) -> tuple[list[Json], Json | None]:
+) -> tuple[list[shapes.Signer], shapes.Thresholds | None]:
     """Signers and thresholds that stood before a place (height, position) in the ledger."""
     table = schema.signers
     height, position = before
@@ -674,7 +681,7 @@ def signers_at(
     return ([], None) if row is None else (json.loads(row.signers), json.loads(row.thresholds))
 
 
-def _account(row: Any, named: dict[int | None, str | None]) -> Json:
+def _account(row: Any, named: Names) -> shapes.Account:
     return {
         "address": named[row.account],
         "created": str(row.height),
@@ -683,7 +690,7 @@ def _account(row: Any, named: dict[int | None, str | None]) -> Json:
     }
 
 
-def _holding(row: Any) -> Json:
+def _holding(row: Any) -> shapes.Balance:
     return {
         "balance": row.balance,
         "reserved": row.reserved,
@@ -693,9 +700,20 @@ def _holding(row: Any) -> Json:
     }
 
 
-def _assets(view: View, rows: Sequence[Any]) -> list[Json]:
+def _holder(address: str, held: shapes.Balance) -> shapes.Holder:
+    return {
+        "address": address,
+        "balance": held["balance"],
+        "reserved": held["reserved"],
+        "frozen": held["frozen"],
+        "authorised": held["authorised"],
+        "since": held["since"],
+    }
+
+
+def _assets(view: View, rows: Sequence[Any]) -> list[shapes.Asset]:
     issuers = view.addresses([row.issuer for row in rows])
-    named = view.assets([row.asset for row in rows])
+    named: Names = view.assets([row.asset for row in rows])
     table = schema.supplies
     query = select(table.c.asset, table.c.supply).where(
         table.c.asset.in_([row.asset for row in rows]), table.c.until == schema.OPEN
@@ -703,7 +721,9 @@ def _assets(view: View, rows: Sequence[Any]) -> list[Json]:
     supplies = dict(view.connection.execute(query).all())
     return [
         {
-            **(named[row.asset] or {}),
+            "id": named[row.asset]["id"],
+            "code": row.code,
+            "decimals": row.decimals,
             "name": row.name,
             "kind": row.kind,
             "issuer": issuers[row.issuer],
@@ -727,7 +747,7 @@ def _item_holders(
     order = Order([table.c.item], down=False, types=(str,))
     rows, following = view.page(query, order, asked, ["item"])
     named = view.addresses([row.holder for row in rows])
-    items = [
+    items: list[shapes.Holder] = [
         {
             "address": named[row.holder],
             "item": row.item,
@@ -739,16 +759,14 @@ def _item_holders(
     return Page(items, following, at)
 
 
-def _search(view: View, words: str) -> list[Json]:
-    found: list[Json] = []
+def _search(view: View, words: str) -> list[shapes.Hit]:
+    found: list[shapes.Hit] = []
     run = view.connection.execute
     if words.isascii() and words.isdigit() and len(words) < 19 and int(words) <= view.height:
         found.append({"kind": "block", "id": str(int(words)), "title": f"#{int(words)}"})
     if len(words) == 64 and set(words.lower()) <= set("0123456789abcdef"):
         found += _search_hash(view, bytes.fromhex(words))
-    number = view.account_number(words)
-    if number is not None:
-        found.append({"kind": "account", "id": words, "title": words})
+    found += _search_account(view, words)
     table, ids = schema.assets, schema.asset_ids
     for asset, code, name in run(
         select(ids.c.asset, table.c.code, table.c.name)
@@ -777,19 +795,47 @@ def _organisations(view: View) -> set[str]:
     return set() if text_ is None else set(json.loads(text_)["organisations"])
 
 
-def _search_hash(view: View, value: bytes) -> list[Json]:
-    run, found = view.connection.execute, []
+def _search_account(view: View, address: str) -> list[shapes.Hit]:
+    """An account, or the transactions that name it where it was never opened."""
+    links = schema.account_transactions.c.account
+    number = view.account_number(address)
+    if _is_there(view, schema.accounts.c.account, number):
+        return [{"kind": "account", "id": address, "title": address}]
+    if _is_there(view, links, number):
+        return [{"kind": "account_transactions", "id": address, "title": address}]
+    return []
+
+
+def _search_asset(view: View, asset: str) -> list[shapes.Hit]:
+    """An asset, or the transactions that name it where it was never defined."""
+    links = schema.asset_transactions.c.asset
+    number = view.asset_number(asset)
+    if _is_there(view, schema.assets.c.asset, number):
+        return [{"kind": "asset", "id": asset, "title": asset}]
+    if _is_there(view, links, number):
+        return [{"kind": "asset_transactions", "id": asset, "title": asset}]
+    return []
+
+
+def _is_there(view: View, column: ColumnElement[Any], value: Any) -> bool:
+    """Whether a row has this value in a column."""
+    query = select(column).where(column == value).limit(1)
+    return value is not None and view.connection.execute(query).first() is not None
+
+
+def _search_hash(view: View, value: bytes) -> list[shapes.Hit]:
+    run = view.connection.execute
     text_ = value.hex()
-    tables: tuple[tuple[str, ColumnElement[Any]], ...] = (
+    found = _search_asset(view, text_)
+    tables: tuple[tuple[shapes.HitKind, ColumnElement[Any]], ...] = (
         ("transaction", schema.transactions.c.hash),
         ("block", schema.blocks.c.digest),
-        ("asset", schema.asset_ids.c.asset),
         ("namespace", schema.namespaces.c.namespace),
         ("proposal", schema.proposals.c.proposal),
         ("evidence", schema.evidence.c.evidence),
     )
     for kind, column in tables:
-        if run(select(column).where(column == value).limit(1)).first() is not None:
+        if _is_there(view, column, value):
             found.append({"kind": kind, "id": text_, "title": text_})
     records = schema.records
     digests = select(records).where(records.c.digest == value).limit(20)
@@ -799,7 +845,7 @@ def _search_hash(view: View, value: bytes) -> list[Json]:
     ]
 
 
-def _record_hit(row: Any, title: str) -> Json:
+def _record_hit(row: Any, title: str) -> shapes.Hit:
     return {"kind": "record", "id": f"{row.namespace.hex()}/{row.key}", "title": title}
 
 
@@ -834,7 +880,7 @@ def _rate(view: View) -> str:
     return f"{count / seconds:.2f}"
 
 
-def _chart(view: View, span: int, since: int) -> list[Json]:
+def _chart(view: View, span: int, since: int) -> list[shapes.ChartPoint]:
     table = schema.activity
     query = (
         select(table).where(table.c.span == span, table.c.start > since).order_by(table.c.start)

@@ -2,16 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, cast
 
 import httpx
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from bubi.gateway import shapes
 from bubi.gateway.access import Role, require
-from bubi.gateway.answers import RESPONSES, Part, StrictRoute, Wanted, answer
+from bubi.gateway.answers import RESPONSES, Listed, Part, StrictRoute, Wanted, answer
 from bubi.gateway.index.paging import WHOLE_MAX, Gathered, Page, by, window
 from bubi.gateway.monitoring.catalogue import CATALOGUE
 from bubi.gateway.monitoring.figures import Scrape, quantile
@@ -27,7 +28,6 @@ reader = Depends(require(Role.READ_ONLY))
 auditor = Depends(require(Role.AUDITOR))
 operator = Depends(require(Role.OPERATOR))
 
-Document = dict[str, Any]
 HOUR_MS = 3_600_000
 LOG_LINES = 100
 LOG_LINES_MAX = 1_000
@@ -40,12 +40,17 @@ Time = Annotated[int | None, Query(ge=0, le=2**53)]
 Name = Annotated[str | None, Query(max_length=200)]
 
 
-def _list(monitor: Monitor, items: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"items": items, "next": None, "height": monitor.height()}
+def _series(monitor: Monitor, items: list[shapes.Series]) -> Response:
+    found: shapes.AllSeries = {"items": items, "next": None, "height": monitor.height()}
+    return JSONResponse(found)
 
 
 async def _answer(
-    request: Request, part: Wanted, items: list[dict[str, Any]], *names: str, **wanted: str | None
+    request: Request,
+    part: Wanted,
+    items: Sequence[Mapping[str, Any]],
+    *names: str,
+    **wanted: str | None,
 ) -> Response:
     """Items that fit all filters (those that are None fit all), in the order of these texts."""
     fitting = [
@@ -57,7 +62,7 @@ async def _answer(
     return await answer(request, part, page, height=monitor_of(request).height())
 
 
-@router.get("/nodes", dependencies=[reader], response_model=Document)
+@router.get("/nodes", dependencies=[reader], response_model=Listed[shapes.Node])
 async def nodes(
     request: Request,
     part: Part,
@@ -76,14 +81,14 @@ async def nodes(
     return await _answer(request, part, items, "name", organisation=organisation, role=role)
 
 
-def _state(node: Mapping[str, Any]) -> str:
+def _state(node: shapes.Node) -> str:
     """In a word, as the console shows it."""
     if not node["reachable"]:
         return "down"
     return "not_ready" if node["ready"] is False else "up"
 
 
-def _node(node: Watched, now: int) -> dict[str, Any]:
+def _node(node: Watched, now: int) -> shapes.Node:
     metrics = node.newest
     return {
         "name": node.target.name,
@@ -105,7 +110,7 @@ def _node(node: Watched, now: int) -> dict[str, Any]:
     }
 
 
-def _other(peer: Any) -> dict[str, Any]:
+def _other(peer: Any) -> shapes.Node:
     return {
         "name": peer["name"],
         "organisation": peer["organisation"],
@@ -126,7 +131,7 @@ def _other(peer: Any) -> dict[str, Any]:
     }
 
 
-def _add_validators(monitor: Monitor, found: dict[str, dict[str, Any]]) -> None:
+def _add_validators(monitor: Monitor, found: dict[str, shapes.Node]) -> None:
     """What the set says of a node goes before what the node says of itself."""
     for node in monitor.poller.nodes.values():
         for one in node.documents.get("consensus", {}).get("validators", ()):
@@ -138,30 +143,38 @@ def _add_validators(monitor: Monitor, found: dict[str, dict[str, Any]]) -> None:
                     entry["reachable"] = not one["missing"]
 
 
-@router.get("/hosts", dependencies=[reader], response_model=Document)
+@router.get("/hosts", dependencies=[reader], response_model=Listed[shapes.Host])
 async def hosts(request: Request, part: Part, node: Name = None) -> Response:
     """Machines of the nodes whose operator listener the gateway may ask."""
     monitor = monitor_of(request)
-    items = [
-        {"name": name, "available": one.host is not None, "figures": one.host}
+    items: list[shapes.Host] = [
+        {
+            "name": name,
+            "available": one.host is not None,
+            "figures": cast("shapes.HostFigures | None", one.host),
+        }
         for name, one in monitor.poller.nodes.items()
         if one.target.operator is not None
     ]
     return await _answer(request, part, items, "name", name=node)
 
 
-@router.get("/consensus", dependencies=[reader], response_model=Document)
+@router.get("/consensus", dependencies=[reader], response_model=Listed[shapes.Consensus])
 async def consensus(request: Request, part: Part, node: Name = None) -> Response:
     """Who voted when, as each watched node sees it."""
     monitor = monitor_of(request)
-    items = [
-        {"name": name, "reachable": one.reachable, "view": one.consensus or None}
+    items: list[shapes.Consensus] = [
+        {
+            "name": name,
+            "reachable": one.reachable,
+            "view": cast("shapes.ConsensusView | None", one.consensus or None),
+        }
         for name, one in monitor.poller.nodes.items()
     ]
     return await _answer(request, part, items, "name", name=node)
 
 
-@router.get("/peers", dependencies=[reader], response_model=Document)
+@router.get("/peers", dependencies=[reader], response_model=Listed[shapes.Peer])
 async def peers(
     request: Request, part: Part, node: Name = None, peer: Name = None, state: Name = None
 ) -> Response:
@@ -170,7 +183,7 @@ async def peers(
     `node` is where a connection is seen from, `peer` where it leads.
     """
     monitor = monitor_of(request)
-    items = [
+    items: list[shapes.Peer] = [
         {
             "from": name,
             "to": other["name"],
@@ -192,12 +205,12 @@ async def peers(
     )
 
 
-@router.get("/clients", dependencies=[auditor], response_model=Document)
+@router.get("/clients", dependencies=[auditor], response_model=Listed[shapes.Client])
 async def clients(
     request: Request, part: Part, node: Name = None, client: Name = None
 ) -> Response:
     """Who uses the interface of each watched node, and how the routes fare."""
-    items: list[dict[str, Any]] = []
+    items: list[shapes.Client] = []
     for name, watched in monitor_of(request).poller.nodes.items():
         scrape = watched.newest
         if scrape is None:
@@ -212,7 +225,7 @@ def _clients(scrape: Scrape) -> list[str]:
     return sorted({labels["client"] for labels, _ in found})
 
 
-def _client(node: str, client: str, now: Scrape, before: Scrape) -> dict[str, Any]:
+def _client(node: str, client: str, now: Scrape, before: Scrape) -> shapes.Client:
     """What a client did at a node since the start; how fast its answers came lately."""
     seconds = quantile(before, now, "bubi_api_client_seconds", 0.95, client=client)
     return {
@@ -223,8 +236,11 @@ def _client(node: str, client: str, now: Scrape, before: Scrape) -> dict[str, An
         ),
         "seconds": now.value("bubi_api_client_seconds_sum", client=client),
         "p95_seconds": seconds,
-        **{one: _total(now, client, one) for one in ("admitted", "final", "skipped")},
-        **{one: _by(_became(now, client, one), "code") for one in ("refused", "rejected")},
+        "admitted": _total(now, client, "admitted"),
+        "final": _total(now, client, "final"),
+        "skipped": _total(now, client, "skipped"),
+        "refused": _by(_became(now, client, "refused"), "code"),
+        "rejected": _by(_became(now, client, "rejected"), "code"),
     }
 
 
@@ -244,7 +260,7 @@ def _by(samples: Samples, label: str) -> dict[str, str]:
     return {labels[label]: str(int(value)) for labels, value in samples}
 
 
-@router.get("/logs", dependencies=[operator], response_model=Document)
+@router.get("/logs", dependencies=[operator], response_model=Listed[shapes.LogLine])
 async def logs(  # noqa: PLR0913, PLR0917 - one per filter
     request: Request,
     node: Annotated[str, Query(max_length=64)],
@@ -323,7 +339,7 @@ def _shown(node: str, document: Any) -> tuple[list[dict[str, Any]], str | None]:
     raise ProblemError("node_failed", f"{node}: no lines of a log")
 
 
-@router.get("/series", dependencies=[reader])
+@router.get("/series", dependencies=[reader], response_model=shapes.AllSeries)
 async def series(
     request: Request,
     name: Annotated[str | None, Query(max_length=64)] = None,
@@ -332,7 +348,7 @@ async def series(
     start: Annotated[int | None, Query(alias="from", ge=0, le=2**53)] = None,
     to: Time = None,
     step: Annotated[int, Query(ge=0, le=86_400)] = 0,
-) -> dict[str, Any]:
+) -> Response:
     """Points of a series, times in ms; without a name, which series there are.
 
     A point is [begin, lowest, average, highest].
@@ -344,22 +360,22 @@ async def series(
         if name in {None, key.name} and node in {None, key.node} and label in {None, key.label}
     ]
     if name is None:
-        return _list(monitor, [_key(key) for key in wanted])
+        return _series(monitor, [_key(key) for key in wanted])
     now = monitor.clock()
     begin = now - HOUR_MS if start is None else start
     end = now + 1 if to is None else to
     found = await asyncio.to_thread(monitor.series.read, wanted, begin, end, now, step)
-    return _list(monitor, [_points(one) for one in found])
+    return _series(monitor, [_points(one) for one in found])
 
 
 UNITS = {one.name: one.unit for one in CATALOGUE}
 
 
-def _key(key: Key) -> dict[str, Any]:
+def _key(key: Key) -> shapes.Series:
     unit = UNITS.get(key.name, "count")
     return {"name": key.name, "node": key.node, "label": key.label, "unit": unit}
 
 
-def _points(series: Series) -> dict[str, Any]:
-    points = [[str(one.time), one.low, one.mean, one.high] for one in series.points]
+def _points(series: Series) -> shapes.Series:
+    points = [(str(one.time), one.low, one.mean, one.high) for one in series.points]
     return {**_key(series.key), "step": series.step, "points": points}
