@@ -174,6 +174,35 @@ describe("a newcomer's five minutes", () => {
     await page.getByText(en["problem.proof_foreign"]).waitFor();
     await page.getByRole("button", { name: "中文" }).click();
     await page.getByText(zh["problem.proof_foreign"]).waitFor();
+    await page.getByRole("button", { name: "English" }).click();
+
+    // What came with a proof is not what it is checked against.
+    await page.unroute(`**/api/v1/assets/${made.asset}/proof`, swap);
+    const liar = async (route: Route) => {
+      const answer = await (await route.fetch()).json();
+      const trust = { ...answer.trust, chain_id: "00".repeat(32), validator_set: "00" };
+      await route.fulfill({ json: { ...answer, trust } });
+    };
+    await page.route(`**/api/v1/assets/${made.asset}/proof`, liar);
+    await check.click();
+    await page.getByText("Proven", { exact: true }).waitFor();
+
+    // What was found of one asset does not stand on the page of another.
+    const turnTo = (path: string) =>
+      page.evaluate((to) => {
+        history.pushState(null, "", to);
+        dispatchEvent(new PopStateEvent("popstate"));
+      }, path);
+    const shows = (code: string) => page.getByText(code, { exact: true }).first().waitFor();
+    await turnTo(`/assets/${faucet.id}`);
+    await shows("SANDBOX");
+    await page.getByText("Proven", { exact: true }).waitFor({ state: "detached" });
+    await turnTo(`/assets/${made.asset}`);
+    await check.click();
+    await page.getByText("Proven", { exact: true }).waitFor();
+    await turnTo(`/assets/${faucet.id}`);
+    await shows("SANDBOX");
+    await page.getByText("Proven", { exact: true }).waitFor({ state: "detached" });
     expect(complaints).toEqual([]);
     await page.context().close();
   });

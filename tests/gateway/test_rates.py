@@ -6,8 +6,10 @@ import pytest
 
 from bubi.gateway import rates
 from bubi.gateway.access import Role
-from bubi.gateway.rates import PERIOD_MS, SITE_FACTOR, Buckets
+from bubi.gateway.rates import PERIOD_US, SITE_FACTOR, Buckets
 from tests.gateway.world import World, code
+
+PERIOD_MS = PERIOD_US // 1_000
 
 
 def taken(buckets: Buckets, address: str, now: int, tries: int = 1_000) -> int:
@@ -20,6 +22,11 @@ def test_a_bucket_holds_its_size_and_fills_within_a_minute() -> None:
     assert buckets.take("10.0.0.1", 0) == PERIOD_MS // 6
     assert taken(buckets, "10.0.0.1", PERIOD_MS // 6) == 1
     assert taken(buckets, "10.0.0.1", PERIOD_MS * 3) == 6
+
+
+@pytest.mark.parametrize("size", [7, 11, 13, 49, 700, 1_201])
+def test_a_bucket_of_any_size_is_full(size: int) -> None:
+    assert taken(Buckets(size), "10.0.0.1", 1_700_000_000_123, 2_000) == size
 
 
 def test_addresses_have_buckets_of_their_own() -> None:

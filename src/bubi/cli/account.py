@@ -135,7 +135,7 @@ def account_fields(node: Client, address: str) -> dict[str, Any]:
 def amounts_of(entry: dict[str, Any]) -> tuple[str, str, str]:
     """Balance, reserved and lapsed part of an entry of a list of balances or holders."""
     holding = entry["holding"]["v1"]
-    return holding["balance"], holding["reserved"], entry["lapsed"]
+    return holding["balance"], holding["reserved"], entry.get("lapsed", "-")
 
 
 def _standing(account: dict[str, Any]) -> dict[str, Any]:

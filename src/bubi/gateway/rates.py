@@ -5,23 +5,25 @@ network are one; a site, whose holder has as many networks as he likes, has a bu
 Room is bounded: the bucket that was asked longest ago gives way, which is the fullest.
 """
 
-import math
 from collections import OrderedDict
 
 from bubi.gateway.accounts.attempts import origin
 
-PERIOD_MS = 60_000
+PERIOD_US = 60_000_000
 SITE_FACTOR = 10
 """How many networks of one site may ask as much as they like at a time."""
 KEPT_MAX = 100_000
 
 
 class Buckets:
-    """See the module. `size`: requests at once, and per minute. Times in ms."""
+    """See the module. `size`: requests at once, and per minute. Times in ms.
+
+    Kept are whole µs: with fractions a full bucket would now and then hold one request less.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self._full_at: OrderedDict[str, int] = OrderedDict()
         """When a bucket will be full again; one that is missing is full."""
 
     def __len__(self) -> int:
@@ -35,12 +37,12 @@ class Buckets:
             sizes[site] = self._size * SITE_FACTOR
         # A request fills in again after its share of the period.
         full_at = {
-            key: max(self._full_at.get(key, 0.0), now) + PERIOD_MS / size
+            key: max(self._full_at.get(key, 0), now * 1_000) + PERIOD_US // size
             for key, size in sizes.items()
         }
-        wait = max(full_at.values()) - now - PERIOD_MS
+        wait = max(full_at.values()) - now * 1_000 - PERIOD_US
         if wait > 0:
-            return math.ceil(wait)
+            return -(-wait // 1_000)
         for key, time in full_at.items():
             self._full_at[key] = time
             self._full_at.move_to_end(key)
