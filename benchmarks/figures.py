@@ -240,7 +240,7 @@ def _overload(name: str, text: str) -> Callable[[Results], list[Figure]]:
         refused = ", ".join(f"{code} {count:,}" for code, count in said["refused"].items())
         # Rows of an older version lack some of it: not known.
         grown = max(said.get("rss_peak_bytes", one["rss_peak_bytes"])) / 1e9
-        views = said.get("view_changes", one["view_changes"])
+        views = said.get("view_changes")
         normal = f"{text}: normal again after (refused: {refused or 'nothing'})"
         return [
             Figure.of(

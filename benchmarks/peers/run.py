@@ -82,6 +82,8 @@ def main() -> None:
         print(markdown(rows, asked.seconds))
     else:
         asked.out.write_text(markdown(rows, asked.seconds), encoding="utf-8")
+    if any(one.get("failed") for one in rows):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

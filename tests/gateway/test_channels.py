@@ -102,6 +102,11 @@ def test_signatures_of_robots() -> None:
     assert document["sign"] == base64.b64encode(sign).decode()
 
 
+def test_a_short_secret_spoils_no_code() -> None:
+    said = channels._without_secrets("not_delivered: 'i' was refused", {"password": "i"})
+    assert said == "not_delivered: '***' was refused"
+
+
 def test_failures_are_told_without_the_secret(web: HttpSink) -> None:
     web.status = 500
     secret = f"{web.url}/robot?access_token=topsecret"

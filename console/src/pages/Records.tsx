@@ -78,7 +78,7 @@ export function RecordPage() {
   const { t } = useText();
   const { namespace = "", key = "" } = useParams();
   const [search] = useSearchParams();
-  const version = search.get("version");
+  const version = search.get("version") || null;
   const places = { namespace, key };
   const one = useQuery({
     queryKey: ["record", namespace, key, version],

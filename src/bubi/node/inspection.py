@@ -131,13 +131,21 @@ def _signature(path: Path, authorities: Iterable[x509.Certificate]) -> Iterator[
         action = f"{path} cannot be read ({error}): restore it from a backup"
         yield Damage(str(path), 0, "certificate unusable", action)
         return
-    for authority in authorities:
-        own = x509.SubjectKeyIdentifier.from_public_key(authority.public_key())
-        if own.digest != named.value.key_identifier:
-            continue
-        try:
-            certificate.verify_directly_issued_by(authority)
-        except NOT_SIGNED:
-            action = f"{path} is not as its authority signed it: restore it from a backup"
-            yield Damage(str(path), 0, "certificate unusable", action)
-        return
+    # An authority that was renewed has several certificates of one key, with other names perhaps.
+    known = [
+        authority
+        for authority in authorities
+        if x509.SubjectKeyIdentifier.from_public_key(authority.public_key()).digest
+        == named.value.key_identifier
+    ]
+    if known and not any(_issued_by(certificate, authority) for authority in known):
+        action = f"{path} is not as its authority signed it: restore it from a backup"
+        yield Damage(str(path), 0, "certificate unusable", action)
+
+
+def _issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except NOT_SIGNED:
+        return False
+    return True

@@ -186,9 +186,10 @@ def _limit(target: NotifyBase, allowed: Sequence[Network]) -> list[bool]:
 
 
 def _without_secrets(text: str, settings: Mapping[str, Any]) -> str:
+    code, colon, detail = text.partition(":")
     for name in SECRET & set(settings):
-        text = text.replace(str(settings[name]), "***")
-    return text[:300]
+        detail = detail.replace(str(settings[name]), "***")
+    return f"{code}{colon}{detail}"[:300]
 
 
 def _beat(url: str) -> str:
