@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -84,13 +83,14 @@ def signals_interrupt() -> Iterator[None]:
     """Whatever asks this command to end is raised as KeyboardInterrupt, so that it tidies up."""
 
     def interrupt(_number: int, _frame: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGHUP):  # both may come; one is enough
+        # Others may follow while it tidies up; one is enough. A second Ctrl-C is meant.
+        for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     # Shells start background jobs with SIGINT ignored; whoever sends it still means to stop.
     handlers: dict[signal.Signals, Any] = {
-        signal.SIGINT: signal.default_int_handler,
+        signal.SIGINT: interrupt,
         signal.SIGTERM: interrupt,
     }
     # Under `nohup` the end of the terminal is meant to change nothing.
@@ -130,8 +130,16 @@ def _up(home: Home, asked: Asked, *, detach: bool, as_json: bool) -> None:
             raise
     finally:
         # A start that failed has taken all back but the folder.
-        if fresh and state is None and not home.exists():
-            shutil.rmtree(home.path, ignore_errors=True)
+        if fresh and state is None:
+            _remove_empty(home)
+
+
+def _remove_empty(home: Home) -> None:
+    """Removes the folder unless another command has begun a network in it meanwhile."""
+    with contextlib.suppress(OSError):
+        if all(one == home.lock_file for one in home.path.iterdir()):
+            home.lock_file.unlink(missing_ok=True)
+            home.path.rmdir()
 
 
 def _made(path: Path) -> bool:
