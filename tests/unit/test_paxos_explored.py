@@ -132,7 +132,7 @@ def planted(tmp_path: Path) -> Iterator[Callable[[str], Any]]:
     def make(bug: str) -> Any:
         find, instead = BUGS[bug]
         if source.count(find) != 1:
-            # tests/simulation/test_planting.py sees to it that the text stands in the real one.
+            # tests/unit/test_planted.py sees to it that the text stands in the real one.
             pytest.skip("this copy of the package has a bug already")
         path = tmp_path / f"{name}.py"
         path.write_text(source.replace(find, instead), encoding="utf-8")

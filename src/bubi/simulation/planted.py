@@ -516,20 +516,20 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "starving_leader_not_suspected",
         BATCHES,
-        "        passed = self._passed_over(batches)\n",
+        "        passed = self._passed_over(batches, owed)\n",
         "        passed: bytes | None = None\n",
     ),
     Planted(
         "raft_starving_leader_not_suspected",
         BATCHES,
-        "        passed = self._passed_over(batches)\n",
+        "        passed = self._passed_over(batches, owed)\n",
         "        passed: bytes | None = None\n",
         "raft",
     ),
     Planted(
         "paxos_starving_leader_not_suspected",
         BATCHES,
-        "        passed = self._passed_over(batches)\n",
+        "        passed = self._passed_over(batches, owed)\n",
         "        passed: bytes | None = None\n",
         "paxos",
     ),
