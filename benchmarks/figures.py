@@ -626,9 +626,12 @@ def table(documents: Mapping[str, Any]) -> str:
         "| figure | floor | goal | measured | least – greatest | met | command |",
         "|---|---|---|---|---|---|---|",
     ]
-    apart = []
+    apart, alone = [], []
     for row in ROWS:
-        if row.name not in results or any(name not in results for name in row.needs):
+        if row.name not in results:
+            continue
+        if missing := [name for name in row.needs if name not in results]:
+            alone.append(f"{row.name} ({', '.join(missing)})")
             continue
         machines = [documents[name]["machine"] for name in (row.name, *row.needs)]
         if any(one != machines[0] for one in machines):
@@ -640,6 +643,8 @@ def table(documents: Mapping[str, Any]) -> str:
     lines += ["", *_sessions(documents)]
     if apart:
         lines += ["", f"Left out, compared with rows of another machine: {', '.join(apart)}."]
+    if alone:
+        lines += ["", f"Left out, compared with rows that are not there: {', '.join(alone)}."]
     if busy:
         lines += ["", f"Other work was on the machine before: {', '.join(busy)}."]
     if "peers" in results:
@@ -674,7 +679,7 @@ def _peer_lines(document: Mapping[str, Any]) -> list[str]:
     sys.path.insert(0, str(ROOT / "benchmarks" / "peers"))
     import run  # type: ignore[import-not-found]  # noqa: PLC0415 - a program beside this one
 
-    return str(run.markdown(document["rows"], document["seconds"])).splitlines()
+    return str(run.markdown(document)).splitlines()
 
 
 def show_list(folder: Path) -> None:

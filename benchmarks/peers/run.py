@@ -40,17 +40,17 @@ def row(name: str, seconds: float) -> dict[str, Any]:
         return {**found, "failed": f"{type(error).__name__}: {error}"}
 
 
-def markdown(rows: list[dict[str, Any]], seconds: float) -> str:
-    """The table."""
+def markdown(document: dict[str, Any]) -> str:
+    """The table of what `--json` prints."""
     lines = [
-        f"{len(os.sched_getaffinity(0))} cores, {seconds:g} s each, one after the other, at the "
+        f"{document['cores']} cores, {document['seconds']:g} s each, one after the other, at the "
         "highest rate that short runs sustained (LiteSVM, PostgreSQL: a closed loop).",
         "",
         "| system | committed/s | p50 ms | p99 ms | what runs | signatures | agreement among "
         "liars | state root | sync to disk |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for one in rows:
+    for one in document["rows"]:
         gone = next((word for word in ("skipped", "failed") if word in one), None)
         if gone is not None:
             reason = " ".join(one[gone].split())[:200]
@@ -76,12 +76,14 @@ def main() -> None:
     for name in asked.names or NAMES:
         print(f"{name} …", file=sys.stderr)
         rows.append(row(name, asked.seconds))
+    cores = len(os.sched_getaffinity(0))
+    document = {"schema": 1, "cores": cores, "seconds": asked.seconds, "rows": rows}
     if asked.json:
-        print(json.dumps({"schema": 1, "seconds": asked.seconds, "rows": rows}, indent=2))
+        print(json.dumps(document, indent=2))
     elif asked.out is None:
-        print(markdown(rows, asked.seconds))
+        print(markdown(document))
     else:
-        asked.out.write_text(markdown(rows, asked.seconds), encoding="utf-8")
+        asked.out.write_text(markdown(document), encoding="utf-8")
     if any(one.get("failed") for one in rows):
         sys.exit(1)
 

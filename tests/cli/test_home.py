@@ -2,6 +2,7 @@
 
 import json
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +88,16 @@ def test_a_private_file_is_replaced_whole(tmp_path):
     assert file.read_text(encoding="utf-8") == "new"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [one.name for one in tmp_path.iterdir()] == ["secret"]
+
+
+def test_a_folder_has_one_name_however_it_is_spelled(tmp_path, monkeypatch):
+    # By it the processes that run from there are found, also those of another spelling.
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.chdir(tmp_path)
+    spellings = [Path("link"), Path("real/../link/."), tmp_path / "real", Path("./real")]
+    real = (tmp_path / "real").resolve()
+    assert {folder(one) for one in spellings} == {real}
+    monkeypatch.setenv("BUBI_HOME", "link")
+    assert folder(None) == real
+    assert folder(Path("absent")) == tmp_path.resolve() / "absent"

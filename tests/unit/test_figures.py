@@ -199,9 +199,11 @@ def test_the_table_judges_by_floor_and_goal(figures):
     assert "| not known |" in next(
         one for one in figures.table(documents).splitlines() if "peak / before" in one
     )
-    # Without the row that it is compared with, a row waits.
+    # Without the row that it is compared with, a row waits, and it is said so.
     del documents[figures.PEAK]
-    assert "crashed" not in figures.table(documents)
+    told = figures.table(documents)
+    assert "crashed" not in told
+    assert "compared with rows that are not there: half-load (pbft), crash (pbft)" in told
 
 
 def test_a_rate_of_a_peer_is_the_highest_that_is_sustained(peer):
@@ -231,7 +233,9 @@ def test_a_peer_that_cannot_be_installed_is_named(peer, monkeypatch):
 
     monkeypatch.setattr(cometbft, "install", refuse)
     row = run.row("cometbft", 1.0)
-    text = run.markdown([row, {**row, "skipped": ""} | {"title": "Other"}], 1.0)
+    rows = [row, {**row, "skipped": ""} | {"title": "Other"}]
+    text = run.markdown({"cores": 3, "seconds": 1.0, "rows": rows})
+    assert text.startswith("3 cores, 1 s each")
     assert "skipped: the command `go` is not installed" in text
 
 
@@ -256,12 +260,13 @@ def test_a_peer_that_fails_costs_no_other_row(peer, monkeypatch, capsys, tmp_pat
     # Who keeps what was measured takes it again.
     assert ended.value.code == 1
     said = capsys.readouterr()
-    rows = {one["name"]: one for one in json.loads(said.out)["rows"]}
+    document = json.loads(said.out)
+    rows = {one["name"]: one for one in document["rows"]}
     assert rows["cometbft"]["failed"] == "ValueError: block 7 has no\ntime | at all"
     assert rows["litesvm"]["failed"].startswith("ModuleNotFoundError")
     assert rows["anvil"]["rate"] == 3_840.0
     assert "Traceback" in said.err
-    text = run.markdown(list(rows.values()), 1.0)
+    text = run.markdown(document)
     assert "| failed: ValueError: block 7 has no time / at all |" in text
     assert "skipped" not in text
     assert "| 3,840 |" in text

@@ -210,5 +210,8 @@ def write_private(path: Path, text: str) -> None:
 
 
 def folder(option: Path | None) -> Path:
-    """The data folder: `--data`, else BUBI_HOME (read nowhere else), else `.bubi` here."""
-    return (option or Path(os.environ.get("BUBI_HOME") or ".bubi")).expanduser().absolute()
+    """The data folder: `--data`, else BUBI_HOME (read nowhere else), else `.bubi` here.
+
+    However it is spelled, it has one name: that by which its processes are found.
+    """
+    return (option or Path(os.environ.get("BUBI_HOME") or ".bubi")).expanduser().resolve()
